@@ -1,0 +1,1 @@
+"""Generators of course answers: parameters in, verified and rendered answers out."""

@@ -1,0 +1,105 @@
+"""The command line: python -m generators list | show ID | verify [ID] | site | pdf [ID]."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from generators.catalog import entries, find
+from generators.errors import ProjectError
+
+if TYPE_CHECKING:
+    from generators.build import Entries
+
+
+def tell(line: str) -> None:
+    """Progress goes to standard error, so that results can be piped."""
+    click.echo(line, err=True)
+
+
+def chosen(prefix: str | None) -> Entries:
+    """All questions, or the one whose id starts with `prefix`."""
+    known = entries()
+    if prefix is None:
+        return known
+    question_id = find(prefix, known)
+    return {question_id: known[question_id]}
+
+
+@click.group(help=__doc__)
+def main() -> None:
+    """Answers, verified and rendered."""
+
+
+@main.command("list")
+def list_questions() -> None:
+    """Print every question's id."""
+    for question_id in entries():
+        click.echo(question_id)
+
+
+@main.command()
+@click.argument("id")
+@click.option("--json", "as_json", is_flag=True, help="Print the question's object of answers.json.")
+def show(id: str, as_json: bool) -> None:
+    """Print one answer with its checks."""
+    from generators.build import units
+    from generators.show import as_text, to_json
+
+    (unit,) = units(chosen(id), tell).values()
+    click.echo(to_json(unit) if as_json else as_text(unit))
+
+
+@main.command()
+@click.argument("id", required=False)
+def verify(id: str | None) -> None:
+    """Run every check again; end with status 1 at the first that fails."""
+    from generators.build import verify_all
+
+    count = verify_all(chosen(id), tell)
+    click.echo(f"{count} checks passed")
+
+
+@main.command()
+def site() -> None:
+    """Compute, verify, and build PDFs and site/."""
+    from generators import stamp
+
+    if stamp.is_current("site"):
+        tell("site/ is up to date")
+        return
+    from generators.site import build_site
+
+    build_site(entries(), tell)
+
+
+@main.command()
+@click.argument("id", required=False)
+def pdf(id: str | None) -> None:
+    """Compute, verify, and write build/pdf/."""
+    from generators import stamp
+
+    if id is None and stamp.is_current("pdf"):
+        tell("build/pdf/ is up to date")
+        return
+    from generators.pdf import build_pdfs
+
+    inputs = stamp.inputs_digest()
+    written = build_pdfs(chosen(id), tell)
+    if id is None:
+        stamp.finished("pdf", inputs, written)
+
+
+def run() -> None:
+    """Run the command line; what this project refuses ends with one line and its status."""
+    try:
+        main(prog_name="python -m generators")
+    except ProjectError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_status)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,171 @@
+"""Works out what changed: only questions whose parameters, code or template differ are computed again."""
+
+from __future__ import annotations
+
+import gc
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from generators.catalog import ROOT, QuestionId
+from generators.reads import digest_of, digests, files_read, imported_packages
+
+BUILD = ROOT / "build"
+UNITS = BUILD / "units"
+_SLOW_PACKAGES = (("transformers", "peft"), ("torch",))
+
+Unit = dict[str, Any]
+Entries = Mapping[QuestionId, Mapping[str, Any]]
+Tell = Callable[[str], None]
+
+
+def units(entries: Entries, tell: Tell, on_composed: Callable[[QuestionId, Unit], None] | None = None) -> dict[QuestionId, Unit]:
+    """Every question worked out and verified, kept ones as they are; any failure raises before anything is kept.
+
+    `on_composed` is called with each question that is computed again as soon as its page exists, before it is verified.
+    """
+    kept = {question_id: _kept(question_id, entry) for question_id, entry in entries.items()}
+    stale = {question_id: entries[question_id] for question_id, unit in kept.items() if unit is None}
+    fresh = _worked_out(stale, tell, on_composed) if stale else {}
+    for question_id, unit in fresh.items():
+        _keep(question_id, unit)
+    return {question_id: unit for question_id in entries if (unit := fresh.get(question_id) or kept[question_id])}
+
+
+def _path(question_id: QuestionId) -> Path:
+    return UNITS / f"{question_id}.json"
+
+
+def _kept(question_id: QuestionId, entry: Mapping[str, Any]) -> Unit | None:
+    """The question as last worked out, if nothing it reads has changed since."""
+    try:
+        unit: Unit = json.loads(_path(question_id).read_bytes())
+        read = [ROOT / path for path in unit["read"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return unit if unit["entry"] == digest_of(entry) and unit["read"] == digests(read) else None
+
+
+def _keep(question_id: QuestionId, unit: Unit) -> None:
+    write_whole(_path(question_id), json.dumps(unit, ensure_ascii=False, sort_keys=True).encode())
+
+
+def _worked_out(stale: Entries, tell: Tell, on_composed: Callable[[QuestionId, Unit], None] | None) -> dict[QuestionId, Unit]:
+    """Compose and verify in parallel processes; checks that import the same slow packages share a process."""
+    batches = _batches(stale)
+    read = {question_id: digests(files_read(question_id)) for question_id in stale}
+    composed: dict[QuestionId, Unit] = {}
+    checks: dict[QuestionId, list[dict[str, Any]]] = {}
+    with workers(len(stale) + len(batches)) as pool:
+        jobs: dict[Future[Any], QuestionId | None] = {}
+        if batches:
+            jobs[pool.submit(_verify, batches[0])] = None
+        jobs |= {pool.submit(_compose, question_id, entry): question_id for question_id, entry in stale.items()}
+        jobs |= {pool.submit(_verify, batch): None for batch in batches[1:]}
+        try:
+            for job in as_completed(jobs):
+                question_id = jobs[job]
+                if question_id is None:
+                    for verified_id, (seconds, found) in job.result().items():
+                        checks[verified_id] = found
+                        tell(f"{verified_id}: {len(found)} checks passed ({seconds:.1f} s)")
+                else:
+                    composed[question_id] = job.result()
+                    if on_composed:
+                        on_composed(question_id, composed[question_id])
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return {
+        question_id: {
+            **composed[question_id],
+            "checks": checks[question_id],
+            "entry": digest_of(entry),
+            "read": read[question_id],
+        }
+        for question_id, entry in stale.items()
+    }
+
+
+def _batches(stale: Entries) -> list[list[tuple[QuestionId, Mapping[str, Any]]]]:
+    """Questions by the slowest package their checks import, slowest first."""
+    groups: dict[int, list[tuple[QuestionId, Mapping[str, Any]]]] = {}
+    for question_id, entry in stale.items():
+        packages = imported_packages(question_id)
+        rank = next((i for i, names in enumerate(_SLOW_PACKAGES) if packages & set(names)), len(_SLOW_PACKAGES))
+        groups.setdefault(rank, []).append((question_id, entry))
+    return [groups[rank] for rank in sorted(groups)]
+
+
+def verify_all(entries: Entries, tell: Tell) -> int:
+    """Run every check of these questions, kept or not; return how many passed."""
+    count = 0
+    batches = _batches(entries)
+    with workers(len(batches)) as pool:
+        for job in as_completed([pool.submit(_verify, batch) for batch in batches]):
+            for question_id, (seconds, found) in job.result().items():
+                count += len(found)
+                tell(f"{question_id}: {len(found)} checks passed ({seconds:.1f} s)")
+    return count
+
+
+def workers(jobs: int) -> ProcessPoolExecutor:
+    """Processes that share the machine's cores and import slow packages only when they need them."""
+    method = "fork" if sys.platform == "linux" else "spawn"
+    count = max(1, min(os.cpu_count() or 1, jobs))
+    return ProcessPoolExecutor(count, multiprocessing.get_context(method), initializer=_quiet)
+
+
+def _quiet() -> None:
+    """One thread a process, no hub, no notices; no garbage collection, which costs a fifth of torch's import."""
+    os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    gc.disable()
+
+
+def _compose(question_id: QuestionId, entry: Mapping[str, Any]) -> Unit:
+    from generators.unit import compose
+
+    return compose(question_id, entry)
+
+
+def _verify(batch: Iterable[tuple[QuestionId, Mapping[str, Any]]]) -> dict[QuestionId, tuple[float, list[dict[str, Any]]]]:
+    from generators.unit import verified
+
+    found = {}
+    for question_id, entry in batch:
+        start = time.perf_counter()
+        checks = verified(question_id, entry)
+        found[question_id] = (time.perf_counter() - start, checks)
+    return found
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is either the old one or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_bytes(content)
+    os.replace(part, path)
+
+
+def put_in_place(new: Path, old: Path) -> None:
+    """Let the complete folder `new` take the place of `old`; `restore` mends a kill between the two renames."""
+    aside = old.with_name(f".{old.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    if old.exists():
+        os.replace(old, aside)
+    os.replace(new, old)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def restore(old: Path) -> None:
+    """Put a folder back that a killed build had moved aside."""
+    aside = old.with_name(f".{old.name}.old")
+    if aside.exists() and not old.exists():
+        os.replace(aside, old)

@@ -1,0 +1,192 @@
+"""Homework 4, question 1: bytes of parameters and gradients of four fine-tuning methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, Self
+
+import sympy
+from pydantic import Field, model_validator
+
+from generators.answer import Answer, Check, Figure, Math, Part, Step, Table, Value, rational, step
+from generators.question import Params, PositiveInt, Question
+from generators.topics import peft
+from generators.topics.peft import Group, StepCost
+
+
+class Conventions(Params):
+    """What the numbers rest on."""
+
+    bytes_per_element: Literal[2, 4] = Field(2, description="bytes of one parameter or gradient value (2 is FP16)")
+    flops_per_multiply_add: Literal[1, 2] = Field(2, description="FLOPs counted for one multiply-add")
+    adapter_biases: bool = Field(False, description="whether the two matrices of an adapter have biases")
+
+
+class FinetuningParams(Params):
+    """Example sizes for which the symbolic answers are also given in bytes."""
+
+    n_layers: PositiveInt
+    n_top_layers: PositiveInt
+    d_model: PositiveInt
+    n_heads: PositiveInt
+    rank: PositiveInt
+    batch_size: PositiveInt
+    seq_len: PositiveInt
+    conventions: Conventions = Conventions()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.d_model % self.n_heads:
+            raise ValueError(f"d_model: must be divisible by n_heads (got {self.d_model} and {self.n_heads})")
+        if self.n_top_layers > self.n_layers:
+            raise ValueError(f"n_top_layers: must be at most n_layers (got {self.n_top_layers} and {self.n_layers})")
+        if self.rank > self.d_model:
+            raise ValueError(f"rank: must be at most d_model (got {self.rank} and {self.d_model})")
+        return self
+
+    @property
+    def sizes(self) -> dict[sympy.Symbol, Value]:
+        """The sheet's letters with their values."""
+        return {
+            peft.N_LAYER: self.n_layers,
+            peft.N_TOP: self.n_top_layers,
+            peft.D: self.d_model,
+            peft.R: self.rank,
+            peft.B: self.batch_size,
+            peft.L: self.seq_len,
+        }
+
+
+METHODS = {"1.1": "Freezing layers", "1.2": "Adapters", "1.3": "LoRA", "1.4": "VeRA"}
+FULL = "Full fine-tuning"
+
+
+def solve(params: FinetuningParams) -> Answer:
+    """Count each method's trainable values, then bytes of parameters and of gradients."""
+    groups = {
+        "1.1": peft.layer_groups(),
+        "1.2": peft.adapter_groups(biases=params.conventions.adapter_biases),
+        "1.3": peft.lora_groups(),
+        "1.4": peft.vera_groups(),
+    }
+    parts = {
+        label: _part(METHODS[label], groups[label], peft.N_TOP if label == "1.1" else peft.N_LAYER, params)
+        for label in METHODS
+    }
+    parts["1.4"] = _with_frozen(parts["1.4"], params)
+    full = _part(FULL, peft.layer_groups(), peft.N_LAYER, params)
+    return Answer({**parts, "comparison": _comparison(parts, full), "optional": _training_step(params)})
+
+
+def _part(title: str, groups: list[Group], n_layers: sympy.Symbol, params: FinetuningParams) -> Part:
+    per_layer = peft.total(groups)
+    size = sympy.expand(params.conventions.bytes_per_element * n_layers * per_layer)
+    at = params.sizes
+    return Part(
+        title=title,
+        steps={
+            "values_per_layer": step("trainable values in one layer", r"P_{\text{layer}}", per_layer, at),
+            "parameters": step("trainable parameters", r"M_{\text{param}}", size, at, "B"),
+            "gradients": step("gradients", r"M_{\text{grad}}", size, at, "B"),
+        },
+        tables={"matrices": _matrices(groups)},
+    )
+
+
+def _matrices(groups: list[Group]) -> Table:
+    rows = tuple((Math(group.names), Math(_shape(group)), group.count, group.values) for group in groups)
+    return Table(header=("Trainable", "Shape", "In one layer", "Values"), rows=rows)
+
+
+def _shape(group: Group) -> str:
+    return r" \times ".join(sympy.latex(size) for size in group.shape)
+
+
+def _with_frozen(part: Part, params: FinetuningParams) -> Part:
+    size = params.conventions.bytes_per_element * peft.vera_frozen()
+    frozen = step("frozen A and B, kept once for all layers", r"M_{\text{frozen}}", size, params.sizes, "B")
+    return Part(title=part.title, steps={**part.steps, "frozen": frozen}, tables=part.tables)
+
+
+def _comparison(parts: dict[str, Part], full: Part) -> Part:
+    whole = rational(full["parameters"].value)
+    rows = []
+    for part in (full, *parts.values()):
+        trained = rational(part["parameters"].value)
+        rows.append((part.title, part["parameters"].value, part["gradients"].value, trained / whole))
+    header = ("Method", "Parameters", "Gradients", "Share of all weights")
+    return Part(title="The methods side by side", tables={"bytes": Table(header=header, rows=tuple(rows))})
+
+
+def _training_step(params: FinetuningParams) -> Part:
+    costs = {
+        "full": (FULL, peft.freezing_cost(peft.N_LAYER)),
+        "freezing": (METHODS["1.1"], peft.freezing_cost(peft.N_TOP)),
+        "adapters": (METHODS["1.2"], peft.adapter_cost()),
+        "lora": (METHODS["1.3"], peft.lora_cost()),
+        "vera": (METHODS["1.4"], peft.vera_cost()),
+    }
+    steps: dict[str, Step] = {}
+    rows = []
+    for name, (title, cost) in costs.items():
+        forward, backward = _flops(title, cost, params)
+        steps |= {f"{name}_forward": forward, f"{name}_backward": backward}
+        both = rational(forward.value) + rational(backward.value)
+        share = both / (rational(steps["full_forward"].value) + rational(steps["full_backward"].value))
+        rows.append((title, forward.value, backward.value, share))
+    header = ("Method", "Forward", "Backward", "Share of full fine-tuning")
+    return Part(title="FLOPs of one training step", steps=steps, tables={"flops": Table(header=header, rows=tuple(rows))})
+
+
+def _flops(title: str, cost: StepCost, params: FinetuningParams) -> tuple[Step, Step]:
+    each, at = params.conventions.flops_per_multiply_add, params.sizes
+    forward = step(f"{title}: forward", r"F_{\text{fwd}}", sympy.expand(each * cost.forward), at, "FLOP")
+    backward = step(f"{title}: backward", r"F_{\text{bwd}}", sympy.expand(each * cost.backward), at, "FLOP")
+    return forward, backward
+
+
+def verify(params: FinetuningParams, answer: Answer) -> Iterator[Check]:
+    """Build the four methods as torch modules and with peft; count parameters, .grad bytes and FLOPs."""
+    from generators.oracles.finetuning import verify_finetuning
+
+    return verify_finetuning(params, answer)
+
+
+def draw(params: FinetuningParams, answer: Answer) -> dict[str, Figure]:
+    """Trainable bytes of every method against the rank R."""
+    from generators.figures.curves import Curve, log_log_figure
+
+    ranks = [2**power for power in range(params.d_model.bit_length())]
+    curves = []
+    for label, title in (*METHODS.items(), ("full", FULL)):
+        formula = _bytes_over_rank(label, answer, params)
+        curves.append(Curve(title, [(rank, float(formula.subs(peft.R, rank))) for rank in ranks]))
+    figure = log_log_figure(
+        curves,
+        x_label="rank R (log scale)",
+        y_label="trainable parameters, bytes (log scale)",
+        marked_x=params.rank,
+        caption="Bytes of trainable parameters, and as many again of gradients, over the rank R.",
+        alt=f"Trainable bytes against rank for {params.n_layers} layers of width {params.d_model}: adapters and LoRA "
+        "rise in proportion to R, VeRA stays almost flat far below them, freezing and full fine-tuning do not depend on R.",
+    )
+    return {"bytes_over_rank": figure}
+
+
+def _bytes_over_rank(label: str, answer: Answer, params: FinetuningParams) -> sympy.Expr:
+    fixed = {symbol: value for symbol, value in params.sizes.items() if symbol != peft.R}
+    source = answer["1.1" if label == "full" else label]["parameters"].formula
+    assert source is not None
+    if label == "full":
+        source = source.subs(peft.N_TOP, peft.N_LAYER)
+    return source.subs(fixed)
+
+
+QUESTION = Question(
+    title="Memory of parameters and gradients in fine-tuning",
+    points=40,
+    params=FinetuningParams,
+    solve=solve,
+    verify=verify,
+    draw=draw,
+)

@@ -1,0 +1,39 @@
+"""What is said once about a course and its documents: `generators/<course>/course.yml`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+from generators.catalog import GENERATORS, read_mapping, shown, validated
+from generators.errors import ParameterError
+from generators.question import Params, Text
+
+
+class Document(Params):
+    """A sheet of questions or a lecture."""
+
+    title: Text
+    source: Text
+    submission: Literal["a file a question", "one file"] = "a file a question"
+
+
+class Course(Params):
+    """A course as the site names it."""
+
+    title: Text
+    institution: Text
+    documents: dict[str, Document]
+
+    def document(self, assignment: str) -> Document:
+        """The sheet or lecture `assignment`; an unlisted one raises ParameterError."""
+        if assignment not in self.documents:
+            raise ParameterError(f"course.yml of {self.title}: documents: {assignment}: is required, but missing")
+        return self.documents[assignment]
+
+
+@lru_cache(maxsize=None)
+def load_course(name: str) -> Course:
+    """Read a course's `course.yml`; a broken rule raises ParameterError."""
+    path = GENERATORS / name / "course.yml"
+    return validated(Course, read_mapping(path), shown(path))

@@ -1,0 +1,56 @@
+"""Puts a published value beside a found one; what every oracle ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import TypeAlias
+
+import sympy
+
+from generators.answer import Cell, Check, Math, Table
+
+Formula: TypeAlias = tuple[str, Cell, int | Fraction]
+"""What a formula gives, the published formula, and the count found at the other sizes."""
+
+
+def same(what: str, published: Cell, found: Cell, by: str) -> Check:
+    """Compare two exact values; they must be equal."""
+    return Check(what=what, published=text(published), found=text(found), by=by, passed=published == found)
+
+
+def same_formulas(what: str, triples: Sequence[Formula], sizes: Mapping[str, int], by: str) -> Check:
+    """Compare formulas with counts at other sizes than the answer's; a failed check names the first that differs."""
+    where = ", ".join(f"{name} = {size}" for name, size in sizes.items())
+    for name, formula, found in triples:
+        published = text(at_sizes(formula, sizes)) if isinstance(formula, sympy.Expr) else text(formula)
+        if published != text(found):
+            return Check(what=f"{what}: {name} at {where}", published=published, found=text(found), by=by, passed=False)
+    count = len(triples)
+    return Check(what=f"{what} at {where}", published=f"{count} formulas", found=f"{count} equal", by=by, passed=count > 0)
+
+
+def same_rows(what: str, published: Table, found: Sequence[Sequence[Cell]], by: str) -> Check:
+    """Compare a table's rows cell by cell; a failed check names the first cell that differs."""
+    rows = [tuple(row) for row in found]
+    for number, (ours, theirs) in enumerate(zip(published.rows, rows, strict=False), 1):
+        for name, left, right in zip(published.header, ours, theirs, strict=True):
+            if left != right:
+                where = f"{what}: row {number}, column {text(name)}"
+                return Check(what=where, published=text(left), found=text(right), by=by, passed=False)
+    size = f"{len(published.rows)} × {len(published.header)} cells"
+    return Check(what=what, published=size, found=f"{len(rows)} equal rows", by=by, passed=len(rows) == len(published.rows))
+
+
+def at_sizes(formula: sympy.Expr, sizes: Mapping[str, int]) -> sympy.Expr:
+    """Evaluate a formula with its symbols named as in `sizes`."""
+    return formula.subs({symbol: sizes[str(symbol)] for symbol in formula.free_symbols})
+
+
+def text(cell: Cell) -> str:
+    """A cell as checks show it: exact, and a measured value to six digits."""
+    if cell is None:
+        return "nothing"
+    if isinstance(cell, Math):
+        return cell.latex
+    return f"{cell:.6g}" if isinstance(cell, float) else str(cell)

@@ -1,0 +1,53 @@
+"""Records the matrix products that torch runs: FLOPs by torch's own formulas, bytes of the tensors it was given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+
+@dataclass(frozen=True)
+class Count:
+    """FLOPs and bytes of one product; a batched product counts as the mean of its batch."""
+
+    flops: Fraction
+    bytes: Fraction
+    batch: int = 1
+
+    @property
+    def intensity(self) -> Fraction:
+        """FLOPs per byte."""
+        return self.flops / self.bytes
+
+
+class ProductRecorder(TorchDispatchMode):
+    """Notes every matrix product that reaches torch's dispatcher, forward and backward, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.products: list[Count] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        packet = func._overloadpacket
+        if packet in _BATCHED or packet in _PLAIN:
+            batch = result.shape[0] if packet in _BATCHED else 1
+            tensors = [value for value in (*args, result) if isinstance(value, torch.Tensor)]
+            flops = flop_registry[packet](*args, out_val=result)
+            moved = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+            self.products.append(Count(Fraction(flops, batch), Fraction(moved, batch), batch))
+        return result
+
+    @property
+    def flops(self) -> int:
+        """FLOPs of all products so far; torch counts two a multiply-add."""
+        return int(sum(product.flops * product.batch for product in self.products))
+
+
+_PLAIN = (torch.ops.aten.mm, torch.ops.aten.addmm)
+_BATCHED = (torch.ops.aten.bmm, torch.ops.aten.baddbmm)

@@ -1,0 +1,100 @@
+"""Whole pages as Markdown: the header, the checks and the links around a rendered body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_ENTITIES = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*_{}[]()<>#+-.!|&$~^\"':=@%/"}
+_PRINTED_COLUMNS = 2100  # more dashes than pandoc's --columns, so that it takes the widths as given
+
+
+def escaped(text: str) -> str:
+    """Plain text as Markdown in which no character is markup, for Python-Markdown and pandoc alike."""
+    return " ".join(text.translate(_ENTITIES).split())
+
+
+def pipe_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[bool], widths: Sequence[int] | None = None
+) -> str:
+    """A Markdown table; `widths` are relative and matter in print only."""
+    shares = [width * _PRINTED_COLUMNS // sum(widths) for width in widths] if widths else [3] * len(header)
+    rule = ["-" * share + (":" if numeric else "") for share, numeric in zip(shares, right, strict=True)]
+    lines = [f"| {' | '.join(cells)} |" for cells in (header, rule, *rows)]
+    return "\n" + "\n".join(lines) + "\n"
+
+
+def site_page(unit: Mapping[str, Any], document: str, course: str, pdf: str) -> str:
+    """The page of a question on the site."""
+    checks = unit["checks"]
+    routes = _routes(checks)
+    facts = [escaped(f"{course}, {document}"), *_place(unit), f"[PDF]({pdf}){{.pdf-link}}"]
+    passed = f"[{len(checks)} checks passed](#checks): {escaped(routes)}"
+    return "\n".join(
+        [
+            f"# {escaped(unit['title'])}\n",
+            '<div class="facts" markdown="1">\n',
+            " · ".join(facts) + "  ",
+            passed,
+            "\n</div>\n",
+            unit["site"],
+            "## Checks { #checks }\n",
+            "Each published value was found again by a route that shares no code with the one that made it.",
+            '\n<div class="checks" markdown="1">\n',
+            checks_table(checks),
+            "\n</div>\n",
+        ]
+    )
+
+
+def printed_page(unit: Mapping[str, Any], document: str, course: str) -> str:
+    """The same question for its PDF, without anything that belongs to a website."""
+    facts = " · ".join([escaped(f"{course}, {document}"), *_place(unit)])
+    return f"# {escaped(unit['title'])}\n\n{facts}\n\n{unit['pdf']}"
+
+
+def _place(unit: Mapping[str, Any]) -> list[str]:
+    number = unit["page"].removeprefix("question")
+    return [f"Question {number}", f"{unit['points']} points"] if number.isdigit() else []
+
+
+def _routes(checks: Sequence[Mapping[str, Any]]) -> str:
+    """The distinct first words of the routes, in the order in which they are first met."""
+    return ", ".join(dict.fromkeys(check["by"].partition(",")[0].partition(":")[0] for check in checks))
+
+
+def checks_table(checks: Sequence[Mapping[str, Any]]) -> str:
+    """What was compared, the published and the found value, and the route."""
+    rows = [[escaped(str(check[key])) for key in ("what", "published", "found", "by")] for check in checks]
+    return pipe_table(["What", "Published", "Found", "By"], rows, right=[False] * 4)
+
+
+Contents = Sequence[tuple[str, str, str, Mapping[str, Any]]]
+"""Course, document, path below `answers/`, and unit of every question."""
+
+
+def contents_page(contents: Contents) -> str:
+    """All questions with their points, checks and PDFs, a table a course."""
+    lines = ["# All questions\n"]
+    for course in dict.fromkeys(row[0] for row in contents):
+        rows = []
+        for _, document, path, unit in (row for row in contents if row[0] == course):
+            place = " ".join(_place(unit)[:1])
+            title = f"[{escaped(unit['title'])}]({path}.md)"
+            rows.append([escaped(document), place, title, str(len(unit["checks"])), f"[PDF]({path}.pdf)"])
+        header = ["Document", "Question", "Answer", "Checks passed", "Print"]
+        lines.append(f"## {escaped(course)}\n{pipe_table(header, rows, right=[False, False, False, True, False])}")
+    return "\n".join(lines)
+
+
+def conventions_page(contents: Contents) -> str:
+    """Every convention in force and every erratum found, by question."""
+    lines = [
+        "# Conventions and errata\n",
+        "What each answer rests on, and what is wrong or missing in the documents. A convention is a parameter:",
+        "change it in `params.yml` and every number that depends on it follows.\n",
+    ]
+    for course, document, path, unit in contents:
+        lines.append(f"## [{escaped(unit['title'])}]({path}.md)\n\n{escaped(f'{course}, {document}')}\n")
+        lines += [unit["conventions"], unit["errata"]]
+    return "\n".join(lines)

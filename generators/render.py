@@ -1,0 +1,164 @@
+"""Answer to Markdown, pure: jinja templates, and the filters they use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import jinja2
+import sympy
+from markupsafe import Markup
+
+from generators import typeset
+from generators.answer import Answer, Cell, Figure, Math, Step, Table, Value
+from generators.catalog import TEMPLATES, QuestionId
+from generators.errors import RenderError
+from generators.page import escaped, pipe_table
+from generators.question import Params
+
+Medium = Literal["site", "pdf"]
+
+
+@dataclass(frozen=True)
+class Body:
+    """A question's page as Markdown below its title, and the parts that other pages quote."""
+
+    text: str
+    conventions: str
+    errata: str
+
+
+@lru_cache(maxsize=1)
+def environment() -> jinja2.Environment:
+    """Templates in which every `{{ text }}` is escaped unless a filter made it Markdown."""
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        finalize=_finalized,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    env.filters.update(equation=equation, formula=formula, value=value, table=table, result=result, tex=tex)
+    return env
+
+
+def _finalized(output: Any) -> Any:
+    if hasattr(output, "__html__"):
+        return output
+    if isinstance(output, jinja2.Undefined):
+        return output
+    return Markup(escaped(str(output)))
+
+
+def body(question_id: QuestionId, params: Params, answer: Answer, figures: Mapping[str, Figure], medium: Medium) -> Body:
+    """Render the question's template; anything wrong with it raises RenderError."""
+    where = f"templates/{question_id.template}"
+    try:
+        template = environment().get_template(question_id.template)
+        context = template.new_context(_context(question_id, params, answer, figures, medium))
+        return Body(
+            text=_tidied("".join(template.root_render_func(context))),
+            conventions=_block(template, context, "conventions"),
+            errata=_block(template, context, "errata"),
+        )
+    except jinja2.TemplateNotFound as error:
+        raise RenderError(f"templates/{error.name}: the template is missing") from error
+    except jinja2.TemplateSyntaxError as error:
+        raise RenderError(f"templates/{error.name}: line {error.lineno}: {error.message}") from error
+    except (jinja2.TemplateError, LookupError, TypeError, ValueError) as error:
+        raise RenderError(f"{where}: {type(error).__name__}: {' '.join(str(error).split())}") from error
+
+
+def _block(template: jinja2.Template, context: jinja2.runtime.Context, name: str) -> str:
+    return _tidied("".join(context.blocks[name][0](context)))
+
+
+def _tidied(text: str) -> str:
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _context(
+    question_id: QuestionId, params: Params, answer: Answer, figures: Mapping[str, Figure], medium: Medium
+) -> dict[str, Any]:
+    def figure(name: str) -> Markup:
+        return image(f"{question_id.page}-{name}.svg", figures[name])
+
+    return {
+        "params": params,
+        "conventions": _conventions(params),
+        "answer": answer,
+        "figure": figure,
+        "medium": medium,
+        "numbered": [label for label in answer.parts if label[0].isdigit()],
+    }
+
+
+def _conventions(params: Params) -> list[tuple[str, str, Any]]:
+    """Name, description and value of every convention in force."""
+    held: Params | None = getattr(params, "conventions", None)
+    if held is None:
+        return []
+    fields = type(held).model_fields
+    return [(name, fields[name].description or name, getattr(held, name)) for name in fields]
+
+
+def image(source: str, figure: Figure) -> Markup:
+    """A figure as a Markdown image whose title is its caption."""
+    return Markup(f'![{escaped(figure.alt)}]({source} "{escaped(figure.caption)}")')
+
+
+def equation(line: Step) -> Markup:
+    """A step as a displayed, aligned equation."""
+    return Markup(f"\n$$\n{typeset.equation(line)}\n$$\n")
+
+
+def formula(line: Step) -> Markup:
+    """A step's formula, inline."""
+    return Markup(f"${typeset.formula(line.formula)}$")
+
+
+def tex(expression: sympy.Expr) -> Markup:
+    """An expression, inline."""
+    return Markup(f"${typeset.formula(expression)}$")
+
+
+def value(number: Value, unit: str = "") -> Markup:
+    """A value, inline."""
+    return Markup(f"${typeset.value(number, unit)}$")
+
+
+def result(line: Step, *, letters: bool = True) -> Markup:
+    """A step's symbol, formula and value in one inline equation."""
+    middle = f"{typeset.formula(line.formula)} = " if letters and line.formula is not None else ""
+    return Markup(f"${line.symbol} = {middle}{typeset.value(line.value, line.unit)}$")
+
+
+def table(
+    content: Table,
+    units: Mapping[str, str] | None = None,
+    widths: list[int] | None = None,
+    drop: tuple[str, ...] = (),
+    names: Mapping[str, str] | None = None,
+    unit: str = "",
+) -> Markup:
+    """A table with the unit of each column (else `unit`), relative widths for print, columns left out or renamed."""
+    kept = [i for i, name in enumerate(content.header) if name not in drop]
+    header = [str(content.header[i]) for i in kept]
+    cells = [[_cell(row[i], (units or {}).get(str(content.header[i]), unit)) for i in kept] for row in content.rows]
+    numeric = [all(not isinstance(row[i], str | Math) for row in content.rows) for i in kept]
+    shown = [escaped((names or {}).get(name, name)) for name in header]
+    return Markup(pipe_table(shown, cells, right=numeric, widths=widths))
+
+
+def _cell(cell: Cell, unit: str) -> str:
+    if cell is None:
+        return "–"
+    if isinstance(cell, str):
+        return escaped(cell)
+    latex = cell.latex if isinstance(cell, Math) else typeset.value(cell, unit)
+    return f"${latex}$".replace("|", r"\vert ")

@@ -1,0 +1,145 @@
+"""The website: every page as Markdown below `docs/answers/`, built by mkdocs into `site/`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from generators import stamp
+from generators.build import BUILD, Entries, Tell, Unit, put_in_place, restore, units, write_whole
+from generators.catalog import ROOT, QuestionId
+from generators.course import load_course
+from generators.errors import RenderError
+from generators.figures import style
+from generators.math_font import math_font
+from generators.page import contents_page, conventions_page, site_page
+from generators.pdf import build_pdfs, copy_pdfs
+
+DOCS = ROOT / "docs"
+PAGES = DOCS / "answers"
+SITE = ROOT / "site"
+CONFIG = BUILD / "mkdocs.yml"
+_HAND_WRITTEN = ({"Home": "index.md"}, {"How answers are checked": "checks.md"}, {"For machines": "answers-json.md"})
+
+
+def build_site(entries: Entries, tell: Tell) -> None:
+    """Bring PDFs, pages and `site/` up to date; an earlier site stays whole until the new one is complete."""
+    inputs = stamp.inputs_digest()
+    restore(SITE)
+    restore(PAGES)
+    pdfs = build_pdfs(entries, tell)
+    worked_out = units(entries, tell)
+    write_pages(worked_out, pdfs)
+    _write_config(worked_out)
+    new = BUILD / "site.new"
+    shutil.rmtree(new, ignore_errors=True)
+    _run_mkdocs(new)
+    _write_answers(new, worked_out)
+    put_in_place(new, SITE)
+    stamp.finished("site", inputs, [*(path for path in sorted(SITE.rglob("*")) if path.is_file()), *pdfs])
+    tell(f"wrote site/ with {len(worked_out)} questions")
+
+
+def write_pages(worked_out: Mapping[QuestionId, Unit], pdfs: Iterable[Path]) -> None:
+    """Write Markdown, pictures, PDFs and assets of all questions, then put them in the place of the old ones."""
+    new = BUILD / "answers.new"
+    shutil.rmtree(new, ignore_errors=True)
+    for question_id, unit in worked_out.items():
+        _write_question(new, question_id, unit)
+    copy_pdfs(pdfs, new)
+    _write_text(new / "index.md", contents_page(_contents(worked_out)))
+    _write_text(new / "conventions.md", conventions_page(_contents(worked_out)))
+    _write_text(new / "assets" / "palette.css", style.palette_css())
+    write_whole(new / "assets" / "math.woff2", math_font())
+    put_in_place(new, PAGES)
+
+
+def _write_question(folder: Path, question_id: QuestionId, unit: Unit) -> None:
+    course = load_course(question_id.course)
+    sheet = course.document(question_id.assignment)
+    page = folder / f"{question_id.path}.md"
+    _write_text(page, site_page(unit, sheet.title, course.title, f"{question_id.page}.pdf"))
+    for name, svg in unit["figures"].items():
+        _write_text(page.with_name(f"{question_id.page}-{name}.svg"), svg)
+        _write_text(page.with_name(f"{question_id.page}-{name}.dark.svg"), style.dark(svg))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _contents(worked_out: Mapping[QuestionId, Unit]) -> list[tuple[str, str, str, Unit]]:
+    """Course, document, path and unit of every question, in order."""
+    rows = []
+    for question_id, unit in worked_out.items():
+        course = load_course(question_id.course)
+        rows.append((course.title, course.document(question_id.assignment).title, question_id.path, unit))
+    return rows
+
+
+def _nav(worked_out: Mapping[QuestionId, Unit]) -> list[Any]:
+    """Hand-written pages, then answers by course, document and question."""
+    courses: dict[str, dict[str, list[dict[str, str]]]] = {}
+    for course, document, path, unit in _contents(worked_out):
+        number = unit["page"].removeprefix("question")
+        title = f"{number}. {unit['title']}" if number.isdigit() else unit["title"]
+        courses.setdefault(course, {}).setdefault(document, []).append({title: f"answers/{path}.md"})
+    answers = [{course: [{name: pages} for name, pages in documents.items()]} for course, documents in courses.items()]
+    overview: list[Any] = [{"All questions": "answers/index.md"}, {"Conventions and errata": "answers/conventions.md"}]
+    return [_HAND_WRITTEN[0], *overview, *answers, *_HAND_WRITTEN[1:]]
+
+
+def _write_config(worked_out: Mapping[QuestionId, Unit]) -> None:
+    config = {"INHERIT": "../mkdocs.yml", "docs_dir": "../docs", "site_dir": "../site", "nav": _nav(worked_out)}
+    write_whole(CONFIG, json.dumps(config, indent=1).encode())
+
+
+def _run_mkdocs(target: Path) -> None:
+    os.environ["NO_MKDOCS_2_WARNING"] = "1"
+    from mkdocs.commands.build import build
+    from mkdocs.config import load_config
+    from mkdocs.exceptions import MkDocsException
+
+    problems = _Problems()
+    logger = logging.getLogger("mkdocs")
+    logger.addHandler(problems)
+    try:
+        build(load_config(str(CONFIG), site_dir=str(target), strict=True))
+    except (MkDocsException, SystemExit) as error:
+        reason = problems.first or " ".join(str(error).split())
+        raise RenderError(f"mkdocs: {reason}") from error
+    finally:
+        logger.removeHandler(problems)
+
+
+class _Problems(logging.Handler):
+    """Keeps the first warning or error that mkdocs gives, for the one line a user sees."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.first = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Called by logging."""
+        self.first = self.first or " ".join(record.getMessage().split())
+
+
+def _write_answers(site: Path, worked_out: Mapping[QuestionId, Unit]) -> None:
+    write_whole(site / "answers.json", answers_json(worked_out).encode())
+
+
+def answers_json(worked_out: Mapping[QuestionId, Unit]) -> str:
+    """Every answer with its checks, as docs/answers.schema.json says."""
+    questions = [exported_with_checks(unit) for unit in worked_out.values()]
+    return json.dumps({"questions": questions}, ensure_ascii=False, indent=1) + "\n"
+
+
+def exported_with_checks(unit: Unit) -> dict[str, Any]:
+    """One question's object of answers.json."""
+    return {**unit["answer"], "checks": unit["checks"]}

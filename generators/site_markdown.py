@@ -1,0 +1,99 @@
+"""Python-Markdown extension of the site: formulas become MathML, figures get a caption and a dark twin."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+from xml.etree import ElementTree
+
+from markdown import Markdown
+from markdown.extensions import Extension
+from markdown.treeprocessors import Treeprocessor
+from math_core import LatexError, LatexToMathML
+
+from generators.errors import RenderError
+
+XHTML = "{http://www.w3.org/1998/Math/MathML}"
+
+
+@lru_cache(maxsize=4096)
+def mathml(latex: str, *, display: bool) -> str:
+    """LaTeX as a <math> element; anything the converter does not know raises RenderError."""
+    try:
+        return LatexToMathML(fancy_error=False).convert_with_local_state(latex, displaystyle=display)
+    except LatexError as error:
+        raise RenderError(f"formula {' '.join(latex.split())}: {' '.join(str(error).split())}") from error
+
+
+class _Formulas(Treeprocessor):
+    """Replaces what `pymdownx.arithmatex` marked as formulas."""
+
+    def run(self, root: ElementTree.Element) -> None:
+        for element in root.iter():
+            if element.get("class") == "arithmatex":
+                self._replace(element)
+
+    @staticmethod
+    def _replace(element: ElementTree.Element) -> None:
+        display = element.tag == "div"
+        latex = (element.text or "").strip().removeprefix(r"\[" if display else r"\(").removesuffix(r"\]" if display else r"\)")
+        element.text = None
+        element.set("class", "formula")
+        if display:
+            element.set("tabindex", "0")  # a wide formula scrolls, so the keyboard must reach it
+            element.set("role", "group")
+            element.set("aria-label", "formula")
+        element.append(ElementTree.fromstring(mathml(latex.strip(), display=display)))
+
+
+class _Figures(Treeprocessor):
+    """Turns a paragraph that is one image with a title into a figure, with the picture in both palettes."""
+
+    def run(self, root: ElementTree.Element) -> None:
+        for paragraph in root.iter("p"):
+            images = list(paragraph)
+            if len(images) == 1 and images[0].tag == "img" and images[0].get("title"):
+                self._replace(paragraph, images[0])
+
+    @staticmethod
+    def _replace(paragraph: ElementTree.Element, image: ElementTree.Element) -> None:
+        caption = image.attrib.pop("title")
+        source = image.get("src", "")
+        paragraph.tag = "figure"
+        paragraph.set("class", "picture")
+        frame = ElementTree.Element("div", {"class": "frame", "tabindex": "0", "role": "group", "aria-label": "picture"})
+        image.set("class", "on-light")
+        image.tail = None
+        twin = ElementTree.Element("img", {**image.attrib, "class": "on-dark", "src": source.removesuffix(".svg") + ".dark.svg"})
+        frame.extend([image, twin])
+        words = ElementTree.Element("figcaption")
+        words.text = caption
+        paragraph[:] = [frame, words]
+
+
+class _Tables(Treeprocessor):
+    """Puts each table into a frame that scrolls on narrow screens and that the keyboard can reach."""
+
+    def run(self, root: ElementTree.Element) -> None:
+        for parent in list(root.iter()):
+            for index, child in enumerate(list(parent)):
+                if child.tag == "table":
+                    frame = ElementTree.Element("div", {"class": "frame", "tabindex": "0", "role": "group", "aria-label": "table"})
+                    frame.tail, child.tail = child.tail, None
+                    parent[index] = frame
+                    frame.append(child)
+
+
+class SiteMarkdown(Extension):
+    """Registers the three processors after inline patterns and before mkdocs rewrites links."""
+
+    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802
+        """Called by Python-Markdown."""
+        md.treeprocessors.register(_Formulas(md), "site_formulas", 6)
+        md.treeprocessors.register(_Figures(md), "site_figures", 5)
+        md.treeprocessors.register(_Tables(md), "site_tables", 4)
+
+
+def makeExtension(**settings: Any) -> SiteMarkdown:  # noqa: N802
+    """Called by Python-Markdown."""
+    return SiteMarkdown(**settings)

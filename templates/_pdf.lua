@@ -1,0 +1,38 @@
+-- From the pages' Markdown to Typst: answer boxes, figures with alt text and caption, formulas with alt text.
+
+local function quoted(text)
+  return '"' .. text:gsub('\\', '\\\\'):gsub('"', '\\"'):gsub('%s+', ' ') .. '"'
+end
+
+-- Formulas are read aloud from their source without TeX's marks.
+local function spoken(tex)
+  local text = tex:gsub('\\begin{%a+}', ''):gsub('\\end{%a+}', ''):gsub('\\\\', ', '):gsub('\\[,;! ]', ' ')
+  text = text:gsub('\\text', ''):gsub('\\frac{(.-)}{(.-)}', '(%1) / (%2)'):gsub('\\', ''):gsub('[{}&]', '')
+  return (text:gsub('^%s+', ''):gsub('%s+$', ''))
+end
+
+function Math(math)
+  local typst = pandoc.write(pandoc.Pandoc({ pandoc.Plain({ math }) }), 'typst'):gsub('%s+$', '')
+  typst = typst:gsub('%f[%a](%a+)%.circle%f[^%a%.]', '%1.o') -- pandoc writes dot.circle, which Typst has renamed
+  local block = math.mathtype == 'DisplayMath' and 'true' or 'false'
+  local code = '#math.equation(block: ' .. block .. ', alt: ' .. quoted(spoken(math.text)) .. ', ' .. typst .. ')'
+  return pandoc.RawInline('typst', code)
+end
+
+function Para(para)
+  local image = para.content[1]
+  if #para.content == 1 and image.t == 'Image' then
+    local alt = quoted(pandoc.utils.stringify(image.caption))
+    local caption = pandoc.write(pandoc.Pandoc({ pandoc.Plain({ pandoc.Str(image.title) }) }), 'typst')
+    return pandoc.RawBlock('typst',
+      '#figure(image("' .. image.src .. '", alt: ' .. alt .. '), caption: [' .. caption .. '])')
+  end
+end
+
+function Div(div)
+  if div.classes:includes('answer') then
+    div.content:insert(1, pandoc.RawBlock('typst', '#answer['))
+    div.content:insert(pandoc.RawBlock('typst', ']'))
+    return div.content
+  end
+end
