@@ -26,14 +26,20 @@ Entries = Mapping[QuestionId, Mapping[str, Any]]
 Tell = Callable[[str], None]
 
 
-def units(entries: Entries, tell: Tell, on_composed: Callable[[QuestionId, Unit], None] | None = None) -> dict[QuestionId, Unit]:
+def units(
+    entries: Entries,
+    tell: Tell,
+    on_composed: Callable[[QuestionId, Unit], object] = lambda question_id, unit: None,
+    while_waiting: Callable[[], object] = lambda: None,
+) -> dict[QuestionId, Unit]:
     """Every question worked out and verified, kept ones as they are; any failure raises before anything is kept.
 
-    `on_composed` is called with each question that is computed again as soon as its page exists, before it is verified.
+    `on_composed` is called with each question that is computed again as soon as its page exists, before it is verified;
+    `while_waiting` once, when all of them exist and only checks still run.
     """
     kept = {question_id: _kept(question_id, entry) for question_id, entry in entries.items()}
     stale = {question_id: entries[question_id] for question_id, unit in kept.items() if unit is None}
-    fresh = _worked_out(stale, tell, on_composed) if stale else {}
+    fresh = _worked_out(stale, tell, on_composed, while_waiting) if stale else {}
     for question_id, unit in fresh.items():
         _keep(question_id, unit)
     return {question_id: unit for question_id in entries if (unit := fresh.get(question_id) or kept[question_id])}
@@ -57,16 +63,16 @@ def _keep(question_id: QuestionId, unit: Unit) -> None:
     write_whole(_path(question_id), json.dumps(unit, ensure_ascii=False, sort_keys=True).encode())
 
 
-def _worked_out(stale: Entries, tell: Tell, on_composed: Callable[[QuestionId, Unit], None] | None) -> dict[QuestionId, Unit]:
+def _worked_out(
+    stale: Entries, tell: Tell, on_composed: Callable[[QuestionId, Unit], object], while_waiting: Callable[[], object]
+) -> dict[QuestionId, Unit]:
     """Compose and verify in parallel processes; checks that import the same slow packages share a process."""
     batches = _batches(stale)
     read = {question_id: digests(files_read(question_id)) for question_id in stale}
     composed: dict[QuestionId, Unit] = {}
     checks: dict[QuestionId, list[dict[str, Any]]] = {}
     with workers(len(stale) + len(batches)) as pool:
-        jobs: dict[Future[Any], QuestionId | None] = {}
-        if batches:
-            jobs[pool.submit(_verify, batches[0])] = None
+        jobs: dict[Future[Any], QuestionId | None] = {pool.submit(_verify, batches[0]): None}
         jobs |= {pool.submit(_compose, question_id, entry): question_id for question_id, entry in stale.items()}
         jobs |= {pool.submit(_verify, batch): None for batch in batches[1:]}
         try:
@@ -78,8 +84,9 @@ def _worked_out(stale: Entries, tell: Tell, on_composed: Callable[[QuestionId, U
                         tell(f"{verified_id}: {len(found)} checks passed ({seconds:.1f} s)")
                 else:
                     composed[question_id] = job.result()
-                    if on_composed:
-                        on_composed(question_id, composed[question_id])
+                    on_composed(question_id, composed[question_id])
+                    if len(composed) == len(stale):
+                        while_waiting()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -95,13 +102,17 @@ def _worked_out(stale: Entries, tell: Tell, on_composed: Callable[[QuestionId, U
 
 
 def _batches(stale: Entries) -> list[list[tuple[QuestionId, Mapping[str, Any]]]]:
-    """Questions by the slowest package their checks import, slowest first."""
+    """Questions by the slowest package their checks import, slowest first.
+
+    On two cores all checks are one batch, as a second import of torch costs more than running them one after the other.
+    """
     groups: dict[int, list[tuple[QuestionId, Mapping[str, Any]]]] = {}
     for question_id, entry in stale.items():
         packages = imported_packages(question_id)
         rank = next((i for i, names in enumerate(_SLOW_PACKAGES) if packages & set(names)), len(_SLOW_PACKAGES))
         groups.setdefault(rank, []).append((question_id, entry))
-    return [groups[rank] for rank in sorted(groups)]
+    batches = [groups[rank] for rank in sorted(groups)]
+    return batches if (os.cpu_count() or 1) > 2 else [sum(batches, [])]
 
 
 def verify_all(entries: Entries, tell: Tell) -> int:

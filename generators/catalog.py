@@ -16,7 +16,8 @@ from generators.errors import ParameterError, UnknownQuestion
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from generators.question import Params, Question
+    from generators.params import Params
+    from generators.question import Question
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATORS = ROOT / "generators"

@@ -7,7 +7,7 @@ from typing import Literal
 
 from generators.catalog import GENERATORS, read_mapping, shown, validated
 from generators.errors import ParameterError
-from generators.question import Params, Text
+from generators.params import Params, Text
 
 
 class Document(Params):

@@ -7,7 +7,7 @@ from typing import Any
 from generators import typeset
 from generators.answer import Answer, Cell, Math, Part, Step, Table
 from generators.catalog import QuestionId
-from generators.question import Params
+from generators.params import Params
 
 
 def exported(question_id: QuestionId, title: str, params: Params, answer: Answer) -> dict[str, Any]:

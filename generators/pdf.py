@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -39,8 +40,11 @@ class Document:
         return digest_of([vars(self), digests(_OWN_FILES)])  # type: ignore[arg-type]
 
 
-def build_pdfs(entries: Entries, tell: Tell) -> list[Path]:
-    """Write every PDF of these questions whose content changed; nothing is put in place before all are complete."""
+def build_pdfs(entries: Entries, tell: Tell, while_waiting: Callable[[], object] = lambda: None) -> list[Path]:
+    """Write every PDF of these questions whose content changed; nothing is put in place before all are complete.
+
+    `while_waiting` is called once when only checks still run.
+    """
     stamps = _read_stamps()
     compiled: dict[str, tuple[str, bytes]] = {}
 
@@ -49,7 +53,7 @@ def build_pdfs(entries: Entries, tell: Tell) -> list[Path]:
         if not _current(document, stamps):
             compiled[document.path] = (document.digest, compiled_pdf(document))
 
-    worked_out = units(entries, tell, compile_if_new)
+    worked_out = units(entries, tell, compile_if_new, while_waiting)
     for question_id, unit in worked_out.items():
         if document_of(question_id, unit).path not in compiled:
             compile_if_new(question_id, unit)
@@ -133,9 +137,11 @@ def _pandoc(markdown: str, name: str) -> str:
 
 @lru_cache(maxsize=1)
 def _fonts() -> list[str]:
-    import matplotlib
-
-    return [str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")]
+    """Matplotlib's folder of fonts, found without the cost of importing matplotlib."""
+    spec = importlib.util.find_spec("matplotlib")
+    if spec is None or spec.origin is None:
+        raise RenderError("matplotlib is not installed; its fonts are needed for PDFs, run `make install`")
+    return [str(Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf")]
 
 
 def _compiled(source: Path, name: str) -> bytes:

@@ -4,43 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Annotated, Any, Generic, TypeVar
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from typing import Generic, TypeVar
 
 from generators.answer import Answer, Check, Figure
+from generators.params import Params
 
-
-class Params(BaseModel):
-    """Validated parameters of a question; unknown keys and loose types are refused."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-def _as_fraction(value: Any) -> Fraction:
-    """Read 0.2 as 1/5: YAML's decimal text, not the nearest binary float."""
-    if isinstance(value, Fraction):
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("must be a number")
-    try:
-        return Fraction(str(value))
-    except (ValueError, ZeroDivisionError):
-        raise ValueError("must be a finite number") from None
-
-
-Exact = Annotated[
-    Fraction,
-    BeforeValidator(_as_fraction),
-    PlainSerializer(lambda value: str(value), return_type=str, when_used="json"),
-]
-"""A decimal or fraction from YAML, kept exact."""
-
-PositiveExact = Annotated[Exact, Field(gt=0)]
-PositiveInt = Annotated[int, Field(gt=0)]
-Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
-"""One line of text from a parameter file; it is escaped wherever it is rendered."""
 
 P = TypeVar("P", bound=Params)
 

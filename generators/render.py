@@ -17,7 +17,7 @@ from generators.answer import Answer, Cell, Figure, Math, Step, Table, Value
 from generators.catalog import TEMPLATES, QuestionId
 from generators.errors import RenderError
 from generators.page import escaped, pipe_table
-from generators.question import Params
+from generators.params import Params
 
 Medium = Literal["site", "pdf"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -32,7 +33,7 @@ def build_site(entries: Entries, tell: Tell) -> None:
     inputs = stamp.inputs_digest()
     restore(SITE)
     restore(PAGES)
-    pdfs = build_pdfs(entries, tell)
+    pdfs = build_pdfs(entries, tell, _prepare)
     worked_out = units(entries, tell)
     write_pages(worked_out, pdfs)
     _write_config(worked_out)
@@ -45,6 +46,12 @@ def build_site(entries: Entries, tell: Tell) -> None:
     tell(f"wrote site/ with {len(worked_out)} questions")
 
 
+def _prepare() -> None:
+    """What the site needs besides the answers: the maths font, and mkdocs in memory."""
+    math_font()
+    _import_mkdocs()
+
+
 def write_pages(worked_out: Mapping[QuestionId, Unit], pdfs: Iterable[Path]) -> None:
     """Write Markdown, pictures, PDFs and assets of all questions, then put them in the place of the old ones."""
     new = BUILD / "answers.new"
@@ -55,7 +62,7 @@ def write_pages(worked_out: Mapping[QuestionId, Unit], pdfs: Iterable[Path]) -> 
     _write_text(new / "index.md", contents_page(_contents(worked_out)))
     _write_text(new / "conventions.md", conventions_page(_contents(worked_out)))
     _write_text(new / "assets" / "palette.css", style.palette_css())
-    write_whole(new / "assets" / "math.woff2", math_font())
+    write_whole(new / "assets" / "math.woff", math_font())
     put_in_place(new, PAGES)
 
 
@@ -100,8 +107,14 @@ def _write_config(worked_out: Mapping[QuestionId, Unit]) -> None:
     write_whole(CONFIG, json.dumps(config, indent=1).encode())
 
 
+def _import_mkdocs() -> None:
+    os.environ["NO_MKDOCS_2_WARNING"] = "1"  # Material's notice about a version that is not used here
+    importlib.import_module("mkdocs.commands.build")
+    importlib.import_module("material.plugins.search.plugin")
+
+
 def _run_mkdocs(target: Path) -> None:
-    os.environ["NO_MKDOCS_2_WARNING"] = "1"
+    _import_mkdocs()
     from mkdocs.commands.build import build
     from mkdocs.config import load_config
     from mkdocs.exceptions import MkDocsException

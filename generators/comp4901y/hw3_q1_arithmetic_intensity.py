@@ -9,7 +9,8 @@ import sympy
 from pydantic import Field, model_validator
 
 from generators.answer import Answer, Check, Figure, Math, Part, Step, Table, Value, rational, step
-from generators.question import Params, PositiveExact, PositiveInt, Question, Text
+from generators.params import Params, PositiveExact, PositiveInt, Text
+from generators.question import Question
 from generators.topics.roofline import Product, attainable_share, ridge_point
 
 L, D, n_H, H = sympy.symbols("L D n_H H", positive=True)

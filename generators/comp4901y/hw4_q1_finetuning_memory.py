@@ -9,7 +9,8 @@ import sympy
 from pydantic import Field, model_validator
 
 from generators.answer import Answer, Check, Figure, Math, Part, Step, Table, Value, rational, step
-from generators.question import Params, PositiveInt, Question
+from generators.params import Params, PositiveInt
+from generators.question import Question
 from generators.topics import peft
 from generators.topics.peft import Group, StepCost
 

@@ -9,7 +9,8 @@ import sympy
 from pydantic import Field, model_validator
 
 from generators.answer import Answer, Check, Figure, Part, Step, Table, step
-from generators.question import Params, PositiveInt, Question, Text
+from generators.params import Params, PositiveInt, Text
+from generators.question import Question
 from generators.topics.prefix_tree import Tree, ancestor_mask, leaves, level_sizes, path, transpose, tree_of_heads, tree_of_sequences
 
 MAX_NODES = 64
