@@ -40,8 +40,8 @@ def units(
     kept = {question_id: _kept(question_id, entry) for question_id, entry in entries.items()}
     stale = {question_id: entries[question_id] for question_id, unit in kept.items() if unit is None}
     fresh = _worked_out(stale, tell, on_composed, while_waiting) if stale else {}
-    for question_id, unit in fresh.items():
-        _keep(question_id, unit)
+    for question_id, one in fresh.items():
+        _keep(question_id, one)
     return {question_id: unit for question_id in entries if (unit := fresh.get(question_id) or kept[question_id])}
 
 
@@ -52,7 +52,7 @@ def _path(question_id: QuestionId) -> Path:
 def _kept(question_id: QuestionId, entry: Mapping[str, Any]) -> Unit | None:
     """The question as last worked out, if nothing it reads has changed since."""
     try:
-        unit: Unit = json.loads(_path(question_id).read_bytes())
+        unit = json.loads(_path(question_id).read_bytes())
         read = [ROOT / path for path in unit["read"]]
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -112,7 +112,7 @@ def _batches(stale: Entries) -> list[list[tuple[QuestionId, Mapping[str, Any]]]]
         rank = next((i for i, names in enumerate(_SLOW_PACKAGES) if packages & set(names)), len(_SLOW_PACKAGES))
         groups.setdefault(rank, []).append((question_id, entry))
     batches = [groups[rank] for rank in sorted(groups)]
-    return batches if (os.cpu_count() or 1) > 2 else [sum(batches, [])]
+    return batches if (os.cpu_count() or 1) > 2 else [[one for batch in batches for one in batch]]
 
 
 def verify_all(entries: Entries, tell: Tell) -> int:
@@ -162,7 +162,7 @@ def write_whole(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.write_bytes(content)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def put_in_place(new: Path, old: Path) -> None:
@@ -170,8 +170,8 @@ def put_in_place(new: Path, old: Path) -> None:
     aside = old.with_name(f".{old.name}.old")
     shutil.rmtree(aside, ignore_errors=True)
     if old.exists():
-        os.replace(old, aside)
-    os.replace(new, old)
+        old.replace(aside)
+    new.replace(old)
     shutil.rmtree(aside, ignore_errors=True)
 
 
@@ -179,4 +179,4 @@ def restore(old: Path) -> None:
     """Put a folder back that a killed build had moved aside."""
     aside = old.with_name(f".{old.name}.old")
     if aside.exists() and not old.exists():
-        os.replace(aside, old)
+        aside.replace(old)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Literal
 
 from generators.catalog import GENERATORS, read_mapping, shown, validated
@@ -32,7 +32,7 @@ class Course(Params):
         return self.documents[assignment]
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_course(name: str) -> Course:
     """Read a course's `course.yml`; a broken rule raises ParameterError."""
     path = GENERATORS / name / "course.yml"

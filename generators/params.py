@@ -29,7 +29,7 @@ def _as_fraction(value: Any) -> Fraction:
 Exact = Annotated[
     Fraction,
     BeforeValidator(_as_fraction),
-    PlainSerializer(lambda value: str(value), return_type=str, when_used="json"),
+    PlainSerializer(str, return_type=str, when_used="json"),
 ]
 """A decimal or fraction from YAML, kept exact."""
 

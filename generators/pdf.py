@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from generators.build import BUILD, Entries, Tell, Unit, units, write_whole
 from generators.catalog import TEMPLATES, QuestionId, shown
@@ -21,7 +21,7 @@ from generators.reads import digest_of, digests
 PDFS = BUILD / "pdf"
 _STAMPS = BUILD / "pdf.json"
 _OWN_FILES = (Path(__file__), TEMPLATES / "_pdf.lua", TEMPLATES / "_pdf.typ.j2", Path(__file__).parent / "page.py")
-STANDARD = "ua-1"
+STANDARD: Literal["ua-1"] = "ua-1"
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,9 @@ def _typst_source(document: Document) -> str:
 
     from generators.figures.style import LIGHT
 
-    env = jinja2.Environment(undefined=jinja2.StrictUndefined, loader=jinja2.FileSystemLoader(TEMPLATES), keep_trailing_newline=True)
+    env = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, loader=jinja2.FileSystemLoader(TEMPLATES), keep_trailing_newline=True
+    )
     env.filters["typst_string"] = lambda text: json.dumps(text, ensure_ascii=False)
     colours = {name.replace("-", "_"): value for name, value in LIGHT.items()} | {"box": "#f3f8fc"}
     body = _pandoc(document.markdown, document.path)

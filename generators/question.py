@@ -9,7 +9,6 @@ from typing import Generic, TypeVar
 from generators.answer import Answer, Check, Figure
 from generators.params import Params
 
-
 P = TypeVar("P", bound=Params)
 
 

@@ -8,7 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ def _source(module: str) -> Path | None:
     return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _imports(path: Path) -> tuple[str, ...]:
     """Dotted names a file imports anywhere; `from a import b` gives both a and a.b, as b may be a module."""
     names = []
@@ -76,7 +76,7 @@ def digests(paths: Iterable[Path]) -> dict[str, str]:
     return {shown(path): digest_of_file(path) for path in paths}
 
 
-@lru_cache(maxsize=None)
+@cache
 def digest_of_file(path: Path) -> str:
     """SHA-256 of a file's bytes, read once a run; '' if there is none."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""

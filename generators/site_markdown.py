@@ -20,7 +20,8 @@ XHTML = "{http://www.w3.org/1998/Math/MathML}"
 def mathml(latex: str, *, display: bool) -> str:
     """LaTeX as a <math> element; anything the converter does not know raises RenderError."""
     try:
-        return LatexToMathML(fancy_error=False).convert_with_local_state(latex, displaystyle=display)
+        element: str = LatexToMathML(fancy_error=False).convert_with_local_state(latex, displaystyle=display)
+        return element
     except LatexError as error:
         raise RenderError(f"formula {' '.join(latex.split())}: {' '.join(str(error).split())}") from error
 
@@ -78,7 +79,9 @@ class _Tables(Treeprocessor):
         for parent in list(root.iter()):
             for index, child in enumerate(list(parent)):
                 if child.tag == "table":
-                    frame = ElementTree.Element("div", {"class": "frame", "tabindex": "0", "role": "group", "aria-label": "table"})
+                    frame = ElementTree.Element(
+                        "div", {"class": "frame", "tabindex": "0", "role": "group", "aria-label": "table"}
+                    )
                     frame.tail, child.tail = child.tail, None
                     parent[index] = frame
                     frame.append(child)

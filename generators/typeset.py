@@ -22,11 +22,11 @@ def grouped(number: int) -> str:
     return ("-" if number < 0 else "") + digits
 
 
-def rounded(number: Fraction | float) -> str:
+def rounded(number: int | Fraction | float) -> str:
     """Six significant digits, without trailing zeros and without an exponent from 1e-7 to 1e15."""
     if number == 0:
         return "0"
-    if not 1e-7 <= abs(number) < 1e15:
+    if not _plain(number):
         mantissa, _, exponent = f"{float(number):.{SIGNIFICANT_DIGITS - 1}e}".partition("e")
         return rf"{_trimmed(mantissa)} \times 10^{{{int(exponent)}}}"
     magnitude = int(f"{float(number):e}".partition("e")[2])
@@ -36,13 +36,18 @@ def rounded(number: Fraction | float) -> str:
     return sign + grouped(abs(int(whole))) + (f".{decimals}" if decimals else "")
 
 
+def _plain(number: int | Fraction | float) -> bool:
+    """Whether the number is written without an exponent."""
+    return 1e-7 <= abs(float(number)) < 1e15
+
+
 def _trimmed(text: str) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def terminates(number: Fraction) -> bool:
     """Whether six significant digits state the number exactly."""
-    return Fraction(re.sub(r"\\,", "", rounded(number))) == number if 1e-7 <= abs(number) < 1e15 else number == 0
+    return Fraction(rounded(number).replace(r"\,", "")) == number if _plain(number) else number == 0
 
 
 def value(number: Value, unit: str = "") -> str:
@@ -50,7 +55,7 @@ def value(number: Value, unit: str = "") -> str:
     if isinstance(number, float):
         return rounded(number) + _unit(unit)
     if not isinstance(number, int | Fraction):
-        return sympy.latex(number) + _unit(unit)
+        return formula(number) + _unit(unit)
     if unit == "%":
         return _percent(Fraction(number))
     exact = _exact(Fraction(number)) + _unit(unit)
@@ -105,7 +110,7 @@ def substituted(line: Step) -> str:
 
 
 def _in_product(number: Value) -> str:
-    text = _exact(Fraction(number)) if isinstance(number, int | Fraction) else formula(number)  # type: ignore[arg-type]
+    text = _exact(Fraction(number)) if isinstance(number, int | Fraction) else formula(number)
     return rf"\left({text}\right)" if text.startswith("-") or r"\frac" in text else f"{{{text}}}"
 
 

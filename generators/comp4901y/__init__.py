@@ -1,0 +1,1 @@
+"""Answers to the homeworks of COMP4901Y."""

@@ -169,8 +169,8 @@ def _roofline(params: InferenceParams, prefill: Part, decode: Part) -> Part:
     for phase, part in (("prefill", prefill), ("decode", decode)):
         for name, short in SHORT_NAMES.items():
             intensity = rational(part[f"{name}_intensity"].value)
-            shares = (attainable_share(intensity, rational(ridge.value)) for ridge in ridges.values())
-            rows.append((f"{phase}: {short}", intensity, *shares))
+            attainable = (attainable_share(intensity, rational(ridge.value)) for ridge in ridges.values())
+            rows.append((f"{phase}: {short}", intensity, *attainable))
     header = ("Product", "Intensity", *(one.name for one in params.accelerators))
     shares = Table(header=header, rows=tuple(rows))
     return Part(title="Rooflines", steps=ridges, tables={"share_of_peak": shares, "bounds": _bounds(shares)})

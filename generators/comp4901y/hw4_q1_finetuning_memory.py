@@ -71,8 +71,7 @@ def solve(params: FinetuningParams) -> Answer:
         "1.4": peft.vera_groups(),
     }
     parts = {
-        label: _part(METHODS[label], groups[label], peft.N_TOP if label == "1.1" else peft.N_LAYER, params)
-        for label in METHODS
+        label: _part(METHODS[label], groups[label], peft.N_TOP if label == "1.1" else peft.N_LAYER, params) for label in METHODS
     }
     parts["1.4"] = _with_frozen(parts["1.4"], params)
     full = _part(FULL, peft.layer_groups(), peft.N_LAYER, params)

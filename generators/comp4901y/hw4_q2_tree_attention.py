@@ -11,7 +11,16 @@ from pydantic import Field, model_validator
 from generators.answer import Answer, Check, Figure, Part, Step, Table, step
 from generators.params import Params, PositiveInt, Text
 from generators.question import Question
-from generators.topics.prefix_tree import Tree, ancestor_mask, leaves, level_sizes, path, transpose, tree_of_heads, tree_of_sequences
+from generators.topics.prefix_tree import (
+    Tree,
+    ancestor_mask,
+    leaves,
+    level_sizes,
+    path,
+    transpose,
+    tree_of_heads,
+    tree_of_sequences,
+)
 
 MAX_NODES = 64
 T, S, k, C, N_LAYER, D, E = sympy.symbols("T S k C N_layer D e", positive=True)
@@ -123,8 +132,7 @@ def names(tree: Tree) -> list[str]:
 
 def _nodes(tree: Tree) -> Table:
     rows = tuple(
-        (number, node.token, None if node.parent is None else node.parent + 1, node.depth)
-        for number, node in enumerate(tree, 1)
+        (number, node.token, None if node.parent is None else node.parent + 1, node.depth) for number, node in enumerate(tree, 1)
     )
     return Table(header=("Node", "Token", "Parent node", "Depth"), rows=rows)
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from generators.answer import Figure
 from generators.figures.style import DASHES, FONT_PT, LIGHT, MARKERS, SERIES, new_axes, plain, to_svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -30,13 +34,12 @@ def roofline_figure(roofs: list[Roof], products: list[tuple[str, float]]) -> Fig
     """Draw every roof, and every product as a mark on each roof with a labelled guide."""
     figure, axes = new_axes(height_in=4.3)
     axes.set(xscale="log", yscale="log")
-    low = min(0.5, *(x / 2 for _, x in products))
-    high = max(8 * max(roof.ridge for roof in roofs), *(2.5 * x for _, x in products))
+    xs = [x for _, x in products]
+    axes.set_xlim(min(0.5, min(xs) / 2), max(8 * max(roof.ridge for roof in roofs), 2.5 * max(xs)))
     for number, roof in enumerate(roofs):
-        _draw_roof(axes, roof, number, low, high, products)
-    top = 1.6 * max(roof.peak_tflops for roof in roofs)
-    axes.set_xlim(low, high)
-    axes.set_ylim(top=top)
+        _draw_roof(axes, roof, number, products)
+    lowest = min(roof.attainable(min(xs)) for roof in roofs)
+    axes.set_ylim(lowest / 40, 1.6 * max(roof.peak_tflops for roof in roofs))
     for names, intensity in grouped(products):
         axes.axvline(intensity, color=LIGHT["faint"], linewidth=0.8, zorder=0)
         axes.text(intensity, axes.get_ylim()[0] * 1.25, f" {names}", rotation=90, ha="right", va="bottom",
@@ -53,15 +56,16 @@ def roofline_figure(roofs: list[Roof], products: list[tuple[str, float]]) -> Fig
     )
 
 
-def _draw_roof(axes, roof: Roof, number: int, low: float, high: float, products: list[tuple[str, float]]) -> None:  # type: ignore[no-untyped-def]
+def _draw_roof(axes: Axes, roof: Roof, number: int, products: list[tuple[str, float]]) -> None:
     colour = LIGHT[SERIES[number]]
+    low, high = axes.get_xlim()
     corners = [low, roof.ridge, high]
     axes.plot(corners, [roof.attainable(x) for x in corners], color=colour, linestyle=DASHES[number], linewidth=1.6)
     xs = [x for _, x in products]
     axes.plot(xs, [roof.attainable(x) for x in xs], MARKERS[number], color=colour, markersize=5)
 
 
-def _name_roofs(axes, roofs: list[Roof]) -> None:  # type: ignore[no-untyped-def]
+def _name_roofs(axes: Axes, roofs: list[Roof]) -> None:
     """Name each roof at the left of the picture, in the order of their slopes, with its line and mark."""
     from matplotlib.lines import Line2D
 
@@ -85,8 +89,9 @@ def grouped(products: list[tuple[str, float]]) -> list[tuple[str, float]]:
 
 
 def _joined(names: list[str]) -> str:
-    """`decode: a`, `decode: b` become `decode: a, b`."""
+    """`decode: a`, `decode: b` become `decode: a, b`; three and more `decode: 3 products`."""
     phase, _, first = names[0].partition(": ")
     if first and all(name.startswith(f"{phase}: ") for name in names):
-        return f"{phase}: " + ", ".join(name.removeprefix(f"{phase}: ") for name in names)
+        rest = [name.removeprefix(f"{phase}: ") for name in names]
+        return f"{phase}: {len(rest)} products" if len(rest) > 2 else f"{phase}: {', '.join(rest)}"
     return ", ".join(names)

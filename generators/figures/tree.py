@@ -22,7 +22,7 @@ def tree_figure(table: Table) -> Figure:
     numbers = " The number of a node stands in brackets below its token." if numbered else ""
     return Figure(
         svg=laid_out(graph),
-        caption=f"The prefix tree: each path down from {', '.join(map(subscripted, roots))} is a candidate or the start of one.{numbers}",
+        caption=f"The prefix tree: each path down from {' or '.join(map(subscripted, roots))} starts a candidate.{numbers}",
         alt="Tree diagram. " + "; ".join(_family(table)) + ".",
     )
 
@@ -30,7 +30,7 @@ def tree_figure(table: Table) -> Figure:
 def _family(table: Table) -> list[str]:
     children: dict[object, list[str]] = {}
     names = {row[0]: str(row[1]) for row in table.rows}
-    for number, token, parent, _ in table.rows:
+    for _, token, parent, _ in table.rows:
         if parent is not None:
             children.setdefault(parent, []).append(f"{token}")
-    return [f"{names[parent]} has {' and '.join(below)}" for parent, below in children.items()]  # type: ignore[index]
+    return [f"{names[parent]} has {' and '.join(below)}" for parent, below in children.items()]

@@ -1,0 +1,1 @@
+"""Independent routes to published numbers; nothing here imports `generators.topics`."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -63,6 +65,8 @@ class FrozenPair(nn.Module):
 
     def __init__(self, d_model: int, rank: int) -> None:
         super().__init__()
+        self.a: torch.Tensor
+        self.b: torch.Tensor
         self.register_buffer("a", torch.randn(d_model, rank))
         self.register_buffer("b", torch.randn(rank, d_model))
 
@@ -137,7 +141,9 @@ class Found:
     frozen_bytes: int
 
 
-def train_one_step(method: str, sizes: Mapping[str, int], n_heads: int, dtype: torch.dtype, device: str, *, biases: bool) -> Found:
+def train_one_step(
+    method: str, sizes: Mapping[str, int], n_heads: int, dtype: torch.dtype, device: str, *, biases: bool
+) -> Found:
     """Run forward and backward once under torch's FLOP counter and read parameters and .grad tensors."""
     with torch.device(device):
         model = build(method, sizes, n_heads, biases=biases).to(dtype)
@@ -192,11 +198,7 @@ def _groups(method: str, tensors: Mapping[str, torch.Tensor]) -> tuple[tuple[int
 
 def verify_finetuning(params: FinetuningParams, answer: Answer) -> Iterator[Check]:
     """Check bytes, groups and FLOPs at the example sizes on meta tensors, formulas on real small ones, counts with peft."""
-    sizes = {str(symbol): int(rational(value)) for symbol, value in params.sizes.items()}
-    dtype, biases = DTYPES[params.conventions.bytes_per_element], params.conventions.adapter_biases
-    methods = ("full", *METHODS.values())
-    large = {m: extended(m, sizes, params.n_heads, dtype, biases=biases) for m in methods}
-    small = {m: train_one_step(m, OTHER_SIZES, OTHER_HEADS, dtype, "cpu", biases=biases) for m in methods}
+    large, small = _trained(params)
     for label, method in METHODS.items():
         yield from _check_part(label, answer, large[method], small[method])
     yield from _check_comparison(answer, large)
@@ -204,11 +206,26 @@ def verify_finetuning(params: FinetuningParams, answer: Answer) -> Iterator[Chec
     yield from _check_with_peft(answer)
 
 
+@lru_cache(maxsize=4)
+def _trained(params: FinetuningParams) -> tuple[dict[str, Found], dict[str, Found]]:
+    """Every method at the example sizes and at the other sizes."""
+    sizes = {str(symbol): int(rational(value)) for symbol, value in params.sizes.items()}
+    dtype, biases = DTYPES[params.conventions.bytes_per_element], params.conventions.adapter_biases
+    methods = ("full", *METHODS.values())
+    large = {m: extended(m, sizes, params.n_heads, dtype, biases=biases) for m in methods}
+    small = {m: train_one_step(m, OTHER_SIZES, OTHER_HEADS, dtype, "cpu", biases=biases) for m in methods}
+    return large, small
+
+
 def _check_part(label: str, answer: Answer, large: Found, small: Found) -> Iterator[Check]:
     part = answer[label]
     yield same(f"{label}, trainable values in one layer", part["values_per_layer"].value, large.values_per_layer, "torch modules")
-    yield same(f"{label}, bytes of trainable parameters", part["parameters"].value, large.parameter_bytes, "torch modules, nbytes")
-    yield same(f"{label}, bytes of gradients", part["gradients"].value, large.gradient_bytes, "torch autograd, .grad on meta tensors")
+    yield same(
+        f"{label}, bytes of trainable parameters", part["parameters"].value, large.parameter_bytes, "torch modules, nbytes"
+    )
+    yield same(
+        f"{label}, bytes of gradients", part["gradients"].value, large.gradient_bytes, "torch autograd, .grad on meta tensors"
+    )
     triples: list[Formula] = [
         ("values in one layer", part["values_per_layer"].formula, small.values_per_layer),
         ("parameters", part["parameters"].formula, small.parameter_bytes),
@@ -254,19 +271,20 @@ def _check_flops(answer: Answer, large: Mapping[str, Found], small: Mapping[str,
 
 
 def _check_with_peft(answer: Answer) -> Iterator[Check]:
+    from peft import __version__
+
+    for label, name in (("1.3", "LoRA"), ("1.4", "VeRA")):
+        formula = answer[label]["values_per_layer"].formula
+        triples: list[Formula] = [("values", formula, _values_per_layer_in_peft(name))]
+        yield same_formulas(f"{label}, values of {name} in one layer", triples, OTHER_SIZES, f"peft {__version__}")
+
+
+@lru_cache(maxsize=2)
+def _values_per_layer_in_peft(name: str) -> Fraction:
+    """Trainable values that peft adds to query, key and value of one layer."""
     import peft
 
-    configs = {
-        "1.3": peft.LoraConfig(r=OTHER_SIZES["R"], target_modules=["q", "k", "v"]),
-        "1.4": peft.VeraConfig(r=OTHER_SIZES["R"], target_modules=["q", "k", "v"]),
-    }
-    for label, config in configs.items():
-        base = build("full", OTHER_SIZES, OTHER_HEADS, biases=False)
-        model = peft.get_peft_model(base, config)  # type: ignore[arg-type]
-        found = sum(p.numel() for p in model.parameters() if p.requires_grad)
-        per_layer, left_over = divmod(found, OTHER_SIZES["N_layer"])
-        if left_over:
-            raise AssertionError(f"{label}: peft's layers differ in size")
-        formula = answer[label]["values_per_layer"].formula
-        name = type(config).__name__.removesuffix("Config")
-        yield same_formulas(f"{label}, {name} values in one layer", [("values", formula, per_layer)], OTHER_SIZES, f"peft {peft.__version__}")
+    kind = {"LoRA": peft.LoraConfig, "VeRA": peft.VeraConfig}[name]
+    config = kind(r=OTHER_SIZES["R"], target_modules=["q", "k", "v"])
+    model = peft.get_peft_model(build("full", OTHER_SIZES, OTHER_HEADS, biases=False), config)
+    return Fraction(sum(p.numel() for p in model.parameters() if p.requires_grad), OTHER_SIZES["N_layer"])

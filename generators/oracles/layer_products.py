@@ -38,7 +38,7 @@ class Layer(nn.Module):
 
     def heads(self, x: torch.Tensor) -> torch.Tensor:
         """(tokens, D) to (heads, tokens, H)."""
-        return x.unflatten(-1, (self.n_heads, -1)).transpose(0, 1)
+        return x.view(len(x), self.n_heads, -1).transpose(0, 1)
 
     def forward(self, x: torch.Tensor, cache: tuple[torch.Tensor, torch.Tensor] | None = None) -> torch.Tensor:
         """Run (tokens, D) through the layer; `cache` holds keys and values of earlier tokens."""

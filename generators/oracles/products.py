@@ -29,7 +29,7 @@ class ProductRecorder(TorchDispatchMode):
     """Notes every matrix product that reaches torch's dispatcher, forward and backward, in order."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.products: list[Count] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

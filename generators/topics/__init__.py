@@ -1,0 +1,1 @@
+"""Mathematics that questions share; nothing here imports torch or `generators.oracles`."""

@@ -1,0 +1,87 @@
+"""What `make bench` runs: medians of several builds, cold and with nothing changed, site and PDF apart."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results.jsonl"
+_COPIED = ("generators", "templates", "docs", "mkdocs.yml", "requirements.lock")
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "answers")
+
+
+def seconds(folder: Path, command: str) -> float:
+    """Wall-clock seconds of one command of the project in `folder`."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "generators", command], cwd=folder, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def copy_project(folder: Path) -> None:
+    """Copy what a build reads, without anything built."""
+    for name in _COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=_LEFT_OUT)
+        else:
+            shutil.copyfile(source, folder / name)
+
+
+def clear(folder: Path) -> None:
+    """Remove everything built."""
+    for name in ("build", "site", "docs/answers"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def measured(folder: Path, command: str, runs: int, before: Callable[[Path], None] = lambda folder: None) -> list[float]:
+    """Seconds of each run, after one run that is not counted."""
+    samples = []
+    for _ in range(runs + 1):
+        before(folder)
+        samples.append(round(seconds(folder, command), 3))
+    return samples[1:]
+
+
+def machine() -> str:
+    """What the numbers were measured on."""
+    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure, print medians, and with --keep append them to results.jsonl."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--keep", action="store_true", help=f"append to {RESULTS.relative_to(ROOT)}")
+    options = parser.parse_args(arguments)
+    record: dict[str, object] = {"date": datetime.date.today().isoformat(), "machine": machine(), "runs": options.runs}
+    with tempfile.TemporaryDirectory(prefix="answers-bench-") as name:
+        folder = Path(name)
+        copy_project(folder)
+        for command in ("site", "pdf"):
+            for state, before in (("cold", clear), ("nothing changed", lambda folder: None)):
+                samples = measured(folder, command, options.runs, before)
+                record[f"{command}, {state}"] = {"median_s": statistics.median(samples), "samples_s": samples}
+                print(f"{command}, {state}: median {statistics.median(samples):.2f} s of {samples}", flush=True)
+        listed = subprocess.run(
+            [sys.executable, "-m", "generators", "list"], cwd=folder, capture_output=True, text=True, check=True
+        )
+        record["questions"] = len(listed.stdout.split())
+    if options.keep:
+        with RESULTS.open("a", encoding="utf-8") as results:
+            results.write(json.dumps(record) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,21 @@
+"""Shared by all tests: the questions, worked out once."""
+
+import os
+from functools import cache
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TRANSFORMERS_VERBOSITY": "error"}
+
+from generators.answer import Answer
+from generators.catalog import QuestionId, entries, find, load_params, load_question
+from generators.params import Params
+
+IDS = [str(question_id) for question_id in entries()]
+
+
+@cache
+def worked_out(prefix: str) -> tuple[QuestionId, Params, Answer]:
+    """A question's id, its parameters in params.yml, and its answer."""
+    question_id = find(prefix)
+    question = load_question(question_id)
+    params = load_params(question_id, question, entries()[question_id])
+    return question_id, params, question.solve(params)
