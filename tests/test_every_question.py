@@ -12,7 +12,6 @@ from generators.errors import ParameterError
 from generators.render import Medium, body
 from tests.conftest import IDS, worked_out
 
-
 MEDIA: tuple[Medium, ...] = ("site", "pdf")
 
 

@@ -1,0 +1,1 @@
+"""Answers to the assignments of IFT6135."""
