@@ -19,7 +19,7 @@ def pipe_table(
 ) -> str:
     """A Markdown table; `widths` are relative and matter in print only."""
     shares = [width * _PRINTED_COLUMNS // sum(widths) for width in widths] if widths else [3] * len(header)
-    rule = ["-" * share + (":" if numeric else "") for share, numeric in zip(shares, right, strict=True)]
+    rule = ["-" * share + ":" if numeric else ":" + "-" * share for share, numeric in zip(shares, right, strict=True)]
     lines = [f"| {' | '.join(cells)} |" for cells in (header, rule, *rows)]
     return "\n" + "\n".join(lines) + "\n"
 

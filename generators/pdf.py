@@ -76,7 +76,7 @@ def document_of(question_id: QuestionId, unit: Unit) -> Document:
     return Document(
         path=f"{question_id.path}.pdf",
         title=f"{course.title}, {sheet.title}: {unit['title']}",
-        header=f"{course.title} · {sheet.title} · {unit['title']}",
+        header=f"{course.title} · {unit['title']}",
         markdown=printed_page(unit, sheet.title, course.title),
         pictures={f"{question_id.page}-{name}.svg": svg for name, svg in unit["figures"].items()},
     )

@@ -16,6 +16,7 @@ from generators import typeset
 from generators.answer import Answer, Cell, Figure, Math, Step, Table, Value
 from generators.catalog import TEMPLATES, QuestionId
 from generators.errors import RenderError
+from generators.figures.style import subscripted
 from generators.page import escaped, pipe_table
 from generators.params import Params
 
@@ -43,7 +44,9 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    env.filters.update(equation=equation, formula=formula, value=value, table=table, result=result, tex=tex)
+    env.filters.update(
+        equation=equation, formula=formula, value=value, table=table, result=result, tex=tex, token=token, sentence=sentence
+    )
     return env
 
 
@@ -112,9 +115,9 @@ def image(source: str, figure: Figure) -> Markup:
     return Markup(f'![{escaped(figure.alt)}]({source} "{escaped(figure.caption)}")')
 
 
-def equation(line: Step) -> Markup:
-    """A step as a displayed, aligned equation."""
-    return Markup(f"\n$$\n{typeset.equation(line)}\n$$\n")
+def equation(line: Step, *, numbers: bool = True) -> Markup:
+    """A step as a displayed, aligned equation; `numbers` shows the line with the numbers put in."""
+    return Markup(f"\n$$\n{typeset.equation(line, numbers=numbers)}\n$$\n")
 
 
 def formula(line: Step) -> Markup:
@@ -128,14 +131,19 @@ def tex(expression: sympy.Expr) -> Markup:
 
 
 def value(number: Value, unit: str = "") -> Markup:
-    """A value, inline."""
-    return Markup(f"${typeset.value(number, unit)}$")
+    """A value, inline; a line may break before = and ≈."""
+    return _breakable(typeset.value(number, unit))
 
 
 def result(line: Step, *, letters: bool = True) -> Markup:
-    """A step's symbol, formula and value in one inline equation."""
-    middle = f"{typeset.formula(line.formula)} = " if letters and line.formula is not None else ""
-    return Markup(f"${line.symbol} = {middle}{typeset.value(line.value, line.unit)}$")
+    """A step's symbol, formula and value, inline; a line may break before = and ≈."""
+    middle = f" = {typeset.formula(line.formula)}" if letters and line.formula is not None else ""
+    return _breakable(f"{line.symbol}{middle} = {typeset.value(line.value, line.unit)}")
+
+
+def _breakable(latex: str) -> Markup:
+    """Inline formulas never break in browsers, so that each side of a relation becomes a formula of its own."""
+    return Markup(" ".join(f"${piece}$" for piece in re.split(r" (?==|\\approx )", latex)))
 
 
 def table(
@@ -145,14 +153,38 @@ def table(
     drop: tuple[str, ...] = (),
     names: Mapping[str, str] | None = None,
     unit: str = "",
+    tokens: bool = False,
 ) -> Markup:
-    """A table with the unit of each column (else `unit`), relative widths for print, columns left out or renamed."""
+    """A table with the unit of each column (else `unit`), relative widths for print, columns left out or renamed.
+
+    With `tokens`, text such as t13 is shown as t₁₃.
+    """
+    if tokens:
+        content = _with_subscripts(content)
     kept = [i for i, name in enumerate(content.header) if name not in drop]
     header = [str(content.header[i]) for i in kept]
     cells = [[_cell(row[i], (units or {}).get(str(content.header[i]), unit)) for i in kept] for row in content.rows]
     numeric = [all(not isinstance(row[i], str | Math) for row in content.rows) for i in kept]
     shown = [escaped((names or {}).get(name, name)) for name in header]
     return Markup(pipe_table(shown, cells, right=numeric, widths=widths))
+
+
+def _with_subscripts(content: Table) -> Table:
+    def shown(cell: Cell) -> Cell:
+        return subscripted(cell) if isinstance(cell, str) else cell
+
+    rows = tuple(tuple(shown(cell) for cell in row) for row in content.rows)
+    return Table(header=tuple(shown(name) for name in content.header), rows=rows)
+
+
+def token(text: str) -> Markup:
+    """A token with its number as a subscript."""
+    return Markup(escaped(subscripted(text)))
+
+
+def sentence(text: str) -> Markup:
+    """Text with a capital first letter; the rest stays as it is."""
+    return Markup(escaped(text[:1].upper() + text[1:]))
 
 
 def _cell(cell: Cell, unit: str) -> str:

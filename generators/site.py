@@ -40,7 +40,8 @@ def build_site(entries: Entries, tell: Tell) -> None:
     new = BUILD / "site.new"
     shutil.rmtree(new, ignore_errors=True)
     _run_mkdocs(new)
-    _write_answers(new, worked_out)
+    write_whole(new / "answers.json", answers_json(worked_out).encode())
+    _write_search_index(new)
     put_in_place(new, SITE)
     stamp.finished("site", inputs, [*(path for path in sorted(SITE.rglob("*")) if path.is_file()), *pdfs])
     tell(f"wrote site/ with {len(worked_out)} questions")
@@ -143,8 +144,10 @@ class _Problems(logging.Handler):
         self.first = self.first or " ".join(record.getMessage().split())
 
 
-def _write_answers(site: Path, worked_out: Mapping[QuestionId, Unit]) -> None:
-    write_whole(site / "answers.json", answers_json(worked_out).encode())
+def _write_search_index(site: Path) -> None:
+    """A page opened from file:// cannot fetch JSON; the theme then asks for the same index as a script."""
+    index = (site / "search" / "search_index.json").read_bytes()
+    write_whole(site / "search" / "search_index.js", b"var __index = " + index)
 
 
 def answers_json(worked_out: Mapping[QuestionId, Unit]) -> str:

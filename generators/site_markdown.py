@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree
@@ -13,17 +15,18 @@ from math_core import LatexError, LatexToMathML
 
 from generators.errors import RenderError
 
-XHTML = "{http://www.w3.org/1998/Math/MathML}"
+_RAISED_PRIME = re.compile(r"<msup>(<m[in]>[^<]*</m[in]>)<mo>([′″])</mo></msup>")
+"""As a superscript, browsers draw the prime of a maths font tiny; beside its base it has the right size and height."""
 
 
 @lru_cache(maxsize=4096)
 def mathml(latex: str, *, display: bool) -> str:
     """LaTeX as a <math> element; anything the converter does not know raises RenderError."""
     try:
-        element: str = LatexToMathML(fancy_error=False).convert_with_local_state(latex, displaystyle=display)
-        return element
+        element = LatexToMathML(fancy_error=False).convert_with_local_state(latex, displaystyle=display)
     except LatexError as error:
         raise RenderError(f"formula {' '.join(latex.split())}: {' '.join(str(error).split())}") from error
+    return _RAISED_PRIME.sub(r'<mrow>\1<mo lspace="0" rspace="0">\2</mo></mrow>', element)
 
 
 class _Formulas(Treeprocessor):
@@ -37,7 +40,12 @@ class _Formulas(Treeprocessor):
     @staticmethod
     def _replace(element: ElementTree.Element) -> None:
         display = element.tag == "div"
-        latex = (element.text or "").strip().removeprefix(r"\[" if display else r"\(").removesuffix(r"\]" if display else r"\)")
+        latex = (
+            html.unescape(element.text or "")
+            .strip()
+            .removeprefix(r"\[" if display else r"\(")
+            .removesuffix(r"\]" if display else r"\)")
+        )
         element.text = None
         element.set("class", "formula")
         if display:

@@ -64,8 +64,9 @@ def value(number: Value, unit: str = "") -> str:
     if unit == "FLOP":
         return exact + _scaled(Fraction(number), _DECIMAL, unit)
     if Fraction(number).denominator != 1:
-        relation = "=" if terminates(Fraction(number)) else r"\approx"
-        return rf"{_exact(Fraction(number))} {relation} {rounded(Fraction(number))}{_unit(unit)}"
+        if terminates(Fraction(number)):
+            return rounded(Fraction(number)) + _unit(unit)
+        return rf"{_exact(Fraction(number))} \approx {rounded(Fraction(number))}{_unit(unit)}"
     return exact
 
 
@@ -114,13 +115,13 @@ def _in_product(number: Value) -> str:
     return rf"\left({text}\right)" if text.startswith("-") or r"\frac" in text else f"{{{text}}}"
 
 
-def equation(line: Step) -> str:
-    """Symbol, formula, numbers put in, and value, one under the other."""
+def equation(line: Step, *, numbers: bool = True) -> str:
+    """Symbol, formula, numbers put in (unless `numbers` is false), and value, one under the other."""
     result = value(line.value, line.unit)
     lines = [result]
     if line.formula is not None:
         lines = [formula(line.formula), result]
-        if line.formula.free_symbols:
+        if numbers and line.formula.free_symbols:
             lines.insert(1, substituted(line))
     body = " \\\\\n".join(f"&= {text}" for text in lines)
     return f"\\begin{{aligned}}\n{line.symbol} {body}\n\\end{{aligned}}"

@@ -29,6 +29,13 @@ function Para(para)
   end
 end
 
+-- A short table stays on one page.
+function Table(tbl)
+  if #tbl.bodies[1].body <= 16 then
+    return { pandoc.RawBlock('typst', '#block(breakable: false)['), tbl, pandoc.RawBlock('typst', ']') }
+  end
+end
+
 function Div(div)
   if div.classes:includes('answer') then
     div.content:insert(1, pandoc.RawBlock('typst', '#answer['))

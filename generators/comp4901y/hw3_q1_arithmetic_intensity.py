@@ -177,28 +177,32 @@ def _roofline(params: InferenceParams, prefill: Part, decode: Part) -> Part:
 
 
 def _bounds(shares: Table) -> Table:
-    """For each accelerator, the rows of both forms that are compute-bound and those that are memory-bound."""
-    rows = []
-    for name in shares.header[2:]:
-        bound = dict(zip(shares.column("Product"), shares.column(str(name)), strict=True))
-        cells = []
-        for phase, form in (("prefill", PREFILL_FORM), ("decode", DECODE_FORM)):
-            for compute in (True, False):
-                numbers = [
-                    str(number)
-                    for number, row in enumerate(form, 1)
-                    if row[3] and (bound[f"{phase}: {SHORT_NAMES[row[3]]}"] == 1) is compute
-                ]
-                cells.append(_listed(numbers))
-        rows.append((name, *cells))
-    header = ("Accelerator", "Prefill, compute-bound", "Prefill, memory-bound", "Decode, compute-bound", "Decode, memory-bound")
-    return Table(header=header, rows=tuple(rows))
+    """The rows of both forms that are compute-bound and those that are memory-bound; accelerators that agree share a row."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for name in map(str, shares.header[2:]):
+        bound = dict(zip(shares.column("Product"), shares.column(name), strict=True))
+        cells = tuple(
+            _listed([number for number, product in _asked(form) if (bound[f"{phase}: {SHORT_NAMES[product]}"] == 1) is compute])
+            for phase, form in (("prefill", PREFILL_FORM), ("decode", DECODE_FORM))
+            for compute in (True, False)
+        )
+        alike.setdefault(cells, []).append(name)
+    header = ("Accelerators", "Prefill, compute-bound", "Prefill, memory-bound", "Decode, compute-bound", "Decode, memory-bound")
+    return Table(header=header, rows=tuple((_in_words(names), *cells) for cells, names in alike.items()))
+
+
+def _asked(form: list[Row]) -> list[tuple[str, str]]:
+    return [(str(number), row[3]) for number, row in enumerate(form, 1) if row[3]]
+
+
+def _in_words(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _listed(numbers: list[str]) -> str:
     if not numbers:
         return "no row"
-    return f"row {numbers[0]}" if len(numbers) == 1 else f"rows {', '.join(numbers[:-1])} and {numbers[-1]}"
+    return f"row{'s' if len(numbers) > 1 else ''} {_in_words(numbers)}"
 
 
 def verify(params: InferenceParams, answer: Answer) -> Iterator[Check]:

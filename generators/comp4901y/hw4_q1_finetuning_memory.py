@@ -140,8 +140,8 @@ def _training_step(params: FinetuningParams) -> Part:
 
 def _flops(title: str, cost: StepCost, params: FinetuningParams) -> tuple[Step, Step]:
     each, at = params.conventions.flops_per_multiply_add, params.sizes
-    forward = step(f"{title}: forward", r"F_{\text{fwd}}", sympy.expand(each * cost.forward), at, "FLOP")
-    backward = step(f"{title}: backward", r"F_{\text{bwd}}", sympy.expand(each * cost.backward), at, "FLOP")
+    forward = step(f"{title}: forward", r"F_{\text{fwd}}", cost.forward(each), at, "FLOP")
+    backward = step(f"{title}: backward", r"F_{\text{bwd}}", cost.backward(each), at, "FLOP")
     return forward, backward
 
 

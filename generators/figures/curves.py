@@ -29,6 +29,7 @@ def log_log_figure(
         xs, ys = zip(*curve.points, strict=True)
         axes.plot(xs, ys, color=LIGHT[SERIES[number % 5]], linestyle=DASHES[number % 5], linewidth=1.6)
         ends.append(math.log(ys[-1]))
+    axes.set_ylim(top=4 * axes.get_ylim()[1])
     low, high = (math.log(y) for y in axes.get_ylim())
     last_x = max(curve.points[-1][0] for curve in curves)
     for number, (curve, y) in enumerate(zip(curves, spread(ends, (high - low) / 16), strict=True)):

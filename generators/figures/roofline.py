@@ -39,7 +39,7 @@ def roofline_figure(roofs: list[Roof], products: list[tuple[str, float]]) -> Fig
     for number, roof in enumerate(roofs):
         _draw_roof(axes, roof, number, products)
     lowest = min(roof.attainable(min(xs)) for roof in roofs)
-    axes.set_ylim(lowest / 40, 1.6 * max(roof.peak_tflops for roof in roofs))
+    axes.set_ylim(lowest / 90, 1.6 * max(roof.peak_tflops for roof in roofs))
     for names, intensity in grouped(products):
         axes.axvline(intensity, color=LIGHT["faint"], linewidth=0.8, zorder=0)
         axes.text(intensity, axes.get_ylim()[0] * 1.25, f" {names}", rotation=90, ha="right", va="bottom",

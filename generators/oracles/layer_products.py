@@ -134,17 +134,18 @@ def _check_rooflines(params: InferenceParams, answer: Answer, counts: list[Count
 
 
 def _bounds(params: InferenceParams, counts: Mapping[str, list[tuple[str, Count]]]) -> list[tuple[Cell, ...]]:
-    rows: list[tuple[Cell, ...]] = []
+    named: list[tuple[str, list[Cell]]] = []
     for one in params.accelerators:
-        cells: list[Cell] = [one.name]
+        cells: list[Cell] = []
         for label, products in counts.items():
             bound: dict[bool, list[int]] = {True: [], False: []}
             for number, (_, count) in zip(ROW_NUMBERS[label], products, strict=True):
                 compute_s = count.flops / (one.peak_tflops * 10**12)
                 bound[compute_s >= count.bytes / (one.bandwidth_gb_per_s * 10**9)].append(number)
             cells += [_in_words(bound[True]), _in_words(bound[False])]
-        rows.append(tuple(cells))
-    return rows
+        named.append((one.name, cells))
+    distinct = [cells for i, (_, cells) in enumerate(named) if cells not in [earlier for _, earlier in named[:i]]]
+    return [(" and ".join(", ".join(n for n, c in named if c == cells).rsplit(", ", 1)), *cells) for cells in distinct]
 
 
 def _in_words(numbers: list[int]) -> str:

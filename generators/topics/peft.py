@@ -80,10 +80,21 @@ def vera_frozen() -> sympy.Expr:
 
 @dataclass(frozen=True)
 class StepCost:
-    """Multiply-adds of one training step."""
+    """Multiply-adds of one training step: layers times the cost of one, less what autograd does not need at the bottom."""
 
-    forward: sympy.Expr
-    backward: sympy.Expr
+    forward_layer: sympy.Expr
+    backward_layer: sympy.Expr
+    not_needed: sympy.Expr
+    layers_backward: sympy.Symbol = N_LAYER
+
+    def forward(self, flops_per_multiply_add: int) -> sympy.Expr:
+        """FLOPs of the forward pass."""
+        return N_LAYER * sympy.expand(flops_per_multiply_add * self.forward_layer)
+
+    def backward(self, flops_per_multiply_add: int) -> sympy.Expr:
+        """FLOPs of the backward pass."""
+        whole = self.layers_backward * sympy.expand(flops_per_multiply_add * self.backward_layer)
+        return whole - sympy.expand(flops_per_multiply_add * self.not_needed)
 
 
 _TOKENS = B * L
@@ -95,31 +106,28 @@ _BELOW_FFN = _TOKENS * ATTENTION_MATRICES * D**2
 _LOW_RANK = _TOKENS * D * R  # one product with a D×R or R×D matrix
 
 
-def freezing_cost(n_tuned: sympy.Expr) -> StepCost:
+def freezing_cost(n_tuned: sympy.Symbol) -> StepCost:
     """Train the top `n_tuned` layers; all layers for full fine-tuning.
 
     Backward needs two products for each one forward (by input and by weight), except that nothing
     asks for the gradient of the lowest tuned layer's input.
     """
-    return StepCost(N_LAYER * _LAYER, n_tuned * 2 * _LAYER - _QKV)
+    return StepCost(_LAYER, 2 * _LAYER, _QKV, n_tuned)
 
 
 def adapter_cost() -> StepCost:
     """Frozen weights pass gradients by input alone; below the first adapter nothing is computed."""
     added = ADAPTERS * 2 * _LOW_RANK
-    backward = N_LAYER * (_WEIGHTS + 2 * _ATTENTION + 2 * added)
-    return StepCost(N_LAYER * (_LAYER + added), backward - _BELOW_FFN - 2 * _ATTENTION - _LOW_RANK)
+    return StepCost(_LAYER + added, _WEIGHTS + 2 * _ATTENTION + 2 * added, _BELOW_FFN + 2 * _ATTENTION + _LOW_RANK)
 
 
 def lora_cost() -> StepCost:
     """Two low-rank products for each of W^Q, W^K, W^V, each with two products backward."""
     added = ADAPTED * 2 * _LOW_RANK
-    backward = N_LAYER * (_WEIGHTS + 2 * _ATTENTION + 2 * added)
-    return StepCost(N_LAYER * (_LAYER + added), backward - _QKV - ADAPTED * _LOW_RANK)
+    return StepCost(_LAYER + added, _WEIGHTS + 2 * _ATTENTION + 2 * added, _QKV + ADAPTED * _LOW_RANK)
 
 
 def vera_cost() -> StepCost:
     """As LoRA forward; backward the frozen A and B pass gradients by input alone."""
     added = ADAPTED * 2 * _LOW_RANK
-    backward = N_LAYER * (_WEIGHTS + 2 * _ATTENTION + added)
-    return StepCost(N_LAYER * (_LAYER + added), backward - _QKV - ADAPTED * _LOW_RANK)
+    return StepCost(_LAYER + added, _WEIGHTS + 2 * _ATTENTION + added, _QKV + ADAPTED * _LOW_RANK)

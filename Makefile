@@ -1,0 +1,64 @@
+# `make help` lists the targets. The environment in .venv is made on first use, from requirements.lock.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+RUN := $(BIN)/python -m generators
+export PYTHONPATH := $(CURDIR)
+export NO_MKDOCS_2_WARNING := 1
+
+.PHONY: help install site pdf serve test check lint types verify workflow bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(READY) ## create .venv with the pinned versions
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; name one with: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@touch $@
+
+site: $(READY) ## compute, verify and build site/ with its PDFs
+	$(RUN) site
+
+pdf: $(READY) ## compute, verify and write build/pdf/
+	$(RUN) pdf
+
+serve: site ## preview the site on http://127.0.0.1:8000
+	$(BIN)/python -m mkdocs serve --config-file build/mkdocs.yml
+
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+verify: $(READY) ## find every published value again
+	$(RUN) verify
+
+workflow: $(READY)
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+check: lint types test verify site workflow ## lint, types, tests, verification, strict site build, workflow schema
+	$(BIN)/check-jsonschema --schemafile docs/answers.schema.json site/answers.json
+
+bench: $(READY) ## measure cold builds and builds with nothing changed
+	$(BIN)/python -m benchmarks --keep
+
+lock: ## resolve the direct dependencies anew and pin everything
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	$(PYTHON) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *p["optional-dependencies"]["dev"], sep="\n")' > build/lock/direct.txt
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check --requirement build/lock/direct.txt
+	build/lock/bin/python -m pip freeze | sed -e 's/+cpu$$//' -e '/^nvidia-/d' -e '/^triton==/d' > requirements.lock
+
+clean: ## remove everything built; .venv stays
+	rm -rf build site docs/answers .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find generators tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
