@@ -85,9 +85,12 @@ def pdf(id: str | None) -> None:
         tell("build/pdf/ is up to date")
         return
     from generators.pdf import build_pdfs
+    from generators.submission import plan
 
     inputs = stamp.inputs_digest()
-    written = build_pdfs(chosen(id), tell)
+    known, wanted = entries(), chosen(id)
+    members = [member for ids in plan(known).values() if any(one in wanted for one in ids) for member in ids]
+    written = build_pdfs({member: known[member] for member in members}, tell)
     if id is None:
         stamp.finished("pdf", inputs, written)
 

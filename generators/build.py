@@ -34,11 +34,14 @@ def units(
 ) -> dict[QuestionId, Unit]:
     """Every question worked out and verified, kept ones as they are; any failure raises before anything is kept.
 
-    `on_composed` is called with each question that is computed again as soon as its page exists, before it is verified;
-    `while_waiting` once, when all of them exist and only checks still run.
+    `on_composed` is called with each question as soon as its page exists, for one computed again before it is verified;
+    `while_waiting` once, when all pages exist and only checks still run.
     """
     kept = {question_id: _kept(question_id, entry) for question_id, entry in entries.items()}
     stale = {question_id: entries[question_id] for question_id, unit in kept.items() if unit is None}
+    for question_id, unit in kept.items():
+        if unit is not None:
+            on_composed(question_id, unit)
     fresh = _worked_out(stale, tell, on_composed, while_waiting) if stale else {}
     for question_id, one in fresh.items():
         _keep(question_id, one)

@@ -53,6 +53,18 @@ def printed_page(unit: Mapping[str, Any], document: str, course: str) -> str:
     return f"# {escaped(unit['title'])}\n\n{facts}\n\n{unit['pdf']}"
 
 
+def agreement_page(document: str, name: str | None, student_id: str | None, signature: str | None) -> str:
+    """The signed agreement that opens a document handed in as one file; blank lines where nothing is given."""
+    rows = [["Signature", signature], ["Name", name], ["Student ID", student_id]]
+    lines = [[str(what), escaped(text) if text else "&#95;" * 40] for what, text in rows]
+    return (
+        f"# Agreement\n\n{escaped(document)}\n\n"
+        "I have read the instructions of this assignment and keep to them in all that follows. "
+        "I know that the assignment earns no marks unless this page is completed.\n"
+        f"{pipe_table(['', ''], lines, right=[False, False], widths=[20, 80])}"
+    )
+
+
 def _place(unit: Mapping[str, Any]) -> list[str]:
     number = unit["page"].removeprefix("question")
     return [f"Question {number}", f"{unit['points']} points"] if number.isdigit() else []

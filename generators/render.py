@@ -97,6 +97,7 @@ def _context(
         "answer": answer,
         "figure": figure,
         "medium": medium,
+        "subheading": Markup("####" if medium == "site" else "###"),
         "numbered": [label for label in answer.parts if label[0].isdigit()],
     }
 

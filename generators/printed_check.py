@@ -1,0 +1,84 @@
+"""Reads a finished PDF back: who reads or grades it must find each question on pages of its own."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+
+from generators.errors import CheckFailed
+from generators.submission import Document
+
+_RAW_TEX = re.compile(r"\\[A-Za-z]{2,}|\$\$")
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading of the PDF's outline: its text, its level from 1, and its page from 0."""
+
+    text: str
+    level: int
+    page: int
+
+
+def check_printed(content: bytes, document: Document) -> None:
+    """Check the finished file against what it should hold; the first difference raises CheckFailed."""
+    from pypdf import PdfReader
+
+    reader = PdfReader(io.BytesIO(content))
+    texts = [page.extract_text() for page in reader.pages]
+    _check_text(document, texts)
+    headings = _headings(reader, reader.outline, 1)
+    starts = _check_starts(document, headings, texts)
+    for (title, labels), start, end in zip(document.questions, starts, [*starts[1:], len(texts)], strict=True):
+        _check_parts(document, title, labels, [h for h in headings if start <= h.page < end])
+
+
+def _headings(reader: object, outline: object, level: int) -> list[Heading]:
+    found: list[Heading] = []
+    for item in outline:  # type: ignore[attr-defined]
+        if isinstance(item, list):
+            found += _headings(reader, item, level + 1)
+        else:
+            found.append(Heading(" ".join(item.title.split()), level, reader.get_destination_page_number(item)))  # type: ignore[attr-defined]
+    return found
+
+
+def _check_text(document: Document, texts: list[str]) -> None:
+    for number, text in enumerate(texts, 1):
+        raw = _RAW_TEX.search(text)
+        if raw:
+            _fail(document, f"page {number}", "no raw TeX", raw[0])
+        if not text.strip():
+            _fail(document, f"page {number}", "text", "an empty page")
+
+
+def _check_starts(document: Document, headings: list[Heading], texts: list[str]) -> list[int]:
+    """Every question opens a page: its title is the first heading there and stands above all other text."""
+    titles = [title for title, _ in document.questions]
+    starts = []
+    for title in titles:
+        pages = [h.page for h in headings if h.level == 1 and h.text == title]
+        if len(pages) != 1:
+            _fail(document, f"question {title!r}", "one heading", f"{len(pages)} headings")
+        text = " ".join(texts[pages[0]].split()).removeprefix(document.header).strip()
+        if not text.startswith(title):
+            _fail(document, f"question {title!r}", "the top of a page", f"{text[:60]!r} above it")
+        starts.append(pages[0])
+    if starts != sorted(set(starts)):
+        _fail(document, "first pages of the questions", "in order, one each", str([page + 1 for page in starts]))
+    return starts
+
+
+def _check_parts(document: Document, title: str, labels: object, headings: list[Heading]) -> None:
+    """The pages of a question hold its own parts in the sheet's order, and no other question's heading."""
+    others = [h.text for h in headings if h.level == 1 and h.text != title]
+    if others:
+        _fail(document, f"pages of {title!r}", "no other question", str(others))
+    numbered = [h.text.split()[0] for h in headings if h.level == 2 and h.text[:1].isdigit()]
+    if numbered != list(labels):  # type: ignore[call-overload]
+        _fail(document, f"parts of {title!r}", str(labels), str(numbered))
+
+
+def _fail(document: Document, what: str, published: str, found: str) -> None:
+    raise CheckFailed(f"build/pdf/{document.path}: {what}: published {published}, found {found} by reading the PDF back")
