@@ -19,6 +19,11 @@ function Math(math)
   return pandoc.RawInline('typst', code)
 end
 
+-- Keeps a block on the page of what follows it.
+local function sticky(block)
+  return { pandoc.RawBlock('typst', '#block(sticky: true)['), block, pandoc.RawBlock('typst', ']') }
+end
+
 function Para(para)
   local image = para.content[1]
   if #para.content == 1 and image.t == 'Image' then
@@ -26,6 +31,9 @@ function Para(para)
     local caption = pandoc.write(pandoc.Pandoc({ pandoc.Plain({ pandoc.Str(image.title) }) }), 'typst')
     return pandoc.RawBlock('typst',
       '#figure(image("' .. image.src .. '", alt: ' .. alt .. '), caption: [' .. caption .. '])')
+  end
+  if pandoc.utils.stringify(para):match(':$') then
+    return sticky(para)
   end
 end
 
@@ -38,8 +46,10 @@ end
 
 function Div(div)
   if div.classes:includes('answer') then
-    div.content:insert(1, pandoc.RawBlock('typst', '#answer['))
-    div.content:insert(pandoc.RawBlock('typst', ']'))
-    return div.content
+    local blocks = pandoc.List({ pandoc.RawBlock('typst', '#answer[') })
+    blocks:extend(sticky(div.content:remove(1)))
+    blocks:extend(div.content)
+    blocks:insert(pandoc.RawBlock('typst', ']'))
+    return blocks
   end
 end

@@ -22,7 +22,7 @@ def tree_figure(table: Table) -> Figure:
     numbers = " The number of a node stands in brackets below its token." if numbered else ""
     return Figure(
         svg=laid_out(graph),
-        caption=f"The prefix tree: each path down from {' or '.join(map(subscripted, roots))} starts a candidate.{numbers}",
+        caption=f"The prefix tree: every candidate is a path down from {' or '.join(map(subscripted, roots))}.{numbers}",
         alt="Tree diagram. " + "; ".join(_family(table)) + ".",
     )
 
