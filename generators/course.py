@@ -11,11 +11,14 @@ from generators.params import Params, Text
 
 
 class Document(Params):
-    """A sheet of questions or a lecture."""
+    """A sheet of questions or a lecture, and how its answers are printed.
+
+    `question`: a PDF a question; `theory`: one PDF that opens with the signed agreement; `collected`: one PDF.
+    """
 
     title: Text
     source: Text
-    submission: Literal["a file a question", "one file"] = "a file a question"
+    printed: Literal["question", "theory", "collected"] = "question"
 
 
 class Course(Params):

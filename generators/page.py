@@ -66,6 +66,7 @@ def agreement_page(document: str, name: str | None, student_id: str | None, sign
 
 
 def _place(unit: Mapping[str, Any]) -> list[str]:
+    """Number and points of a homework question; a lecture's section has neither."""
     number = unit["page"].removeprefix("question")
     return [f"Question {number}", f"{unit['points']} points"] if number.isdigit() else []
 
@@ -81,8 +82,8 @@ def checks_table(checks: Sequence[Mapping[str, Any]]) -> str:
     return pipe_table(["What", "Published", "Found", "By"], rows, right=[False] * 4)
 
 
-Contents = Sequence[tuple[str, str, str, Mapping[str, Any]]]
-"""Course, document, path below `answers/`, and unit of every question."""
+Contents = Sequence[tuple[str, str, str, str, Mapping[str, Any]]]
+"""Course, document, page and PDF below `answers/`, and unit of every question."""
 
 
 def contents_page(contents: Contents) -> str:
@@ -90,10 +91,10 @@ def contents_page(contents: Contents) -> str:
     lines = ["# All questions\n"]
     for course in dict.fromkeys(row[0] for row in contents):
         rows = []
-        for _, document, path, unit in (row for row in contents if row[0] == course):
+        for _, document, path, pdf, unit in (row for row in contents if row[0] == course):
             place = " ".join(_place(unit)[:1])
             title = f"[{escaped(unit['title'])}]({path}.md)"
-            rows.append([escaped(document), place, title, str(len(unit["checks"])), f"[PDF]({path}.pdf)"])
+            rows.append([escaped(document), place, title, str(len(unit["checks"])), f"[PDF]({pdf})"])
         header = ["Document", "Question", "Answer", "Checks passed", "Print"]
         lines.append(f"## {escaped(course)}\n{pipe_table(header, rows, right=[False, False, False, True, False])}")
     return "\n".join(lines)
@@ -106,7 +107,7 @@ def conventions_page(contents: Contents) -> str:
         "What each answer rests on, and what is wrong or missing in the documents. A convention is a parameter:",
         "change it in `params.yml` and every number that depends on it follows.\n",
     ]
-    for course, document, path, unit in contents:
+    for course, document, path, _, unit in contents:
         lines.append(f"## [{escaped(unit['title'])}]({path}.md)\n\n{escaped(f'{course}, {document}')}\n")
         lines += [unit["conventions"], unit["errata"]]
     return "\n".join(lines)

@@ -91,7 +91,14 @@ def _context(
     def figure(name: str) -> Markup:
         return image(f"{question_id.page}-{name}.svg", figures[name])
 
+    def see(target: str, text: str) -> Markup:
+        if medium == "pdf":
+            return Markup(escaped(text))
+        course, _, slug = target.partition("/")
+        return Markup(f"[{escaped(text)}](../../{QuestionId(course, slug).path}.md)")
+
     return {
+        "see": see,
         "params": params,
         "conventions": _conventions(params),
         "answer": answer,

@@ -6,6 +6,7 @@ import importlib
 import json
 import logging
 import os
+import posixpath
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from generators.figures import style
 from generators.math_font import math_font
 from generators.page import contents_page, conventions_page, site_page
 from generators.pdf import build_pdfs, copy_pdfs
+from generators.submission import pdf_path
 
 DOCS = ROOT / "docs"
 PAGES = DOCS / "answers"
@@ -71,7 +73,8 @@ def _write_question(folder: Path, question_id: QuestionId, unit: Unit) -> None:
     course = load_course(question_id.course)
     sheet = course.document(question_id.assignment)
     page = folder / f"{question_id.path}.md"
-    _write_text(page, site_page(unit, sheet.title, course.title, f"{question_id.page}.pdf"))
+    pdf = posixpath.relpath(pdf_path(question_id), posixpath.dirname(question_id.path))
+    _write_text(page, site_page(unit, sheet.title, course.title, pdf))
     for name, svg in unit["figures"].items():
         _write_text(page.with_name(f"{question_id.page}-{name}.svg"), svg)
         _write_text(page.with_name(f"{question_id.page}-{name}.dark.svg"), style.dark(svg))
@@ -82,19 +85,19 @@ def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _contents(worked_out: Mapping[QuestionId, Unit]) -> list[tuple[str, str, str, Unit]]:
-    """Course, document, path and unit of every question, in order."""
+def _contents(worked_out: Mapping[QuestionId, Unit]) -> list[tuple[str, str, str, str, Unit]]:
+    """Course, document, path, PDF and unit of every question, in order."""
     rows = []
     for question_id, unit in worked_out.items():
         course = load_course(question_id.course)
-        rows.append((course.title, course.document(question_id.assignment).title, question_id.path, unit))
+        rows.append((course.title, course.document(question_id.assignment).title, question_id.path, pdf_path(question_id), unit))
     return rows
 
 
 def _nav(worked_out: Mapping[QuestionId, Unit]) -> list[Any]:
     """Hand-written pages, then answers by course, document and question."""
     courses: dict[str, dict[str, list[dict[str, str]]]] = {}
-    for course, document, path, unit in _contents(worked_out):
+    for course, document, path, _, unit in _contents(worked_out):
         number = unit["page"].removeprefix("question")
         title = f"{number}. {unit['title']}" if number.isdigit() else unit["title"]
         courses.setdefault(course, {}).setdefault(document, []).append({title: f"answers/{path}.md"})

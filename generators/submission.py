@@ -51,14 +51,18 @@ def student() -> Student:
     return validated(Student, read_mapping(STUDENT), shown(STUDENT)) if STUDENT.is_file() else Student()
 
 
+def pdf_path(question_id: QuestionId) -> str:
+    """The PDF that holds a question, below `build/pdf/`."""
+    folder = f"{question_id.course}/{question_id.assignment}"
+    printed = load_course(question_id.course).document(question_id.assignment).printed
+    return {"question": f"{question_id.path}.pdf", "theory": f"{folder}/theory.pdf", "collected": f"{folder}.pdf"}[printed]
+
+
 def plan(question_ids: Iterable[QuestionId]) -> Plan:
-    """One PDF a question, or one for all questions of a document that is handed in as one file."""
+    """The questions of each PDF, in order."""
     found: dict[str, list[QuestionId]] = {}
     for question_id in question_ids:
-        sheet = load_course(question_id.course).document(question_id.assignment)
-        whole = f"{question_id.course}/{question_id.assignment}/theory.pdf"
-        path = whole if sheet.submission == "one file" else f"{question_id.path}.pdf"
-        found.setdefault(path, []).append(question_id)
+        found.setdefault(pdf_path(question_id), []).append(question_id)
     return found
 
 
@@ -67,9 +71,9 @@ def document(path: str, question_ids: Sequence[QuestionId], units: Mapping[Quest
     first = question_ids[0]
     course = load_course(first.course)
     sheet = course.document(first.assignment)
-    together = sheet.submission == "one file"
+    together = sheet.printed != "question"
     pages = [printed_page(units[question_id], sheet.title, course.title) for question_id in question_ids]
-    if together:
+    if sheet.printed == "theory":
         signed = student()
         pages.insert(0, agreement_page(f"{course.title}, {sheet.title}", signed.name, signed.student_id, signed.signature))
     title = units[first]["title"]
