@@ -7,14 +7,19 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from generators.catalog import ROOT, QuestionId
+from generators.errors import WorkerDied
 from generators.reads import digest_of, digests, files_read, imported_packages
 
 BUILD = ROOT / "build"
@@ -78,21 +83,17 @@ def _worked_out(
         jobs: dict[Future[Any], QuestionId | None] = {pool.submit(_verify, batches[0]): None}
         jobs |= {pool.submit(_compose, question_id, entry): question_id for question_id, entry in stale.items()}
         jobs |= {pool.submit(_verify, batch): None for batch in batches[1:]}
-        try:
-            for job in as_completed(jobs):
-                question_id = jobs[job]
-                if question_id is None:
-                    for verified_id, (seconds, found) in job.result().items():
-                        checks[verified_id] = found
-                        tell(f"{verified_id}: {len(found)} checks passed ({seconds:.1f} s)")
-                else:
-                    composed[question_id] = job.result()
-                    on_composed(question_id, composed[question_id])
-                    if len(composed) == len(stale):
-                        while_waiting()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for job in as_completed(jobs):
+            question_id = jobs[job]
+            if question_id is None:
+                for verified_id, (seconds, found) in job.result().items():
+                    checks[verified_id] = found
+                    tell(f"{verified_id}: {len(found)} checks passed ({seconds:.1f} s)")
+            else:
+                composed[question_id] = job.result()
+                on_composed(question_id, composed[question_id])
+                if len(composed) == len(stale):
+                    while_waiting()
     return {
         question_id: {
             **composed[question_id],
@@ -130,17 +131,39 @@ def verify_all(entries: Entries, tell: Tell) -> int:
     return count
 
 
-def workers(jobs: int) -> ProcessPoolExecutor:
-    """Processes that share the machine's cores and import slow packages only when they need them."""
+@contextmanager
+def workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that share the machine's cores and import slow packages only when they need them; a failure ends them at once."""
     method = "fork" if sys.platform == "linux" else "spawn"
     count = max(1, min(os.cpu_count() or 1, jobs))
-    return ProcessPoolExecutor(count, multiprocessing.get_context(method), initializer=_quiet)
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context(method), initializer=_prepare_worker, initargs=(os.getpid(),))
+    try:
+        yield pool
+    except BaseException as failure:
+        for child in multiprocessing.active_children():
+            child.terminate()
+        pool.shutdown(wait=False, cancel_futures=True)
+        if isinstance(failure, BrokenProcessPool):
+            raise WorkerDied(
+                "a worker process was ended from outside, perhaps for lack of memory; run the command again"
+            ) from failure
+        raise
+    pool.shutdown()
 
 
-def _quiet() -> None:
+def _prepare_worker(parent: int) -> None:
     """One thread a process, no hub, no notices; no garbage collection, which costs a fifth of torch's import."""
     os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
     gc.disable()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C, and ends its workers
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this worker when its parent was killed and could not."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def _compose(question_id: QuestionId, entry: Mapping[str, Any]) -> Unit:

@@ -19,6 +19,10 @@ class RenderError(ProjectError):
     """A template, formula, figure or document could not be rendered."""
 
 
+class WorkerDied(ProjectError):
+    """A process that worked out questions was ended from outside."""
+
+
 class CheckFailed(ProjectError):
     """A published value differs from the one found by an independent route."""
 
