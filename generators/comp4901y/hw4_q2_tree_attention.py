@@ -81,6 +81,8 @@ class TreeParams(Params):
         for number, candidate in enumerate(self.candidates, 1):
             if not candidate:
                 raise ValueError(f"candidates: sequence {number} must not be empty (got [])")
+            if len(candidate) > MAX_NODES:
+                raise ValueError(f"candidates: sequence {number} must have at most {MAX_NODES} tokens (got {len(candidate)})")
             first = seen.setdefault(tuple(candidate), number)
             if first != number:
                 raise ValueError(f"candidates: sequence {number} must differ from sequence {first} (got {candidate})")
