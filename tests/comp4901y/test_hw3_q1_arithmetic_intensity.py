@@ -1,1 +1,234 @@
+"""Arithmetic intensity: values derived by hand, other sizes, and every rule of the parameters."""
 
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from generators.answer import Answer
+from generators.catalog import entries, find, load_params, load_question
+from generators.comp4901y.hw3_q1_arithmetic_intensity import DECODE, PREFILL, D, H, L, solve
+from generators.errors import ParameterError
+from tests.conftest import worked_out
+
+SLUG = "hw3_q1_arithmetic_intensity"
+PREFIX = f"comp4901y/{SLUG}"
+MESSAGE = f"generators/comp4901y/params.yml: {SLUG}: "
+
+
+def answered(**changes: Any) -> Answer:
+    """The answer to the entry of params.yml with some fields changed."""
+    question_id = find(PREFIX)
+    question = load_question(question_id)
+    answer: Answer = question.solve(load_params(question_id, question, {**entries()[question_id], **changes}))
+    return answer
+
+
+def intensities(answer: Answer, label: str) -> dict[str, Fraction]:
+    """The filled cells of a form by the sheet's row number."""
+    rows = answer[label].tables["form"].rows
+    return {str(row[0]): Fraction(row[-1]) for row in rows if isinstance(row[-1], int | Fraction)}
+
+
+def test_prefill_form() -> None:
+    """The sheet's eight rows at L = D = 4096 and H = 128."""
+    projection = Fraction(4096, 3)  # 2·4096³ / (2·(4096² + 4096² + 4096²))
+    attention = Fraction(2048, 17)  # 2·4096²·128 / (2·(2·4096·128 + 4096²)) = 4096·128 / (2·128 + 4096)
+    network = Fraction(16384, 9)  # 2·4·4096³ / (2·(4096² + 4·4096² + 4·4096²))
+    assert intensities(worked_out(PREFIX)[2], "1.1") == {
+        "1": projection, "2": projection, "3": projection, "7": attention, "8": attention,
+        "10": projection, "11": network, "13": network,
+    }  # fmt: skip
+
+
+def test_decode_form() -> None:
+    """The sheet's eight rows for one token that meets 4096 cached ones."""
+    projection = Fraction(2048, 2049)  # 2·4096² / (2·(4096 + 4096² + 4096)) = 4096 / 4098
+    attention = Fraction(524416, 528641)  # 2·128·4097 / (2·(128 + 128·4097 + 4097))
+    network = Fraction(16384, 16389)  # 2·4·4096² / (2·(4096 + 4·4096² + 4·4096)) = 4·4096 / (4·4096 + 5)
+    assert intensities(worked_out(PREFIX)[2], "1.2") == {
+        "1": projection, "2": projection, "4": projection, "9": attention, "10": attention,
+        "12": projection, "13": network, "15": network,
+    }  # fmt: skip
+
+
+def test_forms_have_every_row_of_the_sheet() -> None:
+    """Rows the sheet marks with a dash are present and empty."""
+    answer = worked_out(PREFIX)[2]
+    for label, count in (("1.1", 13), ("1.2", 15)):
+        rows = answer[label].tables["form"].rows
+        assert [row[0] for row in rows] == [str(number) for number in range(1, count + 1)]
+        empty = [row for row in rows if row[-1] is None]
+        assert len(empty) == count - 8
+        assert all(row[-2] is None for row in empty)
+
+
+def test_formulas() -> None:
+    """Intensities as formulas, reduced by hand."""
+    answer = worked_out(PREFIX)[2]
+    expected = {
+        ("1.1", "projection"): L * D / (2 * L + D),  # 2LD² / (2(2LD + D²))
+        ("1.1", "score"): L * H / (2 * H + L),  # 2L²H / (2(2LH + L²))
+        ("1.1", "up"): 4 * L * D / (5 * L + 4 * D),  # 8LD² / (2(LD + 4D² + 4LD))
+        ("1.2", "projection"): D / (D + 2),  # 2D² / (2(2D + D²))
+        ("1.2", "score"): H * (L + 1) / (H + (H + 1) * (L + 1)),  # 2H(L+1) / (2(H + H(L+1) + (L+1)))
+        ("1.2", "down"): 4 * D / (4 * D + 5),  # 8D² / (2(4D + 4D² + D))
+    }
+    for (label, name), formula in expected.items():
+        assert sympy.simplify(answer[label][f"{name}_intensity"].formula - formula) == 0
+
+
+def test_working() -> None:
+    """FLOPs and bytes of the prefill's products."""
+    part = worked_out(PREFIX)[2]["1.1"]
+    assert part["projection_flops"].value == 137_438_953_472  # 2·4096³ = 2³⁷
+    assert part["projection_bytes"].value == 100_663_296  # 2·3·4096²
+    assert part["score_flops"].value == 4_294_967_296  # 2·4096²·128 = 2³²
+    assert part["score_bytes"].value == 35_651_584  # 2·(2·4096·128 + 4096²)
+    assert part["up_flops"].value == 549_755_813_888  # 2·4096·4096·4·4096 = 2³⁹
+    assert part["up_bytes"].value == 301_989_888  # 2·9·4096²
+
+
+def test_small_layer() -> None:
+    """One token, width 6, two heads of width 3."""
+    answer = answered(seq_len=1, d_model=6, n_heads=2)
+    prefill, decode = intensities(answer, "1.1"), intensities(answer, "1.2")
+    assert prefill["1"] == Fraction(3, 4)  # 2·1·36 / (2·(6 + 36 + 6))
+    assert prefill["7"] == Fraction(3, 7)  # 2·1·3·1 / (2·(3 + 3 + 1))
+    assert prefill["11"] == Fraction(24, 29)  # 2·6·24 / (2·(6 + 144 + 24))
+    assert decode["9"] == Fraction(6, 11)  # 2·3·2 / (2·(3 + 6 + 2))
+    assert decode["1"] == prefill["1"]  # with one token both phases project one row
+
+
+def test_conventions_scale_the_numbers() -> None:
+    """One FLOP a multiply-add halves the intensity, eight bytes a value quarter it."""
+    base = intensities(worked_out(PREFIX)[2], "1.1")
+    single = intensities(answered(conventions={"flops_per_multiply_add": 1}), "1.1")
+    double = intensities(answered(conventions={"bytes_per_element": 8}), "1.1")
+    assert single == {row: value / 2 for row, value in base.items()}
+    assert double == {row: value / 4 for row, value in base.items()}
+
+
+def test_ridge_points() -> None:
+    """Peak FLOP/s over bytes per second, exact although the parameters are decimals."""
+    steps = worked_out(PREFIX)[2]["roofline"].steps
+    assert steps["ridge_1"].value == Fraction(312_000, 2039)  # 312e12 / 2039e9
+    assert steps["ridge_2"].value == Fraction(19_788, 67)  # 989.4e12 / 3350e9
+    assert steps["ridge_3"].value == Fraction(1649, 8)  # 989.4e12 / 4800e9
+
+
+def test_share_of_peak() -> None:
+    """An intensity over the ridge, at most one."""
+    table = worked_out(PREFIX)[2]["roofline"].tables["share_of_peak"]
+    shares = {row[0]: row[2:] for row in table.rows}
+    assert shares["prefill: projections"] == (1, 1, 1)  # 1365.3 is right of every ridge
+    assert shares["prefill: QKᵀ"] == (
+        Fraction(2048, 17) / Fraction(312_000, 2039),
+        Fraction(2048, 17) / Fraction(19_788, 67),
+        Fraction(2048, 17) / Fraction(1649, 8),
+    )
+
+
+def test_accelerators_that_agree_share_a_row() -> None:
+    """All three leave the prefill's attention and the whole decode to memory."""
+    assert worked_out(PREFIX)[2]["roofline"].tables["bounds"].rows == (
+        (
+            "A100 80GB SXM, H100 SXM and H200 SXM",
+            "rows 1, 2, 3, 10, 11 and 13",  # 1365.3 and 1820.4 exceed 295.3, the highest ridge
+            "rows 7 and 8",  # 120.5 is below 153.0, the lowest
+            "no row",
+            "rows 1, 2, 4, 9, 10, 12, 13 and 15",
+        ),
+    )
+
+
+def test_a_product_on_the_ridge_is_compute_bound() -> None:
+    """At equality arithmetic and memory take as long, and the share of peak is one."""
+    accelerator = {"name": "ours", "peak_tflops": "3/4", "bandwidth_gb_per_s": 1000, "source": "none"}
+    answer = answered(seq_len=1, d_model=6, n_heads=2, accelerators=[accelerator])  # projections: 3/4 FLOP/B
+    assert answer["roofline"].tables["bounds"].rows[0][1] == "rows 1, 2, 3, 10, 11 and 13"
+
+
+@settings(max_examples=30, deadline=None)
+@given(seq_len=st.integers(1, 5), n_heads=st.integers(1, 3), head=st.integers(1, 3))
+def test_counts_equal_their_definition(seq_len: int, n_heads: int, head: int) -> None:
+    """FLOPs are two for each triple of indices; bytes two for each distinct element of the three matrices."""
+    params = worked_out(PREFIX)[1].model_copy(update={"seq_len": seq_len, "n_heads": n_heads, "d_model": n_heads * head})
+    answer = solve(params)  # type: ignore[arg-type]
+    for label, products in (("1.1", PREFILL), ("1.2", DECODE)):
+        for name, one in products.items():
+            m, k, n = (int(size.subs({L: seq_len, D: n_heads * head, H: head})) for size in (one.m, one.k, one.n))
+            triples = list(product(range(m), range(k), range(n)))
+            elements = {("left", i, j) for i, j, _ in triples} | {("right", j, h) for _, j, h in triples}
+            elements |= {("out", i, h) for i, _, h in triples}
+            assert answer[label][f"{name}_flops"].value == 2 * len(triples)
+            assert answer[label][f"{name}_bytes"].value == 2 * len(elements)
+            assert answer[label][f"{name}_intensity"].value == Fraction(len(triples), len(elements))
+
+
+ACCELERATOR = {"name": "one", "peak_tflops": 1, "bandwidth_gb_per_s": 1, "source": "datasheet"}
+
+
+def with_one(**changes: Any) -> dict[str, Any]:
+    """A list of one accelerator with some fields changed."""
+    return {"accelerators": [{**ACCELERATOR, **changes}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seq_len": 0}, "seq_len: must be greater than 0 (got 0)"),
+        ({"seq_len": -1}, "seq_len: must be greater than 0 (got -1)"),
+        ({"seq_len": 4096.0}, "seq_len: must be a valid integer (got 4096.0)"),
+        ({"seq_len": "4096"}, "seq_len: must be a valid integer (got '4096')"),
+        ({"seq_len": True}, "seq_len: must be a valid integer (got True)"),
+        ({"seq_len": None}, "seq_len: must be a valid integer (got None)"),
+        ({"n_heads": 0}, "n_heads: must be greater than 0 (got 0)"),
+        ({"d_model": -8}, "d_model: must be greater than 0 (got -8)"),
+        ({"n_heads": 3}, "d_model: must be divisible by n_heads (got 4096 and 3)"),
+        ({"accelerators": {**ACCELERATOR}}, "accelerators: must be a valid list (got {"),
+        ({"accelerators": []}, "accelerators: list should have at least 1 item after validation, not 0 (got [])"),
+        (
+            {"accelerators": [{**ACCELERATOR, "name": str(i)} for i in range(5)]},
+            "accelerators: list should have at most 4 items after validation, not 5 (got [",
+        ),
+        ({"accelerators": [ACCELERATOR, ACCELERATOR]}, "accelerators: each name must stand once (got 'one' twice)"),
+        (with_one(name=""), "accelerators.0.name: string should have at least 1 character (got '')"),
+        (with_one(name=100), "accelerators.0.name: must be a valid string (got 100)"),
+        (with_one(name="a\nb"), "accelerators.0.name: string should match pattern"),
+        (with_one(name="a" * 201), "accelerators.0.name: string should have at most 200 characters"),
+        (with_one(peak_tflops=0), "accelerators.0.peak_tflops: must be greater than 0 (got 0)"),
+        (with_one(peak_tflops="fast"), "accelerators.0.peak_tflops: must be a finite number (got 'fast')"),
+        (with_one(peak_tflops=float("nan")), "accelerators.0.peak_tflops: must be a finite number (got nan)"),
+        (with_one(peak_tflops=[1]), "accelerators.0.peak_tflops: must be a number (got [1])"),
+        (with_one(bandwidth_gb_per_s=-2.5), "accelerators.0.bandwidth_gb_per_s: must be greater than 0 (got -2.5)"),
+        (with_one(speed=1), "accelerators.0.speed: is not a known key (got 1)"),
+        ({"accelerators": [{"name": "one"}]}, "accelerators.0.peak_tflops: is required, but missing (and 2 more)"),
+        ({"conventions": {"flops_per_multiply_add": 3}}, "conventions.flops_per_multiply_add: must be 1 or 2 (got 3)"),
+        ({"conventions": {"bytes_per_element": 1}}, "conventions.bytes_per_element: must be 2, 4 or 8 (got 1)"),
+        ({"conventions": {"bytes": 2}}, "conventions.bytes: is not a known key (got 2)"),
+        ({"widths": 2}, "widths: is not a known key (got 2)"),
+    ],
+)  # fmt: skip
+def test_a_bad_parameter_is_refused_in_one_line(changes: dict[str, Any], message: str) -> None:
+    """File, entry, field, rule and value stand on one line."""
+    with pytest.raises(ParameterError) as refusal:
+        answered(**changes)
+    assert str(refusal.value).startswith(MESSAGE + message)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("field", ["seq_len", "d_model", "n_heads", "accelerators"])
+def test_a_missing_key_is_named(field: str) -> None:
+    """Nothing but the conventions has a default."""
+    question_id = find(PREFIX)
+    entry = {name: value for name, value in entries()[question_id].items() if name != field}
+    with pytest.raises(ParameterError) as refusal:
+        load_params(question_id, load_question(question_id), entry)
+    assert str(refusal.value) == f"{MESSAGE}{field}: is required, but missing"
