@@ -1,0 +1,85 @@
+"""A copy of the project in a folder of its own, built from the command line as a user would."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.__main__ import copy_project
+
+BUILT = ("site", "build/pdf")
+"""What a user keeps: a refused build leaves it as it was."""
+
+
+class Project:
+    """A copy of the project; `run` runs one of its commands."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def unbuilt(cls, folder: Path) -> Project:
+        """Copy what a build reads."""
+        folder.mkdir(parents=True, exist_ok=True)
+        copy_project(folder)
+        return cls(folder)
+
+    def copy(self, folder: Path) -> Project:
+        """Copy everything, what was built too; times stay, so nothing counts as changed."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        return Project(folder)
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line of `python -m generators`."""
+        return [sys.executable, "-m", "generators", *arguments]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; both streams are kept as text."""
+        return self._run(self.command(*arguments))
+
+    def python(self, code: str) -> subprocess.CompletedProcess[str]:
+        """Run Python code in the project's folder."""
+        return self._run([sys.executable, "-c", code])
+
+    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, cwd=self.folder, env=environment(), capture_output=True, text=True, check=False)
+
+    def path(self, name: str) -> Path:
+        """A file by its path in the project."""
+        return self.folder / name
+
+    def parameters(self, slug: str, course: str = "comp4901y", **changes: Any) -> None:
+        """Rewrite an entry of a course's params.yml with some fields changed."""
+        path = self.path(f"generators/{course}/params.yml")
+        table = yaml.safe_load(path.read_text(encoding="utf-8"))
+        table[slug] |= changes
+        path.write_text(yaml.safe_dump(table, allow_unicode=True, sort_keys=False), encoding="utf-8")
+
+    def replace(self, name: str, old: str, new: str) -> None:
+        """Replace text that stands in a file once or more."""
+        path = self.path(name)
+        text = path.read_text(encoding="utf-8")
+        assert old in text, f"{name} has no {old!r}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def kept(self) -> dict[str, str]:
+        """SHA-256 of every file that a refused build must leave alone."""
+        return digests(self.folder, *BUILT)
+
+
+def environment() -> dict[str, str]:
+    """The environment of commands: no colour, no folder of this checkout on the path."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"NO_COLOR": "1"}
+
+
+def digests(folder: Path, *names: str) -> dict[str, str]:
+    """SHA-256 of every file below some subfolders, by its path."""
+    paths = [path for name in names for path in sorted((folder / name).rglob("*")) if path.is_file()]
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
