@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 from generators.figures.style import FONT, FONT_PT, LIGHT, bare_svg
@@ -25,10 +26,10 @@ def new_graph(**attributes: str) -> graphviz.Digraph:
 
 
 def label(text: str) -> str:
-    """Text from parameters as a DOT label: nothing in it is markup or an escape."""
+    """Text from parameters as a DOT label: nothing in it is markup, an entity or an escape."""
     import graphviz
 
-    return str(graphviz.escape(text))
+    return str(graphviz.escape(html.escape(text, quote=False)))
 
 
 def laid_out(graph: graphviz.Digraph) -> str:
