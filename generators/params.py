@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from fractions import Fraction
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from generators.glyphs import first_unshown
 
 
 class Params(BaseModel):
@@ -35,5 +38,18 @@ Exact = Annotated[
 
 PositiveExact = Annotated[Exact, Field(gt=0)]
 PositiveInt = Annotated[int, Field(gt=0)]
-Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
+
+
+def _showable(text: str) -> str:
+    """Compose accents with their letters, as é may be typed as two characters; refuse what would print as a box."""
+    composed = unicodedata.normalize("NFC", text)
+    mark = first_unshown(composed)
+    if mark is not None:
+        raise ValueError(
+            f"must be one line of characters that pictures and PDFs can show, unlike U+{ord(mark):04X} (got {text!r})"
+        )
+    return composed
+
+
+Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_showable)]
 """One line of text from a parameter file; it is escaped wherever it is rendered."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import tempfile
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from generators.catalog import TEMPLATES
 from generators.errors import RenderError
+from generators.glyphs import font_folder
 from generators.submission import Document
 
 STANDARD: Literal["ua-1"] = "ua-1"
@@ -61,15 +60,6 @@ def _pandoc(markdown: str, name: str) -> str:
     return done.stdout
 
 
-@lru_cache(maxsize=1)
-def _fonts() -> list[str]:
-    """Matplotlib's folder of fonts, found without the cost of importing matplotlib."""
-    spec = importlib.util.find_spec("matplotlib")
-    if spec is None or spec.origin is None:
-        raise RenderError("matplotlib is not installed; its fonts are needed for PDFs, run `make install`")
-    return [str(Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf")]
-
-
 def _compiled(source: Path, name: str) -> bytes:
     import typst
 
@@ -77,7 +67,7 @@ def _compiled(source: Path, name: str) -> bytes:
         pdf, warnings = typst.compile_with_warnings(
             str(source),
             root=str(source.parent),
-            font_paths=_fonts(),
+            font_paths=[str(font_folder())],
             ignore_system_fonts=True,
             pdf_standards=[STANDARD],
             timestamp=0,

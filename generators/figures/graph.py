@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from generators.figures.style import FONT, FONT_PT, LIGHT, bare_svg
+from generators.figures.style import FONT_PT, LIGHT, bare_svg
+from generators.glyphs import FONT
 
 if TYPE_CHECKING:
     import graphviz

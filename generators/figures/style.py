@@ -6,6 +6,8 @@ import io
 import re
 from typing import TYPE_CHECKING
 
+from generators.glyphs import FONT
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
@@ -44,7 +46,6 @@ DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 """Line styles that go with SERIES, so that no series is told apart by colour alone."""
 MARKERS = ("o", "s", "^", "D", "v")
 PRINTED_WIDTH_IN = 6.3
-FONT = "DejaVu Sans"
 FONT_PT = 9
 
 _COLOURS = re.compile("|".join(LIGHT.values()))

@@ -175,6 +175,9 @@ def test_counts_equal_their_definition(seq_len: int, n_heads: int, head: int) ->
 ACCELERATOR = {"name": "one", "peak_tflops": 1, "bandwidth_gb_per_s": 1, "source": "datasheet"}
 
 
+SHOWN = "must be one line of characters that pictures and PDFs can show"
+
+
 def with_one(**changes: Any) -> dict[str, Any]:
     """A list of one accelerator with some fields changed."""
     return {"accelerators": [{**ACCELERATOR, **changes}]}
@@ -201,7 +204,9 @@ def with_one(**changes: Any) -> dict[str, Any]:
         ({"accelerators": [ACCELERATOR, ACCELERATOR]}, "accelerators: each name must stand once (got 'one' twice)"),
         (with_one(name=""), "accelerators.0.name: string should have at least 1 character (got '')"),
         (with_one(name=100), "accelerators.0.name: must be a valid string (got 100)"),
-        (with_one(name="a\nb"), "accelerators.0.name: string should match pattern"),
+        (with_one(name="a\nb"), f"accelerators.0.name: {SHOWN}, unlike U+000A (got 'a\\nb')"),
+        (with_one(name="🙂"), f"accelerators.0.name: {SHOWN}, unlike U+1F642 (got '🙂')"),
+        (with_one(source="\u202eabc"), f"accelerators.0.source: {SHOWN}, unlike U+202E (got '\\u202eabc')"),
         (with_one(name="a" * 201), "accelerators.0.name: string should have at most 200 characters"),
         (with_one(peak_tflops=0), "accelerators.0.peak_tflops: must be greater than 0 (got 0)"),
         (with_one(peak_tflops="fast"), "accelerators.0.peak_tflops: must be a finite number (got 'fast')"),
