@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import TypeAlias
 
 import sympy
@@ -44,7 +45,13 @@ def same_rows(what: str, published: Table, found: Sequence[Sequence[Cell]], by: 
 
 def at_sizes(formula: sympy.Expr, sizes: Mapping[str, int]) -> sympy.Expr:
     """Evaluate a formula with its symbols named as in `sizes`."""
-    return formula.subs({symbol: sizes[str(symbol)] for symbol in formula.free_symbols})
+    return _substituted(formula, tuple((symbol, sizes[str(symbol)]) for symbol in formula.free_symbols))
+
+
+@lru_cache(maxsize=4096)
+def _substituted(formula: sympy.Expr, sizes: tuple[tuple[sympy.Symbol, int], ...]) -> sympy.Expr:
+    """The same formulas meet the same sizes in every check of an answer of which one number was changed."""
+    return formula.subs(dict(sizes))
 
 
 def text(cell: Cell) -> str:
