@@ -51,3 +51,5 @@ class ProductRecorder(TorchDispatchMode):
 
 _PLAIN = (torch.ops.aten.mm, torch.ops.aten.addmm)
 _BATCHED = (torch.ops.aten.bmm, torch.ops.aten.baddbmm)
+PRODUCTS = (*_PLAIN, *_BATCHED)
+"""The operators that are counted as matrix products."""

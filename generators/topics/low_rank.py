@@ -1,0 +1,209 @@
+"""What LoRA and QLoRA compute and hold in a linear feed-forward layer (LFFN) and in multi-head attention (MHA).
+
+n tokens of width d, h heads, rank r, m bits a code. Counts are symbolic: products in multiply-adds, all other
+arithmetic in elementwise operations. Source: IFT6135, Winter 2025, assignment 2, question 4.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import sympy
+
+from generators.topics.roofline import Product
+
+n, d, r, h, m = sympy.symbols("n d r h m", positive=True)
+ONE = sympy.Integer(1)
+
+Method = Literal["LoRA", "QLoRA"]
+METHODS: tuple[Method, ...] = ("LoRA", "QLoRA")
+
+Powers: TypeAlias = tuple[int, int, int, int]
+"""Exponents of n, d, r and h in a term."""
+
+QUANTIZE_PER_VALUE = 4  # magnitude; running maximum, with the division for Δ; division by Δ; rounding
+SOFTMAX_PER_ROW = 5 * n - 2  # maximum n-1, subtract n, exponentiate n, sum n-1, divide n
+
+
+@dataclass(frozen=True)
+class Products:
+    """Matrix products of one shape, `times` of them; `low_rank` marks those that the adapters add."""
+
+    latex: str
+    shape: Product
+    times: sympy.Expr = ONE
+    low_rank: bool = False
+
+    @property
+    def multiply_adds(self) -> sympy.Expr:
+        """Of all of them together."""
+        return sympy.expand(self.times * self.shape.flops(1))
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """Matrices of one shape, `count` of them."""
+
+    latex: str
+    rows: sympy.Expr
+    columns: sympy.Expr
+    count: sympy.Expr = ONE
+
+    @property
+    def values(self) -> sympy.Expr:
+        """In all of them together."""
+        return sympy.expand(self.count * self.rows * self.columns)
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """Arithmetic outside matrix products; `low_rank` marks what the adapters add."""
+
+    what: str
+    operations: sympy.Expr
+    low_rank: bool = False
+
+
+@dataclass(frozen=True)
+class Module:
+    """One adapted module: its products and elementwise steps in order, and its frozen and trainable matrices."""
+
+    name: str
+    products: tuple[Products, ...]
+    elementwise: tuple[Elementwise, ...]
+    frozen: tuple[Matrices, ...]
+    trainable: tuple[Matrices, Matrices]  # all A, all B
+
+    def multiply_adds(self, *, adapters: bool = True) -> sympy.Expr:
+        """Of one pass; without adapters when they have been merged into the weights."""
+        return _total(one.multiply_adds for one in self.products if adapters or not one.low_rank)
+
+    def operations(self, method: Method, *, adapters: bool = True) -> sympy.Expr:
+        """Elementwise operations of one pass; QLoRA also dequantizes every frozen value."""
+        own = [one.operations for one in self.elementwise if adapters or not one.low_rank]
+        return _total([*own, self.frozen_values] if method == "QLoRA" else own)
+
+    @property
+    def low_rank_multiply_adds(self) -> sympy.Expr:
+        """Of the adapters' products alone."""
+        return _total(one.multiply_adds for one in self.products if one.low_rank)
+
+    @property
+    def frozen_values(self) -> sympy.Expr:
+        """Values of the frozen matrices; dequantizing them is one multiplication each."""
+        return _total(one.values for one in self.frozen)
+
+    @property
+    def trainable_values(self) -> sympy.Expr:
+        """Values of all A and B."""
+        return _total(one.values for one in self.trainable)
+
+    @property
+    def quantization(self) -> sympy.Expr:
+        """Elementwise operations of quantizing the frozen matrices once."""
+        return sympy.expand(QUANTIZE_PER_VALUE * self.frozen_values)
+
+    def frozen_bytes(self, method: Method, bytes_per_value: int) -> sympy.Expr:
+        """In full precision, or as m-bit codes and one full-precision Δ a matrix."""
+        if method == "LoRA":
+            return bytes_per_value * self.frozen_values
+        return sympy.expand(m * self.frozen_values / 8 + bytes_per_value * _total(one.count for one in self.frozen))
+
+    def stored_bytes(self, method: Method, bytes_per_value: int) -> sympy.Expr:
+        """Frozen weights and the trainable A and B, which are in full precision either way."""
+        return sympy.expand(self.frozen_bytes(method, bytes_per_value) + bytes_per_value * self.trainable_values)
+
+    def served(self, method: Method, flops_per_multiply_add: int) -> sympy.Expr:
+        """FLOPs and elementwise operations of one inference pass: LoRA merged into its weights, QLoRA beside its codes."""
+        adapters = method == "QLoRA"
+        products = flops_per_multiply_add * self.multiply_adds(adapters=adapters)
+        return sympy.expand(products + self.operations(method, adapters=adapters))
+
+
+def _total(terms: Iterable[sympy.Expr]) -> sympy.Expr:
+    return sympy.expand(sum(terms, sympy.Integer(0)))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to make heads of n×d fit a matrix W^O of d columns: the heads' width, W^O's rows, and how heads are joined."""
+
+    title: str
+    head_width: sympy.Expr
+    output_rows: sympy.Expr
+    output_shape: str
+    summed: bool = False
+
+
+READINGS = {
+    "hd_by_d": Reading("heads of width d side by side, taller output matrix", d, h * d, r"hd \times d"),
+    "d_by_d_summed_heads": Reading("heads of width d added up, output matrix as stated", d, d, r"d \times d", summed=True),
+    "d_by_d_narrow_heads": Reading("heads of width d/h side by side, output matrix as stated", d / h, d, r"d \times d"),
+}
+"""Only the first keeps every equation and the size of every other matrix as the sheet has them."""
+
+
+def lffn() -> Module:
+    """X W^F + (X A) Bᵀ."""
+    return Module(
+        name="LFFN",
+        products=(
+            Products("X W^F", Product(n, d, d)),
+            Products("X A^F", Product(n, d, r), low_rank=True),
+            Products("(X A^F) (B^F)^T", Product(n, r, d), low_rank=True),
+        ),
+        elementwise=(Elementwise("add the two branches", n * d, low_rank=True),),
+        frozen=(Matrices("W^F", d, d),),
+        trainable=(Matrices("A^F", d, r), Matrices("B^F", d, r)),
+    )
+
+
+def mha(reading: Reading) -> Module:
+    """Heads with adapted query, key and value, joined and multiplied by W^O, which has no adapter."""
+    w, projections = reading.head_width, 3 * h
+    joining = (Elementwise("add up the heads", (h - 1) * n * w),) if reading.summed else ()
+    joined = r"\textstyle\sum_i \text{head}_i" if reading.summed else r"[\text{head}_1, \dots, \text{head}_h]"
+    return Module(
+        name="MHA",
+        products=(
+            Products("H W", Product(n, d, w), projections),
+            Products("H A", Product(n, d, r), projections, low_rank=True),
+            Products("(H A) B^T", Product(n, r, w), projections, low_rank=True),
+            Products("Q K^T", Product(n, w, n), h),
+            Products(r"\text{softmax}(QK^T / \sqrt{d})\, V", Product(n, n, w), h),
+            Products(rf"{joined}\, W^O", Product(n, reading.output_rows, d)),
+        ),
+        elementwise=(
+            Elementwise("add the two branches", projections * n * w, low_rank=True),
+            Elementwise("divide the scores by √d", h * n**2),
+            Elementwise("softmax", h * n * SOFTMAX_PER_ROW),
+            *joining,
+        ),
+        frozen=(Matrices(r"W^Q, W^K, W^V", d, w, projections), Matrices("W^O", reading.output_rows, d)),
+        trainable=(Matrices(r"A^Q, A^K, A^V", d, r, projections), Matrices(r"B^Q, B^K, B^V", w, r, projections)),
+    )
+
+
+def other_order(module: Module) -> sympy.Expr:
+    """Multiply-adds of the low-rank branches as X (A Bᵀ): every A Bᵀ is formed first, and X meets its full width."""
+    down, up = module.trainable
+    each = Product(down.rows, r, up.rows).flops(1) + Product(n, down.rows, up.rows).flops(1)
+    return sympy.expand(up.count * each)
+
+
+def order_of_growth(count: sympy.Expr, *, narrow: bool = False) -> sympy.Expr:
+    """The terms of a polynomial in n, d, r, h that no other term outgrows while r ≤ d, and h ≤ d for narrow heads."""
+    variables = (n, d, r, h)
+    powers = sympy.Poly(count, *variables).monoms()
+    kept = [one for one in powers if not any(other != one and _outgrows(other, one, narrow=narrow) for other in powers)]
+    return _total(sympy.prod(v**power for v, power in zip(variables, one, strict=True)) for one in kept)
+
+
+def _outgrows(above: Powers, below: Powers, *, narrow: bool) -> bool:
+    """Whether above/below shrinks along no direction in which sizes may grow: n, d, d with r, and h alone or with d."""
+    by_n, by_d, by_r, by_h = (a - b for a, b in zip(above, below, strict=True))
+    directions = [by_n, by_d, by_d + by_r]
+    directions += [by_d + by_h, by_d + by_r + by_h] if narrow else [by_h]
+    return min(directions) >= 0

@@ -1,0 +1,54 @@
+"""Symmetric integer quantization with one step for a whole matrix, and the error it makes on seeded weights."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+def seeded_weights(seed: int, size: int) -> tuple[float, ...]:
+    """The entries of a size×size matrix of standard normal values, from Python's own generator."""
+    generator = random.Random(seed)
+    return tuple(generator.gauss(0.0, 1.0) for _ in range(size * size))
+
+
+def step_size(weights: Sequence[float], bits: int) -> float:
+    """Δ, which puts the largest magnitude on the largest of the 2^(m-1) - 1 positive codes."""
+    largest_code: int = 2 ** (bits - 1) - 1
+    return max(map(abs, weights)) / largest_code
+
+
+def quantized(weights: Sequence[float], step: float) -> list[int]:
+    """The nearest integer to each weight in units of the step."""
+    return [round(weight / step) for weight in weights]
+
+
+def dequantized(codes: Sequence[int], step: float) -> list[float]:
+    """Codes back in the weights' unit."""
+    return [step * code for code in codes]
+
+
+@dataclass(frozen=True)
+class QuantizationError:
+    """What m bits made of a matrix: Δ, the largest and the root-mean-square (RMS) error, and the latter over the weights' RMS."""
+
+    bits: int
+    step: float
+    largest: float
+    rms: float
+    relative: float
+
+
+def measured_error(weights: Sequence[float], bits: int) -> QuantizationError:
+    """Quantize, dequantize, and compare with the weights."""
+    step = step_size(weights, bits)
+    back = dequantized(quantized(weights, step), step)
+    errors = [ours - theirs for ours, theirs in zip(back, weights, strict=True)]
+    rms = _rms(errors)
+    return QuantizationError(bits, step, max(map(abs, errors)), rms, rms / _rms(weights))
+
+
+def _rms(values: Sequence[float]) -> float:
+    return math.sqrt(math.fsum(value * value for value in values) / len(values))
