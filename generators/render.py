@@ -146,7 +146,7 @@ def value(number: Value, unit: str = "") -> Markup:
 def result(line: Step, *, letters: bool = True) -> Markup:
     """A step's symbol, formula and value, inline; a line may break before = and ≈."""
     middle = f" = {typeset.formula(line.formula)}" if letters and line.formula is not None else ""
-    return _breakable(f"{line.symbol}{middle} = {typeset.value(line.value, line.unit)}")
+    return _breakable(f"{line.symbol}{middle} {typeset.equated(typeset.value(line.value, line.unit))}")
 
 
 def _breakable(latex: str) -> Markup:

@@ -10,6 +10,8 @@ import sympy
 from generators.answer import Step, Value
 
 SIGNIFICANT_DIGITS = 6
+TOO_LONG = 10**24
+"""An exact number from here on is shown rounded only."""
 _BINARY = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 _DECIMAL = ((10**15, "P"), (10**12, "T"), (10**9, "G"))
 
@@ -55,24 +57,42 @@ def value(number: Value, unit: str = "") -> str:
     if isinstance(number, float):
         return rounded(number) + _unit(unit)
     if not isinstance(number, int | Fraction):
-        return formula(number) + _unit(unit)
+        return _constant(number) + _unit(unit)
     if unit == "%":
         return _percent(Fraction(number))
+    if _is_long(Fraction(number)):
+        return rf"\approx {rounded(number)}{_unit(unit)}"
     exact = _exact(Fraction(number)) + _unit(unit)
     if unit == "B":
         return exact + _scaled(Fraction(number), _BINARY, "")
     if unit == "FLOP":
         return exact + _scaled(Fraction(number), _DECIMAL, unit)
-    if Fraction(number).denominator != 1:
-        if terminates(Fraction(number)):
-            return rounded(Fraction(number)) + _unit(unit)
-        return rf"{_exact(Fraction(number))} \approx {rounded(Fraction(number))}{_unit(unit)}"
+    if r"\frac" in exact:
+        return rf"{_exact(Fraction(number))} \approx {rounded(number)}{_unit(unit)}"
     return exact
 
 
+def _constant(expression: sympy.Expr) -> str:
+    """An expression; where it is an irrational number, its rounded value as well."""
+    approximation = rf" \approx {rounded(float(expression))}" if expression.is_number and not expression.is_Rational else ""
+    return formula(expression) + approximation
+
+
+def _is_long(number: Fraction) -> bool:
+    return max(abs(number.numerator), number.denominator) >= TOO_LONG
+
+
+def equated(text: str) -> str:
+    """A value behind the relation in which it stands: = unless it brings its own ≈."""
+    return text if text.startswith(r"\approx") else f"= {text}"
+
+
 def _exact(number: Fraction) -> str:
+    """Digits, a decimal where that is exact, or a fraction."""
     if number.denominator == 1:
         return grouped(number.numerator)
+    if terminates(number):
+        return rounded(number)
     sign = "-" if number < 0 else ""
     return rf"{sign}\frac{{{grouped(abs(number.numerator))}}}{{{grouped(number.denominator)}}}"
 
@@ -123,5 +143,5 @@ def equation(line: Step, *, numbers: bool = True) -> str:
         lines = [formula(line.formula), result]
         if numbers and line.formula.free_symbols:
             lines.insert(1, substituted(line))
-    body = " \\\\\n".join(f"&= {text}" for text in lines)
+    body = " \\\\\n".join(f"&{equated(text)}" for text in lines)
     return f"\\begin{{aligned}}\n{line.symbol} {body}\n\\end{{aligned}}"

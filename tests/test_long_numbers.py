@@ -1,0 +1,30 @@
+"""Numbers too long to read, irrational constants, and decimals in the working."""
+
+from fractions import Fraction
+
+import sympy
+
+from generators import typeset
+from generators.answer import Step, step
+
+
+def test_a_number_of_more_than_24_digits_is_shown_rounded_only() -> None:
+    assert typeset.value(10**23) == r"100\,000\,000\,000\,000\,000\,000\,000"
+    assert typeset.value(3 * 10**24, "s") == r"\approx 3 \times 10^{24}\ \text{s}"
+    assert typeset.value(Fraction(10**30, 7)) == r"\approx 1.42857 \times 10^{29}"
+
+
+def test_an_equation_does_not_write_equals_before_approximately() -> None:
+    assert r"S &\approx 1 \times 10^{30}" in typeset.equation(Step(what="count", symbol="S", value=10**30))
+
+
+def test_an_irrational_constant_gets_its_rounded_value() -> None:
+    assert typeset.value(sympy.log(2)) == r"\log{\left(2 \right)} \approx 0.693147"
+    x = sympy.Symbol("x")
+    assert typeset.value(2 * x) == "2 x"
+
+
+def test_exact_decimals_are_put_into_a_formula_as_decimals() -> None:
+    a, b = sympy.symbols("a b")
+    line = step("sum", "S", a + b, {a: Fraction(-3, 10), b: Fraction(1, 3)})
+    assert typeset.substituted(line) == r"\left(-0.3\right) + \left(\frac{1}{3}\right)"
