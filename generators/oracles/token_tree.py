@@ -1,0 +1,133 @@
+"""Searches a tree of tokens by brute force: all prefixes are listed, and ranks are found by counting what is better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+from generators.answer import Cell
+
+Prefix: TypeAlias = tuple[str, ...]
+Weights: TypeAlias = Mapping[Prefix, Fraction]
+"""What a parameter file says of every prefix's last token, as a reader meets them from left to right."""
+Scores: TypeAlias = Mapping[Prefix, Fraction]
+"""The score of every prefix in the same order, behind that of the empty one."""
+
+
+def weights_of(tree: Mapping[str, Any], name: str) -> dict[Prefix, Fraction]:
+    """The number called `name` of every branch."""
+    found: dict[Prefix, Fraction] = {}
+    waiting: list[tuple[Prefix, Any]] = [((token,), branch) for token, branch in reversed(list(tree.items()))]
+    while waiting:
+        prefix, branch = waiting.pop()
+        found[prefix] = getattr(branch, name)
+        waiting += [((*prefix, token), below) for token, below in reversed(list(branch.next.items()))]
+    return found
+
+
+def along(weights: Weights, prefix: Prefix) -> list[Fraction]:
+    """The weights on the path to a prefix."""
+    return [weights[prefix[:end]] for end in range(1, len(prefix) + 1)]
+
+
+def length(scores: Scores) -> int:
+    """Tokens of a complete sequence."""
+    return max(map(len, scores))
+
+
+def complete(scores: Scores) -> list[Prefix]:
+    """All sequences of full length, from left to right."""
+    return [prefix for prefix in scores if len(prefix) == length(scores)]
+
+
+def ranks(scores: Scores, among: Sequence[Prefix], ties: str) -> dict[Prefix, int]:
+    """One more than how many others are better, or equal and preferred for where they stand; best first."""
+    place = {prefix: number if ties == "first" else -number for number, prefix in enumerate(scores)}
+    keys = {one: (-scores[one], place[one]) for one in among}
+    found = {one: 1 + sum(keys[other] < keys[one] for other in among) for one in among}
+    return dict(sorted(found.items(), key=lambda pair: pair[1]))
+
+
+@dataclass(frozen=True)
+class Found:
+    """The candidates of one step with their ranks, best first, and how many may be kept."""
+
+    ranks: Mapping[Prefix, int]
+    width: int
+
+    @property
+    def kept(self) -> list[Prefix]:
+        """Best first."""
+        return list(self.ranks)[: self.width]
+
+
+def search(scores: Scores, width: int, ties: str) -> list[Found]:
+    """Beam search by filtering all prefixes of a length for those whose beginning was kept."""
+    kept: list[Prefix] = [()]
+    steps = []
+    for size in range(1, length(scores) + 1):
+        among = [prefix for prefix in scores if len(prefix) == size and prefix[:-1] in kept]
+        steps.append(Found(ranks(scores, among, ties), width))
+        kept = steps[-1].kept
+    return steps
+
+
+def smallest_width(scores: Scores, ties: str) -> int:
+    """The first width, counted up from 1, that ends with the highest score of all complete sequences."""
+    highest = max(scores[one] for one in complete(scores))
+    return next(
+        width for width in range(1, len(scores)) if highest in [scores[one] for one in search(scores, width, ties)[-1].kept]
+    )
+
+
+def decided_steps(scores: Scores, steps: Sequence[Found]) -> int:
+    """How many steps precede the first whose last kept and first pruned candidate are equal."""
+    for number, step in enumerate(steps):
+        cut = list(step.ranks)[step.width - 1 : step.width + 1]
+        if len(cut) == 2 and scores[cut[0]] == scores[cut[1]]:
+            return number
+    return len(steps)
+
+
+def fate(prefix: Prefix, steps: Sequence[Found]) -> str:
+    """What became of a prefix."""
+    step = steps[len(prefix) - 1]
+    if prefix not in step.ranks:
+        return "not scored"
+    if prefix not in step.kept:
+        return "pruned"
+    return "final" if step is steps[-1] else "kept"
+
+
+def pruned_at(sequence: Prefix, steps: Sequence[Found]) -> int | None:
+    """The step, from 1, whose kept prefixes are the first without the beginning of `sequence`."""
+    lost = [sequence[:size] not in step.kept for size, step in enumerate(steps, 1)]
+    return lost.index(True) + 1 if True in lost else None
+
+
+def tree_rows(weights: Weights, steps: Sequence[Found]) -> list[tuple[Cell, ...]]:
+    """Number, token, number of the parent, depth, weight and fate of every prefix."""
+    order = list(weights)
+    return [
+        (
+            order.index(prefix) + 1,
+            prefix[-1],
+            order.index(prefix[:-1]) + 1 if len(prefix) > 1 else None,
+            len(prefix),
+            weights[prefix],
+            fate(prefix, steps),
+        )
+        for prefix in order
+    ]
+
+
+def candidate_rows(
+    weights: Weights, scores: Scores, steps: Sequence[Found], number: int, shown: Callable[[Fraction], Cell] = lambda score: score
+) -> list[tuple[Cell, ...]]:
+    """Sequence, score before its last token, that token's weight, score, rank and fate at step `number`."""
+    return [
+        (" ".join(one), shown(scores[one[:-1]]), shown(weights[one]), shown(scores[one]), rank, fate(one, steps))
+        for one, rank in steps[number - 1].ranks.items()
+    ]

@@ -1,0 +1,121 @@
+"""Searches a tree of tokens with Hugging Face's generate, on a causal language model whose logits are the tree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import torch
+
+from generators.answer import Check
+from generators.oracles.token_tree import Found, Prefix, Scores, decided_steps
+
+LogWeights: TypeAlias = tuple[tuple[Prefix, float], ...]
+TOLERANCE = 1e-5
+"""Relative; generate adds up log-probabilities in float32."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What generate kept at each step, and the sequences it returned with their log-probabilities, best first."""
+
+    kept: tuple[frozenset[Prefix], ...]
+    final: tuple[tuple[Prefix, float], ...]
+
+
+@lru_cache(maxsize=64)
+def generated(log_weights: LogWeights, width: int) -> Generated:
+    """Run generate with `width` beams, greedily with one; probability that the tree leaves out goes to a forbidden token."""
+    names = sorted({prefix[-1] for prefix, _ in log_weights})
+    model, seen = _model(dict(log_weights), names)
+    beams = {"num_beams": width, "num_return_sequences": width, "length_penalty": 0.0, "output_scores": True}
+    result = model.generate(
+        torch.tensor([[len(names) + 1]]),
+        do_sample=False,
+        use_cache=False,
+        return_dict_in_generate=True,
+        output_logits=True,
+        max_new_tokens=max(len(prefix) for prefix, _ in log_weights),
+        prefix_allowed_tokens_fn=lambda batch, ids: list(range(len(names))),
+        **(beams if width > 1 else {}),
+    )
+    found = [tuple(names[token] for token in row[1:]) for row in result.sequences.tolist()]
+    scores = result.sequences_scores.tolist() if width > 1 else [_log_probability(result)]
+    kept = [frozenset(prefixes) for prefixes in (*seen[1:], found)]
+    return Generated(tuple(kept), tuple(zip(found, scores, strict=True)))
+
+
+def _log_probability(result: Any) -> float:
+    """The log-probability of the one sequence that a greedy search returned."""
+    tokens = result.sequences[0][1:].tolist()
+    return sum(float(logits[0].log_softmax(-1)[token]) for logits, token in zip(result.logits, tokens, strict=True))
+
+
+def _model(log_weights: Mapping[Prefix, float], names: Sequence[str]) -> tuple[Any, list[list[Prefix]]]:
+    """The model, and the list it fills with the prefixes it is asked to go on from."""
+    from transformers import GenerationMixin, PretrainedConfig, PreTrainedModel
+    from transformers.modeling_outputs import CausalLMOutput
+
+    seen: list[list[Prefix]] = []
+    size = len(names) + 2  # besides the names: all that the tree leaves out, and the start
+
+    class TreeModel(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
+        config_class = PretrainedConfig
+
+        def __init__(self) -> None:
+            super().__init__(PretrainedConfig(vocab_size=size))
+            self.anchor = torch.nn.Parameter(torch.zeros(1))  # generate asks the parameters for their device
+
+        def forward(self, input_ids: torch.Tensor, **_: Any) -> CausalLMOutput:
+            """Logits (beams, 1, size) of what may follow each row."""
+            seen.append([tuple(names[token] for token in row[1:]) for row in input_ids.tolist()])
+            return CausalLMOutput(logits=torch.tensor([[_logits(log_weights, names, prefix)] for prefix in seen[-1]]))
+
+    return TreeModel().eval(), seen
+
+
+def _logits(log_weights: Mapping[Prefix, float], names: Sequence[str], prefix: Prefix) -> list[float]:
+    """The log-probability of each name after `prefix`, of all that the tree leaves out, and of the start."""
+    after = [log_weights.get((*prefix, name), -math.inf) for name in names]
+    rest = 1 - math.fsum(map(math.exp, after))
+    return [*after, math.log(rest) if rest > 1e-12 else -math.inf, -math.inf]
+
+
+def check_track(
+    label: str, kept: Sequence[Sequence[str]], final: Sequence[float], scores: Scores, steps: Sequence[Found], run: Generated
+) -> Iterator[Check]:
+    """Compare what is published as kept at each step, and the final log-probabilities, with what generate did.
+
+    Where the last kept and the first pruned candidate are equal, generate may keep either; what follows is not compared.
+    """
+    decided = decided_steps(scores, steps)
+    for number, (ours, theirs) in enumerate(list(zip(kept, run.kept, strict=True))[:decided], 1):
+        found = sorted(" ".join(prefix) for prefix in theirs)
+        yield Check(
+            what=f"{label}, kept at step {number}",
+            published=", ".join(sorted(ours)),
+            found=", ".join(found),
+            by=route(steps[0].width),
+            passed=sorted(ours) == found,
+        )
+    if decided >= len(steps) - 1:
+        yield check_logs(f"{label}, final log-probabilities", final, [score for _, score in run.final], steps[0].width)
+
+
+def check_logs(what: str, published: Sequence[float], found: Sequence[float], width: int) -> Check:
+    """Compare log-probabilities, best first."""
+    pairs = zip(published, found, strict=False)
+    equal = len(published) == len(found) and all(math.isclose(*pair, rel_tol=TOLERANCE) for pair in pairs)
+    ours, theirs = (", ".join(f"{score:.6g}" for score in scores) for scores in (published, found))
+    return Check(what=what, published=ours, found=theirs, by=route(width), passed=equal)
+
+
+def route(width: int) -> str:
+    """The route, with the version of the library."""
+    import transformers
+
+    beams = f"num_beams={width}" if width > 1 else "greedy"
+    return f"Hugging Face generate, {beams}, transformers {transformers.__version__}"

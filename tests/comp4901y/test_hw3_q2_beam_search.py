@@ -1,0 +1,177 @@
+"""Tracks worked out by hand, and what bad parameters say."""
+
+from copy import deepcopy
+from fractions import Fraction
+from typing import Any
+
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from generators.answer import Answer, Table
+from generators.catalog import entries, find, load_params, load_question
+from generators.errors import ParameterError
+from generators.topics.beam_search import PRODUCT, beam_search, exhaustive_search, final, smallest_width
+from generators.topics.token_tree import Tree
+from tests.conftest import worked_out
+
+ID = "comp4901y/hw3_q2_beam_search"
+
+
+def entry() -> dict[str, Any]:
+    return deepcopy(dict(entries()[find(ID)]))
+
+
+def solved(changed: dict[str, Any]) -> Answer:
+    question_id = find(ID)
+    question = load_question(question_id)
+    params = load_params(question_id, question, changed)
+    answer = question.solve(params)
+    assert all(check.passed for check in question.verify(params, answer))
+    return answer
+
+
+def table(name: str, part: str = "2") -> Table:
+    return worked_out(ID)[2][part].tables[name]
+
+
+def test_the_track_of_the_sheet() -> None:
+    """Two beams on the sheet's tree, multiplied by hand."""
+    assert table("step_1").rows[:2] == (
+        ("b", 1, Fraction(1, 2), Fraction(1, 2), 1, "kept"),
+        ("c", 1, Fraction(3, 10), Fraction(3, 10), 2, "kept"),
+    )
+    assert [row[:4:3] for row in table("step_2").rows[:3]] == [
+        ("c a", Fraction(24, 100)),  # .3 · .8
+        ("b c", Fraction(20, 100)),  # .5 · .4
+        ("b a", Fraction(15, 100)),  # .5 · .3, as for b b, which stands further right
+    ]
+    assert table("final").rows == (
+        (1, "b c a", Fraction(12, 100)),  # .5 · .4 · .6
+        (2, "c a b", Fraction(96, 1000)),  # .3 · .8 · .4
+    )
+
+
+def test_the_best_sequence_needs_three_beams() -> None:
+    """The likeliest of all is a b a, but a is third at the first step."""
+    comparison = worked_out(ID)[2]["comparison"]
+    assert comparison["best"].value == Fraction(128, 1000)  # .2 · .8 · .8
+    assert comparison["smallest_width"].value == 3
+    assert comparison["sequences"].value == 27  # 3³
+    assert table("methods", "comparison").rows == (
+        ("greedy search", "b c a", Fraction(12, 100), Fraction(15, 16), 1),  # .12 / .128
+        ("2 beams", "b c a", Fraction(12, 100), Fraction(15, 16), 1),
+        ("exhaustive search", "a b a", Fraction(128, 1000), 1, None),
+    )
+    assert table("widths", "comparison").column("Candidates scored") == (9, 15, 21)  # 3+3+3, 3+6+6, 3+9+9
+
+
+def test_the_fate_of_every_node_is_drawn() -> None:
+    fates = [row[-1] for row in table("tree").rows]
+    assert {fate: fates.count(fate) for fate in fates} == {
+        "not scored": 39 - 15,  # 3 + 9 + 27 nodes
+        "kept": 4,
+        "pruned": 1 + 4 + 4,
+        "final": 2,
+    }
+
+
+def test_a_sum_of_logs_keeps_the_same_sequences() -> None:
+    answer = solved(entry() | {"conventions": {"scoring": "sum of logs", "ties": "first"}})
+    assert answer["2"].tables["final"].rows[0] == (1, "b c a", Fraction(3, 25), sympy.log(sympy.Rational(3, 25)))
+    assert answer["2"].tables["final"].column("Sequence") == ("b c a", "c a b")
+
+
+@pytest.mark.parametrize(("ties", "kept"), [("first", "b a"), ("last", "b b")])
+def test_a_tie_at_the_cut_goes_by_the_stated_rule(ties: str, kept: str) -> None:
+    """With four beams b a and b b, both .5 · .3, compete for the fourth place of step 2."""
+    answer = solved(entry() | {"num_beams": 4, "conventions": {"scoring": "product", "ties": ties}})
+    assert [row[0] for row in answer["2"].tables["step_2"].rows if row[-1] == "kept"][-1] == kept
+
+
+@pytest.mark.parametrize("num_beams", [1, 3, 9, 27])
+def test_any_number_of_beams_is_verified(num_beams: int) -> None:
+    answer = solved(entry() | {"num_beams": num_beams})
+    assert len(answer["2"].tables["final"].rows) == min(num_beams, 27)
+    assert answer["2"].title == ("Beam search with 1 beam" if num_beams == 1 else f"Beam search with {num_beams} beams")
+
+
+def refusal(changed: dict[str, Any]) -> str:
+    question_id = find(ID)
+    with pytest.raises(ParameterError) as refused:
+        load_params(question_id, load_question(question_id), changed)
+    message = str(refused.value)
+    assert "\n" not in message
+    return message.removeprefix("generators/comp4901y/params.yml: hw3_q2_beam_search: ")
+
+
+def tree_with(path: list[str], value: object) -> dict[str, Any]:
+    changed = entry()
+    place = changed["tree"]
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (["a", "p"], 0.3, "tree: at the root the probabilities must sum to 1 (got 1.1)"),
+        (["b", "next", "c", "next", "a"], 0.6000001, "tree: after 'b c' the probabilities must sum to 1 (got 1.0000001)"),
+        (["a", "p"], 0, "tree.a.p: must be greater than 0 (got 0)"),
+        (["c", "next", "a", "next", "b"], -0.4, "tree.c.next.a.next.b.p: must be greater than 0 (got -0.4)"),
+        (["a", "p"], "many", "tree.a.p: must be a finite number (got 'many')"),
+        (["a", "next"], {}, "tree: every sequence must have the same length (got 1 and 3)"),
+        (
+            ["a", "next", "b", "next"],
+            {"a": 0.8, "b": 0.2},
+            "tree: after 'a b' must stand every token of ['a', 'b', 'c'] (got ['a', 'b'])",
+        ),
+    ],
+)  # fmt: skip
+def test_a_bad_tree_is_refused(path: list[str], value: object, message: str) -> None:
+    assert refusal(tree_with(path, value)) == message
+
+
+def test_a_bad_number_of_beams_is_refused() -> None:
+    assert refusal(entry() | {"num_beams": 0}) == "num_beams: must be greater than 0 (got 0)"
+    assert refusal(entry() | {"num_beams": 28}) == "num_beams: must be at most the 27 sequences of the tree (got 28)"
+
+
+def test_a_tree_too_large_to_enumerate_is_refused_at_once() -> None:
+    """Thirty levels that share their branches, as YAML aliases make them, would have 2³⁰ sequences."""
+    level: Any = {"a": 0.5, "b": 0.5}
+    for _ in range(30):
+        level = {"a": {"p": 0.5, "next": level}, "b": {"p": 0.5, "next": level}}
+    assert refusal(entry() | {"tree": level}).startswith("tree: must have at most 128 tokens (got more)")
+    wide = {str(number): 0.025 for number in range(40)}
+    message = "tree: must have at most 32 sequences to be enumerated and drawn (got 40)"
+    assert refusal(entry() | {"tree": wide, "num_beams": 1}) == message
+
+
+def trees(vocabulary: str, length: int) -> st.SearchStrategy[Tree]:
+    """Trees of whole-number weights, which need not be probabilities for a search."""
+    prefixes: list[tuple[str, ...]] = [()]
+    flat: list[tuple[str, ...]] = []
+    for _ in range(length):
+        prefixes = [(*prefix, token) for prefix in prefixes for token in vocabulary]
+        flat += prefixes
+    ordered = sorted(flat)
+    return st.lists(st.integers(1, 5), min_size=len(flat), max_size=len(flat)).map(
+        lambda numbers: dict(zip(ordered, map(Fraction, numbers), strict=True))
+    )
+
+
+@given(trees("ab", 3), st.integers(1, 8))
+@settings(max_examples=50, deadline=None)
+def test_the_smallest_width_finds_the_best_and_no_smaller_one_does(tree: Tree, width: int) -> None:
+    best = exhaustive_search(tree, PRODUCT)[0].score
+    found = final(beam_search(tree, width, PRODUCT))[0].score
+    assert found <= best
+    smallest = smallest_width(tree, PRODUCT)
+    if width == smallest:
+        assert found == best
+    if width < smallest:
+        assert found < best
