@@ -9,7 +9,7 @@ import sympy
 from pydantic import Field, model_validator
 
 from generators.answer import Answer, Check, Figure, Part, Step, Table, Value, exact, rational, step
-from generators.params import Params, PositiveExact
+from generators.params import Exact, Params
 from generators.question import Question
 from generators.topics.adapter_choice import (
     Cost,
@@ -17,6 +17,7 @@ from generators.topics.adapter_choice import (
     assignments,
     assignments_table,
     fastest,
+    limit_between,
     modules_table,
     reduced,
     smallest,
@@ -60,14 +61,17 @@ class Sample(Params):
 
 
 class LowRankParams(Params):
-    """Sizes of the layer, bits of a quantized weight, and the memory limit of 4.4 (b)."""
+    """Sizes of the layer, bits of a quantized weight, and the memory limit of 4.4 (b).
+
+    A headroom of 0 fits the combination that stores the least and no other, 1 fits all.
+    """
 
     d_model: Size
     rank: Size
     n_heads: Size
     context_len: Size
     quantized_bits: Annotated[int, Field(ge=2)]
-    memory_limit_share: PositiveExact
+    memory_headroom: Annotated[Exact, Field(ge=0, le=1)]
     sample: Sample
     conventions: Conventions = Conventions()
 
@@ -81,11 +85,6 @@ class LowRankParams(Params):
         if self.conventions.output_matrix == "d_by_d_narrow_heads" and self.d_model % self.n_heads:
             rule = "must be divisible by n_heads while conventions.output_matrix is d_by_d_narrow_heads"
             raise ValueError(f"d_model: {rule} (got {self.d_model} and {self.n_heads})")
-        choices = assignments(_costs(self))
-        least = smallest(choices).cost.stored_bytes / choices[0].cost.stored_bytes
-        if self.memory_limit_share < least:
-            rule = f"must leave room for the smallest choice, at least {float(least):.4g}"
-            raise ValueError(f"memory_limit_share: {rule} (got {float(self.memory_limit_share):.4g})")
         return self
 
     @property
@@ -139,10 +138,10 @@ def _implementation(params: LowRankParams) -> Part:
         steps={
             "adapter": step("A and B", "M_{AB}", size * module.trainable_values, at, "B"),
             "frozen_full": step("W in full precision", "M_W", module.frozen_bytes("LoRA", size), at, "B"),
-            "frozen_codes": step("W as codes and Δ", r"M_{\tilde W}", module.frozen_bytes("QLoRA", size), at, "B"),
+            "frozen_codes": step("W as codes and Δ", r"M_{\text{codes}}", module.frozen_bytes("QLoRA", size), at, "B"),
             "dequantization": step("multiplications to dequantize W", r"E_{\text{dequant}}", module.frozen_values, at),
             "step_size": Step(what="step on the sample", symbol=r"\Delta", value=own.step),
-            "largest_error": Step(what="largest error on the sample", symbol=r"\max \vert \hat W - W \vert", value=own.largest),
+            "largest_error": Step(what="largest error on the sample", symbol=r"\max \vert W_\Delta - W \vert", value=own.largest),
             "relative_error": Step(what="RMS error over RMS of the sample", symbol=r"\varepsilon", value=own.relative),
         },
         tables={"methods": methods_table(params.units, at), "errors": errors_table(errors, params.units, at)},
@@ -156,7 +155,7 @@ def _ranks(params: LowRankParams) -> Part:
         title="Choice of the rank",
         steps={
             "heavier_than_full": step("rank from which A and B outweigh W in full precision", "r_W", d / 2, at),
-            "heavier_than_codes": step("rank from which A and B outweigh the codes", r"r_{\tilde W}", m * d / (2 * bits), at),
+            "heavier_than_codes": step("rank from which A and B outweigh the codes", r"r_{\text{codes}}", m * d / (2 * bits), at),
             "directions": step("independent directions of an update of rank r", "D_r", directions(), at),
         },
         tables={"ranks": ranks_table(params.units, at)},
@@ -219,7 +218,7 @@ def _choice(params: LowRankParams) -> Part:
     """Fill the sheet's table from what every assignment stores and computes."""
     costs = _costs(params)
     choices = assignments(costs)
-    limit = params.memory_limit_share * choices[0].cost.stored_bytes
+    limit = limit_between(choices, params.memory_headroom)
     picked = {"Memory limit": smallest(choices), "Faster inference": fastest(choices), "Both": fastest(choices, limit)}
     rows = tuple((condition, *one.methods.values()) for condition, one in picked.items())
     return Part(

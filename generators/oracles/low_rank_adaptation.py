@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from generators.ift6135.a2_q4_low_rank_adaptation import LowRankParams
 
 OTHER = {"n": 7, "d": 12, "r": 5, "h": 4, "m": 3}
-BY = "torch modules on meta tensors"
+BY = "torch modules, meta tensors"
 REAL = "torch modules, really run"
 
 
@@ -37,7 +37,7 @@ def verify_low_rank(params: LowRankParams, answer: Answer) -> Iterator[Check]:
     yield from _check_ranks(answer["4.2"], sizes, other, flops)
     yield from _check_inference(answer["4.3"], sizes, other, flops)
     yield from verify_complexities(answer["4.4a"], sizes, other)
-    yield from verify_choice(answer["4.4b"], sizes, flops, params.memory_limit_share)
+    yield from verify_choice(answer["4.4b"], sizes, flops, params.memory_headroom)
 
 
 Found = dict[str, int | Fraction]
@@ -136,7 +136,7 @@ def _check_traffic(part: Part, sizes: Sizes) -> Check:
     found: list[tuple[Cell, ...]] = [(full, 0, full), (full + both, 0, full + both), (codes + both, 0, codes + both)]
     found.append((codes + both, full, codes + both + full + full))
     rows = [(name, *numbers) for name, numbers in zip(names, found, strict=True)]
-    return same_rows("4.3, bytes of weights held and moved", part.tables["traffic"], rows, "bytes of torch tensors, codes packed")
+    return same_rows("4.3, bytes of weights held and moved", part.tables["traffic"], rows, "torch modules, bytes held")
 
 
 def _merging(sizes: Sizes, flops: int, device: str) -> Found:

@@ -28,12 +28,13 @@ def takes(module: str, method: str, sizes: Sizes, flops: int) -> Takes:
     return Takes(served.work(flops), seen.frozen_bytes + seen.trainable_bytes)
 
 
-def verify_choice(part: Part, sizes: Sizes, flops: int, share: Fraction) -> Iterator[Check]:
+def verify_choice(part: Part, sizes: Sizes, flops: int, headroom: Fraction) -> Iterator[Check]:
     """Check the costs of both modules and of all combinations, the limit, and the three choices."""
     mha, lffn = ({method: takes(module, method, sizes, flops) for method in METHODS} for module in ("MHA", "LFFN"))
     pairs = [(a, b) for a in METHODS for b in METHODS]
     both = {(a, b): Takes(mha[a].operations + lffn[b].operations, mha[a].stored + lffn[b].stored) for a, b in pairs}
-    limit = share * both["LoRA", "LoRA"].stored
+    stored = [one.stored for one in both.values()]
+    limit = headroom * max(stored) + (1 - headroom) * min(stored)
     yield same("4.4b, the memory limit in bytes", part["limit"].value, limit, BY)
     rows = [_module_row(name, held) for name, held in (("MHA", mha), ("LFFN", lffn))]
     yield same_rows("4.4b, both modules under both methods", part.tables["modules"], rows, BY)

@@ -73,7 +73,7 @@ def _bits(row: Sequence[Cell]) -> int:
 
 def _close(what: str, published: Sequence[Sequence[Cell]], found: Sequence[Sequence[float]]) -> Check:
     """Compare measured values to 1e-12 relative, and name the first pair that differs."""
-    by = f"torch {torch.__version__.split('+')[0]}, float64 and torch.round"
+    by = f"torch.round, float64, torch {torch.__version__.split('+')[0]}"
     pairs = [pair for ours, theirs in zip(published, found, strict=True) for pair in zip(ours, theirs, strict=True)]
     for ours, theirs in pairs:
         if abs(_float(ours) - theirs) > TOLERANCE * abs(theirs):

@@ -52,6 +52,12 @@ def fastest(choices: Sequence[Assignment], limit_bytes: Fraction | None = None) 
     return min((one for one in choices if limit_bytes is None or one.cost.stored_bytes <= limit_bytes), key=_by_speed)
 
 
+def limit_between(choices: Sequence[Assignment], headroom: Fraction) -> Fraction:
+    """A limit in bytes, from that of the smallest choice (headroom 0) to that of the largest (headroom 1)."""
+    least, *_, most = sorted(one.cost.stored_bytes for one in choices)
+    return least + headroom * (most - least)
+
+
 def best_until(choice: Assignment, choices: Sequence[Assignment]) -> Fraction | None:
     """The limit in bytes from which a faster assignment fits as well; None if there is none."""
     faster = [one.cost.stored_bytes for one in choices if _by_speed(one) < _by_speed(choice)]

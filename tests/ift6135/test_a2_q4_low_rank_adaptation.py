@@ -1,0 +1,282 @@
+"""Assignment 2, question 4: LoRA and QLoRA."""
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import pytest
+import sympy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generators.answer import Answer, Cell
+from generators.catalog import QuestionId, load_params, load_question
+from generators.errors import ParameterError
+from generators.topics.low_rank import d, h, n, order_of_growth, r
+from generators.topics.quantization import dequantized, measured_error, quantized, seeded_weights, step_size
+from tests.conftest import worked_out
+
+ID = QuestionId("ift6135", "a2_q4_low_rank_adaptation")
+SMALL: dict[str, Any] = {
+    "d_model": 4,
+    "rank": 2,
+    "n_heads": 3,
+    "context_len": 5,
+    "quantized_bits": 4,
+    "memory_headroom": "1/2",
+    "sample": {"seed": 0, "size": 8},
+}
+
+
+def solved(**changes: Any) -> Answer:
+    question = load_question(ID)
+    answer: Answer = question.solve(load_params(ID, question, {**SMALL, **changes}))
+    return answer
+
+
+def values(part: str, prefix: str, answer: Answer) -> dict[str, Cell]:
+    """Steps of one module without its name."""
+    return {name.removeprefix(prefix): line.value for name, line in answer[part].steps.items() if name.startswith(prefix)}
+
+
+def test_one_feed_forward_matrix_by_hand() -> None:
+    """With n = 5, d = 4, r = 2 every number of LFFN is small enough to count."""
+    assert values("4.4a", "lffn_", solved()) == {
+        "multiply_adds": 160,  # XW 5·4·4 = 80, XA 5·4·2 = 40, (XA)Bᵀ 5·2·4 = 40
+        "operations_lora": 20,  # add two 5×4 matrices
+        "operations_qlora": 36,  # and 4·4 multiplications by Δ
+        "quantization": 64,  # 4 operations for each of 16 values
+        "trainable": 16,  # A and B of 4×2
+        "trainable_bytes": 64,
+        "in_order": 80,
+        "other_order": 112,  # ABᵀ 4·2·4 = 32, X(ABᵀ) 5·4·4 = 80
+        "order_ratio": Fraction(7, 5),  # 112 / 80
+    }
+
+
+def test_attention_by_hand() -> None:
+    """Three heads of width 4, and W^O of 12×4."""
+    assert values("4.4a", "mha_", solved()) == {
+        "multiply_adds": 2280,  # 9 projections of 160; QKᵀ and softmax·V 3·5·5·4 = 300 each; (5×12)(12×4) 240
+        "operations_lora": 600,  # 9·20 additions; 3·25 divisions by √d; softmax 3·5·(5·5 - 2) = 345
+        "operations_qlora": 792,  # and 9·16 + 12·4 = 192 multiplications by Δ
+        "quantization": 768,  # 4·192
+        "trainable": 144,  # 9·(8 + 8)
+        "trainable_bytes": 576,
+        "in_order": 720,  # 9·80
+        "other_order": 1008,  # 9·112
+        "order_ratio": Fraction(7, 5),
+    }
+
+
+@pytest.mark.parametrize(
+    ("reading", "heads", "multiply_adds", "operations", "dequantized_values", "trainable"),
+    [
+        ("hd_by_d", 3, 2280, 600, 192, 144),
+        # W^O of 4×4 costs 5·4·4 = 80 instead of 240; (3 - 1)·20 additions join the heads
+        ("d_by_d_summed_heads", 3, 2120, 640, 160, 144),
+        # 6 projections of (40 + 40 + 5·2·2 = 20), 2·(5·5·2) twice, 80; 6·10 + 2·25 + 2·5·23; 6·8 + 16; 6·(8 + 4)
+        ("d_by_d_narrow_heads", 2, 880, 340, 64, 72),
+    ],
+)
+def test_readings_of_the_output_matrix(
+    reading: str, heads: int, multiply_adds: int, operations: int, dequantized_values: int, trainable: int
+) -> None:
+    answer = solved(n_heads=heads, conventions={"output_matrix": reading})
+    found = values("4.4a", "mha_", answer)
+    assert found["multiply_adds"] == multiply_adds
+    assert found["operations_lora"] == operations
+    assert found["operations_qlora"] == operations + dequantized_values
+    assert found["trainable"] == trainable
+    used = [row for row in answer["4.4a"].tables["readings_time"].rows if row[1] == "yes"]
+    assert [row[-1] for row in used] == [multiply_adds]
+
+
+def test_narrow_heads_that_do_not_fit_have_no_numbers() -> None:
+    """Three heads cannot share a width of 4, so that only the formulas of that reading are given."""
+    tables = solved()["4.4a"].tables
+    assert tables["readings_time"].rows[2][-1] is None
+    assert tables["readings_space"].rows[2][-2:] == (None, None)
+
+
+def test_choices_by_hand() -> None:
+    """The assignments in the order LoRA and LoRA, LoRA and QLoRA, QLoRA and LoRA, QLoRA and QLoRA on MHA and LFFN."""
+    part = solved()["4.4b"]
+    rows = part.tables["assignments"].rows
+    assert [row[2] for row in rows] == [
+        1472,  # MHA 4·(192 + 144) = 1344, LFFN 4·(16 + 16) = 128
+        1420,  # LFFN 16·4/8 + 4 + 64 = 76
+        840,  # MHA 192·4/8 + 10·4 + 576 = 712
+        788,
+    ]
+    assert [row[3] for row in rows] == [
+        3700,  # merged: MHA 2·(9·80 + 600 + 240) + 75 + 345 = 3540, LFFN 2·80 = 160
+        3896,  # LFFN 2·160 + 36 = 356
+        5512,  # MHA 2·2280 + 792 = 5352
+        5708,
+    ]
+    assert part["limit"].value == 1130  # half-way from 788 to 1472
+    assert [row[4] for row in rows] == ["no", "no", "yes", "yes"]
+    assert rows[2][5:] == (Fraction(840, 1472), Fraction(1420, 1472))
+    assert part.tables["choices"].rows == (
+        ("Memory limit", "QLoRA", "QLoRA"),
+        ("Faster inference", "LoRA", "LoRA"),
+        ("Both", "QLoRA", "LoRA"),
+    )
+
+
+@pytest.mark.parametrize(("headroom", "choice"), [(0, ("QLoRA", "QLoRA")), (0.99, ("LoRA", "QLoRA")), (1, ("LoRA", "LoRA"))])
+def test_the_memory_limit_decides_the_last_choice(headroom: float, choice: tuple[str, str]) -> None:
+    assert solved(memory_headroom=headroom)["4.4b"].tables["choices"].rows[2][1:] == choice
+
+
+def test_rank_and_merging_by_hand() -> None:
+    answer = solved()
+    assert answer["4.2"]["heavier_than_full"].value == 2  # 2·4·2 = 16 values, as many as W has
+    assert answer["4.2"]["heavier_than_codes"].value == Fraction(1, 4)  # 16 codes of 4 bits = 8 B = 8·r·4 B
+    assert answer["4.2"]["directions"].value == 12  # 16 - (4 - 2)²
+    assert answer["4.3"]["merged_after"].value == Fraction(20, 9)  # (2·32 + 16) / (2·(8 + 8) + 4)
+    assert answer["4.3"]["share_context"].value == Fraction(1, 10)  # 16 / (2·5·16)
+    more = answer["4.3"].tables["work"].column("More than merged")
+    assert more[1:3] == (Fraction(9, 8), Fraction(49, 40))  # (320 + 20) / 160 - 1; (320 + 36) / 160 - 1
+
+
+def test_quantization_by_hand() -> None:
+    """At 3 bits the largest code is 3, so that Δ = 1 here."""
+    weights = [3.0, -1.4, 0.6, 0.0]
+    assert step_size(weights, 3) == 1
+    assert quantized(weights, 1.0) == [3, -1, 1, 0]
+    assert dequantized([3, -1, 1, 0], 0.5) == [1.5, -0.5, 0.5, 0.0]
+    error = measured_error(weights, 3)
+    assert error.largest == pytest.approx(0.4)
+    assert error.rms == pytest.approx(math.sqrt(0.32 / 4))
+    assert error.relative == pytest.approx(math.sqrt(0.32 / 11.32))  # 9 + 1.96 + 0.36
+
+
+weights_of_any_size = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20).filter(lambda held: max(map(abs, held)) > 1e-6)
+
+
+@given(weights_of_any_size, st.integers(2, 16))
+def test_no_weight_moves_by_more_than_half_a_step(weights: list[float], bits: int) -> None:
+    error = measured_error(weights, bits)
+    assert error.largest <= error.step / 2 * (1 + 1e-9)
+    assert max(map(abs, quantized(weights, error.step))) == 2 ** (bits - 1) - 1
+
+
+def test_the_seed_alone_decides_the_sample() -> None:
+    assert seeded_weights(3, 4) == seeded_weights(3, 4)
+    assert seeded_weights(3, 4) != seeded_weights(4, 4)
+    assert len(seeded_weights(0, 4)) == 16
+
+
+@pytest.mark.parametrize(
+    ("count", "narrow", "order"),
+    [
+        (n * d**2 + 2 * n * d * r + n * d, False, n * d**2),
+        (4 * h * n * d**2 + 6 * h * n * d * r + 6 * h * n**2 + 2 * h * n**2 * d, False, h * n * d**2 + h * n**2 * d),
+        (6 * h * d * r, False, h * d * r),
+        # h·r may exceed d, but h·n² stays below n²·d while h ≤ d
+        (4 * n * d**2 + 3 * h * n * d * r + 6 * h * n**2 + 2 * n**2 * d, True, n * d**2 + h * n * d * r + n**2 * d),
+        (h * n**2 + n**2 * d, False, h * n**2 + n**2 * d),
+    ],
+)
+def test_order_of_growth(count: sympy.Expr, narrow: bool, order: sympy.Expr) -> None:
+    assert sympy.expand(order_of_growth(count, narrow=narrow) - order) == 0
+
+
+def test_torch_modules_compute_the_equations_of_the_sheet() -> None:
+    """The oracle's batched MHA equals the sheet's equations head by head, and QLoRA equals LoRA on dequantized weights."""
+    import torch
+
+    from generators.oracles.low_rank_modules import Frozen, Mha, Sizes, new
+
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        module = new("MHA", Sizes(n=5, d=6, r=2, h=3, m=4, bytes_per_value=8, reading="hd_by_d"))
+        assert isinstance(module, Mha)
+        x = torch.randn(5, 6, dtype=torch.float64)
+
+        def by_the_sheet() -> torch.Tensor:
+            heads = []
+            for i in range(3):
+                q, k, v = (x @ p.frozen()[i] + x @ p.a[i] @ p.b[i].T for p in (module.q, module.k, module.v))
+                heads.append(torch.softmax(q @ k.T / 6**0.5, dim=-1) @ v)
+            out: torch.Tensor = torch.cat(heads, dim=1) @ module.o()[0]
+            return out
+
+        exact = module(x)
+        torch.testing.assert_close(exact, by_the_sheet(), rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(module(x, "X(AB)"), exact, rtol=1e-9, atol=1e-9)
+        for frozen in [one for one in module.modules() if isinstance(one, Frozen)]:
+            frozen.quantize(4)
+        torch.testing.assert_close(module(x), by_the_sheet(), rtol=1e-12, atol=1e-12)
+        assert not torch.allclose(module(x), exact)
+
+
+def test_arithmetic_without_a_rule_is_not_passed_over() -> None:
+    import torch
+
+    from generators.oracles.elementwise import ElementwiseRecorder
+
+    x = torch.ones(2)
+    with pytest.raises(TypeError, match=r"no rule says what aten\.tanh"), ElementwiseRecorder():
+        torch.tanh(x)
+
+
+def test_a_code_that_needs_more_bits_is_not_packed() -> None:
+    from generators.oracles.low_rank_modules import packed_bits
+
+    assert packed_bits([3, -3, 0], 3) == "011" + "101" + "000"
+    with pytest.raises(OverflowError, match="more than 3 bits"):
+        packed_bits([4], 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rank": 5}, "rank: must be at most d_model (got 5 and 4)"),
+        ({"rank": 0}, "rank: must be greater than 0 (got 0)"),
+        ({"d_model": -4}, "d_model: must be greater than 0 (got -4)"),
+        ({"n_heads": 0}, "n_heads: must be greater than 0 (got 0)"),
+        ({"context_len": 2.5}, "context_len: must be a valid integer (got 2.5)"),
+        ({"context_len": 2**20 + 1}, "context_len: must be less than or equal to 1048576 (got 1048577)"),
+        ({"quantized_bits": 1}, "quantized_bits: must be greater than or equal to 2 (got 1)"),
+        ({"quantized_bits": 32}, "quantized_bits: must be below the 32 bits of full precision (got 32)"),
+        ({"memory_headroom": 1.5}, "memory_headroom: must be less than or equal to 1 (got 1.5)"),
+        ({"memory_headroom": "half"}, "memory_headroom: must be a finite number (got 'half')"),
+        ({"sample": {"seed": -1, "size": 8}}, "sample.seed: must be greater than or equal to 0 (got -1)"),
+        ({"sample": {"seed": 0, "size": 1}}, "sample.size: must be greater than or equal to 2 (got 1)"),
+        (
+            {"conventions": {"output_matrix": "d_by_d_narrow_heads"}},
+            "d_model: must be divisible by n_heads while conventions.output_matrix is d_by_d_narrow_heads (got 4 and 3)",
+        ),
+    ],
+)
+def test_bad_parameters_are_refused_in_one_line(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError) as refusal:
+        load_params(ID, load_question(ID), {**SMALL, **change})
+    assert str(refusal.value).endswith(message)
+
+
+@pytest.mark.parametrize("reading", ["d_by_d_summed_heads", "d_by_d_narrow_heads"])
+@pytest.mark.parametrize("bytes_per_value", [2, 4])
+def test_checks_pass_under_other_conventions(reading: str, bytes_per_value: int) -> None:
+    conventions = {"output_matrix": reading, "bytes_per_value": bytes_per_value, "flops_per_multiply_add": 1}
+    question = load_question(ID)
+    params = load_params(ID, question, {**SMALL, "n_heads": 2, "conventions": conventions})
+    checks = list(question.verify(params, question.solve(params)))
+    assert [check.what for check in checks if not check.passed] == []
+
+
+def test_products_of_attention_at_the_published_sizes() -> None:
+    """All published sizes are powers of two: n = 2^10, d = 2^12, h = 2^5, r = 2^4."""
+    answer = worked_out(str(ID))[2]
+    rows = answer["4.4a"].tables["mha_products"].rows
+    assert [row[-1] for row in rows] == [
+        3 * 2**39,  # 96 · 1024 · 4096² = 3 · 2^(5 + 10 + 24)
+        3 * 2**31,  # 96 · 1024 · 4096 · 16 = 3 · 2^(5 + 10 + 12 + 4)
+        3 * 2**31,
+        2**37,  # 32 · 1024² · 4096
+        2**37,
+        2**39,  # 1024 · (32·4096) · 4096
+    ]
