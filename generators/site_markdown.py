@@ -18,6 +18,9 @@ from generators.errors import RenderError
 _RAISED_PRIME = re.compile(r"<msup>(<m[in]>[^<]*</m[in]>)<mo>([′″])</mo></msup>")
 """As a superscript, browsers draw the prime of a maths font tiny; beside its base it has the right size and height."""
 
+_NAMED_ENTITY = re.compile(r"&(?!(?:lt|gt|amp|quot|apos);)[A-Za-z]+;")
+"""Names such as &ApplyFunction; behind a logarithm, which HTML knows and XML does not."""
+
 
 @lru_cache(maxsize=4096)
 def mathml(latex: str, *, display: bool) -> str:
@@ -26,6 +29,7 @@ def mathml(latex: str, *, display: bool) -> str:
         element = LatexToMathML(fancy_error=False).convert_with_local_state(latex, displaystyle=display)
     except LatexError as error:
         raise RenderError(f"formula {' '.join(latex.split())}: {' '.join(str(error).split())}") from error
+    element = _NAMED_ENTITY.sub(lambda entity: html.unescape(entity[0]), element)
     return _RAISED_PRIME.sub(r'<mrow>\1<mo lspace="0" rspace="0">\2</mo></mrow>', element)
 
 

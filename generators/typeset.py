@@ -116,12 +116,20 @@ def _scaled(number: Fraction, scales: tuple[tuple[int, str], ...], unit: str) ->
 
 def formula(expression: sympy.Expr) -> str:
     """A symbolic formula."""
-    return _upright(sympy.latex(expression))
+    return _binary_logarithms(_upright(sympy.latex(expression)))
 
 
 def _upright(latex: str) -> str:
     """Subscripts that are words stand upright."""
     return re.sub(r"_\{([A-Za-z]{2,})\}", r"_{\\text{\1}}", latex)
+
+
+_RATIO_OF_LOGARITHMS = re.compile(r"\\frac\{\\log\{\\left\(((?:(?!\\log).)*?) \\right\)\}\}\{\\log\{\\left\(2 \\right\)\}\}")
+
+
+def _binary_logarithms(latex: str) -> str:
+    """SymPy writes a binary logarithm as a ratio of natural ones."""
+    return _RATIO_OF_LOGARITHMS.sub(r"\\log_{2}{\\left(\1 \\right)}", latex)
 
 
 def substituted(line: Step) -> str:

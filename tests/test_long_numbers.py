@@ -1,11 +1,14 @@
-"""Numbers too long to read, irrational constants, and decimals in the working."""
+"""Numbers too long to read, irrational constants, decimals in the working, and logarithms."""
 
 from fractions import Fraction
+from xml.etree import ElementTree
 
 import sympy
 
 from generators import typeset
 from generators.answer import Step, step
+from generators.oracles.compare import same
+from generators.site_markdown import mathml
 
 
 def test_a_number_of_more_than_24_digits_is_shown_rounded_only() -> None:
@@ -28,3 +31,21 @@ def test_exact_decimals_are_put_into_a_formula_as_decimals() -> None:
     a, b = sympy.symbols("a b")
     line = step("sum", "S", a + b, {a: Fraction(-3, 10), b: Fraction(1, 3)})
     assert typeset.substituted(line) == r"\left(-0.3\right) + \left(\frac{1}{3}\right)"
+
+
+def test_a_binary_logarithm_is_written_as_one() -> None:
+    n, b = sympy.symbols("n b", positive=True)
+    ceiling = typeset.formula(sympy.ceiling(sympy.log(b * n, 2)) + sympy.log(n) / 3)
+    assert r"\lceil{\log_{2}{\left(b n \right)}}" in ceiling
+    assert r"\frac{\log{\left(n \right)}}{3}" in ceiling
+    assert typeset.formula(sympy.log(n, 2) + sympy.log(b, 2)) == r"\log_{2}{\left(b \right)} + \log_{2}{\left(n \right)}"
+
+
+def test_a_named_function_becomes_mathml_that_xml_can_read() -> None:
+    element = ElementTree.fromstring(mathml(r"O(B \log B) < 1", display=False))
+    assert "".join(element.itertext()).replace("\u2061", "") == "O(BlogB)<1"
+
+
+def test_a_long_value_is_shortened_in_the_table_of_checks() -> None:
+    check = same("count", 10**70, 10**70 + 1, "loops")
+    assert (check.published, check.passed) == ("100000000000…000000000000 (71 characters)", False)

@@ -17,7 +17,12 @@ Formula: TypeAlias = tuple[str, Cell, int | Fraction]
 
 def same(what: str, published: Cell, found: Cell, by: str) -> Check:
     """Compare two exact values; they must be equal."""
-    return Check(what=what, published=text(published), found=text(found), by=by, passed=published == found)
+    return Check(what=what, published=_brief(text(published)), found=_brief(text(found)), by=by, passed=published == found)
+
+
+def _brief(shown: str) -> str:
+    """A value too long for a table by its beginning and its end."""
+    return shown if len(shown) <= 60 else f"{shown[:12]}…{shown[-12:]} ({len(shown)} characters)"
 
 
 def same_formulas(what: str, triples: Sequence[Formula], sizes: Mapping[str, int], by: str) -> Check:
