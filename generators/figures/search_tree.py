@@ -54,7 +54,7 @@ def search_tree_figure(table: Table, *, root: str, step: str, weight: str, searc
         graph.edge("root" if row[2] is None else str(row[2]), str(row[0]), **_EDGES[fate])
     return Figure(
         svg=laid_out(graph),
-        caption=f"The {search} on the tree, {step}. Below each token stands its {weight}. {LEGEND}",
+        caption=f"The {search} on the tree, {step}. With each token stands its {weight}. {LEGEND}",
         alt=f"Tree diagram of the {search}. " + " ".join(_level(table, depth) for depth in sorted(_depths(table))),
     )
 
@@ -66,8 +66,9 @@ def shown_weight(weight: Cell) -> str:
 
 
 def _width_in(text: str) -> float:
-    """Room for a line of the figure's text: a full stop takes half a letter's width."""
-    return 0.05 + 0.08 * (len(text) - text.count(".") / 2)
+    """Room for a line of the figure's text, from DejaVu Sans' widths in ems of narrow, wide and other letters."""
+    ems = sum(0.4 if letter in " .,:;'|!()[]fijlrtI" else 0.95 if letter in "mwMW@%−" else 0.64 for letter in text)
+    return 0.045 + ems * FONT_PT / 72
 
 
 def _depths(table: Table) -> set[int]:

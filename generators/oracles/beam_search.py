@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import sympy
 
-from generators.answer import Answer, Cell, Check, Step, Table, rational
+from generators.answer import Answer, Check, Step, Table, rational
 from generators.oracles.compare import same, same_formulas, same_rows
 from generators.oracles.token_tree import (
     Prefix,
@@ -19,19 +19,20 @@ from generators.oracles.token_tree import (
     candidate_rows,
     complete,
     decided_steps,
-    pruned_at,
     ranks,
     search,
+    search_row,
     smallest_width,
     tree_rows,
     weights_of,
+    width_row,
 )
 from generators.oracles.tree_model import LogWeights, check_logs, check_track, generated
 
 if TYPE_CHECKING:
     from generators.comp4901y.hw3_q2_beam_search import BeamParams
 
-ENUMERATED = "enumeration of all sequences"
+ENUMERATED = "enumeration, all sequences"
 COUNTED = "enumeration, ranks by counting better candidates"
 
 
@@ -55,8 +56,6 @@ def verify_beams(params: BeamParams, answer: Answer) -> Iterator[Check]:
     weights = weights_of(params.tree, "p")
     scores = marginals(weights)
     logs: LogWeights = tuple((prefix, math.log(p)) for prefix, p in weights.items())
-    total = sum(math.prod(along(weights, one)) for one in complete(scores))
-    yield same("2, probability of all sequences together", 1, total, ENUMERATED)
     yield from _check_track(params, answer, weights, scores, logs)
     yield from _check_comparison(params, answer, weights, scores, logs)
 
@@ -88,7 +87,8 @@ def _log(score: Fraction) -> sympy.Expr | int:
 def _check_probability(label: str, line: Step, weights: Weights, sequence: Prefix) -> Iterator[Check]:
     yield same(f"{label}: {line.what}", line.value, math.prod(along(weights, sequence)), ENUMERATED)
     sizes = {f"p_{number}": number + 1 for number in range(1, len(sequence) + 1)}
-    yield same_formulas(f"{label}: formula", [(line.what, line.formula, math.factorial(len(sequence) + 1))], sizes, "factorial")
+    found = math.factorial(len(sequence) + 1)
+    yield same_formulas(f"{label}: formula", [(line.what, line.formula, found)], sizes, "enumeration, 2 · 3 · 4 ...")
 
 
 def _check_comparison(params: BeamParams, answer: Answer, weights: Weights, scores: Scores, logs: LogWeights) -> Iterator[Check]:
@@ -96,19 +96,18 @@ def _check_comparison(params: BeamParams, answer: Answer, weights: Weights, scor
     order = ranks(scores, complete(scores), ties)
     best, greedy = next(iter(order)), greedy_sequence(weights, ties)
     yield same("sequences in the tree", part["sequences"].value, len(order), ENUMERATED)
-    listed = sum(1 for _ in _strings(3, 4))
-    yield same_formulas("sequences", [("formula", part["sequences"].formula, listed)], {"V": 3, "T": 4}, "all strings, listed")
+    formula, listed = part["sequences"].formula, len(_strings(3, 4))
+    yield same_formulas("sequences", [("formula", formula, listed)], {"V": 3, "T": 4}, "enumeration, all strings")
     yield from _check_probability("greedy search", part["greedy"], weights, greedy)
     yield from _check_probability("exhaustive search", part["best"], weights, best)
     width = smallest_width(scores, ties)
     yield same(part["smallest_width"].what, part["smallest_width"].value, width, COUNTED)
-    found: list[tuple[Cell, ...]] = []
+    found = []
     for row, beams in zip(part.tables["methods"].rows, (1, params.num_beams, len(order)), strict=True):
         steps = search(scores, beams, ties)
-        one = greedy if beams == 1 else steps[-1].kept[0]
-        found.append((row[0], " ".join(one), scores[one], scores[one] / scores[best], pruned_at(best, steps)))
+        found.append(search_row(row[0], scores, order, steps, scores[steps[-1].kept[0]] / scores[best]))
     yield same_rows("greedy, beam and exhaustive search", part.tables["methods"], found, COUNTED)
-    rows = [_width_row(scores, order, number, ties) for number in range(1, max(width, params.num_beams) + 1)]
+    rows = [width_row(scores, order, number, ties) for number in range(1, max(width, params.num_beams) + 1)]
     yield same_rows("every number of beams", part.tables["widths"], rows, COUNTED)
     yield from _check_widths(part.tables["widths"], scores, logs, ties)
 
@@ -118,12 +117,6 @@ def _strings(letters: int, size: int) -> list[str]:
     for _ in range(size):
         strings = [one + chr(97 + letter) for one in strings for letter in range(letters)]
     return strings
-
-
-def _width_row(scores: Scores, order: Mapping[Prefix, int], width: int, ties: str) -> tuple[Cell, ...]:
-    steps = search(scores, width, ties)
-    best = steps[-1].kept[0]
-    return width, " ".join(best), scores[best], order[best], sum(len(step.ranks) for step in steps)
 
 
 def _check_widths(table: Table, scores: Scores, logs: LogWeights, ties: str) -> Iterator[Check]:

@@ -131,3 +131,17 @@ def candidate_rows(
         (" ".join(one), shown(scores[one[:-1]]), shown(weights[one]), shown(scores[one]), rank, fate(one, steps))
         for one, rank in steps[number - 1].ranks.items()
     ]
+
+
+def search_row(name: Cell, scores: Scores, order: Mapping[Prefix, int], steps: Sequence[Found], gap: Cell) -> tuple[Cell, ...]:
+    """What a search is called, its best sequence with score and rank among all, `gap`, and where the best of all is pruned."""
+    one = steps[-1].kept[0]
+    return name, " ".join(one), scores[one], order[one], gap, pruned_at(next(iter(order)), steps)
+
+
+def width_row(scores: Scores, order: Mapping[Prefix, int], width: int, ties: str) -> tuple[Cell, ...]:
+    """Width, the best sequence found with score and rank among all, first tokens at the end, candidates scored."""
+    steps = search(scores, width, ties)
+    one = steps[-1].kept[0]
+    firsts = {sequence[0] for sequence in steps[-1].kept}
+    return width, " ".join(one), scores[one], order[one], len(firsts), sum(len(step.ranks) for step in steps)

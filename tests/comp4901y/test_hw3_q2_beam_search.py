@@ -60,9 +60,9 @@ def test_the_best_sequence_needs_three_beams() -> None:
     assert comparison["smallest_width"].value == 3
     assert comparison["sequences"].value == 27  # 3³
     assert table("methods", "comparison").rows == (
-        ("greedy search", "b c a", Fraction(12, 100), Fraction(15, 16), 1),  # .12 / .128
-        ("2 beams", "b c a", Fraction(12, 100), Fraction(15, 16), 1),
-        ("exhaustive search", "a b a", Fraction(128, 1000), 1, None),
+        ("greedy search", "b c a", Fraction(12, 100), 2, Fraction(15, 16), 1),  # .12 / .128
+        ("2 beams", "b c a", Fraction(12, 100), 2, Fraction(15, 16), 1),
+        ("exhaustive search", "a b a", Fraction(128, 1000), 1, 1, None),
     )
     assert table("widths", "comparison").column("Candidates scored") == (9, 15, 21)  # 3+3+3, 3+6+6, 3+9+9
 
