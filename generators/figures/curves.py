@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from generators.answer import Figure
-from generators.figures.style import DASHES, FONT_PT, LIGHT, SERIES, new_axes, plain, spread, to_svg
+from generators.figures.style import DASHES, FONT_PT, LIGHT, MARKERS, SERIES, new_axes, plain, spread, to_svg
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A name and its points."""
+    """A name, the points of its line, and what was counted or measured beside them as dots."""
 
     name: str
     points: list[tuple[float, float]]
+    dots: list[tuple[float, float]] = field(default_factory=list)
 
 
 def log_log_figure(
@@ -28,6 +29,8 @@ def log_log_figure(
     for number, curve in enumerate(curves):
         xs, ys = zip(*curve.points, strict=True)
         axes.plot(xs, ys, color=LIGHT[SERIES[number % 5]], linestyle=DASHES[number % 5], linewidth=1.6)
+        if curve.dots:
+            axes.plot(*zip(*curve.dots, strict=True), MARKERS[number % 5], color=LIGHT[SERIES[number % 5]], markersize=5)
         ends.append(math.log(ys[-1]))
     axes.set_ylim(top=4 * axes.get_ylim()[1])
     low, high = (math.log(y) for y in axes.get_ylim())
