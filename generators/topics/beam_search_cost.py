@@ -1,0 +1,64 @@
+"""What beam search as the pseudo-code prints it costs: a formula for every line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sympy
+
+from generators.answer import Step, Table, Value, exact, step
+
+T, B, N, m, q, c = sympy.symbols("T B N m q c", positive=True)
+"""Length, beam width, words; levels of a merge sort of BN and of B scores; comparisons of a score with a heap of B."""
+
+SCORES = T * B * N
+"""Additions: one a step, hypothesis and word."""
+SCAN = T * (B**2 * N - B * (B + 1) / 2)
+"""Comparisons, exactly: the b-th largest is the largest of the BN - b + 1 scores left, which takes BN - b."""
+SORT = T * (m * B * N - 2**m + 1)
+"""Comparisons at most: merge sort of all BN scores of a step."""
+HEAP = T * (c * B * N + q * B - 2**q + 1)
+"""Comparisons at most: each score meets the smallest of B in a heap and may take its place; merge sort orders those left."""
+COPIED = B * T * (T + 1)
+"""Words: at step t, B prefixes of t words are saved, and assigned back."""
+UPDATED = 2 * B * T
+"""Assignments: a word and a log-likelihood for each hypothesis."""
+HELD = B * N + 2 * B * T + 3 * B
+"""Numbers at once: the scores of a step, B sequences of T + 1 words, B saved prefixes of T, old and new log-likelihoods."""
+
+LINES = (
+    ("score of every hypothesis and word", "additions", SCORES),
+    ("b-th largest: a new scan for each b", "comparisons", SCAN),
+    ("b-th largest: all scores sorted once", "comparisons, at most", SORT),
+    ("b-th largest: a heap of the best B", "comparisons, at most", HEAP),
+    ("prefixes saved and assigned back", "words copied", COPIED),
+    ("word added, log-likelihood updated", "assignments", UPDATED),
+    ("memory", "numbers held at once", HELD),
+)
+
+
+def levels(at: Mapping[sympy.Symbol, Value]) -> dict[str, Step]:
+    """The letters m, q and c at a beam width and a number of words.
+
+    A score that enters the heap is compared with its smallest, goes down to a leaf past the larger of two children a level,
+    and up again to its place; a last level of one leaf, as for B a power of 2, saves a comparison.
+    """
+    down, up = sympy.ceiling(sympy.log(B, 2)), sympy.floor(sympy.log(B, 2))
+    return {
+        "m": step("levels of the merge sort of all scores", "m", sympy.ceiling(sympy.log(B * N, 2)), at),
+        "q": step("levels of the merge sort of the kept", "q", sympy.ceiling(sympy.log(B, 2)), at),
+        "c": step("comparisons of one score with the heap, at most", "c", sympy.Max(1, down + up), at),
+    }
+
+
+def counts(at: Mapping[sympy.Symbol, Value]) -> list[Value]:
+    """The count of each of LINES at T, B and N."""
+    letters = levels(at)
+    values = {**at, **{symbol: letters[str(symbol)].value for symbol in (m, q, c)}}
+    return [exact(count.subs(values)) for _, _, count in LINES]
+
+
+def lines_table(at: Mapping[sympy.Symbol, Value]) -> Table:
+    """Every line's operation and count, as a formula and at T, B and N."""
+    rows = tuple((*line, count) for line, count in zip(LINES, counts(at), strict=True))
+    return Table(header=("Line", "Operation", "Count", "Example"), rows=rows)
