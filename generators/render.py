@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -12,8 +12,8 @@ import jinja2
 import sympy
 from markupsafe import Markup
 
-from generators import typeset
-from generators.answer import Answer, Cell, Figure, Math, Step, Table, Value
+from generators import typeset, typeset_matrices
+from generators.answer import Answer, Cell, Figure, Math, Step, Table, Value, is_number, rational
 from generators.catalog import TEMPLATES, QuestionId
 from generators.errors import RenderError
 from generators.figures.style import subscripted
@@ -47,6 +47,7 @@ def environment() -> jinja2.Environment:
     env.filters.update(
         equation=equation, formula=formula, value=value, table=table, result=result, tex=tex, token=token, sentence=sentence
     )
+    env.filters.update(one_line=one_line, tensor=tensor, statement=statement, derivation=derivation)
     return env
 
 
@@ -175,6 +176,31 @@ def table(
     numeric = [all(not isinstance(row[i], str | Math) for row in content.rows) for i in kept]
     shown = [escaped((names or {}).get(name, name)) for name in header]
     return Markup(pipe_table(shown, cells, right=numeric, widths=widths))
+
+
+def one_line(line: Step) -> Markup:
+    """A step as a displayed equation on one line."""
+    return Markup(f"\n$$\n{typeset_matrices.one_line(line)}\n$$\n")
+
+
+def tensor(content: Table, symbol: str, *, also_rounded: bool = True) -> Markup:
+    """The numbers of a table as a displayed matrix, without the names of its rows and columns."""
+    rows = [[rational(cell) for cell in row if is_number(cell)] for row in content.rows]
+    return Markup(f"\n$$\n{typeset_matrices.tensor(symbol, rows, also_rounded=also_rounded)}\n$$\n")
+
+
+def statement(line: Step) -> Markup:
+    """A step's symbol, value and the value's shape as a displayed equation."""
+    return Markup(f"\n$$\n{typeset_matrices.statement(line)} \\in {typeset_matrices.space(line.value)}\n$$\n")
+
+
+def derivation(lines: Iterable[Step]) -> Markup:
+    """Equations one under the other, each with the shape of its right side and the reason for it."""
+    cells = []
+    for line in lines:
+        equation_of_line = rf"$\displaystyle {typeset_matrices.statement(line)}$"
+        cells.append([equation_of_line, f"${typeset_matrices.shape(line.value)}$", escaped(line.what)])
+    return Markup(pipe_table(["Line", "Shape", "Because"], cells, right=[False] * 3, widths=[60, 10, 30]))
 
 
 def _with_subscripts(content: Table) -> Table:

@@ -8,6 +8,7 @@ from fractions import Fraction
 import sympy
 
 from generators.answer import Step, Value
+from generators.latex import latex
 
 SIGNIFICANT_DIGITS = 6
 TOO_LONG = 10**24
@@ -89,10 +90,15 @@ def equated(text: str) -> str:
 
 def _exact(number: Fraction) -> str:
     """Digits, a decimal where that is exact, or a fraction."""
+    if number.denominator != 1 and terminates(number):
+        return rounded(number)
+    return fraction(number)
+
+
+def fraction(number: Fraction) -> str:
+    """Digits or a fraction."""
     if number.denominator == 1:
         return grouped(number.numerator)
-    if terminates(number):
-        return rounded(number)
     sign = "-" if number < 0 else ""
     return rf"{sign}\frac{{{grouped(abs(number.numerator))}}}{{{grouped(number.denominator)}}}"
 
@@ -116,26 +122,26 @@ def _scaled(number: Fraction, scales: tuple[tuple[int, str], ...], unit: str) ->
 
 def formula(expression: sympy.Expr) -> str:
     """A symbolic formula."""
-    return _binary_logarithms(_upright(sympy.latex(expression)))
+    return _binary_logarithms(_upright(latex(expression)))
 
 
-def _upright(latex: str) -> str:
+def _upright(text: str) -> str:
     """Subscripts that are words stand upright."""
-    return re.sub(r"_\{([A-Za-z]{2,})\}", r"_{\\text{\1}}", latex)
+    return re.sub(r"_\{([A-Za-z]{2,})\}", r"_{\\text{\1}}", text)
 
 
 _RATIO_OF_LOGARITHMS = re.compile(r"\\frac\{\\log\{\\left\(((?:(?!\\log).)*?) \\right\)\}\}\{\\log\{\\left\(2 \\right\)\}\}")
 
 
-def _binary_logarithms(latex: str) -> str:
+def _binary_logarithms(text: str) -> str:
     """SymPy writes a binary logarithm as a ratio of natural ones."""
-    return _RATIO_OF_LOGARITHMS.sub(r"\\log_{2}{\\left(\1 \\right)}", latex)
+    return _RATIO_OF_LOGARITHMS.sub(r"\\log_{2}{\\left(\1 \\right)}", text)
 
 
 def substituted(line: Step) -> str:
     """The step's formula with the numbers in the places of the letters."""
     names = {symbol: _in_product(number) for symbol, number in line.at.items()}
-    return str(sympy.latex(line.formula, symbol_names=names, mul_symbol="times"))
+    return latex(line.formula, symbol_names=names, mul_symbol="times")
 
 
 def _in_product(number: Value) -> str:

@@ -16,6 +16,9 @@ function Math(math)
   typst = typst:gsub('%f[%a](%a+)%.circle%f[^%a%.]', '%1.o') -- pandoc writes dot.circle, which Typst has renamed
   local block = math.mathtype == 'DisplayMath' and 'true' or 'false'
   local code = '#math.equation(block: ' .. block .. ', alt: ' .. quoted(spoken(math.text)) .. ', ' .. typst .. ')'
+  if math.text:match('^\\displaystyle') then -- pandoc drops the command, and lines do not make room for what is tall
+    code = '#box(inset: (y: 0.25em), {show math.equation: math.display; ' .. code:sub(2) .. '})'
+  end
   return pandoc.RawInline('typst', code)
 end
 
