@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from fractions import Fraction
 from typing import Annotated, Any
@@ -23,6 +24,8 @@ def _as_fraction(value: Any) -> Fraction:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("must be a number")
+    if re.search(r"[eE][+-]?0*[1-9]\d{3}", str(value)):
+        raise ValueError("must have an exponent of at most three digits")
     try:
         return Fraction(str(value))
     except (ValueError, ZeroDivisionError):
