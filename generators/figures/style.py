@@ -106,6 +106,11 @@ def plain(text: str) -> str:
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
+def subscript(number: int) -> str:
+    """13 becomes ₁₃."""
+    return str(number).translate(_SUBSCRIPTS)
+
+
 def subscripted(token: str) -> str:
     """t13 becomes t₁₃; any other text stays as it is."""
     return re.sub(r"\b([A-Za-z])(\d+)\b", lambda match: match[1] + match[2].translate(_SUBSCRIPTS), token)

@@ -1,0 +1,173 @@
+"""Means and variances worked out by hand, other shapes and conventions, and every rule of the parameters."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from generators.answer import Answer
+from generators.catalog import entries, find, load_params, load_question
+from generators.errors import ParameterError
+from generators.figures.tensor import PATTERNS, entry_text
+from generators.ift6135.a2_q1_normalization import TensorParams, draw, solve, verify
+from tests.conftest import worked_out
+
+PREFIX = "ift6135/a2_q1_normalization"
+MESSAGE = "generators/ift6135/params.yml: a2_q1_normalization: "
+SHEET: list[list[list[Any]]] = [
+    [[2, 5, 1], [4, 3, 4]],
+    [[1, 2, 4], [1, 2, 2]],
+    [[3, 1, 2], [3, 2, 4]],
+    [[3, 4, 3], [5, 2, 3]],
+]
+F = Fraction
+
+
+def params(tensor: object, variance: str = "population") -> TensorParams:
+    question_id = find(PREFIX)
+    entry = {"tensor": tensor, "conventions": {"variance": variance}}
+    loaded = load_params(question_id, load_question(question_id), entry)
+    assert isinstance(loaded, TensorParams)
+    return loaded
+
+
+def numbers(answer: Answer, name: str) -> list[list[Any]]:
+    return [list(row[1:]) for row in answer["1"].tables[name].rows]
+
+
+def test_the_entry_is_the_tensor_of_the_sheet() -> None:
+    """Four samples, two channels, three features."""
+    assert entries()[find(PREFIX)]["tensor"] == SHEET
+
+
+def test_batch_statistics() -> None:
+    """One a channel, over twelve values."""
+    answer = worked_out(PREFIX)[2]
+    assert numbers(answer, "batch_mean") == [[F(31, 12), F(35, 12)]]  # (8+7+6+10)/12, (11+5+9+10)/12
+    assert numbers(answer, "batch_variance") == [[F(227, 144), F(179, 144)]]  # 99/12 − (31/12)², 117/12 − (35/12)²
+
+
+def test_layer_statistics() -> None:
+    """One a sample, over six values."""
+    answer = worked_out(PREFIX)[2]
+    assert numbers(answer, "layer_mean") == [[F(19, 6)], [2], [F(5, 2)], [F(10, 3)]]  # 19/6, 12/6, 15/6, 20/6
+    # 71/6 − (19/6)², 30/6 − 2², 43/6 − (5/2)², 72/6 − (10/3)²
+    assert numbers(answer, "layer_variance") == [[F(65, 36)], [1], [F(11, 12)], [F(8, 9)]]
+
+
+def test_instance_statistics() -> None:
+    """One a sample and channel, over three values."""
+    answer = worked_out(PREFIX)[2]
+    means = [[F(8, 3), F(11, 3)], [F(7, 3), F(5, 3)], [2, 3], [F(10, 3), F(10, 3)]]
+    assert numbers(answer, "instance_mean") == means
+    assert numbers(answer, "instance_variance") == [
+        [F(26, 9), F(2, 9)],  # 30/3 − (8/3)², 41/3 − (11/3)²
+        [F(14, 9), F(2, 9)],  # 21/3 − (7/3)², 9/3 − (5/3)²
+        [F(2, 3), F(2, 3)],  # 14/3 − 2², 29/3 − 3²
+        [F(2, 9), F(14, 9)],  # 34/3 − (10/3)², 38/3 − (10/3)²
+    ]
+
+
+def test_working_of_the_first_entries() -> None:
+    """Sums and sums of squared distances of channel 1, of sample 1, and of channel 1 of sample 1."""
+    part = worked_out(PREFIX)[2]["1"]
+    assert [part[f"{name}_sum"].value for name in ("batch", "layer", "instance")] == [31, 19, 8]
+    # 12·227/144, 6·65/36, 3·26/9
+    assert [part[f"{name}_squares"].value for name in ("batch", "layer", "instance")] == [F(227, 12), F(65, 6), F(26, 3)]
+    assert numbers(worked_out(PREFIX)[2], "instance_squares") == [[F(4, 9), F(49, 9), F(25, 9)]]  # (2, 5, 1) less 8/3, squared
+
+
+def test_sample_variance_divides_by_one_less() -> None:
+    """Population variances times 12/11, 6/5 and 3/2."""
+    answer = solve(params(SHEET, "sample"))
+    assert numbers(answer, "batch_variance")[0][0] == F(227, 132)
+    assert numbers(answer, "layer_variance")[0][0] == F(13, 6)
+    assert numbers(answer, "instance_variance")[0][0] == F(13, 3)
+    assert all(check.passed for check in verify(params(SHEET, "sample"), answer))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 5, 8), (12, 1, 8), (12, 4, 2), (3, 2, 1)])
+@pytest.mark.parametrize("variance", ["population", "sample"])
+def test_any_shape_is_answered_checked_and_drawn(shape: tuple[int, int, int], variance: str) -> None:
+    """One sample, one channel or one feature are shapes like any other, but for one value no sample variance exists."""
+    tensor = (np.arange(np.prod(shape)) ** 2 % 23).reshape(shape).tolist()
+    if variance == "sample" and shape[2] == 1:
+        with pytest.raises(ParameterError, match="at least two features"):
+            params(tensor, variance)
+        return
+    loaded = params(tensor, variance)
+    answer = solve(loaded)
+    assert all(check.passed for check in verify(loaded, answer))
+    assert len(draw(loaded, answer)) == 3
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_random_tensors_pass_every_check(data: st.DataObject) -> None:
+    """Offsets, constant rows and decimals included: 1e-12 holds in float64."""
+    samples, channels, features = (data.draw(st.integers(1, most)) for most in (4, 3, 4))
+    entry = st.integers(-9999, 9999).map(lambda hundredths: f"{hundredths / 100:.2f}")
+    entry = data.draw(st.sampled_from([entry, st.integers(95, 100), st.just("0.1")]))
+    row = st.lists(entry, min_size=features, max_size=features)
+    tensor = data.draw(st.lists(st.lists(row, min_size=channels, max_size=channels), min_size=samples, max_size=samples))
+    variance = data.draw(st.sampled_from(["population", "sample"])) if features > 1 else "population"
+    loaded = params(tensor, variance)
+    failed = [check for check in verify(loaded, solve(loaded)) if not check.passed]
+    assert not failed
+
+
+@pytest.mark.parametrize(
+    ("tensor", "variance", "rule"),
+    [
+        ([], "population", "tensor: must have at least one sample (got [])"),
+        ([[]], "population", "tensor: sample 1 must have at least one channel (got [])"),
+        ([[[1], []]], "population", "tensor: sample 1, channel 2 must have at least one feature (got [])"),
+        ([[[1, 2]], [[1, 2], [3, 4]]], "population", "tensor: sample 2 must have as many channels as sample 1, 1 (got 2)"),
+        ([[[1, 2], [3]]], "population", "tensor: sample 1, channel 2 must have as many features as the first, 2 (got 1)"),
+        ([[1]], "population", "tensor.0.0: must be a valid list (got 1)"),
+        ([[["a"]]], "population", "tensor.0.0.0: must be a finite number (got 'a')"),
+        ([[[True]]], "population", "tensor.0.0.0: must be a number (got True)"),
+        ([[[float("nan")]]], "population", "tensor.0.0.0: must be a finite number (got nan)"),
+        ([[["1e99999999"]]], "population", "tensor.0.0.0: must have an exponent of at most three digits (got '1e99999999')"),
+        ([[[1]] * 6], "population", "tensor: must have at most 5 channels to fit a page (got 6)"),
+        ([[[1]]] * 13, "population", "tensor: must have at most 12 samples to fit a page (got 13)"),
+        ([[[1] * 9]], "population", "tensor: must have at most 8 features to fit a page (got 9)"),
+        ([[[1] * 8] * 5] * 3, "population", "tensor: must have at most 96 entries to fit a page (got 120)"),
+        ([[[-101]]], "population", "tensor: entries must lie between -100 and 100 (got -101)"),
+        ([[["99/97"] * 2]], "sample", None),
+        ([[["-100/97"]]], "population", "tensor: entries must have at most 6 characters to fit a page (got -100/97)"),
+        ([[["1/97", "1/2"]]], "population", "tensor: entries must have a common denominator of at most 100 (got 194)"),
+        (
+            [[[1], [2]]],
+            "sample",
+            "conventions.variance: a sample variance needs at least two features, "
+            "since instance normalization has one value a feature (got 1 feature)",
+        ),
+        ([[[1, 2]]], "biased", "conventions.variance: must be 'population' or 'sample' (got 'biased')"),
+    ],
+)
+def test_rules_of_the_parameters(tensor: object, variance: str, rule: str | None) -> None:
+    """Each broken rule is named with what was given."""
+    if rule is None:
+        params(tensor, variance)
+        return
+    with pytest.raises(ParameterError) as refusal:
+        params(tensor, variance)
+    assert str(refusal.value) == MESSAGE + rule
+
+
+def test_entries_in_the_picture() -> None:
+    """Short decimals as such, everything else as a fraction."""
+    assert [entry_text(F(text)) for text in ("2", "-0.25", "1/3", "99.99")] == ["2", "-0.25", "1/3", "99.99"]
+
+
+def test_colour_and_pattern_tell_all_statistics_apart() -> None:
+    """Forty statistics at most: five colours by eight patterns, each pair met once."""
+    pairs = {(group % 5, (group % 5 + group // 5) % len(PATTERNS)) for group in range(40)}
+    assert len(pairs) == 40
+    assert len(set(PATTERNS)) == len(PATTERNS) == 8
