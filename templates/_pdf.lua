@@ -11,7 +11,18 @@ local function spoken(tex)
   return (text:gsub('^%s+', ''):gsub('%s+$', ''))
 end
 
-function Math(math)
+-- Text as a Typst string: as markup, '=' or '-' could begin a heading or a list, '...' and '-1' would change their characters.
+local function literal(text)
+  return '#' .. quoted(text) .. ';'
+end
+
+local function Str(str)
+  if not str.text:match('^[%a\128-\255]+[,.;:]?$') then
+    return pandoc.RawInline('typst', literal(str.text))
+  end
+end
+
+local function Math(math)
   local typst = pandoc.write(pandoc.Pandoc({ pandoc.Plain({ math }) }), 'typst'):gsub('%s+$', '')
   typst = typst:gsub('%f[%a](%a+)%.circle%f[^%a%.]', '%1.o') -- pandoc writes dot.circle, which Typst has renamed
   local block = math.mathtype == 'DisplayMath' and 'true' or 'false'
@@ -27,13 +38,12 @@ local function sticky(block)
   return { pandoc.RawBlock('typst', '#block(sticky: true)['), block, pandoc.RawBlock('typst', ']') }
 end
 
-function Para(para)
+local function Para(para)
   local image = para.content[1]
   if #para.content == 1 and image.t == 'Image' then
     local alt = quoted(pandoc.utils.stringify(image.caption))
-    local caption = pandoc.write(pandoc.Pandoc({ pandoc.Plain({ pandoc.Str(image.title) }) }), 'typst')
     return pandoc.RawBlock('typst',
-      '#figure(image("' .. image.src .. '", alt: ' .. alt .. '), caption: [' .. caption .. '])')
+      '#figure(image("' .. image.src .. '", alt: ' .. alt .. '), caption: [' .. literal(image.title) .. '])')
   end
   if pandoc.utils.stringify(para):match(':$') then
     return sticky(para)
@@ -41,13 +51,13 @@ function Para(para)
 end
 
 -- A short table stays on one page.
-function Table(tbl)
+local function Table(tbl)
   if #tbl.bodies[1].body <= 16 then
     return { pandoc.RawBlock('typst', '#block(breakable: false)['), tbl, pandoc.RawBlock('typst', ']') }
   end
 end
 
-function Div(div)
+local function Div(div)
   if div.classes:includes('answer') then
     local blocks = pandoc.List({ pandoc.RawBlock('typst', '#answer[') })
     blocks:extend(sticky(div.content:remove(1)))
@@ -56,3 +66,6 @@ function Div(div)
     return blocks
   end
 end
+
+-- Text comes last, as what stands before reads it.
+return { { Math = Math, Para = Para, Table = Table, Div = Div }, { Str = Str } }
