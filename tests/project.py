@@ -83,3 +83,32 @@ def digests(folder: Path, *names: str) -> dict[str, str]:
     """SHA-256 of every file below some subfolders, by its path."""
     paths = [path for name in names for path in sorted((folder / name).rglob("*")) if path.is_file()]
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    r"$x$ | `code` #let *b* [a](b) {{ 7*7 }} \ " + '"quote"',
+    r"\frac{1}{2} $$y$$ {% raw %}",
+    "</svg><img src=x onerror=alert(2)>",
+    "&lt;b&gt; &amp; &#42; __i__ ~~s~~",
+    r"\N\G\l {a|b} <b>x</b> %s",
+    '"); #panic() //',
+    "http://evil.example/x.js",
+    "# h", "- item", "1. one", "= head", "+", "...", "-5", "| cell |", "[TOC]", "[^1]: note", '!!! note "t"', "@ref <l>",
+    "\\", "~", "\\(z\\)", "שלום", "مرحبا", "e\u0301→₁",
+)  # fmt: skip
+"""Text that means something to HTML, Markdown, TeX, Typst, DOT, jinja or Python, and text of other scripts."""
+
+
+def hostile_parameters(project: Project) -> None:
+    """Put HOSTILE wherever parameters are text."""
+    project.parameters(
+        "hw4_q2_tree_attention",
+        candidates=[["t1", *HOSTILE[:9]], ["t1", *HOSTILE[9:18]], ["t1", *HOSTILE[18:]]],
+        medusa={"root": HOSTILE[0], "heads": [list(HOSTILE[1:3]), list(HOSTILE[3:5])], "top_k": 2},
+    )
+    accelerators = [
+        {"name": name, "source": source, "peak_tflops": 100 + 100 * i, "bandwidth_gb_per_s": 1000}
+        for i, (name, source) in enumerate(zip(HOSTILE[:4], HOSTILE[4:8], strict=True))
+    ]
+    project.parameters("hw3_q1_arithmetic_intensity", accelerators=accelerators)

@@ -1,0 +1,47 @@
+"""Reads built pages as a browser would: their elements, links, and visible text."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+_UNSEEN = {"script", "style", "template"}
+
+
+class Page(HTMLParser):
+    """A parsed page: `elements` as tag and attributes, `text` as shown, and the text of each script that stands in it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self._open: list[str] = []
+        self._text: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Called by HTMLParser."""
+        self.elements.append((tag, dict(attrs)))
+        if tag in _UNSEEN:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Called by HTMLParser."""
+        if tag in _UNSEEN and self._open:
+            self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        """Called by HTMLParser."""
+        if "script" in self._open:
+            self.scripts.append(data)
+        elif not self._open:
+            self._text.append(data)
+
+    @property
+    def text(self) -> str:
+        """The text with single spaces."""
+        return " ".join("".join(self._text).split())
+
+    def values(self, attribute: str) -> list[str]:
+        """Every value of an attribute, on whatever element."""
+        return [value for _, attributes in self.elements if (value := attributes.get(attribute)) is not None]

@@ -1,0 +1,227 @@
+"""Text from parameters is text in every output, whatever it means to the languages on the way there."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from fractions import Fraction
+from functools import cache
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown import markdown
+from markupsafe import Markup
+from pypdf import PdfReader
+
+from generators import render
+from generators.answer import Figure, Math, Step, Table
+from generators.errors import RenderError
+from generators.figures.graph import label, laid_out, new_graph
+from generators.figures.style import DARK, LIGHT, dark, plain, spread, subscripted
+from generators.page import escaped
+from generators.params import Params
+from tests.conftest import worked_out
+from tests.page_text import Page
+from tests.project import HOSTILE, Project
+
+TREES = "answers/comp4901y/hw4/question2"
+INTENSITIES = "answers/comp4901y/hw3/question1"
+SHOWN = [unicodedata.normalize("NFC", " ".join(text.split())) for text in HOSTILE]
+EXTENSIONS = ["attr_list", "md_in_html", "tables", "toc", "pymdownx.arithmatex", "generators.site_markdown"]
+
+
+@cache
+def page_of(project: Project, name: str) -> Page:
+    return Page(project.path(f"site/{name}.html"))
+
+
+@cache
+def printed(project: Project, name: str) -> str:
+    """A PDF's text without white space, in which lines may break anywhere."""
+    reader = PdfReader(project.path(f"build/pdf/{name.removeprefix('answers/')}.pdf"))
+    return "".join("".join(page.extract_text() for page in reader.pages).split())
+
+
+@pytest.mark.parametrize("text", SHOWN)
+def test_hostile_text_stands_on_the_page_as_it_is(hostile: Project, text: str) -> None:
+    """A token is shown letter for letter, and so is an accelerator."""
+    assert text in page_of(hostile, TREES).text
+    if text in SHOWN[:8]:
+        assert text in page_of(hostile, INTENSITIES).text
+
+
+@pytest.mark.parametrize("text", [text for text in SHOWN if unicodedata.bidirectional(text[0]) not in ("R", "AL")])
+def test_hostile_text_stands_in_the_pdf_as_it_is(hostile: Project, text: str) -> None:
+    """Text can be selected letter for letter; text from right to left is read in another order."""
+    assert "".join(text.split()) in printed(hostile, TREES)
+    if text in SHOWN[:8]:
+        assert "".join(text.split()) in printed(hostile, INTENSITIES)
+
+
+def test_hostile_text_stands_in_pictures_as_it_is(hostile: Project) -> None:
+    """A node's label is the token; the picture stays well-formed."""
+    folder = hostile.path("site/answers/comp4901y/hw4")
+    tree = ElementTree.fromstring((folder / "question2-tree_2.1.svg").read_text(encoding="utf-8"))
+    labels = {element.text for element in tree.iter("{http://www.w3.org/2000/svg}text")}
+    assert labels - {"t₁"} == set(SHOWN)
+    for path in hostile.path("site/answers").rglob("*.svg"):
+        elements = [element.tag.rpartition("}")[2] for element in ElementTree.parse(path).iter()]
+        assert not {"script", "img", "image", "foreignObject", "a"} & set(elements)
+
+
+def test_hostile_text_adds_no_element_to_a_page(built: Project, hostile: Project) -> None:
+    """Neither scripts nor images, links or event handlers come from parameters."""
+    for name in (TREES, INTENSITIES):
+        before, after = page_of(built, name), page_of(hostile, name)
+        assert after.scripts == before.scripts
+        assert not [attribute for _, attributes in after.elements for attribute in attributes if attribute.startswith("on")]
+        for tag in ("script", "img", "a", "iframe", "b", "code", "h1", "h2", "h3", "ul", "ol", "nav"):
+            counts = {sum(one == tag for one, _ in page.elements) for page in (before, after)}
+            assert len(counts) == 1, tag
+
+
+def test_hostile_text_is_not_evaluated(hostile: Project) -> None:
+    """{{ 7*7 }} stays what it is."""
+    for name in (TREES, INTENSITIES):
+        assert "{{ 7*7 }}" in page_of(hostile, name).text
+        assert "{{7*7}}" in printed(hostile, name)
+
+
+def test_hostile_text_becomes_no_link_in_a_pdf(hostile: Project) -> None:
+    """An address in a parameter is text."""
+    reader = PdfReader(hostile.path("build/pdf/comp4901y/hw3/question1.pdf"))
+    annotations = [one.get_object() for page in reader.pages for one in page.get("/Annots") or []]
+    assert not [one for one in annotations if "/URI" in one.get("/A", {})]
+
+
+def test_hostile_text_is_exported_as_it_is(hostile: Project) -> None:
+    """In answers.json it is a string like any other."""
+    questions = json.loads(hostile.path("site/answers.json").read_text(encoding="utf-8"))["questions"]
+    tokens = [row[1] for row in questions[2]["parts"]["2.1"]["tables"]["tree"]["rows"]]
+    assert set(tokens) == {"t1", *(unicodedata.normalize("NFC", text) for text in HOSTILE)}
+
+
+PRINTABLE = st.text(
+    st.characters(min_codepoint=32, max_codepoint=0x24F, exclude_characters="\x7f", exclude_categories=["C", "Z"])
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(PRINTABLE, min_size=1, max_size=3))
+def test_escaped_text_survives_markdown(words: list[str]) -> None:
+    """Markdown gives back the text as one paragraph without any element, and as one table cell."""
+    text = " ".join(word for word in words if word) or "x"
+    for source, path in ((escaped(text), "."), (f"| a |\n|---|\n| {escaped(text)} |", ".//td")):
+        root = ElementTree.fromstring(f"<root>{markdown(source, extensions=EXTENSIONS)}</root>")
+        found = list(root) if path == "." else root.findall(path)
+        assert ["".join(one.itertext()) for one in found] == [text]
+        assert not list(found[0])
+
+
+@settings(max_examples=100, deadline=None)
+@given(PRINTABLE)
+def test_labels_survive_dot(text: str) -> None:
+    """Graphviz shows a label letter for letter."""
+    graph = new_graph()
+    graph.node("1", label(f"{text}.") + "\\n(1)")
+    root = ElementTree.fromstring(laid_out(graph))
+    assert [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")] == [f"{text}.", "(1)"]
+
+
+def test_braces_in_a_template_escape_text() -> None:
+    """Only what a filter made is Markdown."""
+    template = render.environment().from_string("{{ text }} {{ step | formula }}")
+    line = Step(what="one", symbol="y", value=1, formula=sympy.Symbol("x_1"))
+    assert template.render(text="*a*", step=line) == "&#42;a&#42; $x_{1}$"
+
+
+def test_an_undefined_name_in_a_template_is_an_error() -> None:
+    """Nothing is silently left out."""
+    with pytest.raises(Exception, match="'nothing' is undefined"):
+        render.environment().from_string("{{ nothing }}").render()
+
+
+TABLE = Table(header=("Name", "Size", "Left out"), rows=(("a|b", Fraction(1, 3), 1), (Math("x_1"), None, 2)))
+
+
+def test_a_table_shows_every_kind_of_cell() -> None:
+    """Text is escaped, numbers are typeset with their column's unit, an empty cell is a dash."""
+    lines = render.table(TABLE, units={"Size": "B"}, drop=("Left out",), names={"Size": "Bytes"}).strip().splitlines()
+    assert lines[0] == "| Name | Bytes |"
+    assert lines[2] == r"| a&#124;b | $\frac{1}{3}\ \text{B}$ |"
+    assert lines[3] == "| $x_1$ | – |"
+
+
+def test_columns_of_numbers_stand_right() -> None:
+    """Text and formulas stand left."""
+    rule = render.table(TABLE).strip().splitlines()[1]
+    assert [cell.strip()[0] == ":" for cell in rule.strip("|").split("|")] == [True, False, False]
+    assert [cell.strip()[-1] == ":" for cell in rule.strip("|").split("|")] == [False, True, True]
+
+
+def test_a_formula_in_a_cell_has_no_bar_that_would_end_it() -> None:
+    """|x| is written with a command."""
+    assert r"\vert x\vert" in render.table(Table(header=("a",), rows=((Math("|x|"),),)))
+
+
+def test_a_line_may_break_before_a_relation() -> None:
+    """Each side of = and ≈ is a formula of its own."""
+    assert render.value(Fraction(1, 3)) == r"$\frac{1}{3}$ $\approx 0.333333$"
+    line = Step(what="bytes", symbol="M", value=2048, unit="B", formula=sympy.Symbol("x"))
+    assert render.result(line) == r"$M$ $= x$ $= 2048\ \text{B}$ $= 2\ \text{KiB}$"
+
+
+def test_tokens_have_subscripts() -> None:
+    """t13 is t₁₃ wherever tokens are shown; other text is left alone."""
+    assert subscripted("t13") == "t₁₃"
+    assert subscripted("utf8") == "utf8"
+    assert render.token("t1") == "t₁"
+    tokens = Table(header=("", "t1"), rows=(("1: t1", 1),))
+    assert "| 1&#58; t₁ | $1$ |" in render.table(tokens, tokens=True)
+    assert "| 1&#58; t1 | $1$ |" in render.table(tokens)
+
+
+def test_a_sentence_begins_with_a_capital() -> None:
+    """The rest stays as it is."""
+    assert render.sentence("FLOPs <b>") == "FLOPs &#60;b&#62;"
+    assert render.sentence("bytes") == "Bytes"
+
+
+def test_an_image_carries_alt_text_and_caption() -> None:
+    """Both are escaped."""
+    figure = Figure(svg="<svg/>", caption='say "x"', alt="a ] b")
+    assert render.image("a.svg", figure) == Markup('![a &#93; b](a.svg "say &#34;x&#34;")')
+
+
+def test_a_broken_template_names_file_and_reason() -> None:
+    """Whatever a template does wrong, the error is one line."""
+    question_id, params, answer = worked_out("comp4901y/hw3")
+    with pytest.raises(RenderError) as refusal:
+        render.body(question_id, params, answer, {}, "site")
+    assert str(refusal.value) == f"templates/{question_id.template}: KeyError: 'roofline'"
+    with pytest.raises(RenderError, match=r"templates/comp4901y/hw3_q1_arithmetic_intensity\.md\.j2: UndefinedError: "):
+        render.body(question_id, Params(), answer, {}, "site")
+
+
+def test_dark_pictures_use_the_dark_palette() -> None:
+    """Every colour has its counterpart, and nothing else changes."""
+    assert set(LIGHT) == set(DARK)
+    assert dark("".join(LIGHT.values())) == "".join(DARK.values())
+    assert dark("<svg>#123456</svg>") == "<svg>#123456</svg>"
+
+
+def test_a_dollar_sign_starts_no_formula_in_a_plot() -> None:
+    """Matplotlib would take what stands between two as mathematics."""
+    assert plain("$x$") == r"\$x\$"
+
+
+@given(st.lists(st.floats(0, 10), min_size=1, max_size=5))
+def test_labels_are_spread(positions: list[float]) -> None:
+    """Neighbours stand at least the gap apart, nearly, and in the same order."""
+    placed = spread(positions, 1.0)
+    order = sorted(range(len(positions)), key=positions.__getitem__)
+    assert all(placed[right] - placed[left] > 0.9 for left, right in pairwise(order))
