@@ -26,7 +26,7 @@ def grouped(number: int) -> str:
 
 
 def rounded(number: int | Fraction | float) -> str:
-    """Six significant digits, without trailing zeros and without an exponent from 1e-7 to 1e15."""
+    """Six significant digits or all before the point, without trailing zeros and without an exponent from 1e-7 to 1e15."""
     if number == 0:
         return "0"
     if not _plain(number):
