@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from generators.catalog import ROOT, QuestionId
+from generators.catalog import ROOT, QuestionId, load_params, load_question
 from generators.errors import WorkerDied
 from generators.reads import digest_of, digests, files_read, imported_packages
 
@@ -75,6 +75,7 @@ def _worked_out(
     stale: Entries, tell: Tell, on_composed: Callable[[QuestionId, Unit], object], while_waiting: Callable[[], object]
 ) -> dict[QuestionId, Unit]:
     """Compose and verify in parallel processes; checks that import the same slow packages share a process."""
+    _refuse_bad(stale)
     batches = _batches(stale)
     read = {question_id: digests(files_read(question_id)) for question_id in stale}
     composed: dict[QuestionId, Unit] = {}
@@ -121,6 +122,7 @@ def _batches(stale: Entries) -> list[list[tuple[QuestionId, Mapping[str, Any]]]]
 
 def verify_all(entries: Entries, tell: Tell) -> int:
     """Run every check of these questions, kept or not; return how many passed."""
+    _refuse_bad(entries)
     count = 0
     batches = _batches(entries)
     with workers(len(batches)) as pool:
@@ -129,6 +131,12 @@ def verify_all(entries: Entries, tell: Tell) -> int:
                 count += len(found)
                 tell(f"{question_id}: {len(found)} checks passed ({seconds:.1f} s)")
     return count
+
+
+def _refuse_bad(entries: Entries) -> None:
+    """Refuse bad parameters before any work begins; processes forked later have the modules imported here."""
+    for question_id, entry in entries.items():
+        load_params(question_id, load_question(question_id), entry)
 
 
 @contextmanager
