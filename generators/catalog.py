@@ -69,8 +69,9 @@ class QuestionId:
 
 
 def courses() -> tuple[str, ...]:
-    """The folders of `generators/` that have a `params.yml`, in alphabetical order."""
-    return tuple(sorted(path.parent.name for path in GENERATORS.glob("*/params.yml")))
+    """The folders of `generators/` that have a `params.yml`, or a question that needs one, in alphabetical order."""
+    names = {path.parent.name for path in (*GENERATORS.glob("*/params.yml"), *GENERATORS.glob("*/*.py"))}
+    return tuple(sorted(name for name in names if (GENERATORS / name / "params.yml").is_file() or modules(name)))
 
 
 def modules(course: str) -> tuple[str, ...]:
@@ -104,6 +105,8 @@ class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignor
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a key must be plain text", problem_mark=key.start_mark)
             if key.value in seen:
                 raise yaml.MarkedYAMLError(problem=f"key {key.value!r} stands twice", problem_mark=key.start_mark)
             seen.add(key.value)
