@@ -1,0 +1,248 @@
+"""The command line: what it prints, how it ends, and what a refused command leaves alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.project import Project
+
+HW3 = "hw3_q1_arithmetic_intensity"
+FINE = "hw4_q1_finetuning_memory"
+TREE = "hw4_q2_tree_attention"
+PARAMS = "generators/comp4901y/params.yml"
+TREES = f"generators/comp4901y/{TREE}.py"
+
+
+@pytest.fixture(scope="module")
+def copied(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """One built copy, which each bad input breaks and then mends."""
+    return built.copy(tmp_path_factory.mktemp("command_line"))
+
+
+@pytest.fixture
+def project(copied: Project) -> Iterator[Project]:
+    """The copy as it was built: generators and templates are put back after each test."""
+    sources = {path: path.read_bytes() for name in ("generators", "templates") for path in copied.path(name).rglob("*.*")
+               if path.is_file() and "__pycache__" not in path.parts}  # fmt: skip
+    yield copied
+    for path, content in sources.items():
+        if not path.is_file() or path.read_bytes() != content:
+            path.write_bytes(content)
+
+
+def refused(project: Project, *arguments: str, status: int = 2) -> str:
+    """Run a command that must be refused, with everything built before still whole; return its one line."""
+    before = project.kept()
+    done = project.run(*arguments)
+    lines = [line for line in done.stderr.splitlines() if line]
+    errors = [line for line in lines if line.startswith("error: ")]
+    assert len(errors) == 1, done.stderr
+    assert lines[-1] == errors[0]
+    assert all(re.fullmatch(r"[a-z0-9_/]+: \d+ checks passed \(\d+\.\d s\)", line) for line in lines[:-1]), done.stderr
+    assert done.returncode == status
+    assert done.stdout == ""
+    assert project.kept() == before
+    return errors[0].removeprefix("error: ")
+
+
+def test_list(built: Project) -> None:
+    """One id a line, in the order of courses and slugs."""
+    done = built.run("list")
+    assert (done.returncode, done.stderr) == (0, "")
+    ids = done.stdout.splitlines()
+    assert {f"comp4901y/{slug}" for slug in (HW3, FINE, TREE)} <= set(ids)
+    assert ids == sorted(ids)
+
+
+def test_show(built: Project) -> None:
+    """Parts, steps, tables, and checks for a terminal; the answer is read, not computed again."""
+    done = built.run("show", "comp4901y/hw4_q1")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"comp4901y/{FINE}: Memory of parameters and gradients in fine-tuning"
+    assert "  trainable parameters = 24*D**2*N_top = 1610612736 B" in lines
+    assert "1.4" in lines
+    assert any(re.fullmatch(r"\d+ checks passed", line) for line in lines)
+
+
+def test_show_json_is_the_object_in_answers_json(built: Project) -> None:
+    """A question is the same for machines on the site and on the terminal."""
+    done = built.run("show", "comp4901y/hw3_q1", "--json")
+    site = json.loads(built.path("site/answers.json").read_text(encoding="utf-8"))
+    assert json.loads(done.stdout) == next(one for one in site["questions"] if one["id"] == f"comp4901y/{HW3}")
+
+
+def test_verify_runs_every_check_again(built: Project) -> None:
+    """Also where nothing changed; progress goes to standard error."""
+    done = built.run("verify", "comp4901y/hw4_q2")
+    assert done.returncode == 0
+    count = re.fullmatch(r"(\d+) checks passed\n", done.stdout)
+    assert count
+    assert f"comp4901y/{TREE}: {count[1]} checks passed" in done.stderr
+
+
+def test_pdf_of_one_question(built: Project) -> None:
+    """A current PDF is not written again."""
+    done = built.run("pdf", "comp4901y/hw4_q2")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("command", ["show", "verify", "pdf"])
+def test_an_ambiguous_id(built: Project, command: str) -> None:
+    """All questions it may mean are named."""
+    assert refused(built, command, "comp4901y/hw4") == f"comp4901y/hw4: names 2 questions: comp4901y/{FINE}, comp4901y/{TREE}"
+
+
+@pytest.mark.parametrize("command", ["show", "verify", "pdf"])
+def test_an_unknown_id(built: Project, command: str) -> None:
+    """The message says how to find the right one."""
+    assert re.fullmatch(
+        r"comp4901y/hw9: names no question; `python -m generators list` shows all \d+", refused(built, command, "comp4901y/hw9")
+    )
+
+
+@pytest.mark.parametrize(
+    ("slug", "changes", "message"),
+    [
+        (HW3, {"sequence": 5}, "sequence: is not a known key (got 5)"),
+        (HW3, {"seq_len": "long"}, "seq_len: must be a valid integer (got 'long')"),
+        (HW3, {"seq_len": 0}, "seq_len: must be greater than 0 (got 0)"),
+        (HW3, {"n_heads": -32}, "n_heads: must be greater than 0 (got -32)"),
+        (HW3, {"n_heads": 33}, "d_model: must be divisible by n_heads (got 4096 and 33)"),
+        (FINE, {"n_top_layers": 33}, "n_top_layers: must be at most n_layers (got 33 and 32)"),
+        (TREE, {"candidates": [["a"], []]}, "candidates: sequence 2 must not be empty (got [])"),
+        (TREE, {"candidates": [["a"], ["a"]]}, "candidates: sequence 2 must differ from sequence 1 (got ['a'])"),
+        (
+            TREE,
+            {"candidates": [["a", "b"], ["c", "b"]]},
+            "candidates: token b must stand in one place while conventions.tokens is unique (got it under a and under c)",
+        ),
+        (TREE, {"medusa": {"root": "🙂", "heads": [["a"]], "top_k": 1}}, "medusa.root: must be one line of characters that "
+         "pictures and PDFs can show, unlike U+1F642 (got '🙂')"),
+    ],
+)  # fmt: skip
+def test_a_bad_parameter(project: Project, slug: str, changes: dict[str, Any], message: str) -> None:
+    """File, entry, field, rule and value; the site and the PDFs stay."""
+    project.parameters(slug, **changes)
+    assert refused(project, "site") == f"{PARAMS}: {slug}: {message}"
+
+
+@pytest.mark.parametrize("command", ["list", "show", "verify", "pdf"])
+def test_every_command_refuses_a_bad_file(project: Project, command: str) -> None:
+    """None works with half of the parameters."""
+    project.path(PARAMS).write_text("", encoding="utf-8")
+    arguments = [command, f"comp4901y/{HW3}"] if command == "show" else [command]
+    assert refused(project, *arguments) == f"{PARAMS}: the file is empty, it must map entries to fields"
+
+
+def _without_key(project: Project) -> None:
+    project.replace(PARAMS, "  rank: 16         # R\n", "")
+
+
+def _without_entry(project: Project) -> None:
+    text = project.path(PARAMS).read_text(encoding="utf-8")
+    project.path(PARAMS).write_text(text[: text.index(f"{TREE}:")], encoding="utf-8")
+
+
+def _with_entry(project: Project) -> None:
+    project.path(PARAMS).write_text(project.path(PARAMS).read_text(encoding="utf-8") + "hw5_q1_none: {}\n", encoding="utf-8")
+
+
+def _writes(content: str | bytes) -> Callable[[Project], object]:
+    data = content.encode() if isinstance(content, str) else content
+    return lambda project: project.path(PARAMS).write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("breaks", "message"),
+    [
+        (_without_key, f"{FINE}: rank: is required, but missing"),
+        (_without_entry, f"{TREE}: the entry is missing, generators/comp4901y/{TREE}.py needs it"),
+        (_with_entry, "hw5_q1_none: no module generators/comp4901y/hw5_q1_none.py answers this entry"),
+        (_writes("a: [1\n"), "line 2, column 1: not valid YAML: did not find expected ',' or ']'"),
+        (_writes("# nothing\n"), "the file is empty, it must map entries to fields"),
+        (_writes("- 1\n"), "must map entries to fields (got a list)"),
+        (_writes(f"{HW3}: 5\n{FINE}: 5\n{TREE}: 5\n"), f"{HW3}: must be a mapping of fields (got 5)"),
+        (_writes("a:\n  b: 1\n  b: 2\n"), "line 3, column 3: not valid YAML: key 'b' stands twice"),
+        (_writes("a: &x [*x]\nb: *y\n"), "line 2, column 4: not valid YAML: found undefined alias"),
+        (_writes("? [1, 2]\n: 3\n"), "line 1, column 3: not valid YAML: a key must be plain text"),
+        (_writes("5: {}\n"), "5: no module generators/comp4901y/5.py answers this entry"),
+        (_writes("a: !!python/object/apply:os.system [true]\n"), "line 1, column 4: not valid YAML: could not determine"),
+        (_writes("a: {}\n---\nb: {}\n"), "line 2, column 1: not valid YAML: but found another document"),
+        (_writes("a: \x07\n"), "not valid YAML: "),
+        (_writes(b"a: \xff\xfe\n"), "cannot be read (UnicodeDecodeError)"),
+        (lambda project: project.path(PARAMS).unlink(), "cannot be read (FileNotFoundError)"),
+    ],
+)  # fmt: skip
+def test_a_bad_parameter_file(project: Project, breaks: Callable[[Project], object], message: str) -> None:
+    """Missing and superfluous entries, and YAML that is none, are refused with the place."""
+    breaks(project)
+    assert refused(project, "site").startswith(f"{PARAMS}: {message}")
+
+
+def test_a_missing_template(project: Project) -> None:
+    """The file that is missing is named."""
+    project.path(f"templates/comp4901y/{HW3}.md.j2").unlink()
+    assert refused(project, "site") == f"templates/comp4901y/{HW3}.md.j2: the template is missing"
+
+
+def test_a_broken_template(project: Project) -> None:
+    """File, line and reason."""
+    path = project.path(f"templates/comp4901y/{HW3}.md.j2")
+    path.write_text(path.read_text(encoding="utf-8") + "{% endblock %}\n", encoding="utf-8")
+    assert refused(project, "site").startswith(f"templates/comp4901y/{HW3}.md.j2: line 75: Encountered unknown tag 'endblock'")
+
+
+def test_a_failing_figure(project: Project) -> None:
+    """The question whose picture failed is named, with the reason."""
+    project.replace("generators/figures/mask.py", "    labels = ", "    assert 1 + 1 == 3, 'no picture\\ntoday'\n    labels = ")
+    assert refused(project, "site") == f"{TREES}: draw: a figure failed: AssertionError: no picture today"
+
+
+def test_a_formula_that_cannot_be_typeset(project: Project) -> None:
+    """Neither the PDF nor the page is written with a broken formula in it."""
+    project.replace(f"templates/comp4901y/{TREE}.md.j2", "$M_{ij} = 1$", r"$\nosuchcommand{1}$")
+    message = refused(project, "site")
+    assert message.startswith("build/pdf/comp4901y/hw4/question2.pdf: ")
+    assert "nosuchcommand" in message
+
+
+@pytest.mark.parametrize("command", ["site", "verify"])
+def test_a_failing_check(project: Project, command: str) -> None:
+    """The check, the published and the found value are named, and the status is 1."""
+    project.replace("generators/topics/prefix_tree.py", "int(i in above[j])", "int(i in above[j] or j == i + 1)")
+    message = refused(project, *([command] if command == "site" else [command, f"comp4901y/{TREE}"]), status=1)
+    assert message == (
+        f"comp4901y/{TREE}: 2.1, attention mask: row 4, column t5: published 1, found 0 "
+        "by brute force: every pair of prefixes compared"
+    )
+
+
+def test_a_missing_course_file(project: Project) -> None:
+    """Its path is named."""
+    project.path("generators/comp4901y/course.yml").unlink()
+    assert refused(project, "site") == "generators/comp4901y/course.yml: cannot be read (FileNotFoundError)"
+
+
+def test_wrong_usage(built: Project) -> None:
+    """An unknown command ends with status 2 as well."""
+    done = built.run("sites")
+    assert done.returncode == 2
+    assert "No such command 'sites'" in done.stderr
+
+
+def test_a_bad_build_writes_nothing_into_an_empty_folder(tmp_path: Path) -> None:
+    """Where nothing was built before, a refused build leaves no half of a site."""
+    project = Project.unbuilt(tmp_path)
+    project.parameters(TREE, candidates=[])
+    done = project.run("site")
+    assert done.returncode == 2
+    assert not project.path("site").exists()
+    assert not project.path("build/pdf").exists()
+    assert not project.path("build/units").exists()
