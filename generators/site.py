@@ -113,6 +113,7 @@ def _write_config(worked_out: Mapping[QuestionId, Unit]) -> None:
 
 def _import_mkdocs() -> None:
     os.environ["NO_MKDOCS_2_WARNING"] = "1"  # Material's notice about a version that is not used here
+    os.environ["SOURCE_DATE_EPOCH"] = "0"  # mkdocs would write today's date into sitemap.xml.gz
     importlib.import_module("mkdocs.commands.build")
     importlib.import_module("material.plugins.search.plugin")
 
