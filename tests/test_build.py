@@ -1,0 +1,261 @@
+"""What is built again, what a killed build leaves, and that the same parameters give the same bytes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from generators.build import put_in_place, restore, write_whole
+from generators.catalog import ROOT, find
+from generators.reads import files_read, imported_packages
+from tests.project import Project, digests, environment
+
+HW3 = "comp4901y/hw3_q1_arithmetic_intensity"
+FINE = "comp4901y/hw4_q1_finetuning_memory"
+TREE = "comp4901y/hw4_q2_tree_attention"
+
+
+@pytest.fixture
+def project(built: Project, tmp_path: Path) -> Project:
+    """A built copy of its own."""
+    return built.copy(tmp_path / "project")
+
+
+def computed(project: Project, *arguments: str) -> list[str]:
+    """Run a command that succeeds; return the questions that it worked out and verified again."""
+    done = project.run(*arguments)
+    assert done.returncode == 0, done.stderr
+    return sorted(line.partition(": ")[0] for line in done.stderr.splitlines() if "checks passed" in line)
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    """Paths whose content differs."""
+    return {path for path in before | after if before.get(path) != after.get(path)}
+
+
+def test_nothing_changed(project: Project) -> None:
+    """Neither site nor PDFs are touched."""
+    before = digests(project.folder, "site", "build")
+    assert computed(project, "site") == []
+    assert changed(before, digests(project.folder, "site", "build")) == set()
+
+
+def test_a_changed_parameter(project: Project) -> None:
+    """Only its question is computed again, and only its PDF and page change, besides what lists all answers."""
+    units, kept = digests(project.folder, "build/units"), project.kept()
+    project.replace("generators/comp4901y/params.yml", "  seq_len: 4096 ", "  seq_len: 2048 ")
+    assert computed(project, "site") == [HW3]
+    assert changed(units, digests(project.folder, "build/units")) == {f"build/units/{HW3}.json"}
+    again = changed(kept, project.kept())
+    assert {path for path in again if path.endswith(".pdf")} == {
+        "build/pdf/comp4901y/hw3/question1.pdf", "site/answers/comp4901y/hw3/question1.pdf",
+    }  # fmt: skip
+    assert {path for path in again if path.endswith(".html")} == {"site/answers/comp4901y/hw3/question1.html"}
+    assert "site/answers.json" in again
+
+
+def test_a_comment_in_the_parameters(project: Project) -> None:
+    """What parameters mean is compared, not how they are written."""
+    units, kept = digests(project.folder, "build/units"), project.kept()
+    project.replace("generators/comp4901y/params.yml", "  rank: 16         # R", "  rank: 0x10   # R, again")
+    assert computed(project, "site") == []
+    assert changed(units, digests(project.folder, "build/units")) == set()
+    assert changed(kept, project.kept()) == set()
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        (f"templates/{TREE}.md.j2", "Several candidate", "Some candidate"),
+        ("generators/topics/prefix_tree.py", '"""A tree of tokens', '"""The tree of tokens'),
+    ],
+)
+def test_a_changed_template_or_module(project: Project, path: str, old: str, new: str) -> None:
+    """Only the question that reads it is computed again."""
+    units = digests(project.folder, "build/units")
+    project.replace(path, old, new)
+    assert computed(project, "pdf") == [TREE]
+    assert changed(units, digests(project.folder, "build/units")) == {f"build/units/{TREE}.json"}
+
+
+def read(question_id: str) -> set[str]:
+    return {path.relative_to(ROOT).as_posix() for path in files_read(find(question_id))}
+
+
+def test_what_a_question_reads() -> None:
+    """Its module, topic, oracle, figures, template with the layout it extends, and the versions of packages."""
+    assert {
+        f"generators/{HW3}.py",
+        "generators/topics/roofline.py",
+        "generators/oracles/layer_products.py",
+        "generators/oracles/products.py",
+        "generators/figures/roofline.py",
+        "generators/figures/style.py",
+        "generators/answer.py",
+        "generators/typeset.py",
+        "generators/render.py",
+        f"templates/{HW3}.md.j2",
+        "templates/_question.md.j2",
+        "requirements.lock",
+    } <= read(HW3)
+
+
+def test_what_a_question_does_not_read() -> None:
+    """Neither another question's files nor what only writes pages."""
+    paths = read(HW3)
+    assert not {"generators/topics/peft.py", "generators/figures/tree.py", "generators/site.py", "generators/pdf.py"} & paths
+    assert not {path for path in paths if "hw4" in path}
+
+
+def test_slow_packages_are_seen_without_importing() -> None:
+    """Imports inside functions count too."""
+    assert "torch" in imported_packages(find(HW3))
+    assert {"torch", "peft"} <= imported_packages(find(FINE))
+    assert "peft" not in imported_packages(find(TREE))
+
+
+@pytest.mark.parametrize(
+    "name", ["site/answers/comp4901y/hw4/question2.html", "site/answers.json", "build/pdf/comp4901y/hw4/question1.pdf"]
+)
+def test_a_deleted_file_is_built_again(project: Project, name: str) -> None:
+    """It comes back with the same bytes, and nothing is computed for it."""
+    before = project.kept()
+    project.path(name).unlink()
+    assert computed(project, "site") == []
+    assert project.kept() == before
+
+
+def test_a_changed_file_is_built_again(project: Project) -> None:
+    """What someone else wrote into site/ does not stay."""
+    before = project.kept()
+    project.path("site/index.html").write_text("mine", encoding="utf-8")
+    project.path("build/pdf/comp4901y/hw3/question1.pdf").write_bytes(b"")
+    assert computed(project, "site") == []
+    assert project.kept() == before
+
+
+def test_a_broken_kept_answer_is_computed_again(project: Project) -> None:
+    """A file in build/ that is not what was written there counts as missing."""
+    before = digests(project.folder, "build/units")
+    project.path(f"build/units/{TREE}.json").write_text("{", encoding="utf-8")
+    project.path("build/pdf.stamp.json").unlink(missing_ok=True)
+    assert computed(project, "pdf") == [TREE]
+    assert digests(project.folder, "build/units") == before
+
+
+def test_two_builds_from_scratch_give_the_same_bytes(built: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Site, PDFs and answers.json do not depend on the folder, the date, the locale, or the order of sets."""
+    for name, value in {"SOURCE_DATE_EPOCH": "86400", "TZ": "Asia/Tokyo", "LC_ALL": "C", "PYTHONHASHSEED": "7"}.items():
+        monkeypatch.setenv(name, value)
+    other = Project.unbuilt(tmp_path / "another folder")
+    assert len(computed(other, "site")) == len(built.run("list").stdout.splitlines())
+    assert changed(built.kept(), other.kept()) == set()
+
+
+def _killed(project: Project, after_s: float) -> bool:
+    """Start a build and kill it with all its processes after some time; tell whether it was still running."""
+    process = subprocess.Popen(
+        project.command("site"),
+        cwd=project.folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    time.sleep(after_s)
+    running = process.poll() is None
+    if running:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return running
+
+
+def test_a_killed_build_leaves_the_earlier_site_whole(project: Project) -> None:
+    """Killed at several moments, site and PDFs are the earlier or the new ones, never a mixture; the next build mends."""
+    before = digests(project.folder, "site"), digests(project.folder, "build/pdf")
+    project.replace("generators/comp4901y/params.yml", "    context_len: 1024", "    context_len: 1025")
+    kills, seen = 0, []
+    for after_s in (0.2, 0.5, 1.2, 2.4):
+        kills += _killed(project, after_s)
+        seen.append((digests(project.folder, "site"), digests(project.folder, "build/pdf")))
+    assert kills > 1
+    assert project.run("site").returncode == 0
+    after = digests(project.folder, "site"), digests(project.folder, "build/pdf")
+    assert changed(before[1], after[1]) == {"build/pdf/comp4901y/hw4/question2.pdf"}
+    assert all(site in (before[0], after[0]) and pdfs in (before[1], after[1]) for site, pdfs in seen)
+    assert computed(project, "site") == []
+    assert [path.name for path in project.folder.rglob(".*.old")] == []
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """A new and an old folder of one file each."""
+    for name in ("new", "old"):
+        write_whole(tmp_path / name / "page.html", name.encode())
+    yield tmp_path / "new", tmp_path / "old"
+    shutil.rmtree(tmp_path)
+
+
+def content(folder: Path) -> bytes:
+    return (folder / "page.html").read_bytes()
+
+
+@pytest.mark.parametrize("moment", [1, 2])
+def test_a_kill_between_renames_loses_nothing(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, moment: int) -> None:
+    """Whichever rename is the last, the old folder is there or comes back."""
+    new, old = folders
+    calls = 0
+    rename = Path.replace
+
+    def replace(path: Path, target: Path) -> Path:
+        nonlocal calls
+        calls += 1
+        if calls == moment:
+            raise Killed
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(Killed):
+        put_in_place(new, old)
+    monkeypatch.undo()
+    restore(old)
+    assert content(old) == b"old"
+    put_in_place(new, old)
+    assert content(old) == b"new"
+    assert not new.exists()
+
+
+def test_a_folder_is_put_in_place(folders: tuple[Path, Path]) -> None:
+    """Also where an earlier kill left the folder before last, and where there was none."""
+    new, old = folders
+    write_whole(old.with_name(".old.old") / "page.html", b"older")
+    put_in_place(new, old)
+    assert content(old) == b"new"
+    assert [path.name for path in old.parent.iterdir()] == ["old"]
+    put_in_place(old, old.with_name("third"))
+    assert content(old.with_name("third")) == b"new"
+
+
+def test_a_file_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill before the rename leaves the old content."""
+    path = tmp_path / "a" / "file.json"
+    write_whole(path, b"old")
+
+    def replace(path: Path, target: Path) -> Path:
+        raise Killed
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(Killed):
+        write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
