@@ -1,0 +1,230 @@
+"""The PDFs: tagged, titled, selectable, with every font inside, on A4, and without what belongs to a website."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+from pypdf import PdfReader
+from pypdf.generic import DictionaryObject
+
+from generators import printing
+from generators.catalog import QuestionId
+from generators.errors import CheckFailed, RenderError
+from generators.page import agreement_page, escaped
+from generators.printed_check import check_printed
+from generators.submission import Document
+from tests.conftest import IDS
+from tests.project import Project
+
+A4 = (595, 841)  # points, rounded down
+MARGIN = 62  # 2.2 cm in points
+
+
+def pdf_of(question_id: str) -> str:
+    """The submission file of a question of COMP4901Y, one file each."""
+    return f"build/pdf/{QuestionId(*question_id.split('/')).path}.pdf"
+
+
+PDFS = [pdf_of(one) for one in IDS if one.startswith("comp4901y/")]
+
+
+@cache
+def reader(project: Project, name: str) -> PdfReader:
+    return PdfReader(project.path(name))
+
+
+def objects(pdf: PdfReader) -> Iterator[DictionaryObject]:
+    """Every dictionary of the file."""
+    size: Any = pdf.trailer["/Size"]
+    for number in range(1, int(size)):
+        found = pdf.get_object(number)
+        if isinstance(found, DictionaryObject):
+            yield found
+
+
+def text(pdf: PdfReader) -> str:
+    return "\n".join(page.extract_text() for page in pdf.pages)
+
+
+def test_the_files_that_the_course_asks_for(built: Project) -> None:
+    """Homework 3 has question1.pdf, homework 4 question1.pdf and question2.pdf."""
+    folder = built.path("build/pdf/comp4901y")
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*.pdf")}
+    assert {"hw3/question1.pdf", "hw4/question1.pdf", "hw4/question2.pdf"} <= names
+
+
+@pytest.mark.parametrize("name", PDFS)
+def test_title_and_language(built: Project, name: str) -> None:
+    """A reader's window shows the title; a screen reader knows the language."""
+    pdf = reader(built, name)
+    root: Any = pdf.trailer["/Root"]
+    assert pdf.metadata is not None
+    assert str(pdf.metadata.title).startswith("COMP4901Y, Homework ")
+    assert root["/Lang"] == "en"
+    assert root["/ViewerPreferences"]["/DisplayDocTitle"] is not False
+    assert "/CreationDate" not in pdf.metadata
+
+
+@pytest.mark.parametrize("name", PDFS)
+def test_pdf_ua(built: Project, name: str) -> None:
+    """The file is tagged and names the standard it keeps to."""
+    root: Any = reader(built, name).trailer["/Root"]
+    assert bool(root["/MarkInfo"]["/Marked"]) is True
+    assert "/StructTreeRoot" in root
+    assert b"<pdfuaid:part>1</pdfuaid:part>" in root["/Metadata"].get_data()
+
+
+@pytest.mark.parametrize("name", PDFS)
+def test_formulas_and_figures_are_described(built: Project, name: str) -> None:
+    """Each has a text for those who cannot see it; formulas are read without TeX."""
+    tagged = [one for one in objects(reader(built, name)) if one.get("/S") in ("/Figure", "/Formula")]
+    kinds = {str(one["/S"]) for one in tagged}
+    assert kinds == {"/Figure", "/Formula"}
+    for one in tagged:
+        assert str(one.get("/Alt", "")).strip(), one
+    assert not [one["/Alt"] for one in tagged if "\\" in str(one["/Alt"])]
+
+
+@pytest.mark.parametrize("name", PDFS)
+def test_tables_are_tables(built: Project, name: str) -> None:
+    """Rows, header cells and cells are tagged as such."""
+    kinds = {str(one.get("/S")) for one in objects(reader(built, name))}
+    assert {"/Table", "/TR", "/TH", "/TD", "/H1", "/H2", "/P"} <= kinds
+
+
+@pytest.mark.parametrize("name", PDFS)
+def test_every_font_is_embedded(built: Project, name: str) -> None:
+    """Also those of pictures."""
+    found = list(objects(reader(built, name)))
+    fonts = [one for one in found if one.get("/Type") == "/Font" and one.get("/Subtype") != "/Type0"]
+    assert fonts
+    for font in fonts:
+        descriptor: Any = font["/FontDescriptor"]
+        assert {"/FontFile", "/FontFile2", "/FontFile3"} & set(descriptor.keys()), font["/BaseFont"]
+
+
+@pytest.mark.parametrize("name", PDFS)
+def test_text_can_be_selected_and_is_no_source(built: Project, name: str) -> None:
+    """Neither TeX nor Markdown nor Typst shows through."""
+    found = text(reader(built, name))
+    assert "What it means" in found
+    assert "Conventions and errata" in found
+    assert not re.search(r"\\[a-zA-Z]|\$|\*\*|#(math|figure|block|answer)|&#\d+;|\]\(|None|Fraction\(", found)
+
+
+@pytest.mark.parametrize("name", PDFS)
+def test_website_furniture_is_not_printed(built: Project, name: str) -> None:
+    """No link to the PDF itself, no table of checks, no address."""
+    found = text(reader(built, name))
+    assert "checks passed" not in found
+    assert "http" not in found
+    annotations = [one.get_object() for page in reader(built, name).pages for one in page.get("/Annots") or []]
+    assert not [one for one in annotations if "/URI" in one.get("/A", {})]
+
+
+@pytest.mark.parametrize("name", PDFS)
+def test_pages_are_a4_and_few(built: Project, name: str) -> None:
+    """A grader reads a handful of pages, each with something on it."""
+    pages = reader(built, name).pages
+    assert 2 <= len(pages) <= 10
+    for page in pages:
+        assert (int(page.mediabox.width), int(page.mediabox.height)) == A4
+        assert len(page.extract_text()) > 100
+
+
+@pytest.mark.parametrize("name", PDFS)
+def test_text_begins_inside_the_page(built: Project, name: str) -> None:
+    """No column of a table and no formula starts beyond the margins."""
+    for page in reader(built, name).pages:
+        starts: list[float] = []
+
+        def visit(run: str, shift: list[float], matrix: list[float], *rest: object, starts: list[float] = starts) -> None:
+            if run.strip():
+                starts.append(matrix[4] * shift[0] + matrix[5] * shift[2] + shift[4])
+
+        page.extract_text(visitor_text=visit)
+        assert min(starts) >= MARGIN - 1
+        assert max(starts) <= A4[0] - MARGIN
+
+
+@pytest.mark.parametrize("question_id", [one for one in IDS if one.startswith("comp4901y/")])
+def test_every_part_of_the_sheet_has_a_heading(built: Project, question_id: str) -> None:
+    """In the outline, in the sheet's order."""
+    pdf = reader(built, pdf_of(question_id))
+    titles: list[str] = []
+
+    def walk(items: Any) -> None:
+        for item in items:
+            if isinstance(item, list):
+                walk(item)
+            else:
+                titles.append(item.title)
+
+    walk(pdf.outline)
+    numbered = [title.split()[0] for title in titles if title[0].isdigit()]
+    assert numbered == sorted(numbered)
+    assert len(numbered) >= 2
+
+
+def document(markdown: str, **changes: Any) -> Document:
+    fields = {"path": "x.pdf", "title": "t", "header": "h", "pictures": {}, "questions": [("Q", ["1.1"])]}
+    return Document(markdown=markdown, **{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("markdown", "message"),
+    [
+        ("# Q\n\n$\\nosuch{1}$\n", "build/pdf/x.pdf: pandoc: "),
+        ("# Q\n\n![a](none.svg \"b\")\n", "build/pdf/x.pdf: typst: "),
+        ("# Q\n\n### 3\n", "build/pdf/x.pdf: typst: PDF/UA-1 error: "),
+        ("# Q\n\n`#panic()`{=typst}\n", "build/pdf/x.pdf: typst: "),
+    ],
+)  # fmt: skip
+def test_what_pandoc_or_typst_warn_of_is_an_error(markdown: str, message: str) -> None:
+    """One line that names the PDF and who complained."""
+    with pytest.raises(RenderError) as refusal:
+        printing.compiled_pdf(document(markdown))
+    assert str(refusal.value).startswith(message)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("markdown", "message"),
+    [
+        ("# Q\n\n## 1.2 b\n", "parts of 'Q'"),
+        ("# P\n\n## 1.1 a\n", "question 'Q'"),
+        ("Before.\n\n# Q\n\n## 1.1 a\n", "the top of a page"),
+        ("# Q\n\n## 1.1 a\n\n\\\\frac stays\n", "no raw TeX"),
+    ],
+)
+def test_a_finished_pdf_is_read_back(markdown: str, message: str) -> None:
+    """What is missing, misplaced or left in TeX is found in the file itself."""
+    one = document(markdown)
+    with pytest.raises(CheckFailed, match=re.escape(message)):
+        check_printed(printing.compiled_pdf(one), one)
+
+
+def test_a_good_pdf_passes() -> None:
+    """Text of parameters may look like TeX."""
+    one = document("# Q\n\n## 1.1 a\n\n" + escaped(r"\frac and \alpha $$"))
+    check_printed(printing.compiled_pdf(one), one)
+
+
+def test_the_same_document_gives_the_same_bytes() -> None:
+    """Nothing in a PDF depends on the time."""
+    one = document("# Q\n\n## 1.1 a\n\n$x^2$\n")
+    assert printing.compiled_pdf(one) == printing.compiled_pdf(one)
+
+
+def test_an_agreement_page_holds_what_is_known() -> None:
+    """A name in any of the font's scripts is printed, and a blank line where nothing is given."""
+    markdown = agreement_page("A & B", 'Zoë "Žižek" <i>', None, None)
+    one = document(markdown, questions=[("Agreement", [])])
+    content = printing.compiled_pdf(one)
+    check_printed(content, one)
+    assert 'Zoë "Žižek" <i>' in text(PdfReader(io.BytesIO(content)))
