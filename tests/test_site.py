@@ -1,0 +1,246 @@
+"""The built site: its links, what it loads, its pages, and answers.json."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+import yaml
+
+from generators.catalog import ROOT, QuestionId
+from generators.figures.style import DARK, LIGHT
+from generators.site_markdown import mathml
+from tests.conftest import IDS
+from tests.page_text import Page
+from tests.project import Project
+
+REMOTE = re.compile(r"(?:https?:)?//[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE)
+NAMESPACES = ("http://www.w3.org/", "http://www.inkscape.org/")
+LOADING = {"src", "srcset", "poster", "data", "action", "background"}
+
+
+def pages(project: Project) -> list[Path]:
+    found = sorted(project.path("site").rglob("*.html"))
+    assert len(found) > len(IDS)
+    return found
+
+
+@cache
+def parsed(path: Path) -> Page:
+    return Page(path)
+
+
+def page_of(project: Project, question_id: str) -> Path:
+    return project.path(f"site/answers/{QuestionId(*question_id.split('/')).path}.html")
+
+
+@cache
+def answers(project: Project) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(project.path("site/answers.json").read_text(encoding="utf-8"))
+    return content
+
+
+def test_every_question_has_a_page(built: Project) -> None:
+    """At the place its id names."""
+    for question_id in IDS:
+        assert page_of(built, question_id).is_file()
+    assert page_of(built, "comp4901y/hw3_q1_arithmetic_intensity").relative_to(built.path("site")).as_posix() == (
+        "answers/comp4901y/hw3/question1.html"
+    )
+
+
+def leads_somewhere(path: Path, link: str) -> bool:
+    """Whether a link of the page `path` names a file, and a place in it."""
+    parts = urlsplit(link)
+    if parts.scheme or parts.netloc:
+        return True
+    target = Path(posixpath.normpath(path.parent / unquote(parts.path))) if parts.path else path
+    target = target / "index.html" if target.is_dir() else target
+    place = unquote(parts.fragment)
+    return target.is_file() and (not place or target.suffix != ".html" or place in parsed(target).values("id"))
+
+
+def test_every_local_link_leads_somewhere(built: Project) -> None:
+    """Links, pictures, scripts and styles exist, and so do the places inside pages; a 404 page knows only its host's root."""
+    for path in pages(built):
+        if path.name != "404.html":
+            links = (*parsed(path).values("href"), *parsed(path).values("src"))
+            assert len(links) > 10
+            assert [link for link in links if not leads_somewhere(path, link)] == [], path.name
+
+
+def test_nothing_is_loaded_from_another_host(built: Project) -> None:
+    """Pages, styles and pictures name no address to fetch from; namespaces are names."""
+    for path in pages(built):
+        for _, attributes in parsed(path).elements:
+            for name in LOADING & set(attributes):
+                assert not REMOTE.match(attributes[name] or ""), (path.name, attributes)
+        links = [attributes for tag, attributes in parsed(path).elements if tag == "link"]
+        assert not [one for one in links if REMOTE.match(one.get("href") or "")]
+    for path in (*built.path("site").rglob("*.css"), *built.path("site").rglob("*.svg")):
+        addresses = re.findall(
+            r"""(?:url\(|href=|@import)\s*["']?\s*((?:https?:)?//[^"')\s]+)""", path.read_text(encoding="utf-8")
+        )
+        assert addresses == [], path.name
+
+
+def test_no_page_links_to_another_host(built: Project) -> None:
+    """Not even the theme's notices."""
+    for path in pages(built):
+        assert not [link for link in parsed(path).values("href") if REMOTE.match(link)], path.name
+
+
+def test_pictures_load_nothing(built: Project) -> None:
+    """An SVG refers to its own parts alone."""
+    for path in built.path("site/answers").rglob("*.svg"):
+        for element in ElementTree.parse(path).iter():
+            for name, value in element.attrib.items():
+                if name.rpartition("}")[2] == "href":
+                    assert value.startswith("#")
+                assert "url(" not in value or "url(#" in value
+
+
+@pytest.mark.parametrize("question_id", IDS)
+def test_a_page_has_its_parts_in_order(built: Project, question_id: str) -> None:
+    """Title, question, answer, working, meaning, conventions, checks."""
+    text = page_of(built, question_id).read_text(encoding="utf-8")
+    headings = re.findall(r'<h2 id="([^"]+)"', text)
+    wanted = ["question", "answer", "working", "what-it-means", "conventions-and-errata", "checks"]
+    assert [one for one in headings if one in wanted] == wanted
+
+
+@pytest.mark.parametrize("question_id", IDS)
+def test_a_page_links_its_pdf(built: Project, question_id: str) -> None:
+    """The link says PDF, and the file is a PDF."""
+    path = page_of(built, question_id)
+    links = [link for link in parsed(path).values("href") if link.endswith(".pdf")]
+    assert len(links) == 1
+    assert (path.parent / links[0]).read_bytes().startswith(b"%PDF-1.7")
+
+
+@pytest.mark.parametrize("question_id", IDS)
+def test_a_page_shows_every_check(built: Project, question_id: str) -> None:
+    """What was compared, the published and the found value, and the route, beside each other."""
+    question = next(one for one in answers(built)["questions"] if one["id"] == question_id)
+    text = parsed(page_of(built, question_id)).text
+    assert f"{len(question['checks'])} checks passed" in text
+    for check in question["checks"]:
+        row = "".join(" ".join(str(check[key]).split()) for key in ("what", "published", "found", "by"))
+        assert row.replace(" ", "") in text.replace(" ", ""), check
+
+
+@pytest.mark.parametrize("question_id", IDS)
+def test_formulas_are_mathml_without_errors(built: Project, question_id: str) -> None:
+    """No formula is left as TeX, and none holds an error."""
+    text = page_of(built, question_id).read_text(encoding="utf-8")
+    assert text.count("<math") > 5
+    assert "merror" not in text
+    shown = parsed(page_of(built, question_id)).text
+    assert not re.search(r"\\[a-zA-Z(\[]|\$\$|arithmatex", shown)
+
+
+@pytest.mark.parametrize("question_id", IDS)
+def test_pictures_come_in_both_palettes(built: Project, question_id: str) -> None:
+    """Each has alt text, a caption, and a twin of other colours and the same shape."""
+    path = page_of(built, question_id)
+    images = [attributes for tag, attributes in parsed(path).elements if tag == "img" and attributes.get("class")]
+    light = [one for one in images if one["class"] == "on-light"]
+    assert light
+    for one in light:
+        assert len(str(one["alt"])) > 20
+        source = path.parent / str(one["src"])
+        twin = (source.parent / source.name.replace(".svg", ".dark.svg")).read_text(encoding="utf-8")
+        assert not [colour for colour in LIGHT.values() if colour in twin and colour not in DARK.values()]
+        assert re.sub("#[0-9a-f]{6}", "", twin) == re.sub("#[0-9a-f]{6}", "", source.read_text(encoding="utf-8"))
+    assert [tag for tag, _ in parsed(path).elements].count("figcaption") == len(light)
+
+
+def test_contents_list_every_question_once(built: Project) -> None:
+    """With its page and its PDF."""
+    links = parsed(built.path("site/answers/index.html"))
+    anchors = [attributes.get("href") for tag, attributes in links.elements if tag == "a"]
+    for question_id in IDS:
+        path = QuestionId(*question_id.split("/")).path
+        assert f"{path}.html" in anchors
+
+
+def test_conventions_are_gathered(built: Project) -> None:
+    """Every convention of every question stands on one page."""
+    text = parsed(built.path("site/answers/conventions.html")).text
+    for question in answers(built)["questions"]:
+        for name in question["params"].get("conventions", {}):
+            assert f"conventions.{name}" in text
+    assert "Row 10 is answered" in text
+
+
+def test_search_works_without_a_server(built: Project) -> None:
+    """The index stands as JSON for http and as a script for file, with the same content."""
+    index = built.path("site/search/search_index.json").read_text(encoding="utf-8")
+    script = built.path("site/search/search_index.js").read_text(encoding="utf-8")
+    assert script == f"var __index = {index}"
+    places = {one["location"].partition("#")[0] for one in json.loads(index)["docs"]}
+    assert {page_of(built, one).relative_to(built.path("site")).as_posix() for one in IDS} <= places
+
+
+def test_answers_json_keeps_to_its_schema(built: Project) -> None:
+    """The schema that the site publishes is itself valid and holds the answers."""
+    schema = json.loads(built.path("site/answers.schema.json").read_text(encoding="utf-8"))
+    assert schema == json.loads((ROOT / "docs/answers.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(answers(built))
+
+
+@pytest.mark.parametrize(
+    "broken", [{"questions": [{"id": "A"}]}, {"questions": {}}, {}, {"questions": [], "more": 1}]
+)  # fmt: skip
+def test_the_schema_refuses_what_is_no_answer(built: Project, broken: dict[str, Any]) -> None:
+    """It is no schema that takes everything."""
+    schema = json.loads(built.path("site/answers.schema.json").read_text(encoding="utf-8"))
+    assert not jsonschema.Draft202012Validator(schema).is_valid(broken)
+
+
+def test_the_schema_refuses_a_failed_check(built: Project) -> None:
+    """What is published has passed."""
+    schema = json.loads(built.path("site/answers.schema.json").read_text(encoding="utf-8"))
+    content = json.loads(json.dumps(answers(built)))
+    content["questions"][0]["checks"][0]["passed"] = False
+    assert not jsonschema.Draft202012Validator(schema).is_valid(content)
+
+
+def test_answers_json_holds_exact_numbers(built: Project) -> None:
+    """As strings that read back as the exact value; empty cells are null."""
+    question = next(one for one in answers(built)["questions"] if one["id"].startswith("comp4901y/hw3_q1"))
+    assert list(question["parts"]) == ["1.1", "1.2", "roofline"]
+    values = {line["what"]: line["value"] for line in question["parts"]["1.1"]["steps"]}
+    assert values["projections: FLOPs"] == "137438953472"
+    assert values["projections: arithmetic intensity"] == "4096/3"
+    rows = question["parts"]["1.1"]["tables"]["form"]["rows"]
+    assert rows[3][-2:] == [None, None]
+    assert Fraction(rows[0][-1]) == Fraction(4096, 3)
+
+
+def test_answers_json_holds_the_parameters_in_force(built: Project) -> None:
+    """As params.yml has them; decimals are exact."""
+    entry = yaml.safe_load(built.path("generators/comp4901y/params.yml").read_text(encoding="utf-8"))
+    for question in answers(built)["questions"]:
+        if question["id"].startswith("comp4901y/hw4_q"):
+            own = entry[question["id"].partition("/")[2]]
+            assert {name: question["params"][name] for name in own} == own
+    accelerators = answers(built)["questions"][0]["params"]["accelerators"]
+    assert accelerators[1]["peak_tflops"] == "4947/5"  # 989.4
+
+
+def test_a_formula_that_is_no_formula_is_an_error() -> None:
+    """Nothing unknown is shown as it is."""
+    with pytest.raises(Exception, match=r"formula \\nosuch: "):
+        mathml(r"\nosuch", display=False)
+    assert mathml("x", display=True).startswith("<math")
