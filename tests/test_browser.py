@@ -1,0 +1,221 @@
+"""The site in a real browser: over http and from file, light and dark, on a phone, and without JavaScript."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from generators.catalog import QuestionId
+from tests.conftest import IDS
+from tests.project import HOSTILE, Project
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+PHONE = {"width": 360, "height": 740}
+DESK = {"width": 1280, "height": 900}
+SCHEMES = ("light", "dark")
+
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no `chromium` on the path")]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Requests are not printed."""
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder on a free port; gives its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def site(built: Project) -> Iterator[str]:
+    """The address of the built site."""
+    with served(built.path("site")) as address:
+        yield address
+
+
+def names(project: Project) -> list[str]:
+    """Every page's path below site/."""
+    folder = project.path("site")
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.html") if path.name != "404.html")
+
+
+class Watched:
+    """What a page asked for, said and raised while it was open."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        context.on("request", lambda request: self.requests.append(request.url))
+        context.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        context.on("console", lambda said: self.complaints.append(said.text) if said.type in ("error", "warning") else None)
+        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        context.on("dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+
+
+def loaded_everything(page: Page) -> bool:
+    """Whether each shown picture has a size, and the maths font is there."""
+    found: bool = page.evaluate(
+        "() => [...document.images].filter(i => i.offsetParent).every(i => i.complete && i.naturalWidth > 0)"
+    )
+    return found
+
+
+@pytest.fixture(scope="module")
+def open_page(browser: Browser) -> Iterator[Callable[..., tuple[Page, Watched]]]:
+    """Opens an address in a context of its own."""
+    contexts: list[BrowserContext] = []
+
+    def open_(address: str, **settings: Any) -> tuple[Page, Watched]:
+        context = browser.new_context(**{"viewport": DESK, **settings})
+        contexts.append(context)
+        watched = Watched(context)
+        page = context.new_page()
+        page.goto(address, wait_until="load")
+        return page, watched
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+def test_pages_ask_only_their_own_host(built: Project, site: str, open_page: Callable[..., tuple[Page, Watched]]) -> None:
+    """Over http every request goes to the site itself, and the console stays empty."""
+    page, watched = open_page(site)
+    for name in names(built):
+        page.goto(f"{site}/{name}", wait_until="networkidle")
+        assert loaded_everything(page), name
+    assert len(watched.requests) > len(IDS)
+    assert [url for url in watched.requests if not url.startswith((f"{site}/", "data:", "blob:"))] == []
+    assert watched.complaints == []
+
+
+def test_pages_open_from_files(built: Project, open_page: Callable[..., tuple[Page, Watched]]) -> None:
+    """Without a server nothing but files is asked for, and nothing fails."""
+    folder = built.path("site").as_uri()
+    page, watched = open_page(f"{folder}/index.html")
+    for name in names(built):
+        page.goto(f"{folder}/{name}", wait_until="load")
+        assert loaded_everything(page), name
+    assert [url for url in watched.requests if not url.startswith((f"{folder}/", "data:", "blob:"))] == []
+    assert watched.complaints == []
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+def test_search_finds_a_word(
+    built: Project, site: str, open_page: Callable[..., tuple[Page, Watched]], *, from_file: bool
+) -> None:
+    """Typing leads to the page that holds the word, over http and from a file."""
+    page, watched = open_page(f"{built.path('site').as_uri()}/index.html" if from_file else f"{site}/index.html")
+    page.click("label.md-search__icon, .md-header__button[for='__search']") if not page.is_visible(".md-search__input") else None
+    page.fill(".md-search__input", "roofline")
+    result = page.locator(".md-search-result__link").first
+    result.wait_for(timeout=10_000)
+    assert "answers/comp4901y/hw3/question1.html" in str(result.get_attribute("href"))
+    assert watched.complaints == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_no_page_is_wider_than_a_phone(
+    built: Project, site: str, open_page: Callable[..., tuple[Page, Watched]], scheme: str
+) -> None:
+    """What is wide scrolls in its own frame; frames can be reached with the keyboard."""
+    page, _ = open_page(site, viewport=PHONE, color_scheme=scheme, has_touch=True)
+    for name in names(built):
+        page.goto(f"{site}/{name}", wait_until="load")
+        width = page.evaluate("Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)")
+        assert width <= PHONE["width"], name
+        unreachable = page.evaluate(
+            "() => [...document.querySelectorAll('.frame, div.formula')]"
+            ".filter(e => e.scrollWidth > e.clientWidth + 1 && e.tabIndex < 0).length"
+        )
+        assert unreachable == 0, name
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_pictures_follow_the_colour_scheme(site: str, open_page: Callable[..., tuple[Page, Watched]], scheme: str) -> None:
+    """The twin of the reader's scheme is shown, the other is not."""
+    page, _ = open_page(f"{site}/answers/comp4901y/hw4/question2.html", color_scheme=scheme)
+    shown = {name: page.locator(f"img.on-{name}").first.is_visible() for name in SCHEMES}
+    assert shown == {name: name == scheme for name in SCHEMES}
+
+
+@pytest.mark.parametrize("question_id", IDS)
+def test_a_page_can_be_read_without_javascript(
+    site: str, open_page: Callable[..., tuple[Page, Watched]], question_id: str
+) -> None:
+    """Answers, formulas, one picture of each pair, checks and navigation need no script."""
+    page, _ = open_page(f"{site}/answers/{QuestionId(*question_id.split('/')).path}.html", java_script_enabled=False)
+    assert page.locator("#checks").is_visible()
+    assert page.locator("table").first.is_visible()
+    assert page.locator("math").first.is_visible()
+    assert page.locator("img.on-light").first.is_visible()
+    assert not page.locator("img.on-dark").first.is_visible()
+    assert page.locator("nav a[href$='.html']").count() > 3
+
+
+def test_mathml_is_laid_out_with_the_maths_font(site: str, open_page: Callable[..., tuple[Page, Watched]]) -> None:
+    """The font of the site itself is used, not one that a machine may lack."""
+    page, _ = open_page(f"{site}/answers/comp4901y/hw3/question1.html")
+    page.evaluate("document.fonts.ready")
+    assert page.evaluate("document.fonts.check('16px \"STIX Two Math\"')")
+    assert page.evaluate("[...document.fonts].filter(f => f.family.includes('STIX')).map(f => f.status)") == ["loaded"]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_axe_finds_no_serious_violation(
+    built: Project, site: str, open_page: Callable[..., tuple[Page, Watched]], scheme: str
+) -> None:
+    """Contrast, names, order and keyboard of every page."""
+    page, _ = open_page(site, color_scheme=scheme)
+    found = []
+    for name in names(built):
+        page.goto(f"{site}/{name}", wait_until="load")
+        for one in Axe().run(page).response["violations"]:
+            if one["impact"] in ("serious", "critical"):
+                found.append((name, one["id"], [node["target"] for node in one["nodes"]][:3]))
+    assert found == []
+
+
+def test_text_from_parameters_runs_nothing(hostile: Project, open_page: Callable[..., tuple[Page, Watched]]) -> None:
+    """Scripts and markup in parameters are shown, not executed; pages and search ask for nothing else."""
+    with served(hostile.path("site")) as address:
+        page, watched = open_page(f"{address}/answers/comp4901y/hw4/question2.html")
+        assert HOSTILE[0] in page.inner_text("article")
+        for name in names(hostile):
+            page.goto(f"{address}/{name}", wait_until="networkidle")
+        page.fill(".md-search__input", "script alert")
+        page.locator(".md-search-result__link").first.wait_for(timeout=10_000)
+        page.wait_for_timeout(200)
+        assert [url for url in watched.requests if not url.startswith((f"{address}/", "data:", "blob:"))] == []
+        assert watched.complaints == []
+        page.context.close()
