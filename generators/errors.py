@@ -27,3 +27,11 @@ class CheckFailed(ProjectError):
     """A published value differs from the one found by an independent route."""
 
     exit_status = 1
+
+
+class RecordingError(ProjectError):
+    """A recording is missing, malformed, or was made with other parameters."""
+
+
+class MeasureError(ProjectError):
+    """A model, device or setting of a measurement is refused."""
