@@ -2,10 +2,11 @@
 
 import os
 from functools import cache
-
-import pytest
+from pathlib import Path
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TRANSFORMERS_VERBOSITY": "error"}
+
+import pytest
 
 from generators.answer import Answer
 from generators.catalog import QuestionId, entries, find, load_params, load_question
@@ -41,3 +42,11 @@ def hostile(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Project
     done = project.run("site")
     assert done.returncode == 0, done.stderr
     return project
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Folders of a model of 3 layers and a draft of 1 layer with the same tokenizer and random weights."""
+    from tests.tiny_models import make_pair
+
+    return make_pair(tmp_path_factory.mktemp("models"))

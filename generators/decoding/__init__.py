@@ -1,0 +1,1 @@
+"""Loads causal language models and decodes with them, counted and timed."""

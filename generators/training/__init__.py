@@ -1,0 +1,1 @@
+"""Trains small code models on the Python files of the running interpreter."""
