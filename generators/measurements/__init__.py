@@ -1,0 +1,1 @@
+"""Runs what the measured answers report, and records every sample."""

@@ -1,0 +1,167 @@
+"""Every measuring run at small size, and that what it records can be trusted."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from generators.errors import MeasureError
+from generators.measure import Output, Recording, Series, load
+from generators.measure_all import main
+from generators.measurements import tree_batch
+from generators.measurements.collect import recorded
+from generators.measurements.plan import NAMES, RECORDINGS, measure_of, parameters_of, path_of
+from generators.measurements.products import shapes
+from tests.tiny_models import Pair
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def made(tiny_models: Pair, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
+    """All recordings at small size."""
+    folder = tmp_path_factory.mktemp("recordings")
+    main(["--small", "--out", str(folder), "--models", *map(str, tiny_models)])
+    return {what: load(path_of(what, "cpu", folder)) for what in NAMES}
+
+
+def test_every_recording_is_made_and_none_is_left_in_part(made: dict[str, Recording], tmp_path: Path) -> None:
+    assert sorted(made) == sorted(NAMES)
+    for what, recording in made.items():
+        assert recording.what == what
+        assert recording.command == f"python -m generators.measure_all --device cpu --only {what}"
+
+
+def test_the_products_timed_are_the_sheets() -> None:
+    found = {(shape.phase, shape.product): (shape.batch, shape.m, shape.k, shape.n) for shape in shapes(4096, 4096, 32)}
+    assert found["prefill", "score"] == (32, 4096, 128, 4096)  # Q_i (L×H) times K_iᵀ (H×L), one a head
+    assert found["decode", "score"] == (32, 1, 128, 4097)  # one query against L + 1 keys
+    assert found["decode", "weighting"] == (32, 1, 4097, 128)
+    assert found["prefill", "down"] == (1, 4096, 16384, 4096)
+    assert len(found) == 10
+
+
+def test_products_were_computed_and_ceilings_measured(made: dict[str, Recording]) -> None:
+    recording = made["hw3_q1_products"]
+    assert len(list(recording.find("seconds", ceiling="copy"))) == 1
+    assert len(list(recording.find("seconds", phase="decode"))) == 5
+    for series in recording.find("relative_difference"):
+        assert series.median < 1e-5
+
+
+def test_allocated_bytes_are_those_of_the_methods_shapes(made: dict[str, Recording]) -> None:
+    recording, parameters = made["hw4_q1_allocation"], made["hw4_q1_allocation"].parameters
+    layers, top, d, r = (parameters[name] for name in ("n_layers", "n_top_layers", "d_model", "rank"))
+    expected = {
+        "full": 2 * layers * 12 * d * d,  # 4 D² of attention and 8 D² of the feed-forward layer, 2 bytes each
+        "freezing": 2 * top * 12 * d * d,
+        "adapters": 2 * layers * 4 * d * r,  # two adapters of D×R and R×D
+        "lora": 2 * layers * 6 * d * r,  # D×R and R×D beside each of three matrices
+        "vera": 2 * layers * 3 * (d + r),  # a vector of R and one of D beside each
+    }
+    for method, size in expected.items():
+        for kind in ("parameters", "gradients"):
+            assert recording.one("bytes", method=method, kind=kind, counted_by="storage").samples == (size,)
+
+
+def test_the_tree_gives_the_logits_of_every_candidate_alone(made: dict[str, Recording]) -> None:
+    for series in made["hw4_q2_tree_batch"].find("logit_difference"):
+        assert series.median < 1e-5
+
+
+def test_a_tree_without_its_mask_gives_other_logits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the test above could not fail."""
+    monkeypatch.setattr(
+        tree_batch, "ancestor_mask", lambda tree: [[int(i <= j) for j in range(len(tree))] for i in range(len(tree))]
+    )
+    items = tree_batch.measure(parameters_of("hw4_q2_tree_batch", "cpu", small=True), CPU)
+    wrong = [
+        item for item in items if isinstance(item, Series) and item.quantity == "logit_difference" and item.at["way"] == "tree"
+    ]
+    assert all(series.median > 1e-3 for series in wrong)
+    assert len(wrong) == 2
+
+
+def test_top_k_and_top_p_keep_what_they_say(made: dict[str, Recording]) -> None:
+    for series in made["hw3_q3_top_k"].find("kept_tokens"):
+        assert max(series.samples) <= float(series.at["top_k"])
+    assert made["hw3_q3_top_k"].one("entropy", top_k=1).median == pytest.approx(0, abs=1e-12)
+    narrow, wide = (made["hw3_q3_top_p"].one("first_entropy", top_p=top_p).median for top_p in (0.5, 1.0))
+    assert 0 < narrow < wide
+
+
+def test_beam_search_is_deterministic_and_scored_once_where_sampling_is_scored_a_seed(made: dict[str, Recording]) -> None:
+    recording = made["hw3_q3_beam_width"]
+    assert len(recording.one("log_probability", beam_width=2, do_sample=False).samples) == 1
+    assert len(recording.one("log_probability", beam_width=2, do_sample=True).samples) == recording.parameters["repeats"]
+    assert all(series.median < 0 for series in recording.find("log_probability"))
+
+
+def test_all_ways_to_decode_speculatively_give_the_tokens_of_standard_decoding(made: dict[str, Recording]) -> None:
+    recording = made["hw4_q3_speculative"]
+    agreeing = list(recording.find("agreeing_tokens"))
+    assert {series.at["by"] for series in agreeing} == {"transformers", "fixed cache"}
+    for series in agreeing:
+        assert series.samples == (series.at["of"],)
+
+
+def test_both_implementations_accept_the_same_drafts(made: dict[str, Recording]) -> None:
+    recording = made["hw4_q3_speculative"]
+    for prompt in recording.parameters["prompts"]:
+        for draft_len in recording.parameters["draft_lens"]:
+            at = {"prompt": prompt, "draft_len": draft_len}
+            theirs, ours = (recording.one("accepted", by=by, **at).samples for by in ("transformers", "fixed cache"))
+            assert theirs[:-1] == ours[: len(theirs) - 1]  # the last round is cut off
+
+
+def test_what_a_library_refuses_is_recorded_in_its_own_words(made: dict[str, Recording]) -> None:
+    (refused,) = [output for output in made["hw4_q3_speculative"].outputs if output.at.get("failed")]
+    assert "not supported with Static cache" in refused.text
+
+
+def test_a_measurement_that_breaks_off_leaves_what_it_had(tmp_path: Path) -> None:
+    def breaks(parameters: Mapping[str, Any], device: torch.device) -> Iterator[Series | Output]:
+        yield Series(quantity="seconds", unit="s", at={}, samples=(1.0,))
+        yield Output(at={}, text="x")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        recorded("hw3_q1_products", breaks, {}, CPU, tmp_path, "command", print)
+    assert [path.name for path in tmp_path.iterdir()] == ["hw3_q1_products.cpu.partial.json"]
+    assert load(tmp_path / "hw3_q1_products.cpu.partial.json").series[0].samples == (1.0,)
+
+
+def test_one_failure_does_not_lose_the_others_and_is_named(tmp_path: Path, tiny_models: Pair) -> None:
+    options = ["--small", "--out", str(tmp_path), "--models", "no/model", str(tiny_models[1])]
+    with pytest.raises(MeasureError, match=r"not recorded: hw3_q3_output_len$"):
+        main([*options, "--only", "hw3_q3_output_len", "hw4_q1_allocation"])
+    assert load(path_of("hw4_q1_allocation", "cpu", tmp_path)).series
+
+
+@pytest.mark.parametrize("options", [["--small"], ["--small", "--out", str(RECORDINGS)]])
+def test_small_recordings_never_replace_the_ones_that_pages_show(options: list[str]) -> None:
+    with pytest.raises(MeasureError, match="must not replace"):
+        main(options)
+
+
+def test_other_models_are_refused_where_pages_would_show_them() -> None:
+    with pytest.raises(MeasureError, match="for --small only"):
+        main(["--models", "a", "b"])
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+@pytest.mark.parametrize("what", NAMES)
+def test_parameters_are_the_questions_where_nothing_else_is_said(what: str, kind: str) -> None:
+    parameters = parameters_of(what, kind)
+    assert callable(measure_of(what))
+    if what == "hw3_q1_products":
+        assert parameters["seq_len"] == (4096 if kind == "cuda" else 512)
+    if what == "hw4_q2_tree_batch":
+        assert parameters["candidates"][0] == ["t1", "t2", "t3", "t4"]
+
+
+def test_an_unknown_recording_is_refused() -> None:
+    with pytest.raises(MeasureError, match="must be one of"):
+        parameters_of("hw9_nothing", "cpu")
