@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
-import io
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from generators.errors import CheckFailed
 from generators.submission import Document
+
+if TYPE_CHECKING:
+    from pypdfium2 import PdfDocument
 
 _RAW_TEX = re.compile(r"\\[A-Za-z]{2,}|\$\$")
 _ESCAPED_TEX = re.compile(r"&#92;[A-Za-z]{2,}|&#36;&#36;")
@@ -26,24 +29,24 @@ class Heading:
 
 def check_printed(content: bytes, document: Document) -> None:
     """Check the finished file against what it should hold; the first difference raises CheckFailed."""
-    from pypdf import PdfReader
+    from pypdfium2 import PdfDocument
 
-    reader = PdfReader(io.BytesIO(content))
-    texts = [page.extract_text() for page in reader.pages]
+    pdf = PdfDocument(content)
+    texts = [page.get_textpage().get_text_bounded() for page in pdf]
     _check_text(document, texts)
-    headings = _headings(reader, reader.outline, 1)
+    headings = _headings(pdf)
     starts = _check_starts(document, headings, texts)
     for (title, labels), start, end in zip(document.questions, starts, [*starts[1:], len(texts)], strict=True):
         _check_parts(document, title, labels, [h for h in headings if start <= h.page < end])
 
 
-def _headings(reader: object, outline: object, level: int) -> list[Heading]:
-    found: list[Heading] = []
-    for item in outline:  # type: ignore[attr-defined]
-        if isinstance(item, list):
-            found += _headings(reader, item, level + 1)
-        else:
-            found.append(Heading(" ".join(item.title.split()), level, reader.get_destination_page_number(item)))  # type: ignore[attr-defined]
+def _headings(pdf: PdfDocument) -> list[Heading]:
+    found = []
+    for bookmark in pdf.get_toc():
+        place = bookmark.get_dest()
+        page = place.get_index() if place else None
+        if page is not None:
+            found.append(Heading(" ".join(bookmark.get_title().split()), bookmark.level + 1, page))
     return found
 
 

@@ -22,7 +22,7 @@ local function Str(str)
   end
 end
 
-local function Math(math)
+local function in_typst(math)
   local typst = pandoc.write(pandoc.Pandoc({ pandoc.Plain({ math }) }), 'typst'):gsub('%s+$', '')
   typst = typst:gsub('%f[%a](%a+)%.circle%f[^%a%.]', '%1.o') -- pandoc writes dot.circle, which Typst has renamed
   local block = math.mathtype == 'DisplayMath' and 'true' or 'false'
@@ -30,7 +30,15 @@ local function Math(math)
   if math.text:match('^\\displaystyle') then -- pandoc drops the command, and lines do not make room for what is tall
     code = '#box(inset: (y: 0.25em), {show math.equation: math.display; ' .. code:sub(2) .. '})'
   end
-  return pandoc.RawInline('typst', code)
+  return code
+end
+
+local written = {} -- formulas repeat, and each costs a run of the writer
+
+local function Math(math)
+  local key = math.mathtype .. math.text
+  written[key] = written[key] or in_typst(math)
+  return pandoc.RawInline('typst', written[key])
 end
 
 -- Keeps a block on the page of what follows it.
