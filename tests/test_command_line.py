@@ -147,7 +147,9 @@ def _without_key(project: Project) -> None:
 
 def _without_entry(project: Project) -> None:
     text = project.path(PARAMS).read_text(encoding="utf-8")
-    project.path(PARAMS).write_text(text[: text.index(f"{TREE}:")], encoding="utf-8")
+    shorter = re.sub(rf"(?ms)^{TREE}:\n(?:^[ #].*?\n|^\n)+", "", text)
+    assert shorter != text
+    project.path(PARAMS).write_text(shorter, encoding="utf-8")
 
 
 def _with_entry(project: Project) -> None:
