@@ -42,6 +42,7 @@ def build_site(entries: Entries, tell: Tell) -> None:
     new = BUILD / "site.new"
     shutil.rmtree(new, ignore_errors=True)
     _run_mkdocs(new)
+    _name_search(new)
     write_whole(new / "answers.json", answers_json(worked_out).encode())
     _write_search_index(new)
     put_in_place(new, SITE)
@@ -146,6 +147,15 @@ class _Problems(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Called by logging."""
         self.first = self.first or " ".join(record.getMessage().split())
+
+
+def _name_search(site: Path) -> None:
+    """The theme makes its search a dialog without a name, so that a screen reader could not announce it."""
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(
+            text.replace('class="md-search" data-md', 'class="md-search" aria-label="Search" data-md'), encoding="utf-8"
+        )
 
 
 def _write_search_index(site: Path) -> None:
