@@ -155,10 +155,20 @@ def load_question(question_id: QuestionId) -> Question[Any]:
 
 
 def load_params(question_id: QuestionId, question: Question[Any], entry: Mapping[str, Any]) -> Params:
-    """Validate a raw entry; the first broken rule raises ParameterError."""
+    """Validate a raw entry and put the question's recordings beside it; the first broken rule raises ParameterError."""
     where = f"generators/{question_id.course}/params.yml: {question_id.slug}"
-    params: Params = validated(question.params, entry, where)
-    return params
+    params: Any = validated(question.params, entry, where)
+    if question.recordings:
+        from generators.recorded import shown_recordings
+
+        params = params.with_recordings(shown_recordings(recordings_folder(question_id), question.recordings))
+    checked: Params = params
+    return checked
+
+
+def recordings_folder(question_id: QuestionId) -> Path:
+    """Where the measurements of a course lie."""
+    return GENERATORS / question_id.course / "recordings"
 
 
 def validated(model: type[M], content: Mapping[str, Any], where: str) -> M:

@@ -17,7 +17,8 @@ from generators.decoding.command import Parser, end_with
 from generators.errors import MeasureError, ProjectError
 from generators.machine import device_named
 from generators.measurements.collect import recorded
-from generators.measurements.plan import NAMES, RECORDINGS, command_of, measure_of, parameters_of
+from generators.measurements.plan import NAMES, RECORDINGS, measure_of, parameters_of
+from generators.recorded import command_of
 
 
 def tell(line: str) -> None:

@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PrivateAttr
 
 from generators.glyphs import first_unshown
+from generators.measure import Recording
 
 
 class Params(BaseModel):
     """Validated parameters of a question; unknown keys and loose types are refused."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class MeasuredParams(Params):
+    """Parameters of an answer that shows recordings; what was measured stands beside the entry, not in it."""
+
+    _recordings: Mapping[str, Recording] = PrivateAttr(default_factory=dict)
+
+    @property
+    def recordings(self) -> Mapping[str, Recording]:
+        """What was measured, by the names in `Question.recordings`, all on one device; a name not measured yet is absent."""
+        return self._recordings
+
+    def with_recordings(self, recordings: Mapping[str, Recording]) -> Self:
+        """The same parameters beside other recordings."""
+        copied = self.model_copy()
+        copied._recordings = recordings
+        return copied
 
 
 def _as_fraction(value: Any) -> Fraction:

@@ -17,7 +17,8 @@ class Question(Generic[P]):
     """A unit without side effects: the same parameters always give the same answer, checks and figures.
 
     `verify` finds the published values of the answer again from the parameters, by a route that
-    shares no code with `solve`.
+    shares no code with `solve`. `recordings` names the measurements that the answer shows; its parameters are then
+    `MeasuredParams`, which hold those that exist.
     """
 
     title: str
@@ -26,3 +27,4 @@ class Question(Generic[P]):
     solve: Callable[[P], Answer]
     verify: Callable[[P, Answer], Iterable[Check]]
     draw: Callable[[P, Answer], Mapping[str, Figure]]
+    recordings: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Which files a question reads, found without importing them: its code, its template, its versions."""
+"""Which files a question reads: its code, found without running it, its template, recordings and versions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from generators.catalog import ROOT, TEMPLATES, QuestionId, shown
+from generators.catalog import ROOT, TEMPLATES, QuestionId, load_question, recordings_folder, shown
+from generators.recorded import paths
 
 _RENDERING = ("generators.render", "generators.unit")
 _LOCK = ROOT / "requirements.lock"
@@ -20,9 +21,15 @@ _REFERENCE = re.compile(r"""{%-?\s*(?:extends|include|import|from)\s+["']([^"']+
 
 
 def files_read(question_id: QuestionId) -> list[Path]:
-    """The question's module and template with everything they import, and the lock file."""
+    """The question's module and template with everything they import, its recordings even if missing, and the lock file."""
     code = _closure({question_id.module, *_RENDERING})
-    return sorted({*code, *_templates(question_id.template), _LOCK})
+    return sorted({*code, *_templates(question_id.template), *_recordings(question_id), _LOCK})
+
+
+def _recordings(question_id: QuestionId) -> set[Path]:
+    """A recording that does not exist yet counts as read, so that the page follows when it is made."""
+    names = load_question(question_id).recordings
+    return {path for of_kind in paths(recordings_folder(question_id), names).values() for path in of_kind.values()}
 
 
 def imported_packages(question_id: QuestionId) -> set[str]:

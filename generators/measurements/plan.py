@@ -54,8 +54,3 @@ def parameters_of(what: str, device_kind: str, *, small: bool = False) -> dict[s
 def path_of(what: str, device_kind: str, folder: Path = RECORDINGS) -> Path:
     """Where a recording lies."""
     return folder / f"{what}.{device_kind}.json"
-
-
-def command_of(what: str, device_kind: str) -> str:
-    """The command that renews a recording."""
-    return f"python -m generators.measure_all --device {device_kind} --only {what}"

@@ -1,0 +1,40 @@
+"""Which recordings a question shows."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from generators.errors import RecordingError
+from generators.measure import Recording, Series, save
+from generators.recorded import shown_recordings
+
+ONE = Recording(
+    what="one", parameters={}, command="make", device="GPU A", device_kind="cuda", driver=None, versions={},
+    date="2026-01-01T00:00:00+00:00", models={}, series=(Series(quantity="seconds", unit="s", at={}, samples=(1.0,)),),
+)  # fmt: skip
+
+
+def test_a_gpu_comes_before_a_cpu(tmp_path: Path) -> None:
+    save(ONE, tmp_path / "one.cuda.json")
+    save(replace(ONE, device="CPU", device_kind="cpu"), tmp_path / "one.cpu.json")
+    assert shown_recordings(tmp_path, ("one", "two"))["one"].device == "GPU A"
+
+
+def test_the_kind_with_most_recordings_is_shown_alone(tmp_path: Path) -> None:
+    """Never one of each: what the shown kind lacks is absent."""
+    save(ONE, tmp_path / "one.cuda.json")
+    for name in ("two", "three"):
+        save(replace(ONE, device="CPU", device_kind="cpu"), tmp_path / f"{name}.cpu.json")
+    assert set(shown_recordings(tmp_path, ("one", "two", "three"))) == {"two", "three"}
+
+
+def test_nothing_measured(tmp_path: Path) -> None:
+    assert shown_recordings(tmp_path, ("one",)) == {}
+
+
+def test_two_devices_are_not_mixed(tmp_path: Path) -> None:
+    save(ONE, tmp_path / "one.cuda.json")
+    save(replace(ONE, device="GPU B"), tmp_path / "two.cuda.json")
+    with pytest.raises(RecordingError, match=r"one device \(got GPU A; GPU B\); renew all with .* --only one two"):
+        shown_recordings(tmp_path, ("one", "two"))
