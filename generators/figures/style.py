@@ -72,6 +72,12 @@ def new_axes(height_in: float, width_in: float = PRINTED_WIDTH_IN) -> tuple[Draw
 
     figure = Drawing(figsize=(width_in, height_in), layout="constrained")
     axes = figure.add_subplot()
+    bare(axes)
+    return figure, axes
+
+
+def bare(axes: Axes) -> None:
+    """Take the frame off axes, and give ticks and labels their colours and size."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -79,7 +85,6 @@ def new_axes(height_in: float, width_in: float = PRINTED_WIDTH_IN) -> tuple[Draw
     axes.tick_params(which="both", colors=LIGHT["muted"], labelcolor=LIGHT["ink"], labelsize=FONT_PT)
     axes.xaxis.label.set(color=LIGHT["ink"], size=FONT_PT)
     axes.yaxis.label.set(color=LIGHT["ink"], size=FONT_PT)
-    return figure, axes
 
 
 def to_svg(figure: Drawing) -> str:

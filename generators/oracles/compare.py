@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
@@ -66,3 +67,22 @@ def text(cell: Cell) -> str:
     if isinstance(cell, Math):
         return cell.latex
     return f"{cell:.6g}" if isinstance(cell, float) else str(cell)
+
+
+def close(what: str, published: Cell, found: float, by: str, relative: float = 1e-9) -> Check:
+    """Compare a measured value with one found from the same samples; they may differ by `relative` of the found one."""
+    near = isinstance(published, float) and math.isclose(published, found, rel_tol=relative, abs_tol=1e-12)
+    return Check(what=what, published=text(published), found=text(found), by=by, passed=near)
+
+
+def close_rows(what: str, published: Table, found: Sequence[Sequence[Cell]], by: str) -> Check:
+    """Compare a table of measured values cell by cell: floats nearly, all else exactly; names the first that differs."""
+    for number, (ours, theirs) in enumerate(zip(published.rows, found, strict=False), 1):
+        for name, left, right in zip(published.header, ours, theirs, strict=True):
+            where = f"{what}: row {number}, column {text(name)}"
+            check = close(where, left, right, by) if isinstance(right, float) else same(where, left, right, by)
+            if not check.passed:
+                return check
+    size = f"{len(published.rows)} × {len(published.header)} cells"
+    passed = len(found) == len(published.rows) > 0
+    return Check(what=what, published=size, found=f"{len(found)} equal rows", by=by, passed=passed)
