@@ -7,7 +7,7 @@ RUN := $(BIN)/python -m generators
 export PYTHONPATH := $(CURDIR)
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help install site pdf serve test check lint types verify workflow bench lock clean
+.PHONY: help install site pdf serve test check lint types verify workflow measure bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -48,6 +48,9 @@ workflow: $(READY)
 
 check: lint types test verify site workflow ## lint, types, tests, verification, strict site build, workflow schema
 	$(BIN)/check-jsonschema --schemafile docs/answers.schema.json site/answers.json
+
+measure: $(READY) ## renew the recordings on this machine, on its GPU where it has one
+	$(BIN)/python -m generators.measure_all
 
 bench: $(READY) ## measure cold builds and builds with nothing changed
 	$(BIN)/python -m benchmarks --keep

@@ -31,6 +31,13 @@ def device_named(name: str) -> torch.device:
     return torch.device(kind, int(index or 0)) if kind == "cuda" else torch.device("cpu")
 
 
+def device_at_hand() -> str:
+    """`cuda` where torch finds a CUDA device, else `cpu`."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def dtype_named(name: str) -> torch.dtype:
     """The torch type of a name in DTYPES; another raises MeasureError."""
     import torch

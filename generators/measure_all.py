@@ -1,4 +1,4 @@
-"""Renew recordings on the machine at hand: python -m generators.measure_all --device cpu|cuda [--only NAME ...].
+"""Renew recordings on the machine at hand: python -m generators.measure_all [--device cpu|cuda] [--only NAME ...].
 
 Each is saved as soon as it is made, and one that fails does not stop the others.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 from generators.decoding.command import Parser, end_with
 from generators.errors import MeasureError, ProjectError
-from generators.machine import device_named
+from generators.machine import device_at_hand, device_named
 from generators.measurements.collect import recorded
 from generators.measurements.plan import NAMES, RECORDINGS, measure_of, parameters_of
 from generators.recorded import command_of
@@ -29,7 +29,7 @@ def tell(line: str) -> None:
 def parser() -> Parser:
     """The command line."""
     options = Parser(prog="python -m generators.measure_all", description=__doc__.splitlines()[0])
-    options.add_argument("--device", default="cpu")
+    options.add_argument("--device", help="cpu, cuda or cuda:N; a CUDA device where there is one")
     options.add_argument("--out", type=Path, default=RECORDINGS)
     options.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME", help=", ".join(NAMES))
     options.add_argument("--small", action="store_true", help="tiny sizes, to see that everything runs")
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise MeasureError("out: small recordings must not replace the ones that pages show; give another folder")
     if arguments.models and not arguments.small:
         raise MeasureError("models: is for --small only, else measurements.yml says what runs")
-    device = device_named(arguments.device)
+    device = device_named(arguments.device or device_at_hand())
     start, missing = time.perf_counter(), []
     for what in arguments.only:
         if time.perf_counter() - start > arguments.stop_after:
