@@ -1,0 +1,135 @@
+"""Speculative decoding run: greedy on a small transformer, sampled on a small vocabulary, and rounds with one rate."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+from generators.answer import Check
+from generators.decoding.speculative import Speculative
+
+NEW_TOKENS = 32
+DRAFT_LENS = (1, 3, 6)
+DRAWS = 60_000
+LEAST_P = 0.001
+STANDARD_ERRORS = 4
+
+
+def small_pair() -> tuple[Any, Any]:
+    """A float32 target of two layers with random weights, and a draft of one with the same embeddings and first layer."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        pair = []
+        for layers in (2, 1):
+            config = GPTNeoXConfig(
+                vocab_size=64, hidden_size=32, num_hidden_layers=layers, num_attention_heads=2, intermediate_size=64,
+                max_position_embeddings=64, initializer_range=0.2,
+            )  # fmt: skip
+            pair.append(GPTNeoXForCausalLM(config).eval())
+    target, draft = pair
+    kept = draft.state_dict().keys()
+    draft.load_state_dict({name: weight for name, weight in target.state_dict().items() if name in kept})
+    return target, draft
+
+
+@torch.inference_mode()
+def greedy(model: Any, ids: list[int], new_tokens: int) -> list[int]:
+    """The most likely token each time, every one from a pass over all tokens before it, without a cache."""
+    found = list(ids)
+    for _ in range(new_tokens):
+        found.append(int(model(torch.tensor([found]), use_cache=False).logits[0, -1].argmax()))
+    return found
+
+
+@lru_cache(maxsize=1)
+def check_greedy() -> Check:
+    """Speculative decoding as it was measured, against plain greedy decoding, token by token."""
+    target, draft = small_pair()
+    prompts = ([1, 2, 3], [40, 7, 7, 19, 5])
+    compared = equal = accepted = calls = 0
+    for prompt in prompts:
+        expected = greedy(target, prompt, NEW_TOKENS)
+        for draft_len in DRAFT_LENS:
+            found, rounds = Speculative(target, draft, len(prompt) + NEW_TOKENS, draft_len).run(torch.tensor(prompt), NEW_TOKENS)
+            compared += NEW_TOKENS
+            pairs = zip(found[len(prompt) :], expected[len(prompt) :], strict=True)
+            equal += sum(one == other for one, other in pairs)
+            accepted, calls = accepted + sum(rounds.accepted), calls + len(rounds.accepted)
+    return Check(
+        what=f"3, greedy speculative decoding, small random model in float32, γ = {', '.join(map(str, DRAFT_LENS))}",
+        published=f"the {compared} tokens of greedy decoding",
+        found=f"{equal} equal, {accepted} drafts accepted in {calls} calls",
+        by=f"torch {torch.__version__.split('+')[0]}, whole passes without a cache",
+        passed=equal == compared and accepted > 0,
+    )
+
+
+def small_tables(seed: int, vocabulary: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Next-token probabilities (vocabulary, vocabulary) of a target and of a draft, a row a last token."""
+    chance = np.random.default_rng(seed)
+    target = chance.dirichlet(np.ones(vocabulary), size=vocabulary)
+    return target, 0.5 * target + 0.5 * chance.dirichlet(np.ones(vocabulary), size=vocabulary)
+
+
+def drawn(rows: np.ndarray[Any, Any], chance: np.random.Generator) -> np.ndarray[Any, Any]:
+    """One token of each row of probabilities, (n, vocabulary)."""
+    return np.minimum((rows.cumsum(1) < chance.random((len(rows), 1))).sum(1), rows.shape[1] - 1)
+
+
+def first_two(target: Any, draft: Any, chance: np.random.Generator, draws: int, *, keep_all: bool = False) -> Any:
+    """The first two tokens after token 0 of `draws` runs, (draws, 2), with two drafted tokens a call.
+
+    A rejected token is drawn again from what the target has beyond the draft; `keep_all` rejects none, which is wrong.
+    """
+    last = np.zeros(draws, dtype=int)
+    going, found = np.ones(draws, dtype=bool), np.empty((draws, 2), dtype=int)
+    for place in range(2):
+        guess = drawn(draft[last], chance)
+        p, q = target[last, guess], draft[last, guess]
+        kept = going & ((chance.random(draws) * q < p) | keep_all)
+        beyond = np.maximum(target[last] - draft[last], 0)
+        again = drawn(beyond / beyond.sum(1, keepdims=True), chance)
+        fresh = drawn(draft[last], chance)  # behind a rejection a new round starts: draft, then try
+        tried = chance.random(draws) * draft[last, fresh] < target[last, fresh]
+        own = np.where(going, again, np.where(tried | keep_all, fresh, again))
+        found[:, place] = np.where(kept, guess, own)
+        going, last = kept, found[:, place]
+    return found
+
+
+def chi_square_p(target: Any, found: Any) -> tuple[float, int, float]:
+    """Pearson's statistic of the pairs against the target's own probabilities, its degrees of freedom and its p-value."""
+    size = len(target)
+    expected = (target[0][:, None] * target).ravel() * len(found)
+    counted = np.bincount(found[:, 0] * size + found[:, 1], minlength=size * size)
+    statistic = float(((counted - expected) ** 2 / expected).sum())
+    degrees = size * size - 1
+    tail = torch.special.gammaincc(torch.tensor(degrees / 2.0).double(), torch.tensor(statistic / 2.0).double())
+    return statistic, degrees, float(tail)
+
+
+@lru_cache(maxsize=1)
+def check_sampling() -> Check:
+    """Sampled speculative decoding keeps the target's distribution of the first two tokens."""
+    target, draft = small_tables(seed=5, vocabulary=5)
+    found = first_two(target, draft, np.random.default_rng(11), DRAWS)
+    statistic, degrees, p = chi_square_p(target, found)
+    return Check(
+        what=f"3, first two tokens of sampled speculative decoding, 5 tokens, {DRAWS} draws, seed 11",
+        published=f"the target's distribution: p above {LEAST_P}",
+        found=f"chi-square {statistic:.1f} of {degrees} degrees, p = {p:.3f}",
+        by=f"numpy {np.__version__}, sampled",
+        passed=p > LEAST_P,
+    )
+
+
+@lru_cache(maxsize=64)
+def simulated_tokens(rate: float, n_drafted: int) -> tuple[float, float]:
+    """Mean tokens of a call, and the mean's standard error, where each drafted token is kept at one rate; seed 3."""
+    kept = np.random.default_rng(3).random((DRAWS, n_drafted)) < rate
+    tokens = np.cumprod(kept, axis=1).sum(1) + 1
+    return float(tokens.mean()), float(tokens.std() / DRAWS**0.5)
