@@ -78,6 +78,7 @@ def _steps(runs: Runs, best: int) -> dict[str, Step]:
         "tokens": _step("expected tokens a call", "E", tokens_at(tally.rate, best), tokens, at),
         "gain": _step("expected gain", "S", gain_at(tally.rate, best, costs.ratio), gain, at),
         "measured_gain": Step(what="measured gain", symbol=r"S_{\text{measured}}", value=runs.gain(by, best)),
+        "launch_gain": Step(what="standard decoding, eager over the last launch", symbol="S", value=runs.launch_gain()),
         "same": Step(what="settings whose tokens all equal standard decoding's", symbol="", value=same),
         "compared": Step(what="settings compared", symbol="", value=compared),
         **_of_sizes(runs, costs, tally.rate, best),

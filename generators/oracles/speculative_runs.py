@@ -194,6 +194,10 @@ def _check_steps(prompt: str, samples: Samples, part: Part) -> Iterator[Check]:
     yield same("3, its speculative decoding", part["course_speculative"].value, speculative, BY_NUMPY)
     ratio = four_digits((standard or 0.0) / (speculative or 1.0))
     yield same("3, its gain", part["course_gain"].value, ratio, BY_NUMPY)
+    first, last = (
+        sum(samples.ms(one, each, None) or 0.0 for each in samples.prompts) for _, one in (_launches(samples)[0], (name, by))
+    )
+    yield same("3, standard decoding, first launch over last", part["launch_gain"].value, four_digits(first / last), BY_NUMPY)
     yield from _check_agreement(samples, part)
     yield from _check_sizes(samples.recording, part, rate, best, float(row[3]))  # type: ignore[arg-type]
 

@@ -143,6 +143,10 @@ class Runs:
         medians = [one for prompt in self.prompts if (one := self.median_ms(by, prompt, None)) is not None]
         return min(medians), max(medians)
 
+    def launch_gain(self) -> float:
+        """Standard decoding by the first launch over standard decoding by the last, all prompts together."""
+        return measured(float(self.total_ms(self.launches[0], None) / self.total_ms(self.launches[-1], None)))
+
     def tally(self, by: str, draft_len: int, prompt: str | None = None) -> Tally:
         """What was drafted and accepted for one prompt or for all."""
         ats = [{"by": by, "prompt": one, "draft_len": draft_len} for one in ([prompt] if prompt else self.prompts)]
