@@ -77,7 +77,8 @@ def small_tables(seed: int, vocabulary: int) -> tuple[np.ndarray[Any, Any], np.n
 
 def drawn(rows: np.ndarray[Any, Any], chance: np.random.Generator) -> np.ndarray[Any, Any]:
     """One token of each row of probabilities, (n, vocabulary)."""
-    return np.minimum((rows.cumsum(1) < chance.random((len(rows), 1))).sum(1), rows.shape[1] - 1)
+    tokens: np.ndarray[Any, Any] = np.minimum((rows.cumsum(1) < chance.random((len(rows), 1))).sum(1), rows.shape[1] - 1)
+    return tokens
 
 
 def first_two(target: Any, draft: Any, chance: np.random.Generator, draws: int, *, keep_all: bool = False) -> Any:

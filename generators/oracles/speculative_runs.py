@@ -109,7 +109,7 @@ def _launches(samples: Samples) -> list[tuple[str, str]]:
 
 
 def _steadiness(samples: Samples, part: Part) -> list[tuple[Cell, ...]]:
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for name, by in _launches(samples):
         medians = sorted(samples.ms(by, prompt, None) or 0.0 for prompt in samples.prompts)
         rows.append((name, medians[0], medians[-1]))
@@ -119,7 +119,7 @@ def _steadiness(samples: Samples, part: Part) -> list[tuple[Cell, ...]]:
 def _acceptance(samples: Samples, part: Part) -> list[tuple[Cell, ...]]:
     by = _launches(samples)[-1][1]
     groups = [(prompt, [prompt]) for prompt in samples.prompts] + [("all prompts", samples.prompts)]
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for name, prompts in groups:
         for length in samples.lengths:
             drafted, accepted = samples.rounds(by, prompts, length)
@@ -168,7 +168,7 @@ def _costs(samples: Samples, by: str, length: int) -> tuple[float, float, float 
     return four_digits(1000 * alone / tokens), four_digits(1000 * standard / tokens), None
 
 
-def _models(recording: Recording) -> list[tuple[Cell, ...]]:
+def _models(recording: Recording) -> list[tuple[Any, ...]]:
     rows = []
     for role in ("target", "assistant"):
         card = recording.models[recording.parameters[role]]
@@ -212,13 +212,13 @@ def _check_agreement(samples: Samples, part: Part) -> Iterator[Check]:
 def _check_sizes(recording: Recording, part: Part, rate: float, best: int, single_ms: float) -> Iterator[Check]:
     (_, _, layers, _, weights, _), (_, _, few_layers, _, few_weights, _) = _models(recording)
     by = "the models' cards"
-    by_weights = four_digits(few_weights / weights)  # type: ignore[operator]
-    yield same("3, cost ratio by layers", part["by_layers"].value, four_digits(few_layers / layers), by)  # type: ignore[operator]
+    by_weights = four_digits(few_weights / weights)
+    yield same("3, cost ratio by layers", part["by_layers"].value, four_digits(few_layers / layers), by)
     yield same("3, cost ratio by weights", part["by_weights"].value, by_weights, by)
     gain = four_digits(_series(rate, best) / (1 + best * by_weights))
     yield same("3, expected gain at that cost ratio", part["gain_by_weights"].value, gain, BY_SERIES)
     element = np.dtype({"bfloat16": "float16"}.get(recording.parameters["dtype"], recording.parameters["dtype"])).itemsize
-    rate_gb = four_digits(weights * element / (single_ms / 1000) / 1e9)  # type: ignore[operator]
+    rate_gb = four_digits(weights * element / (single_ms / 1000) / 1e9)
     yield same("3, weights read in a second", part["read_rate"].value, rate_gb, BY_NUMPY)
 
 
