@@ -20,7 +20,7 @@ def times_figure(times: Table, *, caption: str, alt: str) -> Figure:
     launches = list(dict.fromkeys(times.column("Launch")))
     for number, launch in enumerate(launches):
         rows = [row for row in times.rows if row[times.header.index("Launch")] == launch]
-        series = [[row[times.header.index(name)] for name in columns] for row in rows]
+        series: list[list[Any]] = [[row[times.header.index(name)] for name in columns] for row in rows]
         colour, style, marker = LIGHT[SERIES[number % 5]], DASHES[number % 5], MARKERS[number % 5]
         for values in series:
             axes.plot([x for x, y in zip(places, values, strict=True) if y is not None], [y for y in values if y is not None],
@@ -55,7 +55,7 @@ def gain_figure(gains: Table, launch: str, *, caption: str, alt: str) -> Figure:
     rows = [row for row in gains.rows if row[0] == launch]
     places = list(range(len(rows)))
     for number, name in enumerate(("Formula", "Step times", "Measured")):
-        values = [row[gains.header.index(name)] for row in rows]
+        values: list[Any] = [row[gains.header.index(name)] for row in rows]
         if None in values:
             continue
         axes.plot(places, values, color=LIGHT[SERIES[number]], linestyle=DASHES[number], marker=MARKERS[number], linewidth=1.6,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from generators.measure import Recording, Series
+from generators.measure import At, Recording, Series
 from generators.topics.speculative_decoding import expected_tokens, walltime_gain
 
 LAUNCHES = {"transformers": "eager", "fixed cache": "eager, fixed cache", "fixed cache, graph": "graph, fixed cache"}
@@ -149,7 +149,8 @@ class Runs:
 
     def tally(self, by: str, draft_len: int, prompt: str | None = None) -> Tally:
         """What was drafted and accepted for one prompt or for all."""
-        ats = [{"by": by, "prompt": one, "draft_len": draft_len} for one in ([prompt] if prompt else self.prompts)]
+        prompts = [prompt] if prompt else self.prompts
+        ats: list[At] = [{"by": by, "prompt": one, "draft_len": draft_len} for one in prompts]
         return tally([(self.recording.one("drafted", **at), self.recording.one("accepted", **at)) for at in ats])
 
     def costs(self, by: str, draft_len: int) -> Costs:
