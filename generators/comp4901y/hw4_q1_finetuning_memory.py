@@ -9,7 +9,8 @@ import sympy
 from pydantic import Field, model_validator
 
 from generators.answer import Answer, Check, Figure, Math, Part, Step, Table, Value, rational, step
-from generators.params import Params, PositiveInt
+from generators.measure import Recording
+from generators.params import MeasuredParams, Params, PositiveInt
 from generators.question import Question
 from generators.topics import peft
 from generators.topics.peft import Group, StepCost
@@ -23,7 +24,7 @@ class Conventions(Params):
     adapter_biases: bool = Field(False, description="whether the two matrices of an adapter have biases")
 
 
-class FinetuningParams(Params):
+class FinetuningParams(MeasuredParams):
     """Example sizes for which the symbolic answers are also given in bytes."""
 
     n_layers: PositiveInt
@@ -58,6 +59,7 @@ class FinetuningParams(Params):
         }
 
 
+ALLOCATION = "hw4_q1_allocation"
 METHODS = {"1.1": "Freezing layers", "1.2": "Adapters", "1.3": "LoRA", "1.4": "VeRA"}
 FULL = "Full fine-tuning"
 
@@ -75,7 +77,42 @@ def solve(params: FinetuningParams) -> Answer:
     }
     parts["1.4"] = _with_frozen(parts["1.4"], params)
     full = _part(FULL, peft.layer_groups(), peft.N_LAYER, params)
-    return Answer({**parts, "comparison": _comparison(parts, full), "optional": _training_step(params)})
+    answer = {**parts, "comparison": _comparison(parts, full), "optional": _training_step(params)}
+    recording = params.recordings.get(ALLOCATION)
+    if recording and _same_model(recording, params):
+        answer["measured"] = _measured(recording, answer["comparison"])
+    return Answer(answer)
+
+
+def _same_model(recording: Recording, params: FinetuningParams) -> bool:
+    """Whether a recording was made with the sizes and conventions of this answer, so that they may stand side by side."""
+    sizes = ("n_layers", "n_top_layers", "d_model", "n_heads", "rank")
+    made = recording.parameters
+    element = {"float16": 2, "bfloat16": 2, "float32": 4}[made["dtype"]] == params.conventions.bytes_per_element
+    biases = made["adapter_biases"] == params.conventions.adapter_biases
+    return element and biases and all(made[size] == getattr(params, size) for size in sizes)
+
+
+def _measured(recording: Recording, comparison: Part) -> Part:
+    """Bytes predicted beside the bytes of the tensors' storages and, on a GPU, what torch's allocator handed out."""
+    rows = []
+    methods = ("full", "freezing", "adapters", "lora", "vera")
+    for method, predicted in zip(methods, comparison.tables["bytes"].rows, strict=True):
+        for kind, expected in (("parameters", predicted[1]), ("gradients", predicted[2])):
+            rows.append(
+                (predicted[0], kind, expected, *(_counted(recording, method, kind, by) for by in ("storage", "allocator")))
+            )
+    machine = Table(
+        header=("Device", "Recorded", "Torch"), rows=((recording.device, recording.date, recording.versions["torch"]),)
+    )
+    header = ("Method", "Of", "Predicted", "Stored", "Allocated")
+    return Part(title="Measured", tables={"bytes": Table(header=header, rows=tuple(rows)), "machine": machine})
+
+
+def _counted(recording: Recording, method: str, kind: str, counted_by: str) -> Value | None:
+    """Bytes of the trainable tensors; None where the device has no allocator that counts."""
+    found = list(recording.find("bytes", method=method, kind=kind, counted_by=counted_by))
+    return int(found[0].median) if found else None
 
 
 def _part(title: str, groups: list[Group], n_layers: sympy.Symbol, params: FinetuningParams) -> Part:
@@ -147,9 +184,12 @@ def _flops(title: str, cost: StepCost, params: FinetuningParams) -> tuple[Step, 
 
 def verify(params: FinetuningParams, answer: Answer) -> Iterator[Check]:
     """Build the four methods as torch modules and with peft; count parameters, .grad bytes and FLOPs."""
+    from generators.oracles.allocation import verify_allocation
     from generators.oracles.finetuning import verify_finetuning
 
-    return verify_finetuning(params, answer)
+    yield from verify_finetuning(params, answer)
+    if "measured" in answer.parts:
+        yield from verify_allocation(params.recordings[ALLOCATION], answer)
 
 
 def draw(params: FinetuningParams, answer: Answer) -> dict[str, Figure]:
@@ -189,4 +229,5 @@ QUESTION = Question(
     solve=solve,
     verify=verify,
     draw=draw,
+    recordings=(ALLOCATION,),
 )
