@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from generators.answer import Answer, Check
 from generators.oracles.compare import same, same_rows
@@ -34,7 +34,7 @@ def verify_allocation(recording: Recording, answer: Answer) -> Iterator[Check]:
             yield same(what, samples[method, "parameters", "allocator"], found, f"blocks of {BLOCK_BYTES} B, tensor by tensor")
 
 
-def _tensors(made: Mapping[str, int]) -> dict[str, list[int]]:
+def _tensors(made: Mapping[str, Any]) -> dict[str, list[int]]:
     """Bytes of every trainable tensor of the methods whose tensors are small, by method."""
     width, rank, layers, element = made["d_model"], made["rank"], made["n_layers"], 4 if made["dtype"] == "float32" else 2
     return {
