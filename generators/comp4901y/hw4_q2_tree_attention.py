@@ -9,8 +9,10 @@ import sympy
 from pydantic import Field, model_validator
 
 from generators.answer import Answer, Check, Figure, Part, Step, Table, step
-from generators.params import Params, PositiveInt, Text
+from generators.measure import Recording
+from generators.params import MeasuredParams, Params, PositiveInt, Text
 from generators.question import Question
+from generators.topics.measured import in_ms
 from generators.topics.prefix_tree import (
     Tree,
     ancestor_mask,
@@ -23,6 +25,7 @@ from generators.topics.prefix_tree import (
 )
 
 MAX_NODES = 64
+BATCHES = "hw4_q2_tree_batch"
 T, S, k, C, N_LAYER, D, E = sympy.symbols("T S k C N_layer D e", positive=True)
 
 
@@ -67,7 +70,7 @@ class Model(Params):
     context_len: Annotated[int, Field(ge=0)]
 
 
-class TreeParams(Params):
+class TreeParams(MeasuredParams):
     """Candidates of 2.1 and Medusa heads of 2.2."""
 
     candidates: Annotated[list[list[Text]], Field(min_length=1)]
@@ -112,12 +115,30 @@ def solve(params: TreeParams) -> Answer:
     medusa = tree_of_heads(params.medusa.root, params.medusa.guesses)
     apart = [len(candidate) for candidate in params.candidates]
     apart_medusa = [len(path(medusa, leaf)) for leaf in leaves(medusa)]
-    return Answer(
-        {
-            "2.1": _part("Candidates of an assistant model", drafted, apart, params),
-            "2.2": _part("Medusa heads", medusa, apart_medusa, params),
-        }
-    )
+    parts = {
+        "2.1": _part("Candidates of an assistant model", drafted, apart, params),
+        "2.2": _part("Medusa heads", medusa, apart_medusa, params),
+    }
+    recording = params.recordings.get(BATCHES)
+    if recording and all(recording.parameters[name] == made for name, made in params.model_dump(exclude={"conventions"}).items()):
+        parts["measured"] = _measured(recording)
+    return Answer(parts)
+
+
+def _measured(recording: Recording) -> Part:
+    """Tokens, times and cache of the tree's batch beside the candidates run apart, as one padded batch and in turn."""
+    rows = []
+    for launched in recording.find("seconds", launch="kernel by kernel"):
+        at = {name: launched.at[name] for name in ("part", "way")}
+        graph, cache = recording.one("seconds", launch="graph", **at), recording.one("cache_bytes", **at)
+        times = (in_ms(launched)[0], in_ms(graph)[0])
+        rows.append((at["part"], at["way"], int(launched.at["tokens"]), *times, int(cache.median)))
+    run = (recording.device, recording.date, recording.versions["torch"], str(recording.parameters["dtype"]))
+    tables = {
+        "batches": Table(header=("Part", "Way", "Tokens", "Launched", "Graph", "Cache"), rows=tuple(rows)),
+        "machine": Table(header=("Device", "Recorded", "Torch", "Element type"), rows=(run,)),
+    }
+    return Part(title="Measured", tables=tables)
 
 
 def _part(title: str, tree: Tree, apart: list[int], params: TreeParams) -> Part:
@@ -171,8 +192,12 @@ def _saving(nodes: int, apart: list[int], params: TreeParams) -> dict[str, Step]
 def verify(params: TreeParams, answer: Answer) -> Iterator[Check]:
     """Compare every pair of prefixes by brute force, and a transformer under the mask with each candidate alone."""
     from generators.oracles.tree_attention import verify_trees
+    from generators.oracles.tree_batch import verify_batches
 
-    return verify_trees(params, answer)
+    numbered = Answer({label: part for label, part in answer.parts.items() if label != "measured"})
+    yield from verify_trees(params, numbered)
+    if "measured" in answer.parts:
+        yield from verify_batches(params.recordings[BATCHES], answer)
 
 
 def draw(params: TreeParams, answer: Answer) -> dict[str, Figure]:
@@ -181,7 +206,8 @@ def draw(params: TreeParams, answer: Answer) -> dict[str, Figure]:
     from generators.figures.tree import tree_figure
 
     figures = {}
-    for label, part in answer.parts.items():
+    for label in ("2.1", "2.2"):
+        part = answer[label]
         figures[f"tree_{label}"] = tree_figure(part.tables["tree"])
         figures[f"mask_{label}"] = mask_figure(part.tables["mask"], params.conventions.rows)
     return figures
@@ -194,4 +220,5 @@ QUESTION = Question(
     solve=solve,
     verify=verify,
     draw=draw,
+    recordings=(BATCHES,),
 )
