@@ -12,8 +12,8 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 from generators.answer import Check
 from generators.decoding.speculative import Speculative
 
-NEW_TOKENS = 32
-DRAFT_LENS = (1, 3, 6)
+NEW_TOKENS = 20
+DRAFT_LENS = (1, 4)
 DRAWS = 60_000
 LEAST_P = 0.001
 STANDARD_ERRORS = 4
@@ -33,6 +33,9 @@ def small_pair() -> tuple[Any, Any]:
     target, draft = pair
     kept = draft.state_dict().keys()
     draft.load_state_dict({name: weight for name, weight in target.state_dict().items() if name in kept})
+    with torch.no_grad():  # a weak second layer, so that drafts are accepted more often than not
+        for weight in target.gpt_neox.layers[1].parameters():
+            weight.mul_(0.5)
     return target, draft
 
 
