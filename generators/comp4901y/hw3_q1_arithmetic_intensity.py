@@ -9,7 +9,8 @@ import sympy
 from pydantic import Field, model_validator
 
 from generators.answer import Answer, Check, Figure, Math, Part, Step, Table, Value, rational, step
-from generators.params import Params, PositiveExact, PositiveInt, Text
+from generators.measure import Recording
+from generators.params import MeasuredParams, Params, PositiveExact, PositiveInt, Text
 from generators.question import Question
 from generators.topics.roofline import Product, attainable_share, ridge_point
 
@@ -32,7 +33,7 @@ class Accelerator(Params):
     source: Text
 
 
-class InferenceParams(Params):
+class InferenceParams(MeasuredParams):
     """Sizes of the layer and the accelerators its products are placed on."""
 
     seq_len: PositiveInt
@@ -75,6 +76,7 @@ DECODE = {
     "up": Product(ONE, D, 4 * D),
     "down": Product(ONE, 4 * D, D),
 }
+PRODUCTS = "hw3_q1_products"
 SHORT_NAMES = {"projection": "projections", "score": "QKᵀ", "weighting": "score·V", "up": "FFN up", "down": "FFN down"}
 
 
@@ -123,7 +125,42 @@ def solve(params: InferenceParams) -> Answer:
     """Fill both forms and place each product on every accelerator's roofline."""
     prefill = _phase("Prefill", PREFILL, PREFILL_FORM, params)
     decode = _phase("Decode, first token", DECODE, DECODE_FORM, params)
-    return Answer({"1.1": prefill, "1.2": decode, "roofline": _roofline(params, prefill, decode)})
+    parts = {"1.1": prefill, "1.2": decode, "roofline": _roofline(params, prefill, decode)}
+    recording = params.recordings.get(PRODUCTS)
+    if recording and _same_products(recording, params):
+        parts["measured"] = _measured(recording, parts)
+    return Answer(parts)
+
+
+def _same_products(recording: Recording, params: InferenceParams) -> bool:
+    """Whether a recording timed the products of this answer."""
+    made, conventions = recording.parameters, params.conventions
+    element = {"float16": 2, "bfloat16": 2, "float32": 4}[made["dtype"]]
+    sizes = all(made[size] == getattr(params, size) for size in ("seq_len", "d_model", "n_heads"))
+    return sizes and element == conventions.bytes_per_element and conventions.flops_per_multiply_add == 2
+
+
+def _measured(recording: Recording, parts: Mapping[str, Part]) -> Part:
+    """Each product's median time and rate beside the roofline of the measured copy bandwidth and matrix rate."""
+    copy, square = recording.one("seconds", ceiling="copy"), recording.one("seconds", ceiling="matrix product")
+    bandwidth, rate = float(copy.at["bytes"]) / copy.median, float(square.at["flops"]) / square.median
+    rows = []
+    for phase, label in (("prefill", "1.1"), ("decode", "1.2")):
+        for name, short in SHORT_NAMES.items():
+            timed = recording.one("seconds", phase=phase, product=name)
+            flops = 2 * float(timed.at["batch"]) * float(timed.at["m"]) * float(timed.at["k"]) * float(timed.at["n"])
+            ceiling = min(rate, bandwidth * float(rational(parts[label][f"{name}_intensity"].value)))
+            achieved = flops / timed.median
+            rows.append((f"{phase}: {short}", 1e6 * timed.median, achieved / 1e12, ceiling / 1e12, 100 * achieved / ceiling))
+    steps = {
+        "bandwidth": Step(what="measured copy bandwidth", symbol="W", value=bandwidth / 1e9, unit="GB/s"),
+        "rate": Step(what="measured matrix rate", symbol="F_{\\max}", value=rate / 1e12, unit="TFLOP/s"),
+        "ridge": Step(what="measured ridge point", symbol="I^*", value=rate / bandwidth, unit="FLOP/B"),
+    }
+    header = ("Product", "Median", "Rate", "Roofline", "Share of roofline")
+    run = (recording.device, recording.date, recording.versions["torch"])
+    machine = Table(header=("Device", "Recorded", "Torch"), rows=(run,))
+    return Part(title="Measured", steps=steps, tables={"products": Table(header=header, rows=tuple(rows)), "machine": machine})
 
 
 def _phase(title: str, products: Mapping[str, Product], form: list[Row], params: InferenceParams) -> Part:
@@ -208,8 +245,11 @@ def _listed(numbers: list[str]) -> str:
 def verify(params: InferenceParams, answer: Answer) -> Iterator[Check]:
     """Count every product with torch in a real layer on meta tensors."""
     from generators.oracles.layer_products import verify_intensities
+    from generators.oracles.measured_products import verify_products
 
-    return verify_intensities(params, answer)
+    yield from verify_intensities(params, answer)
+    if "measured" in answer.parts:
+        yield from verify_products(params.recordings[PRODUCTS], answer)
 
 
 def draw(params: InferenceParams, answer: Answer) -> dict[str, Figure]:
@@ -229,4 +269,5 @@ QUESTION = Question(
     solve=solve,
     verify=verify,
     draw=draw,
+    recordings=(PRODUCTS,),
 )
