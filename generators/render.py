@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -163,19 +164,26 @@ def table(
     names: Mapping[str, str] | None = None,
     unit: str = "",
     tokens: bool = False,
+    rounded: bool = False,
 ) -> Markup:
     """A table with the unit of each column (else `unit`), relative widths for print, columns left out or renamed.
 
-    With `tokens`, text such as t13 is shown as t₁₃.
+    With `tokens`, text such as t13 is shown as t₁₃; `rounded` shows numbers without their exact fractions.
     """
     if tokens:
         content = _with_subscripts(content)
     kept = [i for i, name in enumerate(content.header) if name not in drop]
     header = [str(content.header[i]) for i in kept]
+    if rounded:
+        content = Table(header=content.header, rows=tuple(tuple(map(_as_float, row)) for row in content.rows))
     cells = [[_cell(row[i], (units or {}).get(str(content.header[i]), unit)) for i in kept] for row in content.rows]
     numeric = [all(not isinstance(row[i], str | Math) for row in content.rows) for i in kept]
     shown = [escaped((names or {}).get(name, name)) for name in header]
     return Markup(pipe_table(shown, cells, right=numeric, widths=widths))
+
+
+def _as_float(cell: Cell) -> Cell:
+    return float(cell) if isinstance(cell, Fraction) else cell
 
 
 def one_line(line: Step) -> Markup:
