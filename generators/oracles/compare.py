@@ -26,7 +26,7 @@ def _brief(shown: str) -> str:
     return shown if len(shown) <= 60 else f"{shown[:12]}…{shown[-12:]} ({len(shown)} characters)"
 
 
-def same_formulas(what: str, triples: Sequence[Formula], sizes: Mapping[str, int], by: str) -> Check:
+def same_formulas(what: str, triples: Sequence[Formula], sizes: Mapping[str, int | Fraction], by: str) -> Check:
     """Compare formulas with counts at other sizes than the answer's; a failed check names the first that differs."""
     where = ", ".join(f"{name} = {size}" for name, size in sizes.items())
     for name, formula, found in triples:
@@ -49,13 +49,13 @@ def same_rows(what: str, published: Table, found: Sequence[Sequence[Cell]], by: 
     return Check(what=what, published=size, found=f"{len(rows)} equal rows", by=by, passed=len(rows) == len(published.rows))
 
 
-def at_sizes(formula: sympy.Expr, sizes: Mapping[str, int]) -> sympy.Expr:
+def at_sizes(formula: sympy.Expr, sizes: Mapping[str, int | Fraction]) -> sympy.Expr:
     """Evaluate a formula with its symbols named as in `sizes`."""
     return _substituted(formula, tuple((symbol, sizes[str(symbol)]) for symbol in formula.free_symbols))
 
 
 @lru_cache(maxsize=4096)
-def _substituted(formula: sympy.Expr, sizes: tuple[tuple[sympy.Symbol, int], ...]) -> sympy.Expr:
+def _substituted(formula: sympy.Expr, sizes: tuple[tuple[sympy.Symbol, int | Fraction], ...]) -> sympy.Expr:
     """The same formulas meet the same sizes in every check of an answer of which one number was changed."""
     return formula.subs(dict(sizes))
 
