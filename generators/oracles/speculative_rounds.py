@@ -1,0 +1,166 @@
+"""Rounds of speculative decoding by brute force: every draft and fate added up, and many rounds drawn with torch."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from itertools import pairwise, product
+
+import torch
+
+Rows = Mapping[str, Mapping[str, Fraction]]
+"""The probability of each next token, by the token before."""
+Words = tuple[str, ...]
+Numbers = tuple[tuple[Fraction, ...], ...]
+
+
+@dataclass(frozen=True)
+class Models:
+    """Target and draft over one vocabulary, hashable so that what is found can be kept."""
+
+    vocabulary: Words
+    target_rows: Numbers
+    draft_rows: Numbers
+
+    def _named(self, numbers: Numbers) -> Rows:
+        words = self.vocabulary
+        return {before: dict(zip(words, row, strict=True)) for before, row in zip(words, numbers, strict=True)}
+
+    @property
+    def target(self) -> Rows:
+        """The target by words."""
+        return self._named(self.target_rows)
+
+    @property
+    def draft(self) -> Rows:
+        """The draft by words."""
+        return self._named(self.draft_rows)
+
+
+def redrawn(p: Mapping[str, Fraction], q: Mapping[str, Fraction]) -> dict[str, Fraction]:
+    """What p has beyond q, scaled to sum to 1."""
+    over = {x: p[x] - min(p[x], q[x]) for x in p}
+    return {x: share / sum(over.values()) for x, share in over.items()}
+
+
+def one_round(target: Rows, draft: Rows, first: str, n: int) -> dict[Words, Fraction]:
+    """Add up the probability of every draft of n tokens, every place of the first rejection, and every last token."""
+    found: dict[Words, Fraction] = defaultdict(Fraction)
+    for drafted in product(target, repeat=n):
+        befores = (first, *drafted)
+        weight = chance(draft, befores)
+        for kept, before in enumerate(befores):
+            if not weight:
+                break
+            ends, weight = _ended(target[before], draft[before], drafted[kept] if kept < n else None, weight)
+            for last, share in ends.items():
+                found[(*drafted[:kept], last)] += share
+    return {sequence: share for sequence, share in found.items() if share}
+
+
+def _ended(
+    p: Mapping[str, Fraction], q: Mapping[str, Fraction], drafted: str | None, weight: Fraction
+) -> tuple[dict[str, Fraction], Fraction]:
+    """How the round ends here with each last token, and the weight with which it goes on; `drafted` is none at the end."""
+    if drafted is None:
+        return {x: weight * p[x] for x in p}, Fraction(0)
+    lost = weight * (q[drafted] - min(p[drafted], q[drafted])) / q[drafted]
+    return ({x: lost * share for x, share in redrawn(p, q).items()} if lost else {}), weight - lost
+
+
+def chance(rows: Rows, sequence: Sequence[str]) -> Fraction:
+    """The probability of all tokens but the first, each after the one before."""
+    share = Fraction(1)
+    for before, x in pairwise(sequence):
+        share *= rows[before][x]
+    return share
+
+
+@dataclass(frozen=True)
+class Enumerated:
+    """Sequences of n + 1 tokens, how many of them are equally likely both ways, and the mean length of a round."""
+
+    possible: int
+    equal: int
+    mean: Fraction
+
+
+@lru_cache(maxsize=8)
+def enumerated(models: Models, first: str, n: int) -> Enumerated:
+    """Let rounds follow each other until n + 1 tokens stand, with every way this may happen."""
+    target, draft = models.target, models.draft
+    rounds = {before: one_round(target, draft, before, n) for before in target}
+    unfinished: dict[Words, Fraction] = {(first,): Fraction(1)}
+    finished: dict[Words, Fraction] = defaultdict(Fraction)
+    while unfinished:
+        so_far, weight = unfinished.popitem()
+        for emitted, share in rounds[so_far[-1]].items():
+            longer = (*so_far, *emitted)[: n + 2]
+            held = finished if len(longer) == n + 2 else unfinished
+            held[longer] = held.get(longer, Fraction(0)) + weight * share
+    alone = {(first, *sequence): chance(target, (first, *sequence)) for sequence in product(target, repeat=n + 1)}
+    possible = {sequence: share for sequence, share in alone.items() if share}
+    equal = sum(finished[sequence] == share for sequence, share in possible.items())
+    mean = sum((len(sequence) * share for sequence, share in rounds[first].items()), Fraction(0))
+    return Enumerated(len(possible), equal, mean)
+
+
+@lru_cache(maxsize=8)
+def counted_pairs(models: Models, first: str, n: int, n_sequences: int, seed: int, *, again_from_target: bool) -> torch.Tensor:
+    """How often each pair of first and second token is emitted (V×V) in `n_sequences` seeded runs.
+
+    `again_from_target` draws a rejected token again from the target itself, which is wrong.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    target, draft = (
+        torch.tensor([list(map(float, row)) for row in rows], dtype=torch.float64)
+        for rows in (models.target_rows, models.draft_rows)
+    )
+    start = torch.full((n_sequences,), models.vocabulary.index(first))
+    kept, one = _many_rounds(target, draft, start, n, generator, again_from_target=again_from_target)
+    _, two = _many_rounds(target, draft, one[:, 0], n, generator, again_from_target=again_from_target)
+    second = torch.where(kept == 0, two[:, 0], one[:, 1])
+    size = len(models.vocabulary)
+    return torch.bincount(one[:, 0] * size + second, minlength=size * size).view(size, size)
+
+
+def _many_rounds(
+    target: torch.Tensor, draft: torch.Tensor, start: torch.Tensor, n: int, generator: torch.Generator, *, again_from_target: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Kept tokens of each round, and what it emits (rounds × (n + 1)); what stands behind the last token means nothing."""
+    befores = [start]
+    for _ in range(n):
+        befores.append(_picked(draft[befores[-1]], generator))
+    before, drafted = torch.stack(befores[:-1], 1), torch.stack(befores[1:], 1)
+    p, q = target[before, drafted], draft[before, drafted]
+    fits = torch.rand(p.shape, generator=generator, dtype=p.dtype) * q < p
+    kept = fits.long().cumprod(1).sum(1)
+    place = torch.stack(befores, 1).gather(1, kept[:, None])[:, 0]
+    from_target = (kept == n)[:, None] | torch.tensor(again_from_target)
+    last = _picked(torch.where(from_target, target[place], (target[place] - draft[place]).clamp(min=0)), generator)
+    emitted = torch.cat([drafted, last[:, None]], 1).scatter(1, kept[:, None], last[:, None])
+    return kept, emitted
+
+
+def _picked(weights: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """One place a row, in proportion to the row's weights, which need not sum to 1."""
+    ends = weights.cumsum(1)
+    number = torch.rand(len(weights), 1, generator=generator, dtype=weights.dtype) * ends[:, -1:]
+    return (number >= ends).sum(1).clamp(max=weights.shape[1] - 1)
+
+
+def chi_square_tail(counts: torch.Tensor, shares: torch.Tensor) -> float:
+    """The probability of counts at least as far off when `shares` (of the same shape, summing to 1) are true."""
+    expected = (shares * counts.sum()).double().flatten()
+    observed = counts.double().flatten()
+    possible = expected > 0
+    if observed[~possible].sum() > 0:
+        return 0.0
+    freedom = int(possible.sum()) - 1
+    if freedom == 0:
+        return 1.0
+    statistic = ((observed - expected)[possible] ** 2 / expected[possible]).sum()
+    return float(torch.special.gammaincc(torch.tensor(freedom / 2, dtype=torch.float64), statistic / 2))

@@ -1,0 +1,1 @@
+"""Companions to the lectures of UT Austin."""
