@@ -93,10 +93,17 @@ def entries() -> dict[QuestionId, Mapping[str, Any]]:
         for slug in known:
             if slug not in table:
                 raise ParameterError(f"{shown(path)}: {slug}: the entry is missing, generators/{course}/{slug}.py needs it")
+        for slug in sorted(table, key=_place):
             if not isinstance(table[slug], dict):
                 raise ParameterError(f"{shown(path)}: {slug}: must be a mapping of fields (got {table[slug]!r})")
             found[QuestionId(course, slug)] = table[slug]
     return found
+
+
+def _place(slug: str) -> str:
+    """What a slug sorts by: questions by number; pages of one lecture alike, so that they stay as `params.yml` has them."""
+    lecture = _LECTURE.fullmatch(slug)
+    return lecture["assignment"] if lecture else slug
 
 
 class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
