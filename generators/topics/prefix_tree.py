@@ -79,3 +79,11 @@ def ancestor_mask(tree: Tree) -> tuple[tuple[int, ...], ...]:
 def transpose(mask: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
     """Rows become columns: from rows of ancestors to rows of queries and back."""
     return tuple(zip(*mask, strict=True))
+
+
+def subtree(tree: Tree, kept: Sequence[int]) -> Tree:
+    """The tree of the `kept` positions in their old order; it must hold the parent of each of its nodes but the root."""
+    order = sorted(kept)
+    place = {old: new for new, old in enumerate(order)}
+    nodes = (tree[old] for old in order)
+    return tuple(Node(node.token, None if node.parent is None else place[node.parent], node.depth) for node in nodes)

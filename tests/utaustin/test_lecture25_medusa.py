@@ -1,0 +1,147 @@
+"""Sizes and trees worked out by hand, better trees looked for by force, and every rule of the parameters."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from fractions import Fraction
+from itertools import combinations
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from generators.answer import Answer, rational
+from generators.catalog import entries, find, load_params, load_question
+from generators.errors import ParameterError
+from generators.topics.medusa import by_reach, reach
+from generators.topics.prefix_tree import Node, Tree, subtree, tree_of_heads
+from tests.conftest import worked_out
+
+SLUG = "lecture25_medusa"
+ID = f"utaustin/{SLUG}"
+F = Fraction
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {**deepcopy(dict(entries()[find(ID)])), **changes}
+
+
+def solved(changed: dict[str, Any]) -> Answer:
+    """Solve an entry, and require that every check passes."""
+    question_id = find(ID)
+    question = load_question(question_id)
+    params = load_params(question_id, question, changed)
+    answer = question.solve(params)
+    assert [check for check in question.verify(params, answer) if not check.passed] == []
+    return answer
+
+
+def heads(*shares: list[str]) -> list[dict[str, Any]]:
+    return [{"guesses": [f"g{i}" for i in range(len(head))], "accuracies": head} for head in shares]
+
+
+def test_sizes() -> None:
+    part = worked_out(ID)[2]["1"]
+    assert part["head"].value == 147_849_216  # 4096² + 4096 · 32000
+    assert part["model"].value == 6_738_415_616  # 32·(4·4096² + 3·4096·11008 + 2·4096) + 2·4096·32000 + 4096
+    assert part["bytes"].value == 1_182_793_728  # 2 · 4 · 147849216
+    assert part["flops"].value == 1_182_793_728  # 2 · 4 · (4096² + 4096·32000)
+    assert part["slower"].value == 1 + F(4 * 147_849_216, 6_738_415_616 - 4096 * 32000 - 65 * 4096)
+
+
+def test_a_bias_is_one_value_a_width() -> None:
+    conventions = {"head_bias": True, "bytes_per_value": 4, "flops_per_multiply_add": 1}
+    part = solved(entry(conventions=conventions))["1"]
+    assert part["head"].value == 147_849_216 + 4096
+    assert part["bytes"].value == 4 * 4 * (147_849_216 + 4096)
+    assert part["flops"].value == 4 * 147_849_216
+
+
+def test_full_trees() -> None:
+    """Rates of two guesses a head are .72 .62 .5 .4."""
+    rows = worked_out(ID)[2]["2"].tables["widths"].rows
+    assert rows[0] == (1, F(6, 10), F(5, 10), F(4, 10), F(3, 10), 4, 1, F(2056, 1000))  # 1 + .6 + .3 + .12 + .036
+    assert rows[1][5:7] == (30, 16)  # 2 + 4 + 8 + 16
+    assert rows[1][7] == 1 + F(72, 100) * (1 + F(62, 100) * (1 + F(5, 10) * (1 + F(4, 10))))
+
+
+def test_the_first_nodes_that_join() -> None:
+    rows = worked_out(ID)[2]["3"].tables["growth"].rows[:6]
+    assert [(row[1], row[3]) for row in rows] == [
+        ("the root", 1),
+        ("to", F(6, 10)),
+        ("to the", F(3, 10)),
+        ("home", F(12, 100)),  # as likely as what follows, but further up
+        ("to the house", F(12, 100)),  # .6 · .5 · .4
+        ("to his", F(72, 1000)),  # .6 · .12
+    ]
+    assert rows[5][4] == F(2212, 1000)  # 1 + .6 + .3 + .12 + .12 + .072
+
+
+def test_two_heads_by_hand() -> None:
+    """Shares 1/2, 1/4 and 1/2, 1/4: 1 + 3/4 + 9/16 in full; the best two nodes are g0 (1/2) and g0 g0 or g1 (1/4 each)."""
+    answer = solved(entry(heads=heads(["1/2", "1/4"], ["1/2", "1/4"]), n_nodes=2))
+    assert answer["2"]["tokens"].value == F(37, 16)
+    assert answer["3"]["tokens"].value == F(7, 4)
+    assert answer["3"]["share"].value == F(12, 21)  # 3/4 of 21/16
+    assert answer["3"].tables["tree"].column("Token") == ("ran", "g0", "g1")
+
+
+def test_subtree_renumbers_parents() -> None:
+    tree = tree_of_heads("r", [["a", "b"], ["c", "d"]])
+    assert subtree(tree, [0, 2, 6]) == (Node("r", None, 0), Node("b", 0, 1), Node("d", 1, 2))
+
+
+def is_closed(tree: Tree, kept: tuple[int, ...]) -> bool:
+    return 0 in kept and all(tree[node].parent is None or tree[node].parent in kept for node in kept)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.lists(st.integers(1, 9), min_size=2, max_size=2), min_size=2, max_size=3), st.integers(1, 4))
+def test_no_subtree_of_as_many_nodes_is_better(weights: list[list[int]], n_nodes: int) -> None:
+    """Every choice of nodes that holds the parents of its nodes is tried."""
+    shares = [[F(weight, 20) for weight in sorted(head, reverse=True)] for head in weights]
+    tree = tree_of_heads("r", [["a", "b"]] * len(shares))
+    reached = reach(tree, shares, [["a", "b"]] * len(shares))
+    kept = by_reach(tree, reached)[: n_nodes + 1]
+    assert is_closed(tree, tuple(kept))
+    best = max(
+        sum((reached[node] for node in some), F(0))
+        for some in combinations(range(len(tree)), n_nodes + 1)
+        if is_closed(tree, some)
+    )
+    assert sum((reached[node] for node in kept), F(0)) == best
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(1, 9), min_size=2, max_size=2), min_size=1, max_size=4),
+    st.integers(1, 2),
+)
+def test_any_shares(weights: list[list[int]], n_nodes: int) -> None:
+    """All checks pass, and the pruned tree gives no more than the full one."""
+    shares = [[str(F(weight, 20)) for weight in sorted(head, reverse=True)] for head in weights]
+    answer = solved(entry(heads=heads(*shares), n_nodes=n_nodes))
+    assert rational(answer["3"]["tokens"].value) <= rational(answer["2"]["tokens"].value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"heads": heads(["0.5", "0.6"])}, "heads.0: accuracies: must not rise from one guess to the next (got 1/2, 3/5)"),
+        ({"heads": heads(["0.6", "0.5"])}, "heads.0: accuracies: must not sum to more than 1 (got 11/10)"),
+        ({"heads": [{"guesses": ["a", "a"], "accuracies": [0.5, 0.1]}]},
+         "heads.0: guesses: must not repeat a token (got ['a', 'a'])"),
+        ({"heads": [{"guesses": ["a"], "accuracies": [0.5, 0.1]}]}, "heads.0: accuracies: must be as many as guesses (got 2)"),
+        ({"heads": heads(["0.5", "0.1"], ["0.5"])}, "heads: head 2 must have 2 guesses like head 1 (got 1)"),
+        ({"heads": heads(*[["0.4", "0.3", "0.2"]] * 6)},
+         "heads: the full tree must have at most 400 nodes below the root (got 1092)"),
+        ({"n_nodes": 121}, "n_nodes: must be at most the 120 nodes of the full tree (got 121)"),
+        ({"n_nodes": 0}, "n_nodes: must be greater than 0 (got 0)"),
+    ],
+)  # fmt: skip
+def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError) as refusal:
+        solved(entry(**changes))
+    assert str(refusal.value) == f"generators/utaustin/params.yml: {SLUG}: {message}"
