@@ -10,18 +10,22 @@ from generators.figures.style import DASHES, FONT_PT, LIGHT, MARKERS, SERIES, ne
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import XAxis, YAxis
 
 LABEL_GAP = 0.065
 """Between the names of neighbouring lines, as a share of the picture's height."""
+WRITTEN_OUT = 100_000
+"""Numbers of an axis from here on, and below its inverse, stay powers."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A name, its points, and those of them that get a mark."""
+    """A name, its points, those of them that get a mark, and words beside places."""
 
     name: str
     points: list[tuple[float, float]]
     marked: tuple[tuple[float, float], ...] = ()
+    notes: tuple[tuple[float, float, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,9 @@ def line_figure(
         axes.plot(*zip(*line.points, strict=True), color=colour, linestyle=DASHES[number % 5], linewidth=1.6)
         if line.marked:
             axes.plot(*zip(*line.marked, strict=True), MARKERS[number % 5], color=colour, markersize=5.5, linestyle="none")
+        for place_x, place_y, note in line.notes:
+            axes.annotate(plain(note), (place_x, place_y), xytext=(4, -3), textcoords="offset points", ha="left",
+                          va="top", color=colour, fontsize=FONT_PT)  # fmt: skip
     _scale(axes, x, y)
     if guide is not None:
         axes.axvline(guide[0], color=LIGHT["faint"], linewidth=0.8, zorder=0)
@@ -58,15 +65,28 @@ def _scale(axes: Axes, x: Axis, y: Axis) -> None:
     from matplotlib.ticker import MaxNLocator
 
     for name, one, axis in (("x", x, axes.xaxis), ("y", y, axes.yaxis)):
-        if one.scale == "log":
-            axes.set(**{f"{name}label": f"{one.label} (log scale)"})
+        logarithmic = one.scale == "log"
+        axes.set(**{f"{name}label": f"{one.label} (log scale)" if logarithmic else one.label})
+        if logarithmic:
             getattr(axes, f"set_{name}scale")("log", base=one.base)
-        else:
-            axes.set(**{f"{name}label": one.label})
-            if one.whole:
-                axis.set_major_locator(MaxNLocator(integer=True))
+        elif one.whole:
+            axis.set_major_locator(MaxNLocator(integer=True))
         if one.limits is not None:
             axes.set(**{f"{name}lim": one.limits})
+        if logarithmic:
+            _plain_ticks(axis, one.base)
+
+
+def _plain_ticks(axis: XAxis | YAxis, base: int) -> None:
+    """Write a logarithmic axis' numbers out, at 1, 2 and 5 of each decade where there are few decades."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    if base == 10 and high < 1000 * low:
+        axis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
+    if high < WRITTEN_OUT and low * WRITTEN_OUT > 1:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}".replace(",", "\u2009")))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _name_ends(axes: Axes, lines: list[Line]) -> None:
