@@ -174,16 +174,21 @@ def table(
         content = _with_subscripts(content)
     kept = [i for i, name in enumerate(content.header) if name not in drop]
     header = [str(content.header[i]) for i in kept]
+    unit_of = [(units or {}).get(str(name), unit) for name in content.header]
     if rounded:
-        content = Table(header=content.header, rows=tuple(tuple(map(_as_float, row)) for row in content.rows))
-    cells = [[_cell(row[i], (units or {}).get(str(content.header[i]), unit)) for i in kept] for row in content.rows]
+        rows = tuple(tuple(map(_rounded, row, unit_of)) for row in content.rows)
+        content = Table(header=content.header, rows=rows)
+    cells = [[_cell(row[i], unit_of[i]) for i in kept] for row in content.rows]
     numeric = [all(not isinstance(row[i], str | Math) for row in content.rows) for i in kept]
     shown = [escaped((names or {}).get(name, name)) for name in header]
     return Markup(pipe_table(shown, cells, right=numeric, widths=widths))
 
 
-def _as_float(cell: Cell) -> Cell:
-    return float(cell) if isinstance(cell, Fraction) else cell
+def _rounded(cell: Cell, unit: str) -> Cell:
+    """The number without its exact form; a percentage has none."""
+    if unit != "%" and (isinstance(cell, Fraction) or (isinstance(cell, sympy.Expr) and cell.is_number)):
+        return float(cell)
+    return cell
 
 
 def one_line(line: Step) -> Markup:
