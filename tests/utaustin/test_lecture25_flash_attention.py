@@ -1,0 +1,146 @@
+"""The running softmax, tiles and traffic worked out by hand, and every rule of the parameters."""
+
+from __future__ import annotations
+
+import math
+from copy import deepcopy
+from fractions import Fraction
+from typing import Any
+
+import pytest
+import sympy
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from generators.answer import Answer
+from generators.catalog import entries, find, load_params, load_question
+from generators.errors import ParameterError
+from generators.oracles.attention_tiles import RUNS, blocks, plain, standard_run, standard_walked, walked
+from generators.topics.attention_traffic import flash_traffic, standard_traffic
+from generators.topics.flash_attention import plain_output, running, tiled
+from tests.conftest import worked_out
+
+SLUG = "lecture25_flash_attention"
+ID = f"utaustin/{SLUG}"
+F = Fraction
+exp = sympy.exp
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {**deepcopy(dict(entries()[find(ID)])), **changes}
+
+
+def solved(changed: dict[str, Any]) -> Answer:
+    """Solve an entry, and require that every check passes."""
+    question_id = find(ID)
+    question = load_question(question_id)
+    params = load_params(question_id, question, changed)
+    answer = question.solve(params)
+    assert [check for check in question.verify(params, answer) if not check.passed] == []
+    question.draw(params, answer)
+    return answer
+
+
+def test_blocks_of_the_example() -> None:
+    """Scores 1 3 | 2 5 | 4 0: the second block raises the maximum by 2, the third does not."""
+    rows = worked_out(ID)[2]["1"].tables["blocks"].rows
+    assert [row[2] for row in rows] == [3, 5, 5]
+    assert [row[3] for row in rows] == [None, exp(-2), 1]
+    assert rows[0][4] == 1 + exp(-2)
+    assert rows[1][4] == 1 + exp(-2) + exp(-3) + exp(-4)  # e⁻²(1 + e⁻²) + e⁻³ + 1
+    assert rows[2][4] == 1 + exp(-1) + exp(-2) + exp(-3) + exp(-4) + exp(-5)
+    assert rows[0][5:] == (1 + 4 * exp(-2), 2)  # values (4, 0) at e⁻² and (1, 2) at 1
+
+
+def test_weights_that_are_fractions() -> None:
+    """Scores ln 1, ln 2, ln 4, ln 1 in blocks of two: m = ln 2, ln 4; ℓ = 3/2 and then 1/2 · 3/2 + 1 + 1/4."""
+    scores = [sympy.log(weight) for weight in (1, 2, 4, 1)]
+    values = [[sympy.Integer(number)] for number in (8, 4, 2, 0)]
+    states = running(scores, values, 2, exp)
+    assert [state.total for state in states] == [F(3, 2), 2]
+    assert [state.weighted for state in states] == [(8,), (6,)]  # 8/2 + 4, and 8/2 + 2
+    assert states[-1].output == (3,)  # (8 + 8 + 8 + 0) / 8
+    assert plain_output(scores, values, exp) == (3,)
+
+
+def test_scores_too_large_for_exponentials_of_floats() -> None:
+    """Without the maximum e¹⁰⁰⁰ would overflow."""
+    states = running([1000.0, 1001.0], [[1.0], [3.0]], 1, math.exp)
+    assert states[-1].output[0] == pytest.approx((math.exp(-1) + 3) / (math.exp(-1) + 1), rel=1e-15)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 3), st.integers(1, 10), st.integers(1, 10), st.integers(0, 1000))
+def test_any_tiles_give_torch_attention(length: int, width: int, rows: int, columns: int, seed: int) -> None:
+    numbers = torch.randint(-300, 301, (3, length, width), generator=torch.Generator().manual_seed(seed))
+    q, k, v = ([[F(int(x), 100) for x in row] for row in matrix] for matrix in numbers)
+    found = torch.tensor([[float(x) for x in state.output] for state in tiled(q, k, v, rows, columns)], dtype=torch.float64)
+    torch.testing.assert_close(found, plain(*(numbers.double() / 100)), rtol=1e-12, atol=1e-12)
+
+
+def test_traffic() -> None:
+    """N = 4096, d = 64, 192 KiB in FP16: M = 98304, blocks of 384 and 64, 11 passes."""
+    part = worked_out(ID)[2]["3"]
+    assert [part[name].value for name in ("outer", "inner", "passes")] == [384, 64, 11]
+    assert part["standard_reads"].value == 2 * (3 * 4096 * 64 + 2 * 4096**2)
+    assert part["standard_writes"].value == 2 * (4096 * 64 + 2 * 4096**2)
+    assert part["flash_reads"].value == 2 * (2 * 4096 * 64 + 11 * (2 * 4096 * 64 + 2 * 4096))
+    assert part["flash_writes"].value == 2 * 12 * (4096 * 64 + 2 * 4096)
+    assert part["held"].value == 2 * 384 * 64 + 2 * 64 * 64 + 384 * 64 + 2 * 64
+
+
+def test_traffic_with_queries_outer() -> None:
+    conventions = {"loop_order": "queries_outer", "bytes_per_element": 4, "flops_per_multiply_add": 1}
+    part = solved(entry(conventions=conventions))["3"]
+    assert part["outer"].value == 192  # 49152 elements over 4 · 64
+    assert part["flash_reads"].value == 4 * (4096 * 64 + 22 * 2 * 4096 * 64)  # 22 passes of 192 rows
+    assert part["flash_writes"].value == 4 * (4096 * 64 + 4096)
+
+
+@pytest.mark.parametrize("order", ["keys_outer", "queries_outer"])
+@settings(max_examples=15, deadline=None)
+@given(length=st.integers(1, 20), width=st.integers(1, 5), sram=st.integers(4, 200))
+def test_formulas_runs_and_walks_count_alike(order: Any, length: int, width: int, sram: int) -> None:
+    """What real tensors copy is what the walk over tiles and the formula say, and the run attends rightly."""
+    q, k, v = torch.randn(3, length, width, generator=torch.Generator().manual_seed(length), dtype=torch.float64)
+    run = RUNS[order](q, k, v, *blocks(width, sram))
+    walk = walked(length, width, sram, order)
+    formula = flash_traffic(order, length, width, walk.passes)
+    assert (run.reads, run.writes) == (walk.reads, walk.writes) == (formula.reads, formula.writes)
+    torch.testing.assert_close(run.output, plain(q, k, v), rtol=1e-12, atol=1e-12)
+    standard, counted = standard_traffic(length, width), standard_run(q, k, v)
+    assert (counted.reads, counted.writes) == standard_walked(length, width) == (standard.reads, standard.writes)
+
+
+def test_arithmetic_and_time() -> None:
+    part = worked_out(ID)[2]["4"]
+    assert part["forward"].value == 4 * 4096**2 * 64
+    assert part["flash"].value == 14 * 4096**2 * 64
+    standard, ours = part.tables["times"].rows
+    assert standard[1] == F(4 * 4096**2 * 64, 2 * (4 * 4096**2 + 4 * 4096 * 64))
+    assert standard[2] == F(4 * 4096**2 * 64 * 10**6, 312 * 10**12)
+    assert (standard[5], ours[5]) == ("memory", "arithmetic")
+
+
+@pytest.mark.parametrize(
+    ("field", "changes", "message"),
+    [
+        ("example", {"values": [[1]]}, "values: must be as many as scores (got 1)"),
+        ("example", {"values": [[1]] * 5 + [[1, 2]]}, "values: must be of one length (got [1, 2])"),
+        ("example", {"block_len": 6}, "block_len: must be less than the 6 scores (got 6)"),
+        ("traffic", {"seq_lens": [512, 256]}, "seq_lens: must rise from each to the next (got [512, 256])"),
+        ("traffic", {"sram_kib": [64, 64]}, "sram_kib: must rise from each to the next (got [64, 64])"),
+        ("traffic", {"seq_len": 0}, "must be greater than 0 (got 0)"),
+        ("tiles", {"block_rows": 0}, "must be greater than 0 (got 0)"),
+        ("conventions", {"loop_order": "rows"}, "must be 'keys_outer' or 'queries_outer' (got 'rows')"),
+    ],
+)
+def test_bad_parameters(field: str, changes: dict[str, Any], message: str) -> None:
+    bad = entry()
+    bad[field].update(changes)
+    with pytest.raises(ParameterError) as refusal:
+        solved(bad)
+    text = str(refusal.value)
+    assert text.startswith(f"generators/utaustin/params.yml: {SLUG}: {field}")
+    assert text.endswith(message)
