@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BY = "torch, meta tensors"
 TIMED = "torch, every product timed"
 COUNTED = "torch, bytes of tensors added up"
-BISECTED = "bisection on torch's products"
+BISECTED = "torch, bisection on its products"
 DTYPES = {2: torch.float16, 4: torch.float32}
 OTHER_SIZES = {"N_layer": 3, "D": 12, "n_H": 4, "V": 50, "n": 7}
 OTHER_BATCH = 5
@@ -191,7 +191,7 @@ def _check_batches(params: BatchingParams, bench: Bench, part: Part) -> Check:
 def _check_limits(params: BatchingParams, bench: Bench, part: Part) -> Iterator[Check]:
     context, clock = params.context_len, bench.clock
     one = stepped(bench.model, 1, context)
-    yield same("3, ridge point", part["ridge"].value, clock.peak / clock.bandwidth, "the time of a byte over that of a FLOP")
+    yield same("3, ridge point", part["ridge"].value, clock.peak / clock.bandwidth, "arithmetic: the time of a byte over that of a FLOP")
     yield same("3, balanced batch", part["balanced"].value, Fraction(one.weight_bytes, one.cache_bytes), COUNTED)
     yield same("3, largest batch", part["fitting"].value, bench.largest(context), COUNTED)
     rows: list[tuple[Cell, ...]] = []
@@ -206,7 +206,7 @@ def _check_limits(params: BatchingParams, bench: Bench, part: Part) -> Iterator[
         ("balanced batch", part["balanced"].formula, Fraction(OTHER_BYTES["M_weights"], OTHER_BYTES["M_cache"])),
         ("largest batch", part["fitting"].formula, len(range(OTHER_BYTES["M_cache"], small + 1, OTHER_BYTES["M_cache"]))),
     ]
-    yield same_formulas("3, formulas", triples, OTHER_BYTES, "bytes counted one sequence at a time")
+    yield same_formulas("3, formulas", triples, OTHER_BYTES, "enumeration: one sequence more each time")
     yield from _check_compute_bound(bench, part)
 
 

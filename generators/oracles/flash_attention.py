@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from generators.utaustin.lecture25_flash_attention import FlashParams
 
 VERSION = torch.__version__.split("+")[0]
-AT_ONCE = f"torch {VERSION}, softmax over all scores at once"
-ATTENTION = f"torch {VERSION}, scaled_dot_product_attention"
+AT_ONCE = f"torch, version {VERSION}, softmax over all scores at once"
+ATTENTION = f"torch, version {VERSION}, scaled_dot_product_attention"
 WALKED = "enumeration: every copy of every tile"
 COPIED = "torch, every copied tensor counted"
 AUTOGRAD = "torch, products of forward and backward"
@@ -125,7 +125,7 @@ def _check_sum_formulas(params: FlashParams, part: Part, count: int) -> Check:
         formula = sympy.sympify(part[f"sum_{number}"].formula)
         published.append(_evaluated(formula, tuple((symbol, at[str(symbol)]) for symbol in formula.free_symbols)))
         found.append(math.fsum(math.exp(score - tops[number]) for score in scores[: number * length]))
-    return close("1, rules of the running sums at other scores and maxima", published, found, "all keys so far, added up")
+    return close("1, rules of the running sums at other scores and maxima", published, found, "enumeration: all keys so far")
 
 
 @lru_cache(maxsize=64)
@@ -200,7 +200,7 @@ def _check_blocks(params: FlashParams, part: Part) -> Iterator[Check]:
     one = _walked(params, params.traffic.seq_len, params.accelerator.sram_kib)
     for name, found in (("outer", one.outer), ("inner", one.inner), ("passes", one.passes)):
         yield same(f"3, {part[name].what}", part[name].value, found, WALKED)
-    yield same("3, elements in SRAM", part["held"].value, _held(params, width, sram), "shapes of the tensors of a tile")
+    yield same("3, elements in SRAM", part["held"].value, _held(params, width, sram), "torch, shapes of a tile's tensors")
     other = walked(*OTHER_SIZES.values(), params.conventions.loop_order)
     triples: list[Formula] = [
         ("outer block", part["outer"].formula, other.outer),
@@ -270,7 +270,7 @@ def _check_arithmetic(params: FlashParams, part: Part) -> Iterator[Check]:
         what="4, gradients with the scores formed again",
         published=f"equal to {TOLERANCE:g}",
         found=f"largest difference {off:.1e}",
-        by=f"torch {VERSION}, autograd",
+        by=f"torch, version {VERSION}, autograd",
         passed=off <= TOLERANCE,
     )
     yield _check_times(params, part, found["forward"])

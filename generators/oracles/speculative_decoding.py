@@ -152,7 +152,7 @@ def _check_samples(params: SpeculativeParams, models: Models, part: Part) -> Ite
     """Many seeded rounds must fit the published distribution; drawing again from p must not, where that shows."""
     shares = _pair_shares(models, part.tables["one_token"])
     simulation, n = params.simulation, params.n_drafted
-    by = f"torch {torch.__version__.split('+')[0]}, chi-square on {simulation.n_sequences} runs, seed {simulation.seed}"
+    by = f"torch, version {torch.__version__.split('+')[0]}, chi-square on {simulation.n_sequences} runs, seed {simulation.seed}"
     for wrong in (False, True):
         if wrong and rational(part["bias"].value) < VISIBLE:
             continue

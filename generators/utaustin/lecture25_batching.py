@@ -178,7 +178,7 @@ def _limits(params: BatchingParams) -> Part:
     at = {WEIGHTS: weights, CACHE: cache, MEMORY: params.memory_bytes}
     steps = {
         "ridge": Step(what="ridge point", symbol="I^*", value=exact(ridge), unit="FLOP/B"),
-        "balanced": step("batch whose caches weigh as much as the weights", r"b_=", WEIGHTS / CACHE, at),
+        "balanced": step("batch whose caches weigh as much as the weights", r"b_{\text{even}}", WEIGHTS / CACHE, at),
         "fitting": step("largest batch that fits", r"b_{\text{max}}", sympy.floor((MEMORY - WEIGHTS) / CACHE), at),
     }
     flops, element = conventions.flops_per_multiply_add, conventions.bytes_per_element
