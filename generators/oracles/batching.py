@@ -191,7 +191,9 @@ def _check_batches(params: BatchingParams, bench: Bench, part: Part) -> Check:
 def _check_limits(params: BatchingParams, bench: Bench, part: Part) -> Iterator[Check]:
     context, clock = params.context_len, bench.clock
     one = stepped(bench.model, 1, context)
-    yield same("3, ridge point", part["ridge"].value, clock.peak / clock.bandwidth, "arithmetic: the time of a byte over that of a FLOP")
+    yield same(
+        "3, ridge point", part["ridge"].value, clock.peak / clock.bandwidth, "arithmetic: the time of a byte over that of a FLOP"
+    )
     yield same("3, balanced batch", part["balanced"].value, Fraction(one.weight_bytes, one.cache_bytes), COUNTED)
     yield same("3, largest batch", part["fitting"].value, bench.largest(context), COUNTED)
     rows: list[tuple[Cell, ...]] = []
