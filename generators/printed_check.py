@@ -13,9 +13,11 @@ from generators.submission import Document
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
 
-_RAW_TEX = re.compile(r"\\[A-Za-z]{2,}|\$\$")
-_ESCAPED_TEX = re.compile(r"&#92;[A-Za-z]{2,}|&#36;&#36;")
+_RAW_TEX = re.compile(r"\\[A-Za-z]{2,}|\$|[_^]\{")
+_ESCAPED_TEX = re.compile(r"&#92;[A-Za-z]{2,}|&#36;|&#9[45];&#123;")
 """The same in the Markdown, where text from parameters is meant to look like TeX."""
+
+_PAGE_NUMBER = re.compile(r"\d+ / \d+$")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ def check_printed(content: bytes, document: Document) -> None:
     texts = [page.get_textpage().get_text_bounded() for page in pdf]
     _check_text(document, texts)
     headings = _headings(pdf)
+    if document.opening and (not headings or (headings[0].text, headings[0].page) != (document.opening, 0)):
+        _fail(document, "page 1", document.opening, headings[0].text if headings else "no heading")
     starts = _check_starts(document, headings, texts)
     for (title, labels), start, end in zip(document.questions, starts, [*starts[1:], len(texts)], strict=True):
         _check_parts(document, title, labels, [h for h in headings if start <= h.page < end])
@@ -56,7 +60,7 @@ def _check_text(document: Document, texts: list[str]) -> None:
         for raw in _RAW_TEX.findall(text):
             if not any(one.startswith(raw) for one in meant):
                 _fail(document, f"page {number}", "no raw TeX", raw)
-        if not text.strip():
+        if not _PAGE_NUMBER.sub("", " ".join(text.split()).removeprefix(document.header)).strip():
             _fail(document, f"page {number}", "text", "an empty page")
 
 

@@ -8,13 +8,20 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from generators.catalog import TEMPLATES
+from generators.catalog import ROOT, TEMPLATES
 from generators.errors import RenderError
 from generators.glyphs import font_folder
 from generators.submission import Document
 
 STANDARD: Literal["ua-1"] = "ua-1"
-OWN_FILES = (Path(__file__), TEMPLATES / "_pdf.lua", TEMPLATES / "_pdf.typ.j2")
+OWN_FILES = (
+    Path(__file__),
+    Path(__file__).parent / "glyphs.py",
+    Path(__file__).parent / "figures" / "style.py",
+    TEMPLATES / "_pdf.lua",
+    TEMPLATES / "_pdf.typ.j2",
+    ROOT / "requirements.lock",
+)
 """What a PDF's look depends on besides its document."""
 
 

@@ -46,8 +46,12 @@ def build_site(entries: Entries, tell: Tell) -> None:
     write_whole(new / "answers.json", answers_json(worked_out).encode())
     _write_search_index(new)
     put_in_place(new, SITE)
-    stamp.finished("site", inputs, [*(path for path in sorted(SITE.rglob("*")) if path.is_file()), *pdfs])
+    stamp.finished("site", inputs, [*_files(SITE), *_files(PAGES), CONFIG, *pdfs])
     tell(f"wrote site/ with {len(worked_out)} questions")
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
 def _prepare() -> None:

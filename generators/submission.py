@@ -32,17 +32,22 @@ class Document:
     pictures: Mapping[str, str]
     questions: Sequence[tuple[str, Sequence[str]]]
     """Heading and part headings of each question, in order."""
+    opening: str = ""
+    """The heading of a page that stands before the questions."""
 
 
-def _as_text(value: Any) -> Any:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+def _quoted(value: Any) -> Any:
+    """YAML reads 012345 as an octal number, so that a bare number could print as another one."""
+    if value is not None and not isinstance(value, str):
+        raise ValueError("must be written in quotes")
+    return value
 
 
 class Student(Params):
     """Who signs; what is absent stays a blank line."""
 
     name: Text | None = None
-    student_id: Annotated[Text | None, BeforeValidator(_as_text)] = None
+    student_id: Annotated[Text | None, BeforeValidator(_quoted)] = None
     signature: Text | None = None
 
 
@@ -87,6 +92,7 @@ def document(path: str, question_ids: Sequence[QuestionId], units: Mapping[Quest
             for question_id in question_ids
             for name, svg in units[question_id]["figures"].items()
         },
+        opening="Agreement" if sheet.printed == "theory" else "",
         questions=[(units[question_id]["title"], _part_headings(units[question_id])) for question_id in question_ids],
     )
 

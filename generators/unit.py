@@ -7,7 +7,7 @@ from typing import Any
 
 from generators.answer import Answer, Check, Figure
 from generators.catalog import QuestionId, load_params, load_question
-from generators.errors import CheckFailed, ProjectError, RenderError
+from generators.errors import CheckFailed, ParameterError, ProjectError, RenderError
 from generators.export import exported
 from generators.render import body
 
@@ -46,7 +46,12 @@ def _drawn(question_id: QuestionId, draw: Any) -> Mapping[str, Figure]:
 
 def verified(question_id: QuestionId, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Solve, and run every check; the first that fails raises CheckFailed."""
-    checks = run_checks(question_id, entry)
+    try:
+        checks = run_checks(question_id, entry)
+    except (RuntimeError, OverflowError, MemoryError) as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        where = f"generators/{question_id.course}/params.yml: {question_id.slug}"
+        raise ParameterError(f"{where}: sizes must be small enough to be checked (got {reason})") from error
     for check in checks:
         if not check.passed:
             raise CheckFailed(f"{question_id}: {check.what}: published {check.published}, found {check.found} by {check.by}")

@@ -65,7 +65,7 @@ class Medusa(Params):
 class Model(Params):
     """The model whose key-value cache the saving is stated for."""
 
-    n_layers: PositiveInt
+    n_layers: Annotated[int, Field(gt=0, le=10_000)]
     d_model: PositiveInt
     context_len: Annotated[int, Field(ge=0)]
 
