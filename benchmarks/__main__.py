@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.jsonl"
 _COPIED = ("generators", "templates", "docs", "mkdocs.yml", "requirements.lock")
@@ -37,6 +39,19 @@ def copy_project(folder: Path) -> None:
             shutil.copytree(source, folder / name, ignore=_LEFT_OUT)
         else:
             shutil.copyfile(source, folder / name)
+
+
+def keep_questions(folder: Path, prefixes: Sequence[str]) -> None:
+    """Leave only the questions whose ids start with one of the prefixes."""
+    for params in folder.glob("generators/*/params.yml"):
+        entries = yaml.safe_load(params.read_text(encoding="utf-8"))
+        kept = {slug: entry for slug, entry in entries.items() if f"{params.parent.name}/{slug}".startswith(tuple(prefixes))}
+        for slug in entries.keys() - kept.keys():
+            (params.parent / f"{slug}.py").unlink()
+        params.write_text(yaml.safe_dump(kept, sort_keys=False), encoding="utf-8")
+        if not kept:
+            params.unlink()
+            (params.parent / "course.yml").unlink()
 
 
 def clear(folder: Path) -> None:
@@ -63,12 +78,14 @@ def main(arguments: Sequence[str]) -> None:
     """Measure, print medians, and with --keep append them to results.jsonl."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--only", nargs="+", default=[""], metavar="ID", help="prefixes of the questions to build")
     parser.add_argument("--keep", action="store_true", help=f"append to {RESULTS.relative_to(ROOT)}")
     options = parser.parse_args(arguments)
     record: dict[str, object] = {"date": datetime.date.today().isoformat(), "machine": machine(), "runs": options.runs}
     with tempfile.TemporaryDirectory(prefix="answers-bench-") as name:
         folder = Path(name)
         copy_project(folder)
+        keep_questions(folder, options.only)
         for command in ("site", "pdf"):
             for state, before in (("cold", clear), ("nothing changed", lambda folder: None)):
                 samples = measured(folder, command, options.runs, before)
