@@ -11,7 +11,7 @@ import pytest
 from generators.answer import Answer
 from generators.catalog import QuestionId, entries, find, load_params, load_question
 from generators.params import Params
-from tests.project import Project, hostile_parameters
+from tests.project import HOSTILE, TAME, Project, text_parameters
 
 IDS = [str(question_id) for question_id in entries()]
 
@@ -37,8 +37,17 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="session")
 def hostile(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The same with parameters that mean something to every language they are rendered into."""
-    project = built.copy(tmp_path_factory.mktemp("hostile"))
-    hostile_parameters(project)
+    return _with_texts(built.copy(tmp_path_factory.mktemp("hostile")), HOSTILE)
+
+
+@pytest.fixture(scope="session")
+def tame(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The same with as many plain words in the same places."""
+    return _with_texts(built.copy(tmp_path_factory.mktemp("tame")), TAME)
+
+
+def _with_texts(project: Project, texts: tuple[str, ...]) -> Project:
+    text_parameters(project, texts)
     done = project.run("site")
     assert done.returncode == 0, done.stderr
     return project

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 _UNSEEN = {"script", "style", "template"}
+_ESCAPE = re.compile(r"\\(?:[nrt'\"\\]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+
+
+def without_escapes(text: str) -> str:
+    """The text of a page on which a program's output stands as Python literals, without their escapes."""
+    return _ESCAPE.sub("", text) if "as a Python literal" in text else text
 
 
 class Page(HTMLParser):

