@@ -168,7 +168,7 @@ def load_params(question_id: QuestionId, question: Question[Any], entry: Mapping
     if question.recordings:
         from generators.recorded import shown_recordings
 
-        params = params.with_recordings(shown_recordings(recordings_folder(question_id), question.recordings))
+        params = params.with_recordings(*shown_recordings(recordings_folder(question_id), question.recordings))
     checked: Params = params
     return checked
 

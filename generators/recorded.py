@@ -1,8 +1,8 @@
-"""Which recordings a question shows: those of one device, a GPU's before a CPU's."""
+"""Which recordings a question shows: those of each kind of device apart, a GPU's before a CPU's."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from generators.errors import RecordingError
@@ -21,20 +21,24 @@ def paths(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Path]]:
     return {kind: {name: folder / f"{name}.{kind}.json" for name in names} for kind in KINDS}
 
 
-def shown_recordings(folder: Path, names: Sequence[str]) -> dict[str, Recording]:
-    """The recordings of the kind of device that has most of them, CUDA where both have as many.
+def shown_recordings(folder: Path, names: Sequence[str]) -> tuple[dict[str, Recording], dict[str, Recording]]:
+    """The recordings of the kind of device that has most of them, CUDA where both have as many, then those of the other kind.
 
-    Two devices are never mixed: recordings of different ones raise RecordingError.
+    Two devices are never mixed: recordings of different ones of a kind raise RecordingError.
     """
     existing = {
         kind: {name: path for name, path in of_kind.items() if path.is_file()} for kind, of_kind in paths(folder, names).items()
     }
-    chosen = max(existing, key=lambda kind: len(existing[kind]))
-    found = {name: load(path) for name, path in existing[chosen].items()}
+    first, second = sorted(KINDS, key=lambda kind: -len(existing[kind]))
+    return _of_one_device(folder, first, existing[first]), _of_one_device(folder, second, existing[second])
+
+
+def _of_one_device(folder: Path, kind: str, existing: Mapping[str, Path]) -> dict[str, Recording]:
+    found = {name: load(path) for name, path in existing.items()}
     devices = sorted({recording.device for recording in found.values()})
     if len(devices) > 1:
         raise RecordingError(
             f"{folder.name}: device: {', '.join(found)} must be of one device (got {'; '.join(devices)}); "
-            f"renew all with `{command_of(' '.join(names), chosen)}`"
+            f"renew all with `{command_of(' '.join(found), kind)}`"
         )
     return found
