@@ -20,6 +20,7 @@ from generators.errors import RenderError
 from generators.figures.style import subscripted
 from generators.page import escaped, pipe_table
 from generators.params import Params
+from generators.wording import counted, noun
 
 Medium = Literal["site", "pdf"]
 
@@ -48,7 +49,7 @@ def environment() -> jinja2.Environment:
     env.filters.update(
         equation=equation, formula=formula, value=value, table=table, result=result, tex=tex, token=token, sentence=sentence
     )
-    env.filters.update(one_line=one_line, tensor=tensor, statement=statement, derivation=derivation)
+    env.filters.update(noun=noun, counted=counted, one_line=one_line, tensor=tensor, statement=statement, derivation=derivation)
     return env
 
 
@@ -112,12 +113,16 @@ def _context(
 
 
 def _conventions(params: Params) -> list[tuple[str, str, Any]]:
-    """Name, description and value of every convention in force."""
+    """Name, description and value of every convention in force; a choice of true or false reads yes or no."""
     held: Params | None = getattr(params, "conventions", None)
     if held is None:
         return []
     fields = type(held).model_fields
-    return [(name, fields[name].description or name, getattr(held, name)) for name in fields]
+    values = {name: getattr(held, name) for name in fields}
+    words = {True: "yes", False: "no"}
+    return [
+        (name, fields[name].description or name, words[one] if isinstance(one, bool) else one) for name, one in values.items()
+    ]
 
 
 def image(source: str, figure: Figure) -> Markup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,8 +35,11 @@ def compose(question_id: QuestionId, entry: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _drawn(question_id: QuestionId, draw: Any) -> Mapping[str, Figure]:
+    """Draw; a warning is a failure too, as matplotlib only warns when labels leave no room for the picture."""
     try:
-        figures: Mapping[str, Figure] = draw()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            figures: Mapping[str, Figure] = draw()
     except ProjectError:
         raise
     except Exception as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
+from importlib import import_module
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -18,12 +20,14 @@ from markupsafe import Markup
 from pypdf import PdfReader
 
 from generators import render
-from generators.answer import Figure, Math, Step, Table
+from generators.answer import Answer, Figure, Math, Step, Table
+from generators.catalog import entries, load_question
 from generators.errors import RenderError
 from generators.figures.graph import label, laid_out, new_graph
-from generators.figures.style import DARK, LIGHT, dark, plain, spread, subscripted
+from generators.figures.style import DARK, LIGHT, dark, new_axes, plain, spread, subscripted, to_svg
 from generators.page import escaped
 from generators.params import Params
+from generators.unit import compose
 from tests.conftest import worked_out
 from tests.page_text import Page
 from tests.project import HOSTILE, Project
@@ -206,6 +210,24 @@ def test_a_broken_template_names_file_and_reason() -> None:
     assert str(refusal.value) == f"templates/{question_id.template}: KeyError: 'roofline'"
     with pytest.raises(RenderError, match=r"templates/comp4901y/hw3_q1_arithmetic_intensity\.md\.j2: UndefinedError: "):
         render.body(question_id, Params(), answer, {}, "site")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_picture_that_warns_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Matplotlib only warns when labels leave no room for the picture."""
+    question_id = worked_out("comp4901y/hw3_q1")[0]
+
+    def crowded(params: Params, answer: Answer) -> dict[str, Figure]:
+        drawing, axes = new_axes(height_in=1.0)
+        axes.text(0, 0, "x" * 200, rotation=90)
+        return {"roofline": Figure(svg=to_svg(drawing), caption="", alt="")}
+
+    question = load_question(question_id)
+    monkeypatch.setattr(import_module(question_id.module), "QUESTION", replace(question, draw=crowded))
+    with pytest.raises(RenderError) as refusal:
+        compose(question_id, entries()[question_id])
+    where = f"generators/{question_id}.py: draw: a figure failed: UserWarning: constrained_layout not applied"
+    assert str(refusal.value).startswith(where)
 
 
 def test_dark_pictures_use_the_dark_palette() -> None:

@@ -14,6 +14,7 @@ from generators.params import MeasuredParams, Params, PositiveInt
 from generators.question import Question
 from generators.topics import peft
 from generators.topics.peft import Group, StepCost
+from generators.wording import counted
 
 
 class Conventions(Params):
@@ -207,8 +208,8 @@ def draw(params: FinetuningParams, answer: Answer) -> dict[str, Figure]:
         y_label="trainable parameters, bytes (log scale)",
         marked_x=params.rank,
         caption="Bytes of trainable parameters, and as many again of gradients, over the rank R.",
-        alt=f"Trainable bytes against rank for {params.n_layers} layers of width {params.d_model}: adapters and LoRA "
-        "rise in proportion to R, VeRA stays almost flat far below them, freezing and full fine-tuning do not depend on R.",
+        alt=f"Trainable bytes against rank for {counted(params.n_layers, 'layer')} of width {params.d_model}: adapters "
+        "and LoRA rise with R times the width, VeRA with R alone, freezing and full fine-tuning do not depend on R.",
     )
     return {"bytes_over_rank": figure}
 

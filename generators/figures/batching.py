@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from generators.answer import Figure, Table, rational
 from generators.figures.lines import Axis, Line, line_figure
+from generators.wording import counted
 
 Point = tuple[int, float, float]
 """Batch, latency of a token in ms, and throughput in tokens/s."""
@@ -17,10 +18,10 @@ def trade_off_figure(curves: Mapping[int, list[Point]], named: int) -> Figure:
     for length, points in curves.items():
         places = [(latency, throughput) for _, latency, throughput in points]
         notes = tuple((x, y, str(batch)) for batch, x, y in points[:-1]) if length == named else ()
-        lines.append(Line(f"{length} tokens, up to {points[-1][0]}", places, tuple(places), notes))
+        lines.append(Line(f"{counted(length, 'token')}, up to {points[-1][0]}", places, tuple(places), notes))
     ends = "; ".join(
-        f"{length} tokens: from {points[0][2]:.0f} tokens/s at {points[0][1]:.3g} ms "
-        f"to {points[-1][2]:.0f} at {points[-1][1]:.3g} ms with {points[-1][0]} sequences"
+        f"{counted(length, 'token')}: from {points[0][2]:.0f} tokens/s at {points[0][1]:.3g} ms "
+        f"to {points[-1][2]:.0f} at {points[-1][1]:.3g} ms with {counted(points[-1][0], 'sequence')}"
         for length, points in curves.items()
     )
     return line_figure(

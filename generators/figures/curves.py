@@ -29,6 +29,8 @@ def log_log_figure(
     for number, curve in enumerate(curves):
         xs, ys = zip(*curve.points, strict=True)
         axes.plot(xs, ys, color=LIGHT[SERIES[number % 5]], linestyle=DASHES[number % 5], linewidth=1.6)
+        if len(xs) == 1:  # a line of one point shows nothing
+            axes.plot(xs, ys, MARKERS[number % 5], color=LIGHT[SERIES[number % 5]], markersize=5)
         if curve.dots:
             axes.plot(*zip(*curve.dots, strict=True), MARKERS[number % 5], color=LIGHT[SERIES[number % 5]], markersize=5)
         ends.append(math.log(ys[-1]))

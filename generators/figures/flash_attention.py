@@ -26,7 +26,7 @@ def length_figure(table: Table, marked: int) -> Figure:
         Axis("tokens N", scale="log", base=2),
         Axis("MiB of one head", scale="log"),
         caption="One head. Standard attention moves its N × N scores; those of FlashAttention never leave the chip.",
-        alt=f"Memory traffic over the length, both axes logarithmic. At {lengths[-1]:g} tokens: {ends}.",
+        alt=f"Memory traffic over the length, both axes logarithmic. At N = {lengths[-1]:g}: {ends}.",
         guide=(float(marked), f"N = {marked}"),
     )
 
@@ -42,7 +42,7 @@ def sram_figure(table: Table, standard: float, marked_kib: int) -> Figure:
         Axis("SRAM, KiB", scale="log", base=2),
         Axis("MiB of one head", scale="log"),
         caption="More memory on the chip makes larger blocks and fewer passes over the matrices in HBM.",
-        alt=f"Traffic falls from {moved[0]:.4g} MiB with {sizes[0]:g} KiB to {moved[-1]:.4g} MiB with {sizes[-1]:g} KiB; "
+        alt=f"Traffic goes from {moved[0]:.4g} MiB with {sizes[0]:g} KiB to {moved[-1]:.4g} MiB with {sizes[-1]:g} KiB; "
         f"standard attention moves {standard:.4g} MiB.",
         guide=(float(marked_kib), f"{marked_kib} KiB"),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from generators.answer import Figure, Table
 from generators.figures.style import FONT_PT, LIGHT, new_axes, plain, subscripted, to_svg
+from generators.wording import counted
 
 CELL_IN = 0.28
 
@@ -37,5 +38,5 @@ def mask_figure(table: Table, rows: str) -> Figure:
     return Figure(
         svg=to_svg(figure),
         caption=f"The mask as a picture: a filled square with 1 where the {meaning}.",
-        alt=f"{n} by {n} mask with {allowed} ones of {n * n}; the table below it says the same in text.",
+        alt=f"{n} by {n} mask with {counted(allowed, 'one')} of {n * n}; the table below it says the same in text.",
     )

@@ -6,6 +6,7 @@ from generators.answer import Figure, Table, rational
 from generators.figures.graph import label, laid_out, new_graph
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.style import FONT_PT, LIGHT
+from generators.wording import counted
 
 Points = list[tuple[float, float]]
 
@@ -25,14 +26,14 @@ def guesses_figure(table: Table) -> Figure:
     return Figure(
         svg=laid_out(graph),
         caption="The pruned tree. Below each guess stands the probability that it and all above it are right, rounded.",
-        alt=f"Tree diagram with {len(words)} nodes on {deepest + 1} levels below and with the root {words[0]}.",
+        alt=f"Tree diagram with {counted(len(words), 'node')} on {counted(deepest + 1, 'level')} from the root {words[0]} down.",
     )
 
 
 def growth_figure(full: Points, best: Points, n_nodes: int) -> Figure:
     """Draw expected tokens a step of full trees, with a mark each, and of the best tree of every size."""
     at = dict(best)[float(n_nodes)]
-    marks = "; ".join(f"{y:.3g} with {x:g} nodes" for x, y in full)
+    marks = "; ".join(f"{y:.3g} with {counted(int(x), 'node')}" for x, y in full)
     return line_figure(
         [Line("best trees", best, ((float(n_nodes), at),)), Line("full trees", full, tuple(full))],
         Axis("nodes below the root", scale="log"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from generators.answer import Figure, Table, rational
 from generators.figures.curves import Curve, log_log_figure
+from generators.wording import counted
 
 
 def operations_figure(runs: Table, width: int, length: int) -> Figure:
@@ -24,8 +25,8 @@ def operations_figure(runs: Table, width: int, length: int) -> Figure:
         x_label=f"words N (log scale); T = {length}, B = {width}",
         y_label="operations in a run (log scale)",
         caption="Lines are the formulas, marks what was counted in runs: comparisons of the three selections, and scores.",
-        alt=f"Operations against the number of words for {length} steps and beam width {width}, formulas as lines and counts as "
-        f"marks. At {last['N']} words: {last['Scores']} scores; comparisons counted: {compared}.",
+        alt=f"Operations against the number N of words for {counted(length, 'step')} and beam width {width}, formulas as lines, "
+        f"counts as marks. At N = {last['N']}, scores: {last['Scores']}; comparisons counted: {compared}.",
     )
 
 

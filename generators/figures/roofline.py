@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from generators.answer import Figure
@@ -10,6 +13,14 @@ from generators.figures.style import DASHES, FONT_PT, LIGHT, MARKERS, SERIES, ne
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+Named = tuple[str, float]
+"""A product's name, such as `decode: FFN up`, and its intensity."""
+
+LINE_SHARE = 0.031
+"""The height of a line of text, of the plot's width: upright labels stand side by side at this distance."""
+LETTER_SHARE = 0.02
+"""The width of a letter, of the plot's height."""
 
 
 @dataclass(frozen=True)
@@ -30,25 +41,20 @@ class Roof:
         return self.peak_tflops * 1000 / self.bandwidth_gb_per_s
 
 
-def roofline_figure(roofs: list[Roof], products: list[tuple[str, float]]) -> Figure:
-    """Draw every roof, and every product as a mark on each roof with a labelled guide."""
+def roofline_figure(roofs: list[Roof], products: list[Named]) -> Figure:
+    """Draw every roof, and every product as a mark on each roof with a guide; products close together share a label."""
     figure, axes = new_axes(height_in=4.3)
     axes.set(xscale="log", yscale="log")
     xs = [x for _, x in products]
     axes.set_xlim(min(0.5, min(xs) / 2), max(8 * max(roof.ridge for roof in roofs), 2.5 * max(xs)))
     for number, roof in enumerate(roofs):
         _draw_roof(axes, roof, number, products)
-    lowest = min(roof.attainable(min(xs)) for roof in roofs)
-    axes.set_ylim(lowest / 90, 1.6 * max(roof.peak_tflops for roof in roofs))
-    for names, intensity in grouped(products):
-        axes.axvline(intensity, color=LIGHT["faint"], linewidth=0.8, zorder=0)
-        axes.text(intensity, axes.get_ylim()[0] * 1.25, f" {names}", rotation=90, ha="right", va="bottom",
-                  color=LIGHT["ink"], fontsize=FONT_PT)  # fmt: skip
+    _label_products(axes, roofs, products)
     _name_roofs(axes, roofs)
     axes.set_xlabel("arithmetic intensity, FLOP/B (log scale)")
     axes.set_ylabel("attainable TFLOP/s (log scale)")
     bound = "; ".join(f"{roof.name} has its ridge at {roof.ridge:.0f} FLOP/B" for roof in roofs)
-    marks = ", ".join(f"{names} at {x:.4g}" for names, x in grouped(products))
+    marks = ", ".join(f"{name} at {x:.4g}" for name, x in products)
     return Figure(
         svg=to_svg(figure),
         caption="Every product on every roofline: left of a ridge the product waits for memory, right of it for arithmetic.",
@@ -56,7 +62,29 @@ def roofline_figure(roofs: list[Roof], products: list[tuple[str, float]]) -> Fig
     )
 
 
-def _draw_roof(axes: Axes, roof: Roof, number: int, products: list[tuple[str, float]]) -> None:
+def _label_products(axes: Axes, roofs: list[Roof], products: list[Named]) -> None:
+    """A guide at every intensity; left of each group's first one its names, which end below the lowest roof."""
+    low, high = axes.get_xlim()
+    groups = grouped(products, math.log(high / low))
+    labels = [joined([name for name, _ in group]) for group in groups]
+    top = 1.6 * max(roof.peak_tflops for roof in roofs)
+    roof_at = [min(roof.attainable(group[0][1]) for roof in roofs) for group in groups]
+    bottom = min(_bottom(label, height, top) for label, height in zip(labels, roof_at, strict=True))
+    axes.set_ylim(bottom, top)
+    for label, group in zip(labels, groups, strict=True):
+        for _, x in group:
+            axes.axvline(x, color=LIGHT["faint"], linewidth=0.8, zorder=0)
+        axes.text(group[0][1], bottom * (top / bottom) ** 0.02, label, rotation=90, ha="right", va="bottom",
+                  color=LIGHT["ink"], fontsize=FONT_PT)  # fmt: skip
+
+
+def _bottom(label: str, height: float, top: float) -> float:
+    """Where a logarithmic axis up to `top` must begin for the label to end below `height`."""
+    share = 0.05 + LETTER_SHARE * max(map(len, label.splitlines()))
+    return math.exp((math.log(height) - share * math.log(top)) / (1 - share))
+
+
+def _draw_roof(axes: Axes, roof: Roof, number: int, products: list[Named]) -> None:
     colour = LIGHT[SERIES[number]]
     low, high = axes.get_xlim()
     corners = [low, roof.ridge, high]
@@ -77,21 +105,28 @@ def _name_roofs(axes: Axes, roofs: list[Roof]) -> None:
     axes.legend(handles=handles, loc="upper left", frameon=False, fontsize=FONT_PT, labelcolor=LIGHT["ink"], handlelength=3.5)
 
 
-def grouped(products: list[tuple[str, float]]) -> list[tuple[str, float]]:
-    """Join the names of products whose guides would touch, within 8 percent; each group stands at its mean."""
-    groups: list[list[tuple[str, float]]] = []
-    for name, x in sorted(products, key=lambda pair: pair[1]):
-        if groups and x < 1.08 * groups[-1][0][1]:
-            groups[-1].append((name, x))
-        else:
-            groups.append([(name, x)])
-    return [(_joined([name for name, _ in group]), sum(x for _, x in group) / len(group)) for group in groups]
+def grouped(products: Sequence[Named], span: float) -> list[list[Named]]:
+    """Products by rising intensity, in groups whose labels do not touch on an axis of `span` = ln(highest/lowest)."""
+    groups = [[product] for product in sorted(products, key=lambda pair: pair[1])]
+    while True:
+        gaps = [math.log(right[0][1] / left[-1][1]) / span - _width(right) for left, right in pairwise(groups)]
+        if not gaps or min(gaps) >= 0:
+            return groups
+        first = gaps.index(min(gaps))
+        groups[first : first + 2] = [groups[first] + groups[first + 1]]
 
 
-def _joined(names: list[str]) -> str:
-    """`decode: a`, `decode: b` become `decode: a, b`; three and more `decode: 3 products`."""
-    phase, _, first = names[0].partition(": ")
-    if first and all(name.startswith(f"{phase}: ") for name in names):
-        rest = [name.removeprefix(f"{phase}: ") for name in names]
-        return f"{phase}: {len(rest)} products" if len(rest) > 2 else f"{phase}: {', '.join(rest)}"
-    return ", ".join(names)
+def _width(group: Sequence[Named]) -> float:
+    """What a group's label takes of the plot's width."""
+    return LINE_SHARE * (1 + joined([name for name, _ in group]).count("\n"))
+
+
+def joined(names: Sequence[str]) -> str:
+    """One line a phase: `decode: a`, `decode: b` become `decode: a, b`; three and more `decode: 3 products`."""
+    phases: dict[str, list[str]] = {}
+    for name in names:
+        phase, _, product = name.partition(": ")
+        phases.setdefault(phase, []).append(product)
+    return "\n".join(
+        f"{phase}: {', '.join(found) if len(found) < 3 else f'{len(found)} products'}" for phase, found in phases.items()
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from generators.answer import Figure, Table, rational
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.style import FONT_PT, LIGHT, new_axes, plain, to_svg
+from generators.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +50,7 @@ def rounds_figure(first: str, rounds: list[tuple[list[Token], list[Token]]]) -> 
             "Of each call the upper row is drafted, the lower one is what the target would say at each place. "
             "Light: both agree; dark: the target's own token, with which the call ends; dashed: rejected; pale: unused."
         ),
-        alt=f"Rows of tokens for {len(rounds)} calls; the text so far reads: {' '.join(words)}.",
+        alt=f"Rows of tokens for {counted(len(rounds), 'call')}; the text so far reads: {' '.join(words)}.",
     )
 
 

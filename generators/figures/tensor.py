@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from generators.answer import Figure
 from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, SERIES, new_axes, subscript, to_svg
+from generators.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +52,7 @@ def tensor_figure(tensor: Tensor, name: str, each_sample: bool, each_channel: bo
     return Figure(
         svg=to_svg(figure),
         caption=f"{name}: squares of one colour and pattern go into one mean and one variance, one of each a {kept}.",
-        alt=f"Blocks of {channels} by {features} squares, {samples} in all; statistics of {name} run over "
+        alt=f"Blocks of {channels} by {counted(features, 'square')}, {samples} in all; statistics of {name} run over "
         f"{over[each_sample, each_channel]}, so each {kept} has a colour and pattern of its own.",
     )
 

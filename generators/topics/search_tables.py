@@ -21,6 +21,7 @@ from generators.topics.beam_search import (
     scored_candidates,
 )
 from generators.topics.token_tree import Sequence, Tree
+from generators.wording import counted
 
 
 def written(sequence: Sequence) -> str:
@@ -30,7 +31,7 @@ def written(sequence: Sequence) -> str:
 
 def in_words(num_beams: int) -> str:
     """1 beam, 2 beams."""
-    return "1 beam" if num_beams == 1 else f"{num_beams} beams"
+    return counted(num_beams, "beam")
 
 
 def tree_table(tree: Tree, track: Track, weight: str) -> Table:

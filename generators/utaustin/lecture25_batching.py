@@ -28,6 +28,7 @@ from generators.topics.batching import (
     weight_values,
 )
 from generators.topics.roofline import ridge_point
+from generators.wording import counted
 
 RIDGE, WEIGHTS, CACHE, MEMORY = sympy.symbols("I^* M_weights M_cache M", positive=True)
 
@@ -80,7 +81,7 @@ class BatchingParams(Params):
         for length in self.context_lens:
             if largest_batch(self, length) < 1:
                 raise ValueError(
-                    f"accelerator: memory_gb must hold the weights and one sequence of {length} tokens "
+                    f"accelerator: memory_gb must hold the weights and one sequence of {counted(length, 'token')} "
                     f"(got {self.accelerator.memory_gb})"
                 )
         return self

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
+from math import log
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from generators.answer import Answer
 from generators.catalog import entries, find, load_params, load_question
 from generators.comp4901y.hw3_q1_arithmetic_intensity import DECODE, PREFILL, D, H, L, solve
 from generators.errors import ParameterError
+from generators.figures.roofline import LINE_SHARE, grouped, joined
+from generators.unit import compose
 from tests.conftest import worked_out
 
 SLUG = "hw3_q1_arithmetic_intensity"
@@ -176,6 +179,42 @@ ACCELERATOR = {"name": "one", "peak_tflops": 1, "bandwidth_gb_per_s": 1, "source
 
 
 SHOWN = "must be one line of characters that pictures and PDFs can show"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"seq_len": seq_len} for seq_len in (1, 2, 16, 131072, 10**9)),
+        {"d_model": 32},
+        {"d_model": 10**9, "n_heads": 1},
+        {"seq_len": 1, "d_model": 1, "n_heads": 1},
+        {"seq_len": 2, "d_model": 8, "n_heads": 2},
+    ],
+    ids=str,
+)
+def test_the_roofline_is_drawn_at_any_sizes(changes: dict[str, Any]) -> None:
+    """Its labels leave room for the plot: matplotlib would warn, and a warning is an error."""
+    question_id = find(PREFIX)
+    assert set(compose(question_id, {**entries()[question_id], **changes})["figures"]) == {"roofline"}
+
+
+@given(st.lists(st.floats(0.1, 1e4), min_size=10, max_size=10))
+def test_labels_of_products_do_not_touch(intensities: list[float]) -> None:
+    """Between a guide and the next group's first one there is room for that group's lines; no product is left out."""
+    products = [(f"{phase}: {n}", x) for (phase, n), x in zip(product(("prefill", "decode"), range(5)), intensities, strict=True)]
+    span = 12.0
+    groups = grouped(products, span)
+    assert sorted(one for group in groups for one in group) == sorted(products)
+    for left, right in pairwise(groups):
+        lines = joined([name for name, _ in right]).splitlines()
+        assert len(lines) * LINE_SHARE <= log(right[0][1] / left[-1][1]) / span
+        assert max(map(len, lines)) < 30
+
+
+def test_a_label_has_a_line_for_each_phase() -> None:
+    """More than two products of one phase are counted."""
+    assert joined(["prefill: a", "decode: b", "prefill: c"]) == "prefill: a, c\ndecode: b"
+    assert joined(["decode: a", "decode: b", "decode: c"]) == "decode: 3 products"
 
 
 def with_one(**changes: Any) -> dict[str, Any]:

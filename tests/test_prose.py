@@ -1,0 +1,102 @@
+"""What templates say stays true and grammatical when parameters are as small, as few or as even as they may be."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import pytest
+
+from generators.catalog import entries, find
+from generators.unit import compose
+from generators.wording import counted, noun
+
+ONE_OF_MANY = re.compile(
+    r"(?<![\d.,])(?<![+-] )\b1\$? (?:(?:input|drafted|more|Medusa) )?"
+    r"(?:tokens|heads|layers|sequences|candidates|copies|nodes|levels|calls|comparisons|beams|decimals|words|steps|blocks|tiles"
+    r"|additions|multiplications|guesses(?= a head)|squares|ones)\b"
+)
+"""One of what stands in the plural; not the 1 of T + 1 words."""
+TPU = {"name": "TPU", "peak_tflops": 1, "bandwidth_gb_per_s": 1000, "source": "made up"}
+COMP, IFT, UT = "comp4901y/", "ift6135/", "utaustin/"
+LEVEL = {"a": {"p": 0.5, "next": {"a": 0.5, "b": 0.5}}, "b": {"p": 0.5, "next": {"a": 0.5, "b": 0.5}}}
+TINY_LOW_RANK = {"d_model": 1, "rank": 1, "n_heads": 1, "context_len": 1, "quantized_bits": 2, "memory_headroom": 1}
+TINY_DECODING = {
+    "feasibility": {"vocabulary_size": 3, "length": 1, "sequences_per_second": 1, "other_vocabulary_sizes": []},
+    "counted": {"beam_width": 1, "length": 1, "vocabulary_sizes": [1, 2], "seed": 0},
+    "tree": {"a": -1},
+    "beam_width": 1,
+}
+SURE = {"a": [0, 1], "b": [1, 0]}
+TINY_SPECULATION = {
+    "vocabulary": ["a", "b"], "first": "a", "target": SURE, "draft": SURE, "n_drafted": 1, "n_greedy_calls": 1,
+    "sampling": {"seed": 0, "decimals": 1},
+    "gain": {"cost_ratio": 5, "acceptance_rates": [0], "longest_draft": 2},
+}  # fmt: skip
+
+EDGES: list[tuple[str, dict[str, Any], list[str]]] = [
+    (COMP + "hw3_q1", {"seq_len": 1, "d_model": 1, "n_heads": 1, "accelerators": [TPU]},
+     ["1 input token ($L$)", "1 head ($n_H$)", "TPU. Compute-bound: no row of prefill, no row of decode."]),
+    (COMP + "hw3_q2", {"tree": {"a": 1}, "num_beams": 1},
+     ["Every sequence of 1 token", "Search with 1 beam", "the best is kept;", "Step 1: 1 candidate ",
+      "the tree has 1 sequence."]),
+    (COMP + "hw3_q2", {"tree": LEVEL, "num_beams": 1}, ["With 1 beam a sequence that no other exceeds is found."]),
+    (COMP + "hw3_q2", {"num_beams": 27}, ["the 27 best are kept, all where there are fewer;"]),
+    (COMP + "hw4_q1",
+     {"n_layers": 1, "n_top_layers": 1, "d_model": 1, "n_heads": 1, "rank": 1, "batch_size": 1, "seq_len": 1},
+     ["A batch of $B = 1$ sequence of $L = 1$ token;"]),
+    (COMP + "hw4_q2",
+     {"candidates": [["t1"]], "medusa": {"root": "t1", "heads": [["a"]], "top_k": 1},
+      "model": {"n_layers": 1, "d_model": 1, "context_len": 1}},
+     ["for 1 candidate of an assistant", "1 Medusa head with the top guess of each", "hold 1 copy of its cache", "stands once;"]),
+    (COMP + "hw4_q2",
+     {"candidates": [["a", "b"], ["c", "b"]], "conventions": {"tokens": "repeatable", "rows": "queries"}},
+     ["so a token stands twice only behind different prefixes;", "which is shown here."]),
+    (IFT + "a2_q1", {"tensor": [[[1]]]}, ["$N = 1$ sample, $C = 1$ channel and $F = 1$ feature."]),
+    (IFT + "a2_q2", TINY_DECODING,
+     ["Yes, but only at sizes as small as these.", "1$ sequence a second", "Step 1: 1 candidate ", "happens to find a sequence",
+      "with one beam that changes nothing", "from this score on: $-1$ at step 1."]),
+    (IFT + "a2_q2", {"beam_width": 8}, ["No. With", "from this score on: any at step 1, any at step 2, $-9.7$ at step 3."]),
+    (IFT + "a2_q2", {"tree": {"a": -1, "b": -1}, "beam_width": 1}, ["happens to find a sequence that no other exceeds, a."]),
+    (IFT + "a2_q3", {"time_steps": 1}, []),
+    (IFT + "a2_q4", TINY_LOW_RANK,
+     ["as QLoRA would store no less.", "than merged LoRA for 1 token.", "that the steps $\\Delta$ take"]),
+    (IFT + "a2_q4", {"memory_headroom": "9/10"},
+     ["as the fastest combination within the limit needs the", "as the limit is met without"]),
+    (UT + "lecture25_batching",
+     {"model": {"n_layers": 1, "d_model": 1, "n_heads": 1, "vocabulary_size": 1}, "context_len": 1, "other_context_lens": [],
+      "batch_sizes": [1, 2], "accelerator": {**TPU, "memory_gb": "30/1000000000"}},
+     ["The accelerator, TPU, has", "only one sequence fits into memory.", "has 1 layer of width 1, 1 head and"]),
+    (UT + "lecture25_flash_attention",
+     {"tiles": {"n_tokens": 2, "head_width": 1, "block_rows": 9, "block_columns": 9, "seed": 0},
+      "traffic": {"head_width": 1, "seq_len": 1, "seq_lens": [1, 2], "sram_kib": [1, 2]}},
+     ["1 tile of scores", "1 token; the accelerator, A100"]),
+    (UT + "lecture25_speculative_decoding", TINY_SPECULATION,
+     ["1 call gives 2 tokens", "1 of 1 drafted token,", "1 of 1 is exactly as likely", "have 1 decimal (seed",
+      "Beyond its best length"]),
+    (UT + "lecture25_medusa", {"heads": [{"guesses": ["x"], "accuracies": ["1/2"]}], "n_nodes": 1},
+     ["puts 1 more head on", "combinations of 1 guess a head make 1 node below", "The best tree of 1 node out of 1 gives"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("prefix", "changes", "said"), EDGES)
+def test_prose_at_the_edge_of_the_parameters(prefix: str, changes: dict[str, Any], said: list[str]) -> None:
+    """Numbers of one go with the singular, in captions and alternative texts too, and claims that no longer hold are not made."""
+    question_id = find(prefix)
+    text = " ".join(html.unescape(compose(question_id, {**entries()[question_id], **changes})["site"]).split())
+    assert not ONE_OF_MANY.findall(text)
+    for words in said:
+        assert words in text
+
+
+@pytest.mark.parametrize("question_id", entries(), ids=str)
+def test_prose_at_the_parameters_of_the_site(question_id: Any) -> None:
+    assert not ONE_OF_MANY.findall(html.unescape(compose(question_id, entries()[question_id])["site"]))
+
+
+def test_a_noun_goes_with_its_number() -> None:
+    """The singular goes with 1 alone."""
+    assert [counted(number, "token") for number in (0, 1, 2)] == ["0 tokens", "1 token", "2 tokens"]
+    assert [counted(number, "copy", "copies") for number in (1, 3)] == ["1 copy", "3 copies"]
+    assert noun(1, "is", "are") == "is"
