@@ -14,6 +14,7 @@ from generators.params import MeasuredParams, Params, PositiveExact, PositiveInt
 from generators.question import Question
 from generators.topics.roofline import Product, attainable_share, ridge_point
 
+SIZES = ("seq_len", "d_model", "n_heads")
 L, D, n_H, H = sympy.symbols("L D n_H H", positive=True)
 
 
@@ -123,24 +124,33 @@ DECODE_FORM: list[Row] = [
 
 def solve(params: InferenceParams) -> Answer:
     """Fill both forms and place each product on every accelerator's roofline."""
-    prefill = _phase("Prefill", PREFILL, PREFILL_FORM, params)
-    decode = _phase("Decode, first token", DECODE, DECODE_FORM, params)
-    parts = {"1.1": prefill, "1.2": decode, "roofline": _roofline(params, prefill, decode)}
-    recording = params.recordings.get(PRODUCTS)
-    if recording and _same_products(recording, params):
-        parts["measured"] = _measured(recording, parts)
+    parts = _phases(params)
+    parts["roofline"] = _roofline(params, parts["1.1"], parts["1.2"])
+    for label, (recording, timed) in timings(params).items():
+        parts[label] = _measured(recording, _phases(timed))
     return Answer(parts)
 
 
-def _same_products(recording: Recording, params: InferenceParams) -> bool:
-    """Whether a recording timed the products of this answer."""
-    made, conventions = recording.parameters, params.conventions
-    element = {"float16": 2, "bfloat16": 2, "float32": 4}[made["dtype"]]
-    sizes = all(made[size] == getattr(params, size) for size in ("seq_len", "d_model", "n_heads"))
-    return sizes and element == conventions.bytes_per_element and conventions.flops_per_multiply_add == 2
+def _phases(params: InferenceParams) -> dict[str, Part]:
+    prefill = _phase("Prefill", PREFILL, PREFILL_FORM, params)
+    return {"1.1": prefill, "1.2": _phase("Decode, first token", DECODE, DECODE_FORM, params)}
 
 
-def _measured(recording: Recording, parts: Mapping[str, Part]) -> Part:
+def timings(params: InferenceParams) -> dict[str, tuple[Recording, InferenceParams]]:
+    """The recordings that are shown, each with the sizes and the element it timed: a GPU's only if they are the page's."""
+    found = {}
+    for one in (params, params.elsewhere):
+        recording = one.recordings.get(PRODUCTS) if one else None
+        if recording:
+            element = {"float16": 2, "bfloat16": 2, "float32": 4}[recording.parameters["dtype"]]
+            conventions = Conventions(flops_per_multiply_add=2, bytes_per_element=element)
+            timed = params.at_sizes_of(recording, SIZES).model_copy(update={"conventions": conventions})
+            if recording.device_kind == "cpu" or timed.model_dump() == params.model_dump():
+                found[f"measured_{recording.device_kind}"] = recording, timed
+    return found
+
+
+def _measured(recording: Recording, phases: Mapping[str, Part]) -> Part:
     """Each product's median time and rate beside the roofline of the measured copy bandwidth and matrix rate."""
     copy, square = recording.one("seconds", ceiling="copy"), recording.one("seconds", ceiling="matrix product")
     bandwidth, rate = float(copy.at["bytes"]) / copy.median, float(square.at["flops"]) / square.median
@@ -149,17 +159,20 @@ def _measured(recording: Recording, parts: Mapping[str, Part]) -> Part:
         for name, short in SHORT_NAMES.items():
             timed = recording.one("seconds", phase=phase, product=name)
             flops = 2 * float(timed.at["batch"]) * float(timed.at["m"]) * float(timed.at["k"]) * float(timed.at["n"])
-            ceiling = min(rate, bandwidth * float(rational(parts[label][f"{name}_intensity"].value)))
+            intensity = float(rational(phases[label][f"{name}_intensity"].value))
+            ceiling = min(rate, bandwidth * intensity)
             achieved = flops / timed.median
-            rows.append((f"{phase}: {short}", 1e6 * timed.median, achieved / 1e12, ceiling / 1e12, 100 * achieved / ceiling))
+            shares = (achieved / 1e12, ceiling / 1e12, 100 * achieved / ceiling)
+            rows.append((f"{phase}: {short}", intensity, 1e6 * timed.median, *shares))
     steps = {
         "bandwidth": Step(what="measured copy bandwidth", symbol="W", value=bandwidth / 1e9, unit="GB/s"),
         "rate": Step(what="measured matrix rate", symbol="F_{\\max}", value=rate / 1e12, unit="TFLOP/s"),
         "ridge": Step(what="measured ridge point", symbol="I^*", value=rate / bandwidth, unit="FLOP/B"),
     }
-    header = ("Product", "Median", "Rate", "Roofline", "Share of roofline")
-    run = (recording.device, recording.date, recording.versions["torch"])
-    machine = Table(header=("Device", "Recorded", "Torch"), rows=(run,))
+    header = ("Product", "Intensity", "Median", "Rate", "Roofline", "Share of roofline")
+    made = recording.parameters
+    run = (recording.device, recording.date, recording.versions["torch"], str(made["dtype"]), *(made[name] for name in SIZES))
+    machine = Table(header=("Device", "Recorded", "Torch", "Element type", "L", "D", "n_H"), rows=(run,))
     return Part(title="Measured", steps=steps, tables={"products": Table(header=header, rows=tuple(rows)), "machine": machine})
 
 
@@ -248,18 +261,24 @@ def verify(params: InferenceParams, answer: Answer) -> Iterator[Check]:
     from generators.oracles.measured_products import verify_products
 
     yield from verify_intensities(params, answer)
-    if "measured" in answer.parts:
-        yield from verify_products(params.recordings[PRODUCTS], answer)
+    for label, (recording, _) in timings(params).items():
+        yield from verify_products(recording, answer[label])
 
 
 def draw(params: InferenceParams, answer: Answer) -> dict[str, Figure]:
-    """Every product on every accelerator's roofline."""
-    from generators.figures.roofline import Roof, roofline_figure
+    """Every product on every accelerator's roofline, and the timed ones on the measured roofline of each device."""
+    from generators.figures.roofline import Roof, measured_figure, roofline_figure
 
     table = answer["roofline"].tables["share_of_peak"]
     roofs = [Roof(one.name, float(one.peak_tflops), float(one.bandwidth_gb_per_s)) for one in params.accelerators]
     points = [(str(row[0]), float(rational(row[1]))) for row in table.rows]
-    return {"roofline": roofline_figure(roofs, points)}
+    figures = {"roofline": roofline_figure(roofs, points)}
+    for label, (recording, _) in timings(params).items():
+        part = answer[label]
+        roof = Roof(recording.device, float(part["rate"].value), float(part["bandwidth"].value))
+        rows = part.tables["products"].rows
+        figures[label] = measured_figure(roof, [(str(row[0]), float(row[1]), float(row[3])) for row in rows])
+    return figures
 
 
 QUESTION = Question(

@@ -61,12 +61,21 @@ class FinetuningParams(MeasuredParams):
 
 
 ALLOCATION = "hw4_q1_allocation"
+SIZES = ("n_layers", "n_top_layers", "d_model", "n_heads", "rank")
 METHODS = {"1.1": "Freezing layers", "1.2": "Adapters", "1.3": "LoRA", "1.4": "VeRA"}
 FULL = "Full fine-tuning"
 
 
 def solve(params: FinetuningParams) -> Answer:
     """Count each method's trainable values, then bytes of parameters and of gradients."""
+    methods = _methods(params)
+    parts = {**methods, "comparison": _comparison(methods, params), "optional": _training_step(params)}
+    for label, (recording, built) in allocations(params).items():
+        parts[label] = _measured(recording, _comparison(_methods(built), built))
+    return Answer(parts)
+
+
+def _methods(params: FinetuningParams) -> dict[str, Part]:
     groups = {
         "1.1": peft.layer_groups(),
         "1.2": peft.adapter_groups(biases=params.conventions.adapter_biases),
@@ -76,22 +85,23 @@ def solve(params: FinetuningParams) -> Answer:
     parts = {
         label: _part(METHODS[label], groups[label], peft.N_TOP if label == "1.1" else peft.N_LAYER, params) for label in METHODS
     }
-    parts["1.4"] = _with_frozen(parts["1.4"], params)
-    full = _part(FULL, peft.layer_groups(), peft.N_LAYER, params)
-    answer = {**parts, "comparison": _comparison(parts, full), "optional": _training_step(params)}
-    recording = params.recordings.get(ALLOCATION)
-    if recording and _same_model(recording, params):
-        answer["measured"] = _measured(recording, answer["comparison"])
-    return Answer(answer)
+    return {**parts, "1.4": _with_frozen(parts["1.4"], params)}
 
 
-def _same_model(recording: Recording, params: FinetuningParams) -> bool:
-    """Whether a recording was made with the sizes and conventions of this answer, so that they may stand side by side."""
-    sizes = ("n_layers", "n_top_layers", "d_model", "n_heads", "rank")
-    made = recording.parameters
-    element = {"float16": 2, "bfloat16": 2, "float32": 4}[made["dtype"]] == params.conventions.bytes_per_element
-    biases = made["adapter_biases"] == params.conventions.adapter_biases
-    return element and biases and all(made[size] == getattr(params, size) for size in sizes)
+def allocations(params: FinetuningParams) -> dict[str, tuple[Recording, FinetuningParams]]:
+    """The recordings that are shown, each with the sizes and conventions it was made with: a GPU's only if they are the page's."""
+    found = {}
+    for one in (params, params.elsewhere):
+        recording = one.recordings.get(ALLOCATION) if one else None
+        if recording:
+            made = recording.parameters
+            element = {"float16": 2, "bfloat16": 2, "float32": 4}[made["dtype"]]
+            held = {"bytes_per_element": element, "adapter_biases": made["adapter_biases"]}
+            conventions = params.conventions.model_copy(update=held)
+            built = params.at_sizes_of(recording, SIZES).model_copy(update={"conventions": conventions})
+            if recording.device_kind == "cpu" or built.model_dump() == params.model_dump():
+                found[f"measured_{recording.device_kind}"] = recording, built
+    return found
 
 
 def _measured(recording: Recording, comparison: Part) -> Part:
@@ -103,9 +113,9 @@ def _measured(recording: Recording, comparison: Part) -> Part:
             rows.append(
                 (predicted[0], kind, expected, *(_counted(recording, method, kind, by) for by in ("storage", "allocator")))
             )
-    machine = Table(
-        header=("Device", "Recorded", "Torch"), rows=((recording.device, recording.date, recording.versions["torch"]),)
-    )
+    made = recording.parameters
+    run = (recording.device, recording.date, recording.versions["torch"], str(made["dtype"]), *(made[name] for name in SIZES))
+    machine = Table(header=("Device", "Recorded", "Torch", "Element type", "N_layer", "N_top", "D", "n_H", "R"), rows=(run,))
     header = ("Method", "Of", "Predicted", "Stored", "Allocated")
     return Part(title="Measured", tables={"bytes": Table(header=header, rows=tuple(rows)), "machine": machine})
 
@@ -146,7 +156,8 @@ def _with_frozen(part: Part, params: FinetuningParams) -> Part:
     return Part(title=part.title, steps={**part.steps, "frozen": frozen}, tables=part.tables)
 
 
-def _comparison(parts: dict[str, Part], full: Part) -> Part:
+def _comparison(parts: dict[str, Part], params: FinetuningParams) -> Part:
+    full = _part(FULL, peft.layer_groups(), peft.N_LAYER, params)
     whole = rational(full["parameters"].value)
     rows = []
     for part in (full, *parts.values()):
@@ -189,12 +200,13 @@ def verify(params: FinetuningParams, answer: Answer) -> Iterator[Check]:
     from generators.oracles.finetuning import verify_finetuning
 
     yield from verify_finetuning(params, answer)
-    if "measured" in answer.parts:
-        yield from verify_allocation(params.recordings[ALLOCATION], answer)
+    for label, (recording, _) in allocations(params).items():
+        yield from verify_allocation(recording, answer[label])
 
 
 def draw(params: FinetuningParams, answer: Answer) -> dict[str, Figure]:
     """Trainable bytes of every method against the rank R."""
+    from generators.figures.allocation import allocation_figure
     from generators.figures.curves import Curve, log_log_figure
 
     ranks = [2**power for power in range(params.d_model.bit_length())]
@@ -211,7 +223,10 @@ def draw(params: FinetuningParams, answer: Answer) -> dict[str, Figure]:
         alt=f"Trainable bytes against rank for {counted(params.n_layers, 'layer')} of width {params.d_model}: adapters "
         "and LoRA rise with R times the width, VeRA with R alone, freezing and full fine-tuning do not depend on R.",
     )
-    return {"bytes_over_rank": figure}
+    figures = {"bytes_over_rank": figure}
+    for label, (recording, _) in allocations(params).items():
+        figures[label] = allocation_figure(answer[label].tables["bytes"], recording.device)
+    return figures
 
 
 def _bytes_over_rank(label: str, answer: Answer, params: FinetuningParams) -> sympy.Expr:

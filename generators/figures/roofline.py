@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -49,7 +49,8 @@ def roofline_figure(roofs: list[Roof], products: list[Named]) -> Figure:
     axes.set_xlim(min(0.5, min(xs) / 2), max(8 * max(roof.ridge for roof in roofs), 2.5 * max(xs)))
     for number, roof in enumerate(roofs):
         _draw_roof(axes, roof, number, products)
-    _label_products(axes, roofs, products)
+    heights = {name: min(roof.attainable(x) for roof in roofs) for name, x in products}
+    _label_products(axes, products, heights, 1.6 * max(roof.peak_tflops for roof in roofs))
     _name_roofs(axes, roofs)
     axes.set_xlabel("arithmetic intensity, FLOP/B (log scale)")
     axes.set_ylabel("attainable TFLOP/s (log scale)")
@@ -62,14 +63,36 @@ def roofline_figure(roofs: list[Roof], products: list[Named]) -> Figure:
     )
 
 
-def _label_products(axes: Axes, roofs: list[Roof], products: list[Named]) -> None:
-    """A guide at every intensity; left of each group's first one its names, which end below the lowest roof."""
+def measured_figure(roof: Roof, products: list[tuple[str, float, float]]) -> Figure:
+    """Draw one measured roof, and below it every product (name, FLOP/B, TFLOP/s) at the rate it was timed at."""
+    figure, axes = new_axes(height_in=4.0)
+    axes.set(xscale="log", yscale="log")
+    named = [(name, x) for name, x, _ in products]
+    xs = [x for _, x in named]
+    axes.set_xlim(min(0.2, min(xs) / 3), max(8 * roof.ridge, 2.5 * max(xs)))
+    _draw_roof(axes, roof, 0, [])
+    for number, phase in enumerate(dict.fromkeys(name.partition(": ")[0] for name, _ in named), 1):
+        places = [(x, rate) for name, x, rate in products if name.startswith(f"{phase}: ")]
+        axes.plot(*zip(*places, strict=True), MARKERS[number], color=LIGHT[SERIES[number]], markersize=5, label=f"{phase}, timed")
+    _label_products(axes, named, {name: rate for name, _, rate in products}, 1.6 * roof.peak_tflops)
+    axes.legend(loc="upper left", frameon=False, fontsize=FONT_PT, labelcolor=LIGHT["ink"])
+    axes.set_xlabel("arithmetic intensity, FLOP/B (log scale)")
+    axes.set_ylabel("TFLOP/s (log scale)")
+    rates = ", ".join(f"{name} {rate:.3g} of {roof.attainable(x):.3g}" for name, x, rate in products)
+    return Figure(
+        svg=to_svg(figure),
+        caption=f"Timed rates below the measured roofline of {roof.name}: the nearer to the line, the less is lost.",
+        alt=f"Roofline chart, both axes logarithmic, ridge at {roof.ridge:.3g} FLOP/B. TFLOP/s of what is attainable: {rates}.",
+    )
+
+
+def _label_products(axes: Axes, products: list[Named], heights: Mapping[str, float], top: float) -> None:
+    """A guide at every intensity; left of each group's first one its names, which end below what is drawn at `heights`."""
     low, high = axes.get_xlim()
     groups = grouped(products, math.log(high / low))
     labels = [joined([name for name, _ in group]) for group in groups]
-    top = 1.6 * max(roof.peak_tflops for roof in roofs)
-    roof_at = [min(roof.attainable(group[0][1]) for roof in roofs) for group in groups]
-    bottom = min(_bottom(label, height, top) for label, height in zip(labels, roof_at, strict=True))
+    lowest = [min(heights[name] for name, _ in group) for group in groups]
+    bottom = min(_bottom(label, height, top) for label, height in zip(labels, lowest, strict=True))
     axes.set_ylim(bottom, top)
     for label, group in zip(labels, groups, strict=True):
         for _, x in group:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from generators.answer import Answer, Check
+from generators.answer import Check, Part
 from generators.oracles.compare import same, same_rows
 
 if TYPE_CHECKING:
@@ -15,9 +15,12 @@ BLOCK_BYTES = 512
 """What torch's CUDA allocator rounds every tensor up to."""
 
 
-def verify_allocation(recording: Recording, answer: Answer) -> Iterator[Check]:
+def verify_allocation(recording: Recording, part: Part) -> Iterator[Check]:
     """Compare the measured table with the samples, and samples with predictions and with sums of whole blocks."""
-    part = answer["measured"]
+    kind, made = recording.device_kind, recording.parameters
+    run = (recording.device, recording.date, recording.versions["torch"], made["dtype"])
+    sizes = (made["n_layers"], made["n_top_layers"], made["d_model"], made["n_heads"], made["rank"])
+    yield same_rows(f"measured, {kind}: machine and sizes", part.tables["machine"], [(*run, *sizes)], "the recording")
     samples = {(one.at["method"], one.at["kind"], one.at["counted_by"]): round(one.samples[0]) for one in recording.series}
     methods = list(dict.fromkeys(str(one.at["method"]) for one in recording.series))
     titles = part.tables["bytes"].column("Method")[::2]
@@ -26,7 +29,9 @@ def verify_allocation(recording: Recording, answer: Answer) -> Iterator[Check]:
         for kind in ("parameters", "gradients"):
             stored = samples[method, kind, "storage"]
             rows.append((title, kind, stored, stored, samples.get((method, kind, "allocator"))))
-    yield same_rows("measured: predicted equals stored, for every method", part.tables["bytes"], rows, "torch, recorded storages")
+    yield same_rows(
+        f"measured, {kind}: predicted equals stored, for every method", part.tables["bytes"], rows, "torch, recorded storages"
+    )
     if recording.device_kind == "cuda":
         for method, sizes in _tensors(recording.parameters).items():
             found = sum(-(-size // BLOCK_BYTES) * BLOCK_BYTES for size in sizes)

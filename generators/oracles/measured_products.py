@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from generators.answer import Answer, Check, Table
-from generators.oracles.compare import close, close_rows
+from generators.answer import Check, Part, Table
+from generators.oracles.compare import close, close_rows, same_rows
 
 if TYPE_CHECKING:
     from generators.measure import Recording
@@ -17,9 +17,9 @@ NUMPY = "numpy, from the raw samples"
 ELEMENT_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4}
 
 
-def verify_products(recording: Recording, answer: Answer) -> Iterator[Check]:
+def verify_products(recording: Recording, part: Part) -> Iterator[Check]:
     """A product's least time is the longer of moving its operands and of its FLOPs; its share is that over its median."""
-    part, element = answer["measured"], ELEMENT_BYTES[recording.parameters["dtype"]]
+    kind, element = recording.device_kind, ELEMENT_BYTES[recording.parameters["dtype"]]
     timed = [one for one in recording.series if one.quantity == "seconds"]
     ceilings: dict[Any, Any] = {one.at["ceiling"]: one for one in timed if "ceiling" in one.at}
     per_byte = np.median(ceilings["copy"].samples) / ceilings["copy"].at["bytes"]
@@ -30,10 +30,19 @@ def verify_products(recording: Recording, answer: Answer) -> Iterator[Check]:
             batch, m, k, n = (int(one.at[name]) for name in ("batch", "m", "k", "n"))
             flops, moved = 2 * batch * m * k * n, element * batch * (m * k + k * n + m * n)
             least, median = max(flops * per_flop, moved * per_byte), float(np.median(one.samples))
-            rows.append([float(x) for x in (median * 1e6, flops / median * 1e-12, flops / least * 1e-12, 100 * least / median)])
+            rows.append(
+                [
+                    float(x)
+                    for x in (flops / moved, median * 1e6, flops / median * 1e-12, flops / least * 1e-12, 100 * least / median)
+                ]
+            )
+    made = recording.parameters
+    run = (recording.device, recording.date, recording.versions["torch"], made["dtype"])
+    sizes = (made["seq_len"], made["d_model"], made["n_heads"])
+    yield same_rows(f"measured, {kind}: machine and sizes", part.tables["machine"], [(*run, *sizes)], "the recording")
     table = part.tables["products"]
     numbers = Table(header=table.header[1:], rows=tuple(row[1:] for row in table.rows))
-    yield close_rows("measured: times, rates and rooflines", numbers, rows, NUMPY)
-    yield close("measured copy bandwidth", part["bandwidth"].value, float(1e-9 / per_byte), NUMPY)
-    yield close("measured matrix rate", part["rate"].value, float(1e-12 / per_flop), NUMPY)
-    yield close("measured ridge point", part["ridge"].value, float(per_byte / per_flop), NUMPY)
+    yield close_rows(f"measured, {kind}: times, rates and rooflines", numbers, rows, NUMPY)
+    yield close(f"measured, {kind}: copy bandwidth", part["bandwidth"].value, float(1e-9 / per_byte), NUMPY)
+    yield close(f"measured, {kind}: matrix rate", part["rate"].value, float(1e-12 / per_flop), NUMPY)
+    yield close(f"measured, {kind}: ridge point", part["ridge"].value, float(per_byte / per_flop), NUMPY)
