@@ -89,7 +89,7 @@ def _methods(params: FinetuningParams) -> dict[str, Part]:
 
 
 def allocations(params: FinetuningParams) -> dict[str, tuple[Recording, FinetuningParams]]:
-    """The recordings that are shown, each with the sizes and conventions it was made with: a GPU's only if they are the page's."""
+    """The recordings that are shown, each with what it was made with: a GPU's only if that is what the page has."""
     found = {}
     for one in (params, params.elsewhere):
         recording = one.recordings.get(ALLOCATION) if one else None

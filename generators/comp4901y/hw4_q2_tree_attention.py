@@ -26,6 +26,7 @@ from generators.topics.prefix_tree import (
 
 MAX_NODES = 64
 BATCHES = "hw4_q2_tree_batch"
+MODEL = ("n_layers", "d_model", "context_len")
 T, S, k, C, N_LAYER, D, E = sympy.symbols("T S k C N_layer D e", positive=True)
 
 
@@ -119,10 +120,20 @@ def solve(params: TreeParams) -> Answer:
         "2.1": _part("Candidates of an assistant model", drafted, apart, params),
         "2.2": _part("Medusa heads", medusa, apart_medusa, params),
     }
-    recording = params.recordings.get(BATCHES)
-    if recording and all(recording.parameters[name] == made for name, made in params.model_dump(exclude={"conventions"}).items()):
-        parts["measured"] = _measured(recording)
-    return Answer(parts)
+    return Answer(parts | {label: _measured(recording) for label, recording in batches(params).items()})
+
+
+def batches(params: TreeParams) -> dict[str, Recording]:
+    """The recordings of these trees; a GPU's only if its model is the page's, as a processor runs a smaller one."""
+    found = {}
+    for one in (params, params.elsewhere):
+        recording = one.recordings.get(BATCHES) if one else None
+        if recording:
+            kind, made = recording.device_kind, recording.parameters
+            page = params.model_dump(exclude={"conventions"} if kind == "cuda" else {"conventions", "model"})
+            if all(made[name] == value for name, value in page.items()):
+                found[f"measured_{kind}"] = recording
+    return found
 
 
 def _measured(recording: Recording) -> Part:
@@ -130,13 +141,14 @@ def _measured(recording: Recording) -> Part:
     rows = []
     for launched in recording.find("seconds", launch="kernel by kernel"):
         at = {name: launched.at[name] for name in ("part", "way")}
-        graph, cache = recording.one("seconds", launch="graph", **at), recording.one("cache_bytes", **at)
-        times = (in_ms(launched)[0], in_ms(graph)[0])
-        rows.append((at["part"], at["way"], int(launched.at["tokens"]), *times, int(cache.median)))
-    run = (recording.device, recording.date, recording.versions["torch"], str(recording.parameters["dtype"]))
+        cache = recording.one("cache_bytes", **at)
+        graph = next((in_ms(one)[0] for one in recording.find("seconds", launch="graph", **at)), None)
+        rows.append((at["part"], at["way"], int(launched.at["tokens"]), in_ms(launched)[0], graph, int(cache.median)))
+    made, model = recording.parameters, recording.parameters["model"]
+    run = (recording.device, recording.date, recording.versions["torch"], str(made["dtype"]), *(model[name] for name in MODEL))
     tables = {
         "batches": Table(header=("Part", "Way", "Tokens", "Launched", "Graph", "Cache"), rows=tuple(rows)),
-        "machine": Table(header=("Device", "Recorded", "Torch", "Element type"), rows=(run,)),
+        "machine": Table(header=("Device", "Recorded", "Torch", "Element type", "N_layer", "D", "C"), rows=(run,)),
     }
     return Part(title="Measured", tables=tables)
 
@@ -194,14 +206,15 @@ def verify(params: TreeParams, answer: Answer) -> Iterator[Check]:
     from generators.oracles.tree_attention import verify_trees
     from generators.oracles.tree_batch import verify_batches
 
-    numbered = Answer({label: part for label, part in answer.parts.items() if label != "measured"})
-    yield from verify_trees(params, numbered)
-    if "measured" in answer.parts:
-        yield from verify_batches(params.recordings[BATCHES], answer)
+    recordings = batches(params)
+    yield from verify_trees(params, Answer({label: part for label, part in answer.parts.items() if label not in recordings}))
+    for label, recording in recordings.items():
+        yield from verify_batches(recording, answer, label)
 
 
 def draw(params: TreeParams, answer: Answer) -> dict[str, Figure]:
     """Each tree as a diagram and each mask as a picture."""
+    from generators.figures.batches import batches_figure
     from generators.figures.mask import mask_figure
     from generators.figures.tree import tree_figure
 
@@ -210,6 +223,8 @@ def draw(params: TreeParams, answer: Answer) -> dict[str, Figure]:
         part = answer[label]
         figures[f"tree_{label}"] = tree_figure(part.tables["tree"])
         figures[f"mask_{label}"] = mask_figure(part.tables["mask"], params.conventions.rows)
+    for label, recording in batches(params).items():
+        figures[label] = batches_figure(answer[label].tables["batches"], recording.device)
     return figures
 
 
