@@ -36,6 +36,11 @@ class MeasuredParams(Params):
         """The same parameters beside what was measured on the other kind of device, if anything was."""
         return self.with_recordings(self._of_other_kind) if self._of_other_kind else None
 
+    @property
+    def device_kind(self) -> str:
+        """`cuda` or `cpu`, that of the recordings; empty where there are none."""
+        return next((recording.device_kind for recording in self._recordings.values()), "")
+
     def with_recordings(self, recordings: Mapping[str, Recording], of_other_kind: Mapping[str, Recording] | None = None) -> Self:
         """The same parameters beside other recordings."""
         copied = self.model_copy()

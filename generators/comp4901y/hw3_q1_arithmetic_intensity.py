@@ -14,6 +14,7 @@ from generators.params import MeasuredParams, Params, PositiveExact, PositiveInt
 from generators.question import Question
 from generators.topics.roofline import Product, attainable_share, ridge_point
 
+ELEMENT_BYTES: dict[str, Literal[2, 4]] = {"float16": 2, "bfloat16": 2, "float32": 4}
 SIZES = ("seq_len", "d_model", "n_heads")
 L, D, n_H, H = sympy.symbols("L D n_H H", positive=True)
 
@@ -142,7 +143,7 @@ def timings(params: InferenceParams) -> dict[str, tuple[Recording, InferencePara
     for one in (params, params.elsewhere):
         recording = one.recordings.get(PRODUCTS) if one else None
         if recording:
-            element = {"float16": 2, "bfloat16": 2, "float32": 4}[recording.parameters["dtype"]]
+            element = ELEMENT_BYTES[recording.parameters["dtype"]]
             conventions = Conventions(flops_per_multiply_add=2, bytes_per_element=element)
             timed = params.at_sizes_of(recording, SIZES).model_copy(update={"conventions": conventions})
             if recording.device_kind == "cpu" or timed.model_dump() == params.model_dump():
@@ -276,8 +277,9 @@ def draw(params: InferenceParams, answer: Answer) -> dict[str, Figure]:
     for label, (recording, _) in timings(params).items():
         part = answer[label]
         roof = Roof(recording.device, float(part["rate"].value), float(part["bandwidth"].value))
-        rows = part.tables["products"].rows
-        figures[label] = measured_figure(roof, [(str(row[0]), float(row[1]), float(row[3])) for row in rows])
+        columns = (part.tables["products"].column(name) for name in ("Product", "Intensity", "Rate"))
+        rows = [(str(name), float(str(x)), float(str(rate))) for name, x, rate in zip(*columns, strict=True)]
+        figures[label] = measured_figure(roof, rows)
     return figures
 
 

@@ -24,6 +24,7 @@ PARTS = {
     "3.3": ("Top-k", "hw3_q3_top_k"),
     "3.4": ("Top-p", "hw3_q3_top_p"),
 }
+TIMED = ("3.1", "3.2", "runs")
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -57,14 +58,25 @@ def _word(value: Any) -> str:
 
 
 def solve(params: GenerationParams) -> Answer:
-    """Medians, fit, scores, distinct outputs and entropies of the recordings there are; a part without one is empty."""
+    """Medians, fit, scores, distinct outputs and entropies of the recordings there are; a part without one is empty.
+
+    Of the other kind of device only what takes time is shown, in parts of its own.
+    """
+    parts, other = _parts(params), params.elsewhere
+    if other:
+        of_other = {label: part for label, part in _parts(other).items() if label in TIMED and (part.tables or part.steps)}
+        parts |= {f"{other.device_kind}_{label}": part for label, part in of_other.items()}
+    return Answer(parts)
+
+
+def _parts(params: GenerationParams) -> dict[str, Part]:
     makers = {"3.1": _output_len, "3.2": _beam_width, "3.3": _top_k, "3.4": _top_p}
     parts = {}
     for label, (title, what) in PARTS.items():
         recording = params.recordings.get(what)
         parts[label] = makers[label](title, recording, params) if recording else Part(title=title)
     runs = _runs(params)
-    return Answer({**parts, "runs": runs} if runs else parts)
+    return {**parts, "runs": runs} if runs else parts
 
 
 def _runs(params: GenerationParams) -> Part | None:
@@ -210,7 +222,8 @@ def draw(params: GenerationParams, answer: Answer) -> dict[str, Figure]:
     """A figure for each part that was measured."""
     from generators.figures.generation import generation_figures
 
-    return generation_figures(answer)
+    figures = generation_figures(answer, "")
+    return figures | (generation_figures(answer, f"{params.elsewhere.device_kind}_") if params.elsewhere else {})
 
 
 QUESTION = Question(

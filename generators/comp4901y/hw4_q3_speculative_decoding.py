@@ -29,25 +29,33 @@ class SpeculativeParams(MeasuredParams):
 
 
 def solve(params: SpeculativeParams) -> Answer:
-    """What was recorded; nothing but the title where nothing was."""
-    recording = params.recordings.get(RECORDING)
-    return answer_of(recording, params.prompt) if recording else Answer({"3": Part(title=TITLE)})
+    """What was recorded, of each kind of device apart; nothing but the title where nothing was."""
+    return Answer(
+        {label: _part(recording, params.prompt) for label, recording in runs(params).items()} or {"3": Part(title=TITLE)}
+    )
 
 
-def answer_of(recording: Recording, prompt: str) -> Answer:
+def runs(params: SpeculativeParams) -> dict[str, Recording]:
+    """The recordings by the part that shows them: the sheet's part, and one for the other kind of device."""
+    recording, elsewhere = params.recordings.get(RECORDING), params.elsewhere
+    found = {"3": recording} if recording else {}
+    return found | ({f"{elsewhere.device_kind}_3": elsewhere.recordings[RECORDING]} if elsewhere else {})
+
+
+def _part(recording: Recording, prompt: str) -> Part:
     """Read times, acceptance and costs from the recording, and put the expected gain beside the measured one."""
-    runs = Runs(recording)
+    recorded = Runs(recording)
     found = {
-        "times": tables.times(runs),
-        "steadiness": tables.steadiness(runs),
-        "acceptance": tables.acceptance(runs),
-        "gains": tables.gains(runs),
+        "times": tables.times(recorded),
+        "steadiness": tables.steadiness(recorded),
+        "acceptance": tables.acceptance(recorded),
+        "gains": tables.gains(recorded),
         "models": tables.models(recording),
         "machine": tables.machine(recording),
     }
-    best = max(runs.draft_lens, key=lambda length: runs.gain(runs.launches[-1], length))
-    steps = {**_course(runs, prompt), **_steps(runs, best)}
-    return Answer({"3": Part(title=TITLE, steps=steps, tables=found)})
+    best = max(recorded.draft_lens, key=lambda length: recorded.gain(recorded.launches[-1], length))
+    steps = {**_course(recorded, prompt), **_steps(recorded, best)}
+    return Part(title=TITLE, steps=steps, tables=found)
 
 
 def _course(runs: Runs, prompt: str) -> dict[str, Step]:
@@ -118,22 +126,28 @@ def _step(what: str, symbol: str, value: float, formula: sympy.Expr, at: dict[sy
 
 def verify(params: SpeculativeParams, answer: Answer) -> Iterator[Check]:
     """Recompute everything from the raw samples, and run speculative decoding on small models."""
-    from generators.oracles.speculative_runs import verify_runs
+    from generators.oracles.speculative_runs import verify_decoding
 
-    return verify_runs(params, answer)
+    return verify_decoding(params.prompt, runs(params), answer)
 
 
 def draw(params: SpeculativeParams, answer: Answer) -> dict[str, Figure]:
-    """Times of all launches, and for each the gain beside what was expected."""
+    """Times of all launches, and for each the gain beside what was expected, of each kind of device apart."""
+    figures: dict[str, Figure] = {}
+    for label, recording in runs(params).items():
+        prefix = label.removesuffix("3")
+        figures |= {f"{prefix}{name}": figure for name, figure in _figures(answer[label], recording.device).items()}
+    return figures
+
+
+def _figures(part: Part, device: str) -> dict[str, Figure]:
     from generators.figures.speculation import gain_figure, times_figure
 
-    found = answer["3"].tables
-    if not found:
-        return {}
+    found = part.tables
     figures = {
         "times": times_figure(
             found["times"],
-            caption="Time of one run: dots are prompts (medians), lines their means. Logarithmic axis.",
+            caption=f"Time of one run on {device}: dots are prompts (medians), lines their means. Logarithmic axis.",
             alt="Milliseconds of a run of standard decoding and of speculative decoding over draft lengths, one line a launch.",
         )
     }
@@ -142,7 +156,7 @@ def draw(params: SpeculativeParams, answer: Answer) -> dict[str, Figure]:
             figures["gain_" + by.replace(", ", "_").replace(" ", "_")] = gain_figure(
                 found["gains"],
                 launch,
-                caption=f"Gain over standard decoding, all prompts together; {launch}.",
+                caption=f"Gain over standard decoding on {device}, all prompts together; {launch}.",
                 alt=f"Expected and measured gain of speculative decoding over draft lengths; {launch}.",
             )
     return figures

@@ -18,8 +18,8 @@ def allocation_figure(table: Table, device: str) -> Figure:
     for number, (name, colour) in enumerate((("Stored", "accent"), ("Allocated", "warning"))):
         found = [(float(rational(cell)), y) for y, cell in enumerate(table.column(name)) if cell is not None]
         if found:
-            style = {"markersize": 5.5, "fillstyle": "none", "markeredgewidth": 1.4, "linestyle": "none"}
-            axes.plot(*zip(*found, strict=True), MARKERS[number], color=LIGHT[colour], label=name.lower(), **style)
+            axes.plot(*zip(*found, strict=True), MARKERS[number], color=LIGHT[colour], label=name.lower(), markersize=5.5,
+                      fillstyle="none", markeredgewidth=1.4)  # fmt: skip
     axes.set_yticks(list(places), names)
     axes.invert_yaxis()
     axes.set_xlabel("bytes (log scale)")

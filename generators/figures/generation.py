@@ -9,10 +9,11 @@ from generators.answer import Answer, Cell, Figure, Part, Table
 from generators.figures.measured import Panel, Trace, panel_figure
 
 
-def generation_figures(answer: Answer) -> dict[str, Figure]:
-    """A figure for each part that has recorded runs."""
+def generation_figures(answer: Answer, prefix: str) -> dict[str, Figure]:
+    """A figure for each part that has recorded runs, of those whose labels have the prefix."""
     makers: dict[str, Callable[[Part], Figure]] = {"3.1": _lengths, "3.2": _beams, "3.3": _top_k, "3.4": _top_p}
-    return {f"measured_{label}": make(answer[label]) for label, make in makers.items() if answer[label].tables}
+    parts = {label: answer.parts.get(f"{prefix}{label}") for label in makers}
+    return {f"{prefix}measured_{label}": makers[label](part) for label, part in parts.items() if part and part.tables}
 
 
 def _numbers(column: tuple[Cell, ...]) -> list[float]:

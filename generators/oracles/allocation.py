@@ -17,10 +17,10 @@ BLOCK_BYTES = 512
 
 def verify_allocation(recording: Recording, part: Part) -> Iterator[Check]:
     """Compare the measured table with the samples, and samples with predictions and with sums of whole blocks."""
-    kind, made = recording.device_kind, recording.parameters
+    device, made = recording.device_kind, recording.parameters
     run = (recording.device, recording.date, recording.versions["torch"], made["dtype"])
-    sizes = (made["n_layers"], made["n_top_layers"], made["d_model"], made["n_heads"], made["rank"])
-    yield same_rows(f"measured, {kind}: machine and sizes", part.tables["machine"], [(*run, *sizes)], "the recording")
+    built = (made["n_layers"], made["n_top_layers"], made["d_model"], made["n_heads"], made["rank"])
+    yield same_rows(f"measured, {device}: machine and sizes", part.tables["machine"], [(*run, *built)], "the recording")
     samples = {(one.at["method"], one.at["kind"], one.at["counted_by"]): round(one.samples[0]) for one in recording.series}
     methods = list(dict.fromkeys(str(one.at["method"]) for one in recording.series))
     titles = part.tables["bytes"].column("Method")[::2]
@@ -30,7 +30,7 @@ def verify_allocation(recording: Recording, part: Part) -> Iterator[Check]:
             stored = samples[method, kind, "storage"]
             rows.append((title, kind, stored, stored, samples.get((method, kind, "allocator"))))
     yield same_rows(
-        f"measured, {kind}: predicted equals stored, for every method", part.tables["bytes"], rows, "torch, recorded storages"
+        f"measured, {device}: predicted equals stored, for every method", part.tables["bytes"], rows, "torch, recorded storages"
     )
     if recording.device_kind == "cuda":
         for method, sizes in _tensors(recording.parameters).items():

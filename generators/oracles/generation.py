@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -26,17 +27,38 @@ MS = 1000
 
 
 def verify_generation(params: GenerationParams, answer: Answer) -> Iterator[Check]:
-    """Check every part that was measured, and the filters themselves."""
+    """Check every part that was measured on each kind of device, and the filters themselves."""
     yield from check_next_token()
+    yield from _verify_measured(params, answer)
+    other = params.elsewhere
+    if other:
+        kind = other.device_kind
+        parts = {label.removeprefix(f"{kind}_"): part for label, part in answer.parts.items() if label.startswith(f"{kind}_")}
+        for check in _verify_measured(other, Answer(parts)):
+            yield replace(check, what=f"{kind}: {check.what}")
+        yield from _check_devices(params.recordings, other.recordings)
+
+
+def _check_devices(one: Mapping[str, Recording], other: Mapping[str, Recording]) -> Iterator[Check]:
+    """What is kept at the first step does not depend on the device, up to rounding in float32."""
+    for name in sorted(one.keys() & other.keys() & {"hw3_q3_top_k", "hw3_q3_top_p"}):
+        if one[name].parameters == other[name].parameters and one[name].models == other[name].models:
+            entropies = [[series.samples[0] for series in _of(of_kind[name], "first_entropy")] for of_kind in (one, other)]
+            furthest = float(np.abs(np.array(entropies[0]) - np.array(entropies[1])).max())
+            yield Check(what=f"{name}: first entropies on both kinds of device", published=f"{len(entropies[0])} settings",
+                        found=f"at most {furthest:.2g} nat apart", by="the other device", passed=furthest < 1e-3)  # fmt: skip
+
+
+def _verify_measured(params: GenerationParams, answer: Answer) -> Iterator[Check]:
     made = params.recordings
     if "hw3_q3_output_len" in made:
         yield from _check_lengths(made["hw3_q3_output_len"], made.get("hw3_q1_products"), answer["3.1"])
     if "hw3_q3_beam_width" in made:
         yield from _check_beams(made["hw3_q3_beam_width"], answer["3.2"])
     for label, argument in (("3.3", "top_k"), ("3.4", "top_p")):
-        if f"hw3_q3_{argument}" in made:
+        if f"hw3_q3_{argument}" in made and label in answer.parts:
             yield from _check_kept(made[f"hw3_q3_{argument}"], argument, answer[label])
-    if {"hw3_q3_top_k", "hw3_q3_top_p"} <= set(made):
+    if {"hw3_q3_top_k", "hw3_q3_top_p"} <= set(made) and {"3.3", "3.4"} <= set(answer.parts):
         yield from _check_shared(made["hw3_q3_top_k"], made["hw3_q3_top_p"], answer)
     if "runs" in answer.parts:
         yield from _check_runs(params, answer["runs"])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Context
 from fractions import Fraction
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +15,6 @@ from generators.answer import Answer, Cell, Check, Part
 from generators.measure import Recording
 from generators.oracles.compare import Formula, at_sizes, same, same_rows, text
 from generators.oracles.speculative_models import STANDARD_ERRORS, check_greedy, check_sampling, simulated_tokens
-
-if TYPE_CHECKING:
-    from generators.comp4901y.hw4_q3_speculative_decoding import SpeculativeParams
 
 BY_NUMPY = f"numpy {np.__version__}, from the raw samples"
 BY_SERIES = "sum of powers of α"
@@ -68,21 +66,26 @@ class Samples:
         return np.concatenate(drafted), np.concatenate(accepted)
 
 
-def verify_runs(params: SpeculativeParams, answer: Answer) -> Iterator[Check]:
-    """Run speculative decoding itself, then recompute tables and steps from the samples."""
+def verify_decoding(prompt: str, recordings: Mapping[str, Recording], answer: Answer) -> Iterator[Check]:
+    """Run speculative decoding itself, then recompute the tables and steps of every part from its recording's samples."""
     yield check_greedy()
     yield check_sampling()
-    part, recording = answer["3"], params.recordings.get("hw4_q3_speculative")
-    if recording is None:
-        yield same("3, numbers published without a recording", len(part.steps) + len(part.tables), 0, "counted")
-        return
+    for label, part in answer.parts.items():
+        if label in recordings:
+            for check in _verify_part(prompt, recordings[label], part):
+                yield check if label == "3" else replace(check, what=f"{recordings[label].device_kind}: {check.what}")
+        else:
+            yield same("3, numbers published without a recording", len(part.steps) + len(part.tables), 0, "counted")
+
+
+def _verify_part(prompt: str, recording: Recording, part: Part) -> Iterator[Check]:
     samples = Samples(recording)
     yield same_rows("3, median times and spreads", part.tables["times"], _times(samples, part), BY_NUMPY)
     yield same_rows("3, fastest and slowest prompt", part.tables["steadiness"], _steadiness(samples, part), BY_NUMPY)
     yield same_rows("3, calls, acceptance and expected tokens", part.tables["acceptance"], _acceptance(samples, part), BY_NUMPY)
     yield same_rows("3, step times, cost ratios and gains", part.tables["gains"], _gains(samples, part), BY_NUMPY)
     yield same_rows("3, models", part.tables["models"], _models(recording), "the models' cards")
-    yield from _check_steps(params.prompt, samples, part)
+    yield from _check_steps(prompt, samples, part)
     yield from _check_formulas(part)
     yield from _check_simulation(part)
 

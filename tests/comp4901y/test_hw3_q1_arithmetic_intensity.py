@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise, product
 from math import log
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import sympy
@@ -17,6 +17,7 @@ from generators.catalog import entries, find, load_params, load_question
 from generators.comp4901y.hw3_q1_arithmetic_intensity import DECODE, PREFILL, D, H, L, solve
 from generators.errors import ParameterError
 from generators.figures.roofline import LINE_SHARE, grouped, joined
+from generators.measure import Recording, Series
 from generators.unit import compose
 from tests.conftest import worked_out
 
@@ -278,3 +279,46 @@ def test_a_missing_key_is_named(field: str) -> None:
     with pytest.raises(ParameterError) as refusal:
         load_params(question_id, load_question(question_id), entry)
     assert str(refusal.value) == f"{MESSAGE}{field}: is required, but missing"
+
+
+def products_recording(kind: Literal["cpu", "cuda"], seq_len: int) -> Recording:
+    """Every product of a layer of width 8 with 2 heads in 1 ms; copies 1 GB in 1 s, multiplies 1 GFLOP in 1 s."""
+
+    def series(**at: Any) -> Series:
+        return Series(quantity="seconds", unit="s", at=at, samples=(0.001,) if "product" in at else (1.0,))
+
+    def shapes(rows: int, columns: int) -> list[tuple[int, int, int, int]]:
+        return [(1, rows, 8, 8), (2, rows, 4, columns), (2, rows, columns, 4), (1, rows, 8, 32), (1, rows, 32, 8)]
+
+    timed = [
+        series(phase=phase, product=name, batch=b, m=m, k=k, n=n)
+        for phase, sizes in (("prefill", shapes(seq_len, seq_len)), ("decode", shapes(1, seq_len + 1)))
+        for name, (b, m, k, n) in zip(("projection", "score", "weighting", "up", "down"), sizes, strict=True)
+    ]
+    return Recording(
+        what="hw3_q1_products",
+        parameters={"seq_len": seq_len, "d_model": 8, "n_heads": 2, "dtype": "float16"}, command="make it", device=kind.upper(),
+        device_kind=kind, driver=None, versions={"torch": "2"}, date="2026-01-01T00:00:00+00:00", models={},
+        series=(series(ceiling="copy", bytes=10**9), series(ceiling="matrix product", flops=10**9), *timed),
+    )  # fmt: skip
+
+
+def test_timed_products_of_two_devices() -> None:
+    """A GPU's are shown at the page's sizes only, a processor's at its own; each beside its own roofline."""
+    question_id = find(PREFIX)
+    question = load_question(question_id)
+    entry = {**entries()[question_id], "seq_len": 4, "d_model": 8, "n_heads": 2}
+    params: Any = load_params(question_id, question, entry)
+    given = params.with_recordings(
+        {"hw3_q1_products": products_recording("cuda", 4)}, {"hw3_q1_products": products_recording("cpu", 2)}
+    )
+    answer = question.solve(given)
+    # a projection of 2 tokens: 2·2·8·8 = 256 FLOP, 2·(16 + 64 + 16) = 192 B; 1 GB/s carries 4/3 GFLOP/s, above the rate of 1
+    name, intensity, median_us, rate, ceiling, share = answer["measured_cpu"].tables["products"].rows[0]
+    assert name == "prefill: projections"
+    assert (intensity, median_us) == pytest.approx((4 / 3, 1000))
+    assert (rate, ceiling, share) == pytest.approx((256e-9, 1e-3, 0.0256))
+    assert answer["measured_cuda"].tables["machine"].rows[0][-3:] == (4, 8, 2)
+    assert [check for check in question.verify(given, answer) if not check.passed] == []
+    other = params.with_recordings({"hw3_q1_products": products_recording("cuda", 2)})
+    assert "measured_cuda" not in question.solve(other).parts

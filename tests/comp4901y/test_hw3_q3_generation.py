@@ -110,3 +110,20 @@ def test_filters_by_hand() -> None:
 def test_bad_parameters(field: str, value: object) -> None:
     with pytest.raises(ParameterError, match=rf"hw3_q3_generation: {field}: .*\(got "):
         load_params(ID, QUESTION, {**entries()[ID], field: value})
+
+
+def test_a_processor_beside_a_gpu() -> None:
+    """Its times stand in parts of their own, and no table mixes the two."""
+    gpu = lengths_recording()
+    slower = tuple(replace(series, samples=tuple(10 * sample for sample in series.samples)) for series in gpu.series)
+    cpu = replace(gpu, device="CPU", device_kind="cpu", driver=None, series=slower)
+    given = params({}).with_recordings({"hw3_q3_output_len": gpu}, {"hw3_q3_output_len": cpu})
+    answer = QUESTION.solve(given)
+    assert answer["3.1"]["per_token"].value == pytest.approx(2)
+    assert answer["cpu_3.1"]["per_token"].value == pytest.approx(20)
+    assert answer["cpu_runs"].tables["machine"].rows[0] == ("Device", "CPU")
+    assert checks_pass(given, answer)
+    swapped = Answer({**answer.parts, "3.1": answer["cpu_3.1"]})
+    assert not checks_pass(given, swapped)
+    text = body(ID, given, answer, QUESTION.draw(given, answer), "site").text
+    assert "## On a processor" in text
