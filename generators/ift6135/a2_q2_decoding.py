@@ -16,7 +16,7 @@ from generators.answer import Answer, Check, Figure, Part, Step, Table, step
 from generators.params import Params, PositiveInt
 from generators.question import Question
 from generators.topics.beam_search import SUM, Candidate, Ties, Track, beam_search, exhaustive_search, final, smallest_width
-from generators.topics.beam_search_cost import SCORES, B, N, T, levels, lines_table
+from generators.topics.beam_search_cost import SCORES, B, N, T, growth_table, levels, lines_table
 from generators.topics.beam_search_run import runs_table
 from generators.topics.search_tables import (
     in_words,
@@ -193,6 +193,7 @@ def _complexity(params: DecodingParams) -> Part:
         title="Time and space of Algorithm 1",
         steps={**levels(at), "seconds": step("time for all scores", "t", SCORES / r, at, "s")},
         tables={
+            "growth": growth_table(),
             "lines": lines_table(at),
             "runs": runs_table(counted.beam_width, counted.length, counted.vocabulary_sizes, counted.seed),
         },

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cmp_to_key, lru_cache
-from itertools import permutations
+from itertools import permutations, product
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import sympy
+
 from generators.answer import Cell, Check, Part, Table, rational
-from generators.oracles.compare import Formula, same, same_formulas, same_rows
+from generators.oracles.compare import Formula, at_sizes, inside_order, same, same_formulas, same_rows, text
 
 if TYPE_CHECKING:
     from generators.ift6135.a2_q2_decoding import DecodingParams
@@ -21,6 +23,11 @@ Key: TypeAlias = tuple[float, int, int]
 RUN = "second run, counted by ranks and paths"
 LOOPS = "loops, step by step and hypothesis by hypothesis"
 BRUTE = "brute force, all orders"
+SELECTIONS = {"a new scan for each b": 1, "all scores sorted once": 2, "a heap of the best B": 3}
+"""The ways to find the b-th largest, and which line counts their comparisons."""
+LARGE = {"T": 2**13, "B": 2**8, "N": 2**20}
+POWER = 0.03
+"""How far two powers may lie apart; a logarithm more or less is at least log2(29/28) = 0.05, as BN is at most 2^28."""
 
 
 def merge_comparisons(keys: Sequence[Key]) -> tuple[list[Key], int]:
@@ -103,6 +110,7 @@ def verify_complexity(params: DecodingParams, part: Part) -> Iterator[Check]:
     rows = [(*row[:3], value) for row, value in zip(table.rows, found, strict=True)]
     yield same_rows("2.3, counts at the sizes of 2.2", table, rows, LOOPS)
     yield from _check_formulas(table)
+    yield from _check_growth(part.tables["growth"])
     yield same_rows("2.3, counted runs", part.tables["runs"], list(_run_rows(params)), RUN)
     seconds = sum(sizes.vocabulary_size for _ in range(sizes.length * counted.beam_width)) / rational(sizes.sequences_per_second)
     yield same("2.3, time for all scores", part["seconds"].value, seconds, LOOPS)
@@ -156,16 +164,21 @@ def _pushed(order: Sequence[int]) -> int:
     return count
 
 
+@lru_cache(maxsize=256)
 def line_by_line(length: int, width: int, words: int) -> list[int]:
-    """The count of every line, added up step by step and hypothesis by hypothesis."""
+    """The count of every line, added up hypothesis by hypothesis within a step, then step by step."""
     steps, hypotheses = range(1, length + 1), range(1, width + 1)
+    scored = sum(words for _ in hypotheses)
+    scanned = sum(width * words - b for b in hypotheses)
+    pushed = heap_worst(width) * width * words + merge_worst(width)
+    updated = sum(1 + 1 for _ in hypotheses)
     return [
-        sum(words for _ in steps for _ in hypotheses),
-        sum(width * words - b for _ in steps for b in hypotheses),
+        sum(scored for _ in steps),
+        sum(scanned for _ in steps),
         sum(merge_worst(width * words) for _ in steps),
-        sum(heap_worst(width) * width * words + merge_worst(width) for _ in steps),
-        sum(t + t for t in steps for _ in hypotheses),
-        sum(1 + 1 for _ in steps for _ in hypotheses),
+        sum(pushed for _ in steps),
+        sum(width * (t + t) for t in steps),
+        sum(updated for _ in steps),
         width * words + sum(length + 1 + length + 1 + 1 for _ in hypotheses),
     ]
 
@@ -181,6 +194,43 @@ def _check_formulas(table: Table) -> Iterator[Check]:
     sorting, pushing = worst_sort(6), worst_push(2)
     worst: list[Formula] = [(names[2], formulas[2], sorting), (names[3], formulas[3], 6 * pushing + merge_worst(2))]
     yield same_formulas("2.3, lines in the worst case", worst, {"T": 1, "B": 2, "N": 3, "m": 3, "q": 1, "c": pushing}, BRUTE)
+
+
+def _check_growth(table: Table) -> Iterator[Check]:
+    """Doubling a size multiplies the counts as it does the order, but not as the order without one of its terms."""
+    for (name, place), row in zip(SELECTIONS.items(), table.rows, strict=True):
+        orders = [(inside_order(order), lines) for order, lines in zip(row[1:], ((0, place, 4, 5), (6,)), strict=True)]
+        gaps = [_gap(order, lines) for order, lines in orders]
+        fewer = [(order - term, lines) for order, lines in orders for term in sympy.Add.make_args(order)]
+        yield Check(
+            what=f"2.3, orders of growth: {name}",
+            published=", ".join(map(text, row)),
+            found=f"{name}: the powers of the counts differ by {max(gaps):.2g} at most, and no term can go",
+            by=f"{LOOPS}, doubling each size that is large",
+            passed=row[0] == name and max(gaps) < POWER and all(_gap(order, lines) > POWER for order, lines in fewer),
+        )
+
+
+def _gap(order: sympy.Expr, lines: tuple[int, ...]) -> float:
+    """How far the powers with which an order and a sum of lines grow lie apart at most, infinitely for no order of T, B, N."""
+    if order == 0 or {str(symbol) for symbol in order.free_symbols} - set(LARGE):
+        return math.inf
+    return max(
+        abs(math.log2(at_sizes(order, after) / at_sizes(order, before)) - _power(before, after, lines))
+        for before, after in _doublings()
+    )
+
+
+def _power(before: Mapping[str, int], after: Mapping[str, int], lines: tuple[int, ...]) -> float:
+    small, large = (line_by_line(*(sizes[letter] for letter in "TBN")) for sizes in (before, after))
+    return math.log2(sum(large[line] for line in lines) / sum(small[line] for line in lines))
+
+
+@lru_cache(maxsize=1)
+def _doublings() -> list[tuple[dict[str, int], dict[str, int]]]:
+    """Every choice of sizes to be large while the others are 2, and for each of those the sizes with it doubled."""
+    corners = [dict(zip(LARGE, sizes, strict=True)) for sizes in product(*((2, large) for large in LARGE.values()))]
+    return [(one, {**one, letter: 2 * size}) for one in corners for letter, size in one.items() if size > 2]
 
 
 def _run_rows(params: DecodingParams) -> Iterator[tuple[Cell, ...]]:

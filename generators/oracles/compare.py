@@ -54,6 +54,13 @@ def at_sizes(formula: sympy.Expr, sizes: Mapping[str, int | Fraction]) -> sympy.
     return _substituted(formula, tuple((symbol, sizes[str(symbol)]) for symbol in formula.free_symbols))
 
 
+def inside_order(order: Cell) -> sympy.Expr:
+    """What stands in an O; 0 if the cell is no O of something."""
+    if isinstance(order, sympy.core.function.AppliedUndef) and str(order.func) == "O":
+        return order.args[0]
+    return sympy.Integer(0)
+
+
 @lru_cache(maxsize=4096)
 def _substituted(formula: sympy.Expr, sizes: tuple[tuple[sympy.Symbol, int | Fraction], ...]) -> sympy.Expr:
     """The same formulas meet the same sizes in every check of an answer of which one number was changed."""

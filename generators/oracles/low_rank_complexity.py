@@ -10,7 +10,7 @@ from itertools import product
 import sympy
 
 from generators.answer import Cell, Check, Part, Table
-from generators.oracles.compare import Formula, at_sizes, same, same_formulas, same_rows, text
+from generators.oracles.compare import Formula, at_sizes, inside_order, same, same_formulas, same_rows, text
 from generators.oracles.low_rank_modules import NARROW, SUMMED, TALL, Sizes, observe
 
 MODULES = ("MHA", "LFFN")
@@ -115,24 +115,17 @@ def _check_growth(table: Table, sizes: Sizes) -> Iterator[Check]:
         time = [(grown, one.multiply_adds + one.elementwise + one.quantization) for grown, one in seen]
         space = [(grown, one.trainable_values) for grown, one in seen]
         orders = [(order, counts) for order, counts in zip(row[2:], (time, space), strict=True)]
-        ratios = [ratio for order, counts in orders for ratio in _ratios(_inside(order), counts)]
+        ratios = [ratio for order, counts in orders for ratio in _ratios(inside_order(order), counts)]
         yield Check(
             what=f"4.4a, orders of growth of time and trainable space: {text(row[1])} on {text(row[0])}",
             published=" and ".join(map(text, row[2:])),
             found=f"the counts are {float(min(ratios)):.3g} to {float(max(ratios)):.3g} times that, and no term can go",
             by=f"torch modules, sizes grown up to {SCALE} times on meta tensors",
-            passed=all(_bounds(_inside(order), counts) and _needs_every_term(order, counts) for order, counts in orders),
+            passed=all(_bounds(inside_order(order), counts) and _needs_every_term(order, counts) for order, counts in orders),
         )
 
 
 Counts = Sequence[tuple[Sizes, int]]
-
-
-def _inside(order: Cell) -> sympy.Expr:
-    """What stands in an O; 0 if the cell is no O of something."""
-    if isinstance(order, sympy.core.function.AppliedUndef) and str(order.func) == "O":
-        return order.args[0]
-    return sympy.Integer(0)
 
 
 def _ratios(order: sympy.Expr, counts: Counts) -> list[Fraction]:
@@ -146,8 +139,8 @@ def _bounds(order: sympy.Expr, counts: Counts) -> bool:
 
 
 def _needs_every_term(order: Cell, counts: Counts) -> bool:
-    terms = sympy.Add.make_args(_inside(order))
-    return not any(_bounds(_inside(order) - term, counts) for term in terms)
+    terms = sympy.Add.make_args(inside_order(order))
+    return not any(_bounds(inside_order(order) - term, counts) for term in terms)
 
 
 def _grown(sizes: Sizes) -> list[Sizes]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import sympy
 
 from generators.answer import Step, Table, Value, exact, step
+from generators.topics.growth import ORDER, leading_terms
 
 T, B, N, m, q, c = sympy.symbols("T B N m q c", positive=True)
 """Length, beam width, words; levels of a merge sort of BN and of B scores; comparisons of a score with a heap of B."""
@@ -62,3 +63,22 @@ def lines_table(at: Mapping[sympy.Symbol, Value]) -> Table:
     """Every line's operation and count, as a formula and at T, B and N."""
     rows = tuple((*line, count) for line, count in zip(LINES, counts(at), strict=True))
     return Table(header=("Line", "Operation", "Count", "Example"), rows=rows)
+
+
+def growth_table() -> Table:
+    """Order of growth of time and space for each way to find the b-th largest, from B = 2 on, where log B is not 0."""
+    space = ORDER(_order(HELD))
+    rows = tuple(
+        (line.removeprefix("b-th largest: "), ORDER(_order(SCORES + count + COPIED + UPDATED)), space)
+        for line, _, count in LINES
+        if count in (SCAN, SORT, HEAP)
+    )
+    return Table(header=("The b-th largest by", "Time", "Space"), rows=rows)
+
+
+def _order(count: sympy.Expr) -> sympy.Expr:
+    """Sizes grow apart from each other; of the letters, m is the logarithm of BN, and both q and c are as large as that of B."""
+    polynomial = sympy.expand(count.subs({2**m: B * N, 2**q: B}).subs(q, c))
+    variables = (T, B, N, m, c)
+    apart = [tuple(int(one == other) for other in variables) for one in variables]
+    return leading_terms(polynomial, variables, apart).subs({m: sympy.log(B * N), c: sympy.log(B)})

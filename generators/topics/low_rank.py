@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import sympy
 
+from generators.topics.growth import leading_terms
 from generators.topics.roofline import Product
 
 n, d, r, h, m = sympy.symbols("n d r h m", positive=True)
@@ -19,9 +20,6 @@ ONE = sympy.Integer(1)
 
 Method = Literal["LoRA", "QLoRA"]
 METHODS: tuple[Method, ...] = ("LoRA", "QLoRA")
-
-Powers: TypeAlias = tuple[int, int, int, int]
-"""Exponents of n, d, r and h in a term."""
 
 QUANTIZE_PER_VALUE = 4  # magnitude; running maximum, with the division for Δ; division by Δ; rounding
 SOFTMAX_PER_ROW = 5 * n - 2  # maximum n-1, subtract n, exponentiate n, sum n-1, divide n
@@ -195,15 +193,6 @@ def other_order(module: Module) -> sympy.Expr:
 
 def order_of_growth(count: sympy.Expr, *, narrow: bool = False) -> sympy.Expr:
     """The terms of a polynomial in n, d, r, h that no other term outgrows while r ≤ d, and h ≤ d for narrow heads."""
-    variables = (n, d, r, h)
-    powers = sympy.Poly(count, *variables).monoms()
-    kept = [one for one in powers if not any(other != one and _outgrows(other, one, narrow=narrow) for other in powers)]
-    return _total(sympy.prod(v**power for v, power in zip(variables, one, strict=True)) for one in kept)
-
-
-def _outgrows(above: Powers, below: Powers, *, narrow: bool) -> bool:
-    """Whether above/below shrinks along no direction in which sizes may grow: n, d, d with r, and h alone or with d."""
-    by_n, by_d, by_r, by_h = (a - b for a, b in zip(above, below, strict=True))
-    directions = [by_n, by_d, by_d + by_r]
-    directions += [by_d + by_h, by_d + by_r + by_h] if narrow else [by_h]
-    return min(directions) >= 0
+    with_d = [(0, 1, 0, 0), (0, 1, 1, 0)]  # d grows alone or with r
+    heads = [(0, 1, 0, 1), (0, 1, 1, 1)] if narrow else [(0, 0, 0, 1)]
+    return sympy.expand(leading_terms(count, (n, d, r, h), [(1, 0, 0, 0), *with_d, *heads]))

@@ -1,6 +1,7 @@
 """Counts and tracks worked out by hand, and what bad parameters say."""
 
 from copy import deepcopy
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -9,11 +10,12 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer, Part
+from generators.answer import Answer, Cell, Part
 from generators.catalog import entries, find, load_params, load_question
 from generators.errors import ParameterError
 from generators.topics import beam_search_cost as cost
 from generators.topics.beam_search_run import Score, Tally, by_heap, by_scan, by_sort, counted_run, random_model
+from generators.topics.growth import ORDER
 from tests.conftest import worked_out
 
 ID = "ift6135/a2_q2_decoding"
@@ -70,20 +72,48 @@ def test_every_line_at_small_sizes() -> None:
     ]
 
 
+T, B, N = cost.T, cost.B, cost.N
+COPIES = B * T**2
+SPACE = B * N + B * T
+
+
+def test_the_orders_of_growth() -> None:
+    """Scores and comparisons, beside the copies of the prefixes."""
+    assert cost.growth_table().rows == (
+        ("a new scan for each b", ORDER(B**2 * N * T + COPIES), ORDER(SPACE)),
+        ("all scores sorted once", ORDER(B * N * T * sympy.log(B * N) + COPIES), ORDER(SPACE)),
+        ("a heap of the best B", ORDER(B * N * T * sympy.log(B) + COPIES), ORDER(SPACE)),
+    )
+
+
 @pytest.mark.parametrize(
-    ("formula", "leading"),
+    ("row", "column", "wrong"),
     [
-        (cost.SCORES, cost.T * cost.B * cost.N),
-        (cost.SCAN, cost.T * cost.B**2 * cost.N),
-        (cost.SORT, cost.T * cost.B * cost.N * cost.m),
-        (cost.HEAP, cost.T * cost.B * cost.N * cost.c),
-        (cost.HELD, cost.B * (cost.N + 2 * cost.T)),
+        (0, 1, ORDER(B**2 * N * T)),  # without the copies
+        (0, 1, ORDER(B * N * T + COPIES)),
+        (0, 1, ORDER(B**2 * N * T + COPIES + B * N * T)),  # a term that another one outgrows
+        (1, 1, ORDER(B * N * T + COPIES)),
+        (1, 1, ORDER(B * N * T * sympy.log(N) + COPIES)),
+        (1, 1, ORDER(B * N * T * sympy.log(B) + COPIES)),
+        (2, 1, ORDER(B * N * T + COPIES)),
+        (2, 1, ORDER(B * N * T * sympy.log(B * N) + COPIES)),
+        (2, 1, ORDER(B * N * sympy.log(B) + COPIES)),
+        (2, 1, B * N * T * sympy.log(B) + COPIES),
+        (2, 2, ORDER(B * N)),
+        (2, 2, ORDER(B * N * T)),
+        (0, 0, "all scores sorted once"),
     ],
+    ids=str,
 )
-def test_the_stated_orders_of_growth(formula: sympy.Expr, leading: sympy.Expr) -> None:
-    """A count over its order stays below a constant; 2^m is below 2BN, and c and q are levels."""
-    sizes = {cost.T: 50, cost.B: 64, cost.N: 10**6, cost.m: 26, cost.q: 6, cost.c: 12}
-    assert Fraction(1, 2) <= Fraction(str((formula / leading).subs(sizes))) <= 2
+def test_a_wrong_order_of_growth_is_found(row: int, column: int, wrong: Cell) -> None:
+    question_id, params, answer = worked_out(ID)
+    rows = [list(cells) for cells in part("2.3").tables["growth"].rows]
+    rows[row][column] = wrong
+    growth = replace(part("2.3").tables["growth"], rows=tuple(map(tuple, rows)))
+    changed = replace(part("2.3"), tables={**part("2.3").tables, "growth": growth})
+    checks = load_question(question_id).verify(params, Answer({**answer.parts, "2.3": changed}))
+    failed = [check.what for check in checks if not check.passed]
+    assert failed == [f"2.3, orders of growth: {part('2.3').tables['growth'].rows[row][0]}"]
 
 
 def test_greedy_decoding() -> None:
