@@ -14,6 +14,7 @@ from generators.matrices import gradient, vector
 from generators.oracles.compare import same, same_formulas
 from generators.oracles.matrix_formulas import Evaluator, relative_difference
 from generators.oracles.rnn_network import CHAINS, Case, Network, by, network, nodes, recorded_edges, values_at
+from generators.oracles.rnn_symbols import quantity
 
 if TYPE_CHECKING:
     from generators.ift6135.a2_q3_bidirectional_rnn import RnnParams
@@ -35,6 +36,7 @@ def verify_rnn(params: RnnParams, answer: Answer) -> Iterator[Check]:
     for label in ("3.2a", "3.2b", "3.3"):
         for name, line in answer[label].steps.items():
             yield _check_line(label, name, line)
+        yield _check_symbols(label, answer[label])
         yield _check_shapes(label, answer[label], params.conventions.shapes == "square")
     for chain, weight in (("b", "W"), ("f", "U")):
         yield _check_backpropagation(answer, chain, weight)
@@ -130,6 +132,41 @@ def _check_line(label: str, name: str, line: Step) -> Check:
     return _close(f"{label}, {name.replace('_', ' ')}: {line.what}", count, max(differences, default=float("inf")), AUTOGRAD)
 
 
+def _check_symbols(label: str, part: Part) -> Check:
+    """What stands left of the sign of equality means what the right side was compared with, whole or entry by entry."""
+    wrong = [line.symbol for name, line in part.steps.items() if not all(_means(name, line, case) for case in CASES)]
+    count = len(part.steps)
+    return Check(
+        what=f"{label}, left sides of all lines",
+        published=f"{count} symbols",
+        found=f"{count} read as what is on their right" if not wrong else f"not so: {', '.join(wrong)}",
+        by=f"{AUTOGRAD}, asked for what each symbol says",
+        passed=not wrong,
+    )
+
+
+def _means(name: str, line: Step, case: Case) -> bool:
+    """Whether the symbol's own meaning is what autograd finds for the line of this name, wherever that exists."""
+    by_entries = not {"i", "j"}.isdisjoint(map(str, sympy.sympify(line.value).free_symbols))
+    return _says(name, line.symbol, case) in ({by_entries}, set())
+
+
+@lru_cache(maxsize=1024)
+def _says(name: str, symbol: str, case: Case) -> set[bool | None]:
+    """Whether the symbol speaks of entries, at each step; None where it means something else than the line of this name."""
+    found: set[bool | None] = set()
+    for t in range(case.steps + 2):
+        tensor = gradients(case).get(name, derivatives_at(case, t).get(name))
+        if tensor is None or (name in gradients(case) and t not in network(case).times):
+            continue
+        try:
+            meant, by_entries = quantity(symbol, case, t)
+        except (KeyError, RuntimeError):
+            return {None}
+        found.add(by_entries if meant.shape == tensor.shape and torch.allclose(meant, tensor, rtol=TOLERANCE) else None)
+    return found
+
+
 def _check_shapes(label: str, part: Part, square: bool) -> Check:
     """The shape beside every line, at the sizes of a network."""
     case = CASES[0] if square else CASES[3]
@@ -193,6 +230,8 @@ def _check_graph(steps: int, part: Part) -> Iterator[Check]:
     ours = sorted((_latex(name), str(row), time) for name, row, time in part.tables["nodes"].rows)
     yield _same_sets("3.1, nodes with their rows and time steps", ours, sorted(nodes(net)), recorded)
     met = {name for source, target, _ in edges for name in (source, target)}
+    named = {name: line.symbol for name, line in part.steps.items() if line.symbol != rf"n_{{\text{{{name}}}}}"}
+    yield same("3.1, symbols named otherwise than what they count", len(named), 0, recorded)
     yield same("3.1, nodes", part["nodes"].value, len(met), recorded)
     yield same("3.1, edges", part["edges"].value, len(edges), recorded)
     shown = [t for _, first, last in part.tables["pictures"].rows for t in range(int(str(first)), int(str(last)) + 1)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,6 +120,56 @@ def test_a_mistake_in_a_line_is_seen(label: str, name: str, mistake: Mistake) ->
     wrong = with_value(answer, (label, "steps", name, 0, 0), mistake(answer[label][name].value))
     failed = [check.what for check in verify(params, wrong) if not check.passed]
     assert any(what.startswith(f"{label}, {name.replace('_', ' ')}:") for what in failed)
+
+
+LINES = [(label, name) for label, part in worked_out(PREFIX)[2].parts.items() for name in part.steps]
+
+
+def with_symbols(answer: Answer, symbols: dict[tuple[str, str], str]) -> Answer:
+    """The answer with other left sides, by part and name of the line."""
+    parts = {
+        label: replace(
+            part, steps={name: replace(line, symbol=symbols.get((label, name), line.symbol)) for name, line in part.steps.items()}
+        )
+        for label, part in answer.parts.items()
+    }
+    return Answer(parts)
+
+
+@pytest.mark.parametrize("place", range(len(LINES)), ids=lambda place: " ".join(LINES[place]))
+def test_swapped_left_sides_are_seen(place: int) -> None:
+    """Each line's symbol trades places with the next one that differs."""
+    _, params, answer = worked_out(PREFIX)
+    assert isinstance(params, RnnParams)
+    here = LINES[place]
+    symbol = {(label, name): answer[label][name].symbol for label, name in LINES}
+    other = next(one for one in LINES[place:] + LINES[:place] if symbol[one] != symbol[here])
+    swapped = with_symbols(answer, {here: symbol[other], other: symbol[here]})
+    failed = {check.what for check in verify(params, swapped) if not check.passed}
+    graph, lines = (
+        "3.1, symbols named otherwise than what they count",
+        {f"{label}, left sides of all lines" for label in (here[0], other[0]) if label != "3.1"},
+    )
+    assert failed == lines | ({graph} if "3.1" in (here[0], other[0]) else set())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        r"\nabla_{\mathbf{h}_{t}^{(f)}} L",  # of the whole loss
+        r"\nabla_{\mathbf{h}_{t}^{(b)}} L_t",  # of the other chain
+        r"\left(\nabla_{\mathbf{h}_{t}^{(f)}} L_t\right)_{i}",  # of one entry
+        r"\frac{\partial L_t}{\partial h_{t,i}^{(f)}}",
+        r"\nabla_{\mathbf{h}_{t+1}^{(f)}} L_t",  # of another time step
+        r"\nabla_{\mathbf{g}_{t}^{(f)}} L_t",  # of what does not exist
+        "",
+    ],
+)
+def test_a_left_side_that_means_something_else_is_seen(wrong: str) -> None:
+    _, params, answer = worked_out(PREFIX)
+    assert isinstance(params, RnnParams)
+    changed = with_symbols(answer, {("3.2a", "f_local"): wrong})
+    assert [check.what for check in verify(params, changed) if not check.passed] == ["3.2a, left sides of all lines"]
 
 
 def test_a_shape_that_fits_by_chance_is_seen() -> None:
