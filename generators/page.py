@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 _ENTITIES = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*_{}[]()<>#+-.!|&$~^\"':=@%/"}
 _PRINTED_COLUMNS = 2100  # more dashes than pandoc's --columns, so that it takes the widths as given
@@ -24,11 +24,25 @@ def pipe_table(
     return "\n" + "\n".join(lines) + "\n"
 
 
-def site_page(unit: Mapping[str, Any], document: str, course: str, pdf: str) -> str:
-    """The page of a question on the site."""
+class Listed(NamedTuple):
+    """A question on the site: where it comes from, its page and PDF below `answers/`, and what was worked out."""
+
+    course: str
+    institution: str
+    document: str
+    source: str
+    path: str
+    pdf: str
+    unit: Mapping[str, Any]
+
+
+def site_page(question: Listed, pdf: str) -> str:
+    """The page of a question on the site; `pdf` is the PDF as seen from there."""
+    unit = question.unit
     checks = unit["checks"]
     routes = _routes(checks)
-    facts = [escaped(f"{course}, {document}"), *_place(unit), f"[PDF]({pdf}){{.pdf-link}}"]
+    facts = [escaped(f"{question.course}, {question.document}"), *_place(unit), escaped(f"Source: {question.source}")]
+    facts.append(f"[PDF]({pdf}){{.pdf-link}}")
     passed = f"[{len(checks)} checks passed](#checks): {escaped(routes)}"
     return "\n".join(
         [
@@ -82,32 +96,38 @@ def checks_table(checks: Sequence[Mapping[str, Any]]) -> str:
     return pipe_table(["What", "Published", "Found", "By"], rows, right=[False] * 4)
 
 
-Contents = Sequence[tuple[str, str, str, str, Mapping[str, Any]]]
-"""Course, document, page and PDF below `answers/`, and unit of every question."""
-
-
-def contents_page(contents: Contents) -> str:
-    """All questions with their points, checks and PDFs, a table a course."""
+def contents_page(contents: Sequence[Listed]) -> str:
+    """All questions with their points and checks, a table a course, then every PDF with what it holds."""
     lines = ["# All questions\n"]
-    for course in dict.fromkeys(row[0] for row in contents):
+    for course, institution in dict.fromkeys((row.course, row.institution) for row in contents):
         rows = []
-        for _, document, path, pdf, unit in (row for row in contents if row[0] == course):
-            place = " ".join(_place(unit)[:1])
-            title = f"[{escaped(unit['title'])}]({path}.md)"
-            rows.append([escaped(document), place, title, str(len(unit["checks"])), f"[PDF]({pdf})"])
+        for one in (row for row in contents if row.course == course):
+            place = " ".join(_place(one.unit)[:1])
+            title = f"[{escaped(one.unit['title'])}]({one.path}.md)"
+            rows.append([escaped(one.document), place, title, str(len(one.unit["checks"])), f"[PDF]({one.pdf})"])
         header = ["Document", "Question", "Answer", "Checks passed", "Print"]
-        lines.append(f"## {escaped(course)}\n{pipe_table(header, rows, right=[False, False, False, True, False])}")
-    return "\n".join(lines)
+        table = pipe_table(header, rows, right=[False, False, False, True, False])
+        lines.append(f"## {escaped(course)}\n\n{escaped(institution)}\n{table}")
+    return "\n".join([*lines, "## All PDFs { #pdfs }\n", *_pdf_list(contents)])
 
 
-def conventions_page(contents: Contents) -> str:
+def _pdf_list(contents: Sequence[Listed]) -> list[str]:
+    """Each PDF once, with the questions in it."""
+    titles: dict[str, list[str]] = {}
+    documents = {row.pdf: f"{row.course}, {row.document}" for row in contents}
+    for row in contents:
+        titles.setdefault(row.pdf, []).append(row.unit["title"])
+    return [f"- [{escaped(documents[pdf])}]({pdf}): {escaped('; '.join(held))}" for pdf, held in titles.items()]
+
+
+def conventions_page(contents: Sequence[Listed]) -> str:
     """Every convention in force and every erratum found, by question."""
     lines = [
         "# Conventions and errata\n",
         "What each answer rests on, and what is wrong or missing in the documents. A convention is a parameter:",
-        "change it in `params.yml` and every number that depends on it follows.\n",
+        "change it in `params.yml` and every number that depends on it follows. In print: [all PDFs](index.md#pdfs).\n",
     ]
-    for course, document, path, _, unit in contents:
-        lines.append(f"## [{escaped(unit['title'])}]({path}.md)\n\n{escaped(f'{course}, {document}')}\n")
-        lines += [unit["conventions"], unit["errata"]]
+    for one in contents:
+        lines.append(f"## [{escaped(one.unit['title'])}]({one.path}.md)\n\n{escaped(f'{one.course}, {one.document}')}\n")
+        lines += [one.unit["conventions"], one.unit["errata"]]
     return "\n".join(lines)

@@ -19,7 +19,7 @@ from generators.course import load_course
 from generators.errors import RenderError
 from generators.figures import style
 from generators.math_font import math_font
-from generators.page import contents_page, conventions_page, site_page
+from generators.page import Listed, contents_page, conventions_page, site_page
 from generators.pdf import build_pdfs, copy_pdfs
 from generators.submission import pdf_path
 
@@ -64,25 +64,23 @@ def write_pages(worked_out: Mapping[QuestionId, Unit], pdfs: Iterable[Path]) -> 
     """Write Markdown, pictures, PDFs and assets of all questions, then put them in the place of the old ones."""
     new = BUILD / "answers.new"
     shutil.rmtree(new, ignore_errors=True)
-    for question_id, unit in worked_out.items():
-        _write_question(new, question_id, unit)
+    contents = _contents(worked_out)
+    for question in contents:
+        _write_question(new, question)
     copy_pdfs(pdfs, new)
-    _write_text(new / "index.md", contents_page(_contents(worked_out)))
-    _write_text(new / "conventions.md", conventions_page(_contents(worked_out)))
+    _write_text(new / "index.md", contents_page(contents))
+    _write_text(new / "conventions.md", conventions_page(contents))
     _write_text(new / "assets" / "palette.css", style.palette_css())
     write_whole(new / "assets" / "math.woff", math_font())
     put_in_place(new, PAGES)
 
 
-def _write_question(folder: Path, question_id: QuestionId, unit: Unit) -> None:
-    course = load_course(question_id.course)
-    sheet = course.document(question_id.assignment)
-    page = folder / f"{question_id.path}.md"
-    pdf = posixpath.relpath(pdf_path(question_id), posixpath.dirname(question_id.path))
-    _write_text(page, site_page(unit, sheet.title, course.title, pdf))
-    for name, svg in unit["figures"].items():
-        _write_text(page.with_name(f"{question_id.page}-{name}.svg"), svg)
-        _write_text(page.with_name(f"{question_id.page}-{name}.dark.svg"), style.dark(svg))
+def _write_question(folder: Path, question: Listed) -> None:
+    page = folder / f"{question.path}.md"
+    _write_text(page, site_page(question, posixpath.relpath(question.pdf, posixpath.dirname(question.path))))
+    for name, svg in question.unit["figures"].items():
+        _write_text(page.with_name(f"{page.stem}-{name}.svg"), svg)
+        _write_text(page.with_name(f"{page.stem}-{name}.dark.svg"), style.dark(svg))
 
 
 def _write_text(path: Path, text: str) -> None:
@@ -90,22 +88,24 @@ def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _contents(worked_out: Mapping[QuestionId, Unit]) -> list[tuple[str, str, str, str, Unit]]:
-    """Course, document, path, PDF and unit of every question, in order."""
+def _contents(worked_out: Mapping[QuestionId, Unit]) -> list[Listed]:
+    """Every question with its course and document, in order."""
     rows = []
     for question_id, unit in worked_out.items():
         course = load_course(question_id.course)
-        rows.append((course.title, course.document(question_id.assignment).title, question_id.path, pdf_path(question_id), unit))
+        sheet = course.document(question_id.assignment)
+        place = (question_id.path, pdf_path(question_id))
+        rows.append(Listed(course.title, course.institution, sheet.title, sheet.source, *place, unit))
     return rows
 
 
 def _nav(worked_out: Mapping[QuestionId, Unit]) -> list[Any]:
     """Hand-written pages, then answers by course, document and question."""
     courses: dict[str, dict[str, list[dict[str, str]]]] = {}
-    for course, document, path, _, unit in _contents(worked_out):
-        number = unit["page"].removeprefix("question")
-        title = f"{number}. {unit['title']}" if number.isdigit() else unit["title"]
-        courses.setdefault(course, {}).setdefault(document, []).append({title: f"answers/{path}.md"})
+    for one in _contents(worked_out):
+        number = one.unit["page"].removeprefix("question")
+        title = f"{number}. {one.unit['title']}" if number.isdigit() else one.unit["title"]
+        courses.setdefault(one.course, {}).setdefault(one.document, []).append({title: f"answers/{one.path}.md"})
     answers = [{course: [{name: pages} for name, pages in documents.items()]} for course, documents in courses.items()]
     overview: list[Any] = [{"All questions": "answers/index.md"}, {"Conventions and errata": "answers/conventions.md"}]
     return [_HAND_WRITTEN[0], *overview, *answers, *_HAND_WRITTEN[1:]]

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from generators.catalog import ROOT, QuestionId
+from generators.course import load_course
 from generators.figures.style import DARK, LIGHT
 from generators.site_markdown import mathml
 from tests.conftest import IDS
@@ -125,6 +126,27 @@ def test_a_page_links_its_pdf(built: Project, question_id: str) -> None:
     links = [link for link in parsed(path).values("href") if link.endswith(".pdf")]
     assert len(links) == 1
     assert (path.parent / links[0]).read_bytes().startswith(b"%PDF-1.7")
+
+
+def test_every_page_leads_to_pdfs(built: Project) -> None:
+    """A question's page to its own, every other page to the list of all of them; a 404 page knows only its host's root."""
+    made = {path.relative_to(built.path("build/pdf")).as_posix() for path in built.path("build/pdf").rglob("*.pdf")}
+    text = built.path("site/answers/index.html").read_text(encoding="utf-8")
+    assert made == set(re.findall(r'href="([^"]+\.pdf)"', text.partition('id="pdfs"')[2]))
+    questions = {page_of(built, question_id) for question_id in IDS}
+    for path in pages(built):
+        if path.name != "404.html" and path not in questions:
+            links = parsed(path).values("href")
+            assert {"#pdfs", "index.html#pdfs", "answers/index.html#pdfs"} & set(links), path.name
+
+
+def test_where_questions_come_from_is_said(built: Project) -> None:
+    """The institution on the page of all questions, the source of a document on each of its pages."""
+    contents = parsed(built.path("site/answers/index.html")).text
+    for question_id in (QuestionId(*one.split("/")) for one in IDS):
+        course = load_course(question_id.course)
+        assert course.institution in contents
+        assert f"Source: {course.document(question_id.assignment).source}" in parsed(page_of(built, str(question_id))).text
 
 
 @pytest.mark.parametrize("question_id", IDS)
