@@ -1,0 +1,1 @@
+"""Companions to the seminar of the University of Sydney."""

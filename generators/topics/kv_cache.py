@@ -1,0 +1,101 @@
+"""Decoding with and without a cache of keys and values: which scores a step computes, and what it costs.
+
+The example's attention has neither scale nor softmax: a token's output is the sum of the values up to it, times their scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sympy
+
+from generators.topics.batching import CONTEXT, N_LAYER, D, Group, Sizes, V, attention_groups, weight_groups
+from generators.topics.roofline import Product
+
+PROMPT, NEW, POSITIONS, SCORES = sympy.symbols("L T P S", positive=True)
+"""Tokens of the prompt, tokens generated after it, positions that pass through the layers, and scores a head."""
+
+Matrix = Sequence[Sequence[int]]
+
+
+def scores_of(query: Sequence[int], keys: Matrix) -> list[int]:
+    """The products of one query with each key, a row of QKᵀ."""
+    return [sum(q * k for q, k in zip(query, key, strict=True)) for key in keys]
+
+
+def weighted_sum(scores: Sequence[int], values: Matrix) -> list[int]:
+    """The values, each times its score, added up."""
+    return [sum(score * value[j] for score, value in zip(scores, values, strict=True)) for j in range(len(values[0]))]
+
+
+@dataclass(frozen=True)
+class CachedStep:
+    """One step with the cache: rows of K and V that it read from there, its row of QKᵀ, and its output."""
+
+    rows_read: int
+    scores: list[int]
+    output: list[int]
+
+
+def with_cache(queries: Matrix, keys: Matrix, values: Matrix) -> list[CachedStep]:
+    """One token after the other; each appends its key and value to the cache and attends to what is there."""
+    cached_keys: list[Sequence[int]] = []
+    cached_values: list[Sequence[int]] = []
+    steps = []
+    for query, key, value in zip(queries, keys, values, strict=True):
+        rows_read = len(cached_keys)
+        cached_keys.append(key)
+        cached_values.append(value)
+        scores = scores_of(query, cached_keys)
+        steps.append(CachedStep(rows_read, scores, weighted_sum(scores, cached_values)))
+    return steps
+
+
+def without_cache(queries: Matrix, keys: Matrix, values: Matrix) -> tuple[list[list[int]], list[list[int]]]:
+    """All of QKᵀ, and the output of every token once what lies above the diagonal is masked."""
+    scores = [scores_of(query, keys) for query in queries]
+    outputs = [weighted_sum(row[: i + 1], values[: i + 1]) for i, row in enumerate(scores)]
+    return scores, outputs
+
+
+def cached_groups() -> list[Group]:
+    """Products of a step with the cache: one token meets all weights, and its query all n keys and values."""
+    one = Sizes(batch=1)
+    return [*weight_groups(one), *attention_groups(one)]
+
+
+def uncached_groups() -> list[Group]:
+    """Products of a step without it: all n tokens pass through the layers, and the last one through the output head."""
+    *layers, _ = weight_groups(Sizes(batch=CONTEXT))
+    head = weight_groups(Sizes(batch=1))[-1]
+    heads = attention_groups(Sizes(batch=1))[0].count
+    width = D / (heads / Sizes().n_layers)
+    return [*layers, head, Group(heads, Product(CONTEXT, width, CONTEXT)), Group(heads, Product(CONTEXT, CONTEXT, width))]
+
+
+def step_flops(groups: Sequence[Group], flops_per_multiply_add: int) -> sympy.Expr:
+    """FLOPs of all products of a step over n tokens."""
+    return sympy.expand(sum(group.flops(flops_per_multiply_add) for group in groups))
+
+
+def step_bytes(groups: Sequence[Group], bytes_per_element: int) -> sympy.Expr:
+    """Bytes of the operands and results of all products of a step over n tokens, each once."""
+    return sympy.expand(sum(group.bytes_moved(bytes_per_element) for group in groups))
+
+
+def positions(*, cached: bool) -> sympy.Expr:
+    """Positions that pass through the layers until T tokens are generated after L: one pass over the prompt, T - 1 steps."""
+    return PROMPT + NEW - 1 if cached else NEW * (2 * PROMPT + NEW - 1) / 2
+
+
+def scores(*, cached: bool) -> sympy.Expr:
+    """Scores that a head computes meanwhile: n² in a whole pass over n tokens, n in a step with the cache."""
+    if cached:
+        return PROMPT**2 + (NEW - 1) * (2 * PROMPT + NEW) / 2
+    return NEW * (6 * PROMPT**2 + 6 * PROMPT * (NEW - 1) + (NEW - 1) * (2 * NEW - 1)) / 6
+
+
+def generation_flops(flops_per_multiply_add: int) -> sympy.Expr:
+    """FLOPs of P positions through the layers, of S scores a head with their values, and of T passes of the output head."""
+    return flops_per_multiply_add * (12 * D**2 * N_LAYER * POSITIONS + 2 * D * N_LAYER * SCORES + D * V * NEW)
