@@ -62,12 +62,27 @@ def plain_output(scores: Sequence[Number], values: Sequence[Sequence[Number]], e
     return tuple(sum(w * value for w, value in zip(weights, column, strict=True)) / sum(weights) for column in columns)
 
 
-def tiled(q: Matrix, k: Matrix, v: Matrix, block_rows: int, block_columns: int) -> list[Running]:
-    """What is kept for each query at the end, tile by tile: keys in the outer loop, queries in the inner one."""
+def seeded_matrices(seed: int, n_tokens: int, head_width: int) -> tuple[Matrix, Matrix, Matrix]:
+    """Q, K and V of numbers from -2 to 2 with two decimals."""
+    import numpy
+
+    numbers = numpy.random.default_rng(seed).integers(-200, 201, size=(3, n_tokens, head_width))
+    q, k, v = ([[Fraction(int(x), 100) for x in row] for row in matrix] for matrix in numbers)
+    return q, k, v
+
+
+def precise() -> Any:
+    """An mpmath context of DIGITS digits."""
     import mpmath
 
     context = mpmath.MPContext()
     context.dps = DIGITS
+    return context
+
+
+def tiled(q: Matrix, k: Matrix, v: Matrix, block_rows: int, block_columns: int) -> list[Running]:
+    """What is kept for each query at the end, tile by tile: keys in the outer loop, queries in the inner one."""
+    context = precise()
     queries, keys, values = ([[context.mpf(x.numerator) / x.denominator for x in row] for row in one] for one in (q, k, v))
     scale = 1 / context.sqrt(len(q[0]))
     kept: dict[int, Running] = {}

@@ -26,7 +26,7 @@ from generators.topics.attention_traffic import (
     standard_traffic,
 )
 from generators.topics.attention_traffic_tables import At, Head, lengths_table, sram_table, times_table
-from generators.topics.flash_attention import Matrix, Running, plain_output, running, tiled
+from generators.topics.flash_attention import Running, plain_output, running, seeded_matrices, tiled
 
 MAX_LENGTH = 2**20
 
@@ -181,18 +181,10 @@ def _running_sum(example: Example, kept: list[Running], number: int) -> Step:
     return Step(what=f"sum after block {number}", symbol=rf"\ell_{{{number}}}", value=value, formula=formula, at=at)
 
 
-def seeded_matrices(tiles: Tiles) -> tuple[Matrix, Matrix, Matrix]:
-    """Q, K and V of numbers from -2 to 2 with two decimals."""
-    import numpy
-
-    numbers = numpy.random.default_rng(tiles.seed).integers(-200, 201, size=(3, tiles.n_tokens, tiles.head_width))
-    q, k, v = ([[Fraction(int(x), 100) for x in row] for row in matrix] for matrix in numbers)
-    return q, k, v
-
-
 def _tiles(params: FlashParams) -> Part:
     tiles = params.tiles
-    kept = tiled(*seeded_matrices(tiles), tiles.block_rows, tiles.block_columns)
+    matrices = seeded_matrices(tiles.seed, tiles.n_tokens, tiles.head_width)
+    kept = tiled(*matrices, tiles.block_rows, tiles.block_columns)
     header = ("Query", "m", "ℓ", *(f"o{j}" for j in range(1, tiles.head_width + 1)))
     rows = tuple(
         (number, *(float(x) for x in (state.largest, state.total, *state.output))) for number, state in enumerate(kept, 1)
