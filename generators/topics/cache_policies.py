@@ -1,0 +1,137 @@
+"""Which tokens a cache of limited size keeps, and what attention over them loses.
+
+Sources: window and initial tokens, Xiao et al. 2023, arXiv 2309.17453; attention-based, Zhang et al. 2023, arXiv 2306.14048.
+Positions count from 0. A query attends after the policy has made room, to at most `budget` tokens, its own among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import sympy
+
+from generators.topics.batching import CONTEXT, N_HEAD, N_LAYER, Sizes, cache_values
+from generators.topics.flash_attention import Number, plain_output, precise, seeded_matrices
+
+BUDGET = sympy.Symbol("B", positive=True)
+Kept: TypeAlias = tuple[int, ...]
+
+
+def dense(n_tokens: int) -> list[Kept]:
+    """Each query attends to everything so far."""
+    return [tuple(range(i + 1)) for i in range(n_tokens)]
+
+
+def window(n_tokens: int, budget: int) -> list[Kept]:
+    """The last `budget` tokens."""
+    return initial_and_window(n_tokens, budget, 0)
+
+
+def initial_and_window(n_tokens: int, budget: int, n_initial: int) -> list[Kept]:
+    """The first `n_initial` tokens, and the last ones in the rest of the budget."""
+    first_recent = [max(0, i + 1 - (budget - n_initial)) for i in range(n_tokens)]
+    return [(*range(min(n_initial, first)), *range(first, i + 1)) for i, first in enumerate(first_recent)]
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Scaled scores (n×n) and values (n×d) of one head, as numbers of a context of many digits."""
+
+    context: Any
+    scores: Sequence[Sequence[Number]]
+    values: Sequence[Sequence[Number]]
+
+    def weights(self, query: int, kept: Kept) -> list[Number]:
+        """The softmax over the scores of the kept tokens."""
+        powers = [self.context.exp(self.scores[query][j]) for j in kept]
+        total = self.context.fsum(powers)
+        return [power / total for power in powers]
+
+    def output(self, query: int, kept: Kept) -> tuple[Number, ...]:
+        """The mean of the kept tokens' values by these weights."""
+        scores = [self.scores[query][j] for j in kept]
+        return plain_output(scores, [self.values[j] for j in kept], self.context.exp)
+
+
+@dataclass(frozen=True)
+class Pull:
+    """What is added to every query's score with a token, and the factor of its value."""
+
+    score: Fraction
+    value_scale: Fraction
+
+
+def seeded_attention(seed: int, n_tokens: int, head_width: int, pulls: Mapping[int, Pull]) -> Attention:
+    """Seeded queries, keys and values, with scores q·k / √d plus the pull of the key's token."""
+    context = precise()
+
+    def number(x: Fraction) -> Number:
+        return context.mpf(x.numerator) / x.denominator
+
+    q, k, v = seeded_matrices(seed, n_tokens, head_width)
+    none = Pull(Fraction(0), Fraction(1))
+    by_token = [pulls.get(j, none) for j in range(n_tokens)]
+    scale = 1 / context.sqrt(head_width)
+    scores = [
+        [number(_dot(query, key)) * scale + number(pull.score) for key, pull in zip(k, by_token, strict=True)] for query in q
+    ]
+    values = [[number(pull.value_scale * x) for x in row] for row, pull in zip(v, by_token, strict=True)]
+    return Attention(context, scores, values)
+
+
+def _dot(left: Sequence[Fraction], right: Sequence[Fraction]) -> Fraction:
+    return sum((a * b for a, b in zip(left, right, strict=True)), Fraction(0))
+
+
+@dataclass(frozen=True)
+class Eviction:
+    """The query that made room, and what could leave with the attention it had so far, least first."""
+
+    query: int
+    candidates: tuple[tuple[int, Number], ...]
+
+
+def attention_based(attention: Attention, budget: int, n_recent: int) -> tuple[list[Kept], list[Eviction]]:
+    """Keep the last `n_recent` tokens, and of the others those to which earlier queries gave most weight in all.
+
+    A token's sum begins with its own query. Of equal sums the older token leaves.
+    """
+    kept: list[int] = []
+    sums: dict[int, Number] = {}
+    all_kept: list[Kept] = []
+    evictions: list[Eviction] = []
+    for query in range(len(attention.scores)):
+        kept.append(query)
+        if len(kept) > budget:
+            old = sorted((j for j in kept if j <= query - n_recent), key=lambda j: (sums[j], j))
+            evictions.append(Eviction(query, tuple((j, sums[j]) for j in old)))
+            kept.remove(old[0])
+        for j, weight in zip(kept, attention.weights(query, tuple(kept)), strict=True):
+            sums[j] = sums.get(j, 0) + weight
+        all_kept.append(tuple(kept))
+    return all_kept, evictions
+
+
+def relative_error(context: Any, found: Sequence[Sequence[Number]], true: Sequence[Sequence[Number]]) -> Number:
+    """The length of the difference of vectors over the length of the true ones, over all of them together."""
+    pairs = [pair for ours, theirs in zip(found, true, strict=True) for pair in zip(ours, theirs, strict=True)]
+    off = context.fsum((ours - theirs) ** 2 for ours, theirs in pairs)
+    return context.sqrt(off / context.fsum(theirs**2 for _, theirs in pairs))
+
+
+def entries() -> sympy.Expr:
+    """Tokens that are kept of n with a budget of B."""
+    return sympy.Min(CONTEXT, BUDGET)
+
+
+def cached_values(kept: sympy.Expr) -> sympy.Expr:
+    """Values of the keys and values of that many tokens in all layers."""
+    return cache_values(Sizes(batch=1)).subs(CONTEXT, kept)
+
+
+def kept_sums(kept: sympy.Expr) -> sympy.Expr:
+    """Running sums of attention: one a layer, head and kept token."""
+    return N_LAYER * N_HEAD * kept

@@ -1,0 +1,120 @@
+"""Policies followed by hand, softmax without evicted tokens, sizes of caches, and every rule of the parameters."""
+
+from __future__ import annotations
+
+import math
+from copy import deepcopy
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from generators.answer import Answer
+from generators.catalog import entries, find, load_params, load_question
+from generators.errors import ParameterError
+from generators.sydney.seminar2_cache_policies import ranges
+from generators.topics.cache_policies import Attention, attention_based, initial_and_window, relative_error, window
+from generators.topics.flash_attention import precise
+from tests.conftest import worked_out
+
+SLUG = "seminar2_cache_policies"
+ID = f"sydney/{SLUG}"
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {**deepcopy(dict(entries()[find(ID)])), **changes}
+
+
+def head(**changes: Any) -> dict[str, Any]:
+    return {**entry()["attention"], **changes}
+
+
+def solved(changed: dict[str, Any]) -> Answer:
+    """Solve and draw an entry, and require that every check passes."""
+    question_id = find(ID)
+    question = load_question(question_id)
+    params = load_params(question_id, question, changed)
+    answer = question.solve(params)
+    assert [check for check in question.verify(params, answer) if not check.passed] == []
+    question.draw(params, answer)
+    return answer
+
+
+def test_a_window_of_three() -> None:
+    assert window(5, 3) == [(0,), (0, 1), (0, 1, 2), (1, 2, 3), (2, 3, 4)]
+
+
+def test_one_initial_token_and_a_window_of_two() -> None:
+    assert initial_and_window(5, 3, 1) == [(0,), (0, 1), (0, 1, 2), (0, 2, 3), (0, 3, 4)]
+
+
+def test_numbers_as_ranges() -> None:
+    assert ranges([0, 1, 4, 5, 6, 7]) == "1, 2, 5–8"
+    assert ranges([0, 2, 3, 4]) == "1, 3–5"
+
+
+def test_attention_chooses_by_sums() -> None:
+    """Rows of softmax: 1; 1/3 2/3; 1/10 8/10 1/10. Before the fourth query the third token has 1/10 and leaves."""
+    context = precise()
+    weights = [[1, 1, 1, 1], [1, 2, 1, 1], [1, 8, 1, 1], [1, 1, 1, 1]]
+    scores = [[context.log(w) for w in row] for row in weights]
+    attention = Attention(context, scores, [[context.mpf(j)] for j in range(4)])
+    kept, evictions = attention_based(attention, 3, 1)
+    assert kept == [(0,), (0, 1), (0, 1, 2), (0, 1, 3)]
+    assert [(j, round(float(total), 12)) for j, total in evictions[0].candidates] == [
+        (2, 0.1),
+        (0, round(1 + 1 / 3 + 1 / 10, 12)),
+        (1, round(2 / 3 + 8 / 10, 12)),
+    ]
+    assert float(attention.output(3, kept[3])[0]) == pytest.approx((0 + 1 + 3) / 3)
+
+
+def test_relative_error_is_of_all_vectors_together() -> None:
+    error = relative_error(precise(), [[3, 0], [0, 0]], [[0, 0], [0, 4]])
+    assert float(error) == pytest.approx(math.sqrt(9 + 16) / 4)
+
+
+def test_memory() -> None:
+    part = worked_out(ID)[2]["2"]
+    assert part["entries"].value == 2048
+    assert part["dense"].value == 2 * 32 * 32768 * 4096 * 2
+    assert part["cut"].value == 2 * 32 * 2048 * 4096 * 2
+    assert part["sums"].value == 32 * 32 * 2048 * 4
+    assert part["share"].value == Fraction(1, 16)
+
+
+def test_without_pulls() -> None:
+    solved(entry(attention=head(pulls=[])))
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(2, 7), st.data(), st.integers(0, 2**32 - 1))
+def test_any_head(budget: int, data: st.DataObject, seed: int) -> None:
+    """All checks pass, no query attends to more than the budget, and the recent tokens always stay."""
+    recent, initial = data.draw(st.integers(1, budget - 1)), data.draw(st.integers(1, budget - 1))
+    changes = {"budget": budget, "n_recent": recent, "n_initial": initial}
+    answer = solved(entry(**changes, attention=head(n_tokens=9, seed=seed)))
+    assert answer["1"].tables["kept"].rows[8][1] == "1–9"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"budget": 14}, "budget: must be less than n_tokens (got 14 and 14)"),
+        ({"n_initial": 6}, "n_initial: must be less than budget (got 6 and 6)"),
+        ({"n_recent": 0}, "n_recent: must be greater than 0 (got 0)"),
+        ({"attention": head(n_tokens=21)}, "attention.n_tokens: must be less than or equal to 20 (got 21)"),
+        ({"attention": head(pulls=[{"token": 15, "score": 1, "value_scale": 1}])},
+         "attention: pulls: token must be at most n_tokens (got 15)"),
+        ({"attention": head(pulls=[{"token": 1, "score": 1, "value_scale": 1}] * 2)},
+         "attention: pulls: each token must stand once (got 1 twice)"),
+        ({"memory": {**entry()["memory"], "n_heads": 3}}, "memory: d_model: must be divisible by n_heads (got 4096 and 3)"),
+        ({"memory": {**entry()["memory"], "seq_lens": [8, 8]}}, "memory: seq_lens: must rise from each to the next (got [8, 8])"),
+    ],
+)  # fmt: skip
+def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError) as refusal:
+        solved(entry(**changes))
+    assert str(refusal.value) == f"generators/sydney/params.yml: {SLUG}: {message}"
