@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import TypeAlias
@@ -93,3 +93,22 @@ def close_rows(what: str, published: Table, found: Sequence[Sequence[Cell]], by:
     size = f"{len(published.rows)} × {len(published.header)} cells"
     passed = len(found) == len(published.rows) > 0
     return Check(what=what, published=size, found=f"{len(found)} equal rows", by=by, passed=passed)
+
+
+def close_numbers(what: str, published: Iterable[Cell], found: Iterable[float], by: str, tolerance: float = 1e-12) -> Check:
+    """Compare numbers one by one, exact ones too, within a relative and absolute tolerance."""
+    pairs = list(zip(published, found, strict=True))
+    off = max((_distance(cell, number) for cell, number in pairs), default=math.inf)
+    return Check(
+        what=what,
+        published=f"{len(pairs)} numbers, equal to {tolerance:g}",
+        found=f"largest difference {off:.1e}",
+        by=by,
+        passed=off <= tolerance,
+    )
+
+
+def _distance(cell: Cell, number: float) -> float:
+    if not isinstance(cell, int | float | Fraction | sympy.Expr):
+        return math.inf
+    return abs(float(cell) - number) / max(1.0, abs(number))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -24,7 +24,7 @@ from generators.oracles.attention_tiles import (
     standard_walked,
     walked,
 )
-from generators.oracles.compare import Formula, same, same_formulas, same_rows
+from generators.oracles.compare import Formula, close_numbers, same, same_formulas, same_rows
 
 if TYPE_CHECKING:
     from generators.utaustin.lecture25_flash_attention import FlashParams
@@ -52,25 +52,6 @@ def verify_flash(params: FlashParams, answer: Answer) -> Iterator[Check]:
     yield from _check_arithmetic(params, answer["4"])
 
 
-def close(what: str, published: Iterable[Cell], found: Iterable[float], by: str, tolerance: float = TOLERANCE) -> Check:
-    """Compare numbers one by one within a relative and absolute tolerance."""
-    pairs = list(zip(published, found, strict=True))
-    off = max((_distance(cell, number) for cell, number in pairs), default=math.inf)
-    return Check(
-        what=what,
-        published=f"{len(pairs)} numbers, equal to {tolerance:g}",
-        found=f"largest difference {off:.1e}",
-        by=by,
-        passed=off <= tolerance,
-    )
-
-
-def _distance(cell: Cell, number: float) -> float:
-    return (
-        abs(float(cell) - number) / max(1.0, abs(number)) if isinstance(cell, int | float | Fraction | sympy.Expr) else math.inf
-    )
-
-
 def _check_one_query(params: FlashParams, part: Part) -> Iterator[Check]:
     example = params.example
     scores, values = (torch.tensor(_floats(one), dtype=torch.float64) for one in ([example.scores], example.values))
@@ -83,14 +64,16 @@ def _check_one_query(params: FlashParams, part: Part) -> Iterator[Check]:
         rows.append([number, float(top), factor, float(weights.sum()), *(weights @ values[:end]).tolist()])
     table = part.tables["blocks"]
     cells = [0 if cell is None else cell for row in table.rows for cell in (row[0], *row[2:])]
-    yield close("1, kept after each block", cells, [x for row in rows for x in row], AT_ONCE)
-    yield close("1, running sums", (part[f"sum_{n}"].value for n in range(1, len(rows) + 1)), (row[3] for row in rows), AT_ONCE)
+    yield close_numbers("1, kept after each block", cells, [x for row in rows for x in row], AT_ONCE)
+    yield close_numbers(
+        "1, running sums", (part[f"sum_{n}"].value for n in range(1, len(rows) + 1)), (row[3] for row in rows), AT_ONCE
+    )
     yield _check_sum_formulas(params, part, len(rows))
     outputs = part.tables["output"]
     found = scores.softmax(-1) @ values
     yield same("1, components", str(outputs.column("Component")), str(tuple(range(1, found.shape[1] + 1))), "the parameters")
     for name in ("Running", "All at once"):
-        yield close(f"1, output, {name.lower()}", outputs.column(name), found[0].tolist(), AT_ONCE)
+        yield close_numbers(f"1, output, {name.lower()}", outputs.column(name), found[0].tolist(), AT_ONCE)
     yield _check_exactly(outputs)
 
 
@@ -125,7 +108,9 @@ def _check_sum_formulas(params: FlashParams, part: Part, count: int) -> Check:
         formula = sympy.sympify(part[f"sum_{number}"].formula)
         published.append(_evaluated(formula, tuple((symbol, at[str(symbol)]) for symbol in formula.free_symbols)))
         found.append(math.fsum(math.exp(score - tops[number]) for score in scores[: number * length]))
-    return close("1, rules of the running sums at other scores and maxima", published, found, "enumeration: all keys so far")
+    return close_numbers(
+        "1, rules of the running sums at other scores and maxima", published, found, "enumeration: all keys so far"
+    )
 
 
 @lru_cache(maxsize=64)
@@ -148,10 +133,10 @@ def _check_tiles(params: FlashParams, part: Part) -> Iterator[Check]:
     tops = scores.amax(1)
     sums = (scores.logsumexp(1) - tops).exp()
     yield same("2, queries", str(table.column("Query")), str(tuple(range(1, len(q) + 1))), "the parameters")
-    yield close("2, largest scores", table.column("m"), tops.tolist(), AT_ONCE)
-    yield close("2, sums", table.column("ℓ"), sums.tolist(), AT_ONCE)
+    yield close_numbers("2, largest scores", table.column("m"), tops.tolist(), AT_ONCE)
+    yield close_numbers("2, sums", table.column("ℓ"), sums.tolist(), AT_ONCE)
     outputs = [cell for row in table.rows for cell in row[3:]]
-    yield close("2, outputs", outputs, plain(q, k, v).flatten().tolist(), ATTENTION)
+    yield close_numbers("2, outputs", outputs, plain(q, k, v).flatten().tolist(), ATTENTION)
     ends = [range(0, len(q), block) for block in (tiles.block_rows, tiles.block_columns)]
     yield same("2, tiles", part["tiles"].value, len([1 for _ in ends[0] for _ in ends[1]]), "enumeration: every tile")
 
