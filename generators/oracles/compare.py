@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import sympy
 
-from generators.answer import Cell, Check, Math, Table
+from generators.answer import Cell, Check, Math, Table, rational
 
 Formula: TypeAlias = tuple[str, Cell, int | Fraction]
 """What a formula gives, the published formula, and the count found at the other sizes."""
@@ -112,3 +112,23 @@ def _distance(cell: Cell, number: float) -> float:
     if not isinstance(cell, int | float | Fraction | sympy.Expr):
         return math.inf
     return abs(float(cell) - number) / max(1.0, abs(number))
+
+
+def near(what: str, published: Cell, found: float, by: str, tolerance: float = 1e-9) -> Check:
+    """Compare an exact value with one found in floating point; they may differ by `tolerance`, relative or absolute."""
+    exact = isinstance(published, int | Fraction)
+    passed = exact and math.isclose(float(rational(published)), found, rel_tol=tolerance, abs_tol=tolerance)
+    return Check(what=what, published=text(published), found=text(float(found)), by=by, passed=passed)
+
+
+def near_rows(what: str, published: Table, found: Sequence[Sequence[Cell]], by: str, tolerance: float = 1e-9) -> Check:
+    """Compare a table of exact values with floats cell by cell, all else exactly; names the first that differs."""
+    for number, (ours, theirs) in enumerate(zip(published.rows, found, strict=False), 1):
+        for name, left, right in zip(published.header, ours, theirs, strict=True):
+            where = f"{what}: row {number}, column {text(name)}"
+            check = near(where, left, right, by, tolerance) if isinstance(right, float) else same(where, left, right, by)
+            if not check.passed:
+                return check
+    size = f"{len(published.rows)} × {len(published.header)} cells"
+    passed = len(found) == len(published.rows) > 0
+    return Check(what=what, published=size, found=f"{len(found)} near rows", by=by, passed=passed)
