@@ -68,6 +68,18 @@ def vera_groups() -> list[Group]:
     ]
 
 
+def ffn_groups() -> list[Group]:
+    """A feed-forward network with biases, Linear(D, 4D) and Linear(4D, D); weights are outputs × inputs as torch stores them."""
+    hidden = FFN_FACTOR * D
+    return [Group("W_1", 1, (hidden, D)), Group("b_1", 1, (hidden,)), Group("W_2", 1, (D, hidden)), Group("b_2", 1, (D,))]
+
+
+def ffn_lora_groups() -> list[Group]:
+    """A and B beside both weights of that network, h = Wx + BAx."""
+    hidden = FFN_FACTOR * D
+    return [Group("A_1", 1, (R, D)), Group("B_1", 1, (hidden, R)), Group("A_2", 1, (R, hidden)), Group("B_2", 1, (D, R))]
+
+
 def total(groups: list[Group]) -> sympy.Expr:
     """Values of all groups in one layer."""
     return sympy.expand(sum(group.values for group in groups))

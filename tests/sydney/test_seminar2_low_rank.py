@@ -1,0 +1,172 @@
+"""Ranks, counts and two steps worked out by hand, row reduction by force, and every rule of the parameters."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from fractions import Fraction
+from typing import Any
+
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from generators.answer import Answer, rational
+from generators.catalog import entries, find, load_params, load_question
+from generators.errors import ParameterError
+from generators.topics.row_reduction import (
+    applied,
+    determinant,
+    exact_matrix,
+    null_vectors,
+    rank,
+    solution,
+)
+from tests.conftest import worked_out
+
+SLUG = "seminar2_low_rank"
+ID = f"sydney/{SLUG}"
+F = Fraction
+
+EYE = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {**deepcopy(dict(entries()[find(ID)])), **changes}
+
+
+def example(**changes: Any) -> dict[str, Any]:
+    return {**entry()["example"], **changes}
+
+
+def solved(changed: dict[str, Any]) -> Answer:
+    """Solve an entry, and require that every check passes."""
+    question_id = find(ID)
+    question = load_question(question_id)
+    params = load_params(question_id, question, changed)
+    answer = question.solve(params)
+    assert [check for check in question.verify(params, answer) if not check.passed] == []
+    assert question.draw(params, answer)
+    return answer
+
+
+def test_ranks_of_the_slide() -> None:
+    part = worked_out(ID)[2]["1"]
+    assert part.tables["ranks"].rows == ((1, 3, -3), (2, 2, 0))
+    assert part.tables["null_2"].column("1") == (1, -2, 1)  # 1·1 − 2·2 + 1·3 = 0 and 4 − 10 + 6 = 0
+    assert part.tables["relation_2"].column("1") == (-2, 0, 1)  # the third row is twice the first
+    assert "null_1" not in part.tables
+
+
+def test_the_reduction_row_by_row() -> None:
+    rows = worked_out(ID)[2]["1"].tables["reduction_1"].rows[3:]
+    assert rows == (
+        ("R2", "R2 − 4·R1", 0, -3, -6),
+        ("R3", "R3 − 7·R1", 0, -6, -11),
+        ("R3", "R3 − 2·R2", 0, 0, 1),
+    )
+
+
+def test_the_vector_is_reached_by_rank_3_alone() -> None:
+    """From c·A = v, the factors of (1, 0, 0) are the first row of the inverse."""
+    # −2/3 (1, 2, 3) − 4/3 (4, 5, 6) + (7, 8, 10) = (1, 0, 0)
+    first, second = worked_out(ID)[2]["2"].tables["spans"].rows
+    a = sympy.Matrix([[1, 2, 3], [4, 5, 6], [7, 8, 10]])
+    assert list(sympy.Matrix([[1, 0, 0]]) * a.inv()) == [sympy.Rational(str(one)) for one in first[2:5]]
+    assert second == (2, "no", None, None, None, 1)
+
+
+def test_a_vector_in_the_plane_is_reached_by_both() -> None:
+    rows = solved(entry(vector=[5, 7, 9]))["2"].tables["spans"].rows
+    assert rows[1] == (2, "yes", 1, 1, 0, 0)
+
+
+def test_a_zero_where_a_pivot_belongs() -> None:
+    """Another row is added first, and the determinant keeps its sign."""
+    part = solved(entry(matrices=[[[0, 1, 0], [1, 0, 0], [0, 0, 5]], [[0, 0, 0], [0, 0, 2], [0, 3, 1]]]))["1"]
+    assert part.tables["ranks"].rows == ((1, 3, -5), (2, 2, 0))
+    assert part.tables["null_2"].column("1") == (1, 0, 0)
+
+
+def test_counts() -> None:
+    part = worked_out(ID)[2]["3"]
+    assert part["network"].value == 4_722_432  # 2·4·768² + 4·768 + 768
+    assert part["lora"].value == 61_440  # two times 8·(768 + 3072)
+    assert part["equal"].value == F(6149, 10)  # (8·768 + 5) / 10
+
+
+def test_two_steps() -> None:
+    """A = ½·draw, Ax = (1, 1), s = 4/2, h = (3, 1), g = (−2, 2); c = 1/16 · 4 · 2."""
+    part = worked_out(ID)[2]["4"]
+    assert part.tables["b_gradient_0"].rows == ((-4, -4), (4, 4))  # 2·g·(Ax)ᵀ
+    assert part.tables["a_gradient_0"].rows == ((0, 0, 0), (0, 0, 0))
+    assert part["shrinking"].value == F(1, 2)
+    assert part.tables["g_1"].column("1") == (-1, 1)
+    assert part.tables["a_gradient_1"].rows == ((-1, -2, -1), (-1, -2, -1))  # 2·(−½)·xᵀ
+    assert part["expected_inner"].value == 3  # 2 · ¼ · 6
+    assert part["matched"].value == F(1, 8)
+    assert part.tables["steps"].rows[1][:2] == (1, 1)
+
+
+def test_merging() -> None:
+    part = worked_out(ID)[2]["5"]
+    assert part.tables["b"].rows == ((F(3, 8), F(3, 8)), (F(-3, 8), F(-3, 8)))
+    assert part.tables["a"].rows[0] == (F(9, 16), F(1, 8), F(9, 16))
+    assert part["rank"].value == 1
+    rows = part.tables["outputs"].rows
+    assert all(row[2] == row[3] for row in rows)
+    assert rows[2][1] == -4  # (1, 0, 2)·(0, 1, −2)
+
+
+def test_alpha_alone_scales_more() -> None:
+    part = solved(entry(conventions={"scaling": "alpha"}))["4"]
+    assert part["scale"].value == 4
+    assert part["expected_ratio"].value == 8  # 16 · 2 · ¼
+
+
+def test_a_target_that_is_met_needs_no_step() -> None:
+    part = solved(entry(example=example(target=[3, 1])))["4"]
+    assert part.tables["steps"].rows == ((0, 0, 0, 0), (1, 0, 0, 0), (2, 0, 0, 0))
+    assert part["shrinking"].value == F(1, 2)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(st.integers(-3, 3), min_size=3, max_size=3), min_size=3, max_size=3))
+def test_row_reduction_as_sympy(rows: list[list[int]]) -> None:
+    matrix, other = exact_matrix(rows), sympy.Matrix(rows)
+    assert rank(matrix) == other.rank()
+    assert determinant(matrix) == other.det()
+    assert [list(one) for one in null_vectors(matrix)] == [[F(str(x)) for x in one] for one in other.nullspace()]
+    reached = applied(matrix, (F(1), F(2), F(-1)))
+    found = solution(matrix, reached)
+    assert found is not None
+    assert applied(matrix, found) == reached
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.integers(-4, 4), min_size=3, max_size=3).filter(any), st.integers(-3, 3), st.integers(1, 3))
+def test_any_vector_and_input(vector: list[int], shift: int, size: int) -> None:
+    answer = solved(entry(vector=vector, example=example(x=vector, other_x=[shift, 1, 0], sigma=f"1/{size}")))
+    assert rational(answer["4"].tables["steps"].rows[0][3]) >= 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"matrices": [[[1, 2, 3], [2, 4, 6], [0, 0, 0]]]}, "matrices.0: must have a rank of at least 2 (got 1)"),
+        ({"vector": [0, 0, 0]}, "vector: must not be all zeros (got all zeros)"),
+        ({"rank": 769}, "rank, other_ranks: must be at most embedding_dim (got 769 and 768)"),
+        ({"example": example(x=[1, 2])}, "example: x: must have 3 numbers a row like the first of weight (got 2)"),
+        ({"example": example(x=[0, 0, 0])}, "example: x: must not be all zeros (got all zeros)"),
+        ({"example": example(target=[1])}, "example: target: must have 2 numbers, one a row of weight (got 1)"),
+        ({"example": example(draw=EYE)}, "example: draw: must have at most 2 rows, the smaller size of weight (got 3)"),
+        (
+            {"example": example(alpha=1001)},
+            "example.alpha: must be of at most 1000 with a denominator of at most 1000 (got 1001)",
+        ),
+    ],
+)
+def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError) as refusal:
+        solved(entry(**changes))
+    assert str(refusal.value) == f"generators/sydney/params.yml: {SLUG}: {message}"
