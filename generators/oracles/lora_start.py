@@ -23,7 +23,13 @@ AUTOGRAD = "torch autograd and SGD, float64"
 SIGNS = "enumeration: every choice of ±σ for A"
 OTHER_SIZES = {"D": 12, "R": 5}
 OTHER_X = (Fraction(1), Fraction(-2), Fraction(1, 2))
-OTHER_START = {"R": 3, "eta": Fraction(1, 5), "s": Fraction(3, 2), "sigma": Fraction(2, 3), "X": Fraction(21, 4)}
+OTHER_START: dict[str, int | Fraction] = {
+    "R": 3,
+    "eta": Fraction(1, 5),
+    "s": Fraction(3, 2),
+    "sigma": Fraction(2, 3),
+    "X": Fraction(21, 4),
+}
 DRAWS = 20_000
 
 Matrix = tuple[tuple[Fraction, ...], ...]
