@@ -1,0 +1,95 @@
+"""Values, FLOPs and caches worked out by hand, sizes of all kinds, and every rule of the parameters."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from generators.answer import Answer, rational
+from generators.catalog import entries, find, load_params, load_question
+from generators.errors import ParameterError
+from tests.conftest import worked_out
+
+SLUG = "seminar2_tuning_methods"
+ID = f"sydney/{SLUG}"
+F = Fraction
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {**deepcopy(dict(entries()[find(ID)])), **changes}
+
+
+def solved(changed: dict[str, Any]) -> Answer:
+    """Solve an entry, and require that every check passes."""
+    question_id = find(ID)
+    question = load_question(question_id)
+    params = load_params(question_id, question, changed)
+    answer = question.solve(params)
+    assert [check for check in question.verify(params, answer) if not check.passed] == []
+    return answer
+
+
+def test_trained_values() -> None:
+    part = worked_out(ID)[2]["1"]
+    assert part["lora"].value == 6_291_456  # 32 · 6 · 4096 · 8
+    assert part["adapters"].value == 4_194_304  # 32 · 4 · 4096 · 8
+    assert part["prefix"].value == 5_242_880  # 32 · 2 · 20 · 4096
+    assert part["prompt"].value == 81_920  # 20 · 4096
+    assert part["model"].value == 6_442_450_944  # 32 · 12 · 4096²
+
+
+def test_flops() -> None:
+    part = worked_out(ID)[2]["2"]
+    assert part["lora_token"].value == 12_582_912  # two FLOPs for each trained value
+    assert part["prefix_token"].value == 10_485_760  # 2 · 32 · 2 · 20 · 4096
+    assert part["prompt_token"].value == part["prefix_token"].value
+    # 2 · 32 · 4096 · (12 · 4096 · 20 + 2 · (2068² − 2048²))
+    assert part["prompt_pass"].value == 2 * 32 * 4096 * (12 * 4096 * 20 + 2 * (2068**2 - 2048**2))
+    assert part.tables["flops"].rows[0] == ("LoRA, merged into the weights", 0, 0, 0, 0)
+
+
+def test_caches() -> None:
+    rows = worked_out(ID)[2]["3"].tables["bytes"].rows
+    assert [row[1] for row in rows] == [0, 0, 10_485_760, 10_485_760]  # 2 · 2 · 32 · 20 · 4096
+    assert rows[2][2] == F(20, 2048)
+
+
+def test_equal_sizes() -> None:
+    part = worked_out(ID)[2]["4"]
+    assert [part[name].value for name in ("adapters", "prefix", "prompt")] == [12, 24, 1536]  # 3R/2, 3R, 6NR
+    assert [row[2] for row in part.tables["costs"].rows] == [2, 2, 2, 128]
+    assert [row[4] for row in part.tables["costs"].rows] == [0, 0, 2, 128]
+    assert part.tables["sizes"].rows[0] == (1, 786_432, F(3, 2), 3, 192)
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.integers(1, 4), st.integers(1, 3), st.integers(1, 4), st.integers(1, 9), st.sampled_from([1, 2]))
+def test_any_sizes(n_layers: int, heads: int, rank: int, tokens: int, flops: int) -> None:
+    """All checks pass with float32 caches, too."""
+    answer = solved(
+        entry(
+            n_layers=n_layers, d_model=4 * heads, n_heads=heads, rank=rank, n_virtual_tokens=tokens, context_len=rank + tokens,
+            conventions={"bytes_per_element": 4, "flops_per_multiply_add": flops},
+        )
+    )  # fmt: skip
+    assert rational(answer["4"].tables["costs"].rows[3][2]) == flops * 2 * n_layers
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_heads": 3}, "d_model: must be divisible by n_heads (got 4096 and 3)"),
+        ({"rank": 4097}, "rank: must be at most d_model (got 4097 and 4096)"),
+        ({"n_virtual_tokens": 0}, "n_virtual_tokens: must be greater than 0 (got 0)"),
+        ({"context_len": 2**17 + 1}, "context_len: must be less than or equal to 131072 (got 131073)"),
+    ],
+)
+def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError) as refusal:
+        solved(entry(**changes))
+    assert str(refusal.value) == f"generators/sydney/params.yml: {SLUG}: {message}"
