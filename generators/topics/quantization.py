@@ -6,6 +6,11 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeVar
+
+Number = TypeVar("Number", float, Fraction)
+"""What is quantized: measured weights, or fractions that are followed by hand."""
 
 
 def seeded_weights(seed: int, size: int) -> tuple[float, ...]:
@@ -14,18 +19,18 @@ def seeded_weights(seed: int, size: int) -> tuple[float, ...]:
     return tuple(generator.gauss(0.0, 1.0) for _ in range(size * size))
 
 
-def step_size(weights: Sequence[float], bits: int) -> float:
+def step_size(weights: Sequence[Number], bits: int) -> Number:
     """Δ, which puts the largest magnitude on the largest of the 2^(m-1) - 1 positive codes."""
     largest_code: int = 2 ** (bits - 1) - 1
     return max(map(abs, weights)) / largest_code
 
 
-def quantized(weights: Sequence[float], step: float) -> list[int]:
+def quantized(weights: Sequence[Number], step: Number) -> list[int]:
     """The nearest integer to each weight in units of the step."""
     return [round(weight / step) for weight in weights]
 
 
-def dequantized(codes: Sequence[int], step: float) -> list[float]:
+def dequantized(codes: Sequence[int], step: Number) -> list[Number]:
     """Codes back in the weights' unit."""
     return [step * code for code in codes]
 
