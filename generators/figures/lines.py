@@ -74,10 +74,10 @@ def _scale(axes: Axes, x: Axis, y: Axis) -> None:
         if one.limits is not None:
             axes.set(**{f"{name}lim": one.limits})
         if logarithmic:
-            _plain_ticks(axis, one.base)
+            plain_ticks(axis, one.base)
 
 
-def _plain_ticks(axis: XAxis | YAxis, base: int) -> None:
+def plain_ticks(axis: XAxis | YAxis, base: int) -> None:
     """Write a logarithmic axis' numbers out, at 1, 2 and 5 of each decade where there are few decades."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
