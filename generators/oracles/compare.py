@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import sympy
 
-from generators.answer import Cell, Check, Math, Table, rational
+from generators.answer import Cell, Check, Math, Step, Table, rational
 
 Formula: TypeAlias = tuple[str, Cell, int | Fraction]
 """What a formula gives, the published formula, and the count found at the other sizes."""
@@ -47,6 +47,18 @@ def same_rows(what: str, published: Table, found: Sequence[Sequence[Cell]], by: 
                 return Check(what=where, published=text(left), found=text(right), by=by, passed=False)
     size = f"{len(published.rows)} × {len(published.header)} cells"
     return Check(what=what, published=size, found=f"{len(rows)} equal rows", by=by, passed=len(rows) == len(published.rows))
+
+
+def same_substitutions(what: str, lines: Iterable[Step], sizes: Mapping[str, Cell], by: str) -> Check:
+    """Compare what each step puts into its formula with `sizes` by the letters' names; names the first that differs."""
+    count = 0
+    for line in lines:
+        for symbol, value in line.at.items():
+            count += 1
+            if value != sizes.get(str(symbol)):
+                where, found = f"{what}: {symbol} in {line.what}", text(sizes.get(str(symbol)))
+                return Check(what=where, published=text(value), found=found, by=by, passed=False)
+    return Check(what=what, published=f"{count} values", found=f"{count} equal", by=by, passed=count > 0)
 
 
 def at_sizes(formula: sympy.Expr, sizes: Mapping[str, int | Fraction]) -> sympy.Expr:
