@@ -91,6 +91,7 @@ def plain_ticks(axis: XAxis | YAxis, base: int) -> None:
 
 def _name_ends(axes: Axes, lines: list[Line]) -> None:
     """Each name stands beside its line's last point, moved apart from its neighbours."""
+    axes.autoscale_view()  # else places on linear axes are not known yet
     to_share = axes.transData + axes.transAxes.inverted()
     ends = [to_share.transform(line.points[-1]) for line in lines]
     heights = spread([float(end[1]) for end in ends], LABEL_GAP)
