@@ -200,7 +200,7 @@ def _check_vector(vector: tuple[Fraction, ...], part: Part) -> Iterator[Check]:
     ]
     yield same_formulas("1, steps", triples, OTHER_ENDS, ENUMERATED)
     put_in = {"a": max(map(abs, vector)), "x_min": sorted(vector)[0], "x_max": sorted(vector)[-1]}
-    yield same_substitutions("1, values in the formulas", part.steps.values(), put_in, "sorting the vector")
+    yield same_substitutions("1, values in the formulas", part.steps.values(), put_in, "enumeration: the vector sorted")
 
 
 @lru_cache(maxsize=64)
@@ -246,7 +246,7 @@ def _check_methods(params: Int8Params, part: Part) -> Iterator[Check]:
     triples: list[Formula] = [("X", part["bytes_x"].formula, other[2]), ("W", part["bytes_w"].formula, other[3])]
     yield same_formulas("2, bytes", triples, OTHER_SIZES, STORED)
     put_in = {**dict(zip("nhok", at, strict=True)), "q": held.bytes_per_step, "z": held.bytes_per_zero_point}
-    yield same_substitutions("2, values in the formulas", part.steps.values(), put_in, "parameters and the features found")
+    yield same_substitutions("2, values in the formulas", part.steps.values(), put_in, "enumeration: values above the threshold")
     yield _check_against_quantizers(sizes, part)
     most = max(abs(one.size) for one in product.outliers)
     by_size = [(size, *(errors(_sizes(product, size / most), way)[0] for way in (None, *WAYS))) for size in product.largest_sizes]

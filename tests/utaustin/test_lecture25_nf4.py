@@ -1,0 +1,143 @@
+"""Levels, bits and pages worked out by hand, and every rule of the parameters."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from generators.answer import Answer
+from generators.catalog import entries, find, load_params, load_question
+from generators.errors import ParameterError
+from generators.topics.normal_float import block_error, in_blocks, levels, probabilities, restored, scales_in_8_bits
+from generators.topics.paging import Memory, paged_steps, ranges
+from generators.topics.quantization import measured_error, seeded_weights
+from tests.conftest import worked_out
+
+SLUG = "lecture25_nf4"
+ID = f"utaustin/{SLUG}"
+F = Fraction
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {**deepcopy(dict(entries()[find(ID)])), **changes}
+
+
+def within(field: str, **changes: Any) -> dict[str, Any]:
+    return {field: {**entry()[field], **changes}}
+
+
+def solved(changed: dict[str, Any]) -> Answer:
+    """Solve an entry, and require that every check passes."""
+    question_id = find(ID)
+    question = load_question(question_id)
+    params = load_params(question_id, question, changed)
+    answer = question.solve(params)
+    assert [check for check in question.verify(params, answer) if not check.passed] == []
+    return answer
+
+
+def test_probabilities() -> None:
+    """929/960 = 1 - (1/30 + 1/32)/2; the first step below a half is 449/960 over 7, above it over 8."""
+    found = probabilities()
+    assert (found[0], found[7], found[15]) == (F(31, 960), F(1, 2), F(929, 960))
+    assert found[7] - found[6] == F(449, 960) / 7
+    assert found[8] - found[7] == F(449, 960) / 8
+    assert len(found) == 16
+
+
+def test_levels() -> None:
+    """The ends, zero, and FP4's magnitudes 0.5, 1, 1.5, 2, 3, 4, 6 over 6."""
+    assert (levels("NF4")[0], levels("NF4")[7], levels("NF4")[15]) == (-1.0, 0.0, 1.0)
+    assert levels("NF4")[8] == pytest.approx(0.0796, abs=1e-4)
+    assert levels("FP4")[7:] == pytest.approx([0, 1 / 12, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 1])
+    assert len(levels("Int4")) == 15
+
+
+def test_a_block_by_hand() -> None:
+    """With a scale of 4, -1 is -1/4 and its nearest seventh -2/7; 4 is the largest level."""
+    blocks = in_blocks([4.0, -1.0, 0.2, -3.0], 4, "Int4")
+    assert restored(blocks, "Int4") == pytest.approx([4, -8 / 7, 0, -20 / 7])
+
+
+def test_one_block_of_integers_is_a_quantized_matrix() -> None:
+    """With a single scale, Int4 is the symmetric quantization of assignment 2."""
+    weights = seeded_weights(3, 16)
+    assert block_error(weights, 256, "Int4") == pytest.approx(measured_error(weights, 4).relative, rel=1e-12)
+
+
+def test_scales_by_hand() -> None:
+    """Mean 3, rests -2 and 2 with a step of 2/127, which both ends hit; the mean comes back as 0."""
+    assert scales_in_8_bits([1.0, 5.0, 3.0], 3) == pytest.approx([1, 5, 3])
+
+
+def test_bits() -> None:
+    part = worked_out(ID)[2]["3"]
+    assert part["plain"].value == F(1, 2)  # 32/64
+    assert part["double"].value == F(65, 512)  # 8/64 + 32/(64·256)
+    assert part.tables["memory"].rows[0][1] == F(14 * 10**9, 2**30)
+    assert part.tables["memory"].rows[3][4] == F(65 * 10**9) * F(191, 512) / 8 / 2**30  # 3 GB
+
+
+def test_adapters_and_states() -> None:
+    part = worked_out(ID)[2]["4"]
+    assert part["values"].value == 64 * 32 * (4 * 2 * 4096 + 3 * (4096 + 11008))
+    assert part["states"].value == 8 * 159_907_840 + 4 * 14 * 32
+    assert part["per_token"].value == 2 * 32 * 4096
+
+
+def test_pages_by_hand() -> None:
+    """Of 100 bytes 40 stay and 3 pages of 10 are states: 30 are free; activations of 45 push two pages out."""
+    found = paged_steps(Memory(100, 40, 10, 3), [30, 31, 45, 60, 5])
+    assert [step.left for step in found] == [(), (0,), (0, 1), (0, 1, 2), ()]
+    assert [step.peak for step in found] == [100, 91, 95, 100, 75]
+    assert [step.peak_without for step in found] == [100, 101, 115, 130, 75]
+
+
+def test_ranges() -> None:
+    assert ranges([0, 1, 2, 5, 7, 8]) == "0–2, 5, 7–8"
+    assert ranges([]) == ""
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.integers(1, 8360), min_size=1, max_size=4), st.sampled_from([64, 2048, 65536]))
+def test_any_run(tokens: list[int], page_kib: int) -> None:
+    """All checks pass, and paging never holds more than the accelerator has."""
+    limit = 6144
+    rows = solved(entry(**within("training", tokens=tokens, page_kib=page_kib)))["4"].tables["steps"].rows
+    assert all(isinstance(row[4], int | F) and row[4] <= limit for row in rows)
+
+
+def test_other_conventions() -> None:
+    """FP16 scales halve their bits; FP32 adapters double what stays beside the codes."""
+    changes = {"conventions": {"scale_bits": 16, "quantized_scale_bits": 8, "bytes_per_value": 4}}
+    answer = solved(entry(**changes, **within("training", limit_mib=8192)))
+    assert answer["3"]["plain"].value == F(1, 4)
+    assert answer["4"]["fixed"].value == 4 * 2 * 159_907_840 + -(-7 * 10**9 * (4 + F(1, 8) + F(1, 1024)) // 8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (within("sample", block_lens=[64, 32]), "sample: block_lens: must rise from each to the next (got [64, 32])"),
+        (within("sample", block_lens=[60, 64]), "sample: block_lens: must divide the 16384 weights (got 60)"),
+        ({"block_len": 512}, "block_len: must be one of sample.block_lens (got 512)"),
+        ({"second_block_len": 3}, "second_block_len: must divide the 256 scales (got 3)"),
+        (within("training", model="1B"), "training.model: must be the name of one of the models (got '1B')"),
+        ({"models": [{"name": "7B", "n_parameters": 1}] * 2}, "models: must have different names (got ['7B', '7B'])"),
+        (within("training", page_kib=4), "training.page_kib: must cut the states into at most 20000 pages (got 312321)"),
+        (within("training", limit_mib=4096),
+         "training.limit_mib: must hold weights and optimizer states, 5276 MiB (got 4096)"),
+        (within("training", tokens=[9000]),
+         "training.tokens: must be at most the 8360 that fit without optimizer states (got 9000)"),
+        (within("sample", size=256), "sample.size: must be less than or equal to 128 (got 256)"),
+    ],
+)  # fmt: skip
+def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError) as refusal:
+        solved(entry(**changes))
+    assert str(refusal.value) == f"generators/utaustin/params.yml: {SLUG}: {message}"
