@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from generators.answer import Figure
+from generators.figures.lines import plain_ticks
 from generators.figures.style import FONT_PT, LIGHT, MARKERS, PRINTED_WIDTH_IN, SERIES, bare, plain, to_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ROW_IN = 0.26
-LONGEST_NAME = 36
+LONGEST_NAME = 44
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,12 @@ def rows_figure(names: Sequence[str], panels: Sequence[Panel], *, caption: str, 
         bare(axes)
         axes.spines["left"].set_visible(False)
         axes.hlines(range(len(names)), 0, 1, transform=axes.get_yaxis_transform(), color=LIGHT["faint"], linewidth=0.6)
-        _draw(axes, panel)
+        _draw(axes, panel, aside=len(panels) > 1 and len(panel.marks) == 1)
     grid[0].set_yticks(range(len(names)), [plain(_short(name)) for name in names])
     grid[0].set_ylim(len(names) - 0.5, -0.5)
-    for axes in grid:
-        axes.tick_params(axis="y", length=0)
+    grid[0].tick_params(axis="y", length=0)
+    for axes in grid[1:]:
+        axes.yaxis.set_visible(False)
     most = max(panels, key=lambda panel: len(panel.marks))
     if len(most.marks) > 1:
         handles, labels = grid[panels.index(most)].get_legend_handles_labels()
@@ -59,23 +61,30 @@ def rows_figure(names: Sequence[str], panels: Sequence[Panel], *, caption: str, 
     return Figure(svg=to_svg(drawing), caption=caption, alt=alt)
 
 
-def _draw(axes: Axes, panel: Panel) -> None:
-    from generators.figures.lines import plain_ticks
+def _draw(axes: Axes, panel: Panel, *, aside: bool) -> None:
+    """Marks that stand aside look unlike those of other panels, which the legend explains."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
 
     if panel.band is not None:
         axes.axvspan(*panel.band, color=LIGHT["accent-tint"], linewidth=0, zorder=0)
     if panel.guide is not None:
         axes.axvline(panel.guide, color=LIGHT["muted"], linewidth=0.8, zorder=0)
     for number, marks in enumerate(panel.marks):
-        colour = LIGHT[SERIES[number % 5]]
+        colour, marker = (LIGHT["ink"], "D") if aside else (LIGHT[SERIES[number % 5]], MARKERS[number % 5])
         places = [(value, row) for row, value in enumerate(marks.values) if value is not None]
-        axes.plot([x for x, _ in places], [y for _, y in places], MARKERS[number % 5], color=colour, label=plain(marks.name),
-                  markersize=9 if marks.hollow else 6, markerfacecolor="none" if marks.hollow else colour,
+        axes.plot([x for x, _ in places], [y for _, y in places], marker, color=colour, label=plain(marks.name),
+                  markersize=9 if marks.hollow else 5 if aside else 6, markerfacecolor="none" if marks.hollow else colour,
                   linestyle="none")  # fmt: skip
     axes.set_xlabel(f"{panel.label} (log scale)" if panel.scale == "log" else panel.label)
     if panel.scale == "log":
         axes.set_xscale("log")
         plain_ticks(axes.xaxis, 10)
+        axes.minorticks_off()
+        low, high = axes.get_xlim()
+        if high < 10 * low:
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.2, 1.5, 2, 3, 5, 7)))
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(4))
 
 
 def _short(name: str) -> str:
