@@ -43,7 +43,10 @@ def line_figure(
     lines: list[Line], x: Axis, y: Axis, *, caption: str, alt: str, guide: tuple[float, str] | None = None, height_in: float = 3.4
 ) -> Figure:
     """Draw the lines; `guide` is a place on the x axis and the words beside its upright line."""
+    from matplotlib.patheffects import withStroke
+
     figure, axes = new_axes(height_in=height_in)
+    halo = withStroke(linewidth=2.5, foreground=LIGHT["paper"])
     for number, line in enumerate(lines):
         colour = LIGHT[SERIES[number % 5]]
         axes.plot(*zip(*line.points, strict=True), color=colour, linestyle=DASHES[number % 5], linewidth=1.6)
@@ -51,7 +54,7 @@ def line_figure(
             axes.plot(*zip(*line.marked, strict=True), MARKERS[number % 5], color=colour, markersize=5.5, linestyle="none")
         for place_x, place_y, note in line.notes:
             axes.annotate(plain(note), (place_x, place_y), xytext=(4, -3), textcoords="offset points", ha="left",
-                          va="top", color=colour, fontsize=FONT_PT)  # fmt: skip
+                          va="top", color=colour, fontsize=FONT_PT, path_effects=[halo])  # fmt: skip
     _scale(axes, x, y)
     if guide is not None:
         axes.axvline(guide[0], color=LIGHT["faint"], linewidth=0.8, zorder=0)
