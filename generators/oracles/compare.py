@@ -37,6 +37,15 @@ def same_formulas(what: str, triples: Sequence[Formula], sizes: Mapping[str, int
     return Check(what=f"{what} at {where}", published=f"{count} formulas", found=f"{count} equal", by=by, passed=count > 0)
 
 
+def same_numbers_put_in(steps: Mapping[str, Step], sizes: Mapping[str, Cell], label: str) -> Check:
+    """Compare what stands in the places of a part's letters with the parameters; a failed check names the first that differs."""
+    pairs = {f"{name}, {symbol}": (value, str(symbol)) for name, line in steps.items() for symbol, value in line.at.items()}
+    for where, (value, symbol) in pairs.items():
+        if value != sizes.get(symbol):
+            return same(f"{label}, numbers put in: {where}", value, sizes.get(symbol), "the parameters")
+    return same(f"{label}, numbers put in", f"{len(pairs)} numbers", f"{len(pairs)} numbers", "the parameters")
+
+
 def same_rows(what: str, published: Table, found: Sequence[Sequence[Cell]], by: str) -> Check:
     """Compare a table's rows cell by cell; a failed check names the first cell that differs."""
     rows = [tuple(row) for row in found]
