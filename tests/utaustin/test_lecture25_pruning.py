@@ -1,0 +1,154 @@
+"""Masks, errors and bytes worked out by hand on tiny layers, and every rule of the parameters."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from fractions import Fraction
+from itertools import combinations
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from generators.answer import Answer
+from generators.catalog import entries, find, load_params, load_question
+from generators.errors import ParameterError
+from generators.topics.pruning import (
+    Problem,
+    by_magnitude,
+    by_neuron,
+    error,
+    fitted,
+    kept_count,
+    n_of_m,
+    refitted_error,
+    squares_kept,
+)
+from tests.conftest import worked_out
+
+SLUG = "lecture25_pruning"
+ID = f"utaustin/{SLUG}"
+F = Fraction
+CODES = ((300, -50, 20, 100), (10, 60, -400, 0))
+"""Squared norms of the columns: 90100, 6100, 160400, 10000."""
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {**deepcopy(dict(entries()[find(ID)])), **changes}
+
+
+def inside(field: str, **changes: Any) -> dict[str, Any]:
+    return {field: {**entry()[field], **changes}}
+
+
+def solved(changed: dict[str, Any]) -> Answer:
+    """Solve an entry, and require that every check passes."""
+    question_id = find(ID)
+    question = load_question(question_id)
+    params = load_params(question_id, question, changed)
+    answer = question.solve(params)
+    assert [check for check in question.verify(params, answer) if not check.passed] == []
+    assert question.draw(params, answer)
+    return answer
+
+
+def as_digits(mask: tuple[tuple[bool, ...], ...]) -> list[str]:
+    return ["".join(str(int(bit)) for bit in row) for row in mask]
+
+
+def test_masks_by_hand() -> None:
+    assert as_digits(by_magnitude(CODES, F(1, 2))) == ["1001", "0110"]  # 400, 300, 100, 60
+    assert as_digits(by_neuron(CODES, F(1, 2))) == ["1010", "1010"]
+    assert as_digits(n_of_m(CODES, 1, 2)) == ["1001", "0110"]
+    assert as_digits(n_of_m(CODES, 1, 4)) == ["1000", "0010"]
+    assert squares_kept(CODES, by_neuron(CODES, F(1, 2))) == F(250_500, 266_600)
+
+
+def test_of_equals_the_earlier_stays() -> None:
+    assert as_digits(by_magnitude(((5, -5, 5, 5),), F(1, 2))) == ["1100"]
+    assert as_digits(n_of_m(((0, 0, 7, -7),), 1, 2)) == ["1010"]
+
+
+def test_shares_round_as_in_torch() -> None:
+    assert [kept_count(10, F(1, 4)), kept_count(10, F(35, 100)), kept_count(7, F(1, 2))] == [8, 6, 3]  # 2.5, 3.5 drop 2, 4
+
+
+def test_errors_by_hand() -> None:
+    """Two inputs with X'X = [[2, 1], [1, 2]], targets with X'y = (4, 5) and y'y = 15: the fit is (1, 2), its residual 1."""
+    problem = Problem(((2, 1), (1, 2)), ((4, 5),), (15,))
+    assert fitted(problem) == ((100, 200),)
+    everything, second = ((True, True),), ((False, True),)
+    assert error(problem, fitted(problem), everything) == refitted_error(problem, everything) == F(1, 15)  # 15 - 4 - 10
+    assert error(problem, fitted(problem), second) == F(3, 15)  # 15 - 2·2·5 + 4·2
+    assert refitted_error(problem, second) == F(5, 30)  # 15 - 5²/2 = 5/2
+    assert refitted_error(problem, ((False, False),)) == 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.lists(st.integers(-9, 9), min_size=4, max_size=4), min_size=1, max_size=2), st.integers(0, 7))
+def test_no_other_mask_keeps_more_squares(rows: list[list[int]], dropped: int) -> None:
+    codes = tuple(tuple(row) for row in [*rows, [1, 2, 3, 4]])
+    total = 4 * len(codes)
+    mask = by_magnitude(codes, F(dropped, total))
+    flat = [code * code for row in codes for code in row]
+    best = max(sum(flat[i] for i in chosen) for chosen in combinations(range(total), total - dropped))
+    assert squares_kept(codes, mask) == F(best, sum(flat))
+
+
+def test_fitting_again_never_hurts() -> None:
+    for row in worked_out(ID)[2]["2"].tables["sparsities"].rows:
+        assert row[2] <= row[1]  # type: ignore[operator]
+        assert row[5] <= row[4]  # type: ignore[operator]
+
+
+def test_break_even_by_hand() -> None:
+    """Of 6 bytes a value in CSR, dense spends 2; the row pointers cost 4 · 4097 bytes."""
+    part = worked_out(ID)[2]["3"]
+    assert part["csr_break_even"].value == 1 - F(2 * 4096 * 11008 - 4 * 4097, 6 * 4096 * 11008)
+    assert part["fits"].value == (2 * 4096 * 11008 - 4 * 4097) // 6
+    assert part["bitmap_break_even"].value == F(1, 16)
+    assert part["pattern_share"].value == F(9, 16)  # half of 16 bits, and 2 bits for each of these halves
+
+
+def test_work_by_hand() -> None:
+    part = worked_out(ID)[2]["4"]
+    assert part["dense"].value == 2 * 512 * 4096 * 11008
+    assert part["narrower"].value == part["useful"].value == 512 * 4096 * 11008
+    assert part.tables["tiles"].rows[2] == (5505, 44, 5632, F(5505, 5632))
+    assert part.tables["shapes"].column("Values")[1:] == (2_701_560_320, 1_345_423_360)
+
+
+def test_other_conventions_and_sizes() -> None:
+    conventions = {"bytes_per_value": 4, "bytes_per_index": 8, "flops_per_multiply_add": 1}
+    answer = solved(entry(conventions=conventions, pattern={"kept": 3, "group": 8}, other_patterns=[]))
+    assert answer["3"]["pattern_share"].value == F(3, 8) * F(35, 32)
+    solved(entry(**inside("layer", n_outputs=1, n_inputs=8, n_samples=16, seed=1, noise=0)))
+
+
+def test_a_matrix_too_small_for_csr() -> None:
+    part = solved(entry(**inside("stored", n_rows=3, n_columns=4)))["3"]
+    assert part["csr_break_even"].value == 1 - F(24 - 16, 72)
+    assert solved(entry(**inside("stored", n_rows=1, n_columns=4)))["3"]["fits"].value == 0
+    assert solved(entry(**inside("stored", n_rows=8, n_columns=1024)))["3"]["fits"].value == (2 * 8192 - 36) // 6
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (inside("layer", n_samples=31), "layer: n_samples: must be at least twice the 16 inputs (got 31)"),
+        (inside("layer", n_inputs=25), "layer.n_inputs: must be less than or equal to 24 (got 25)"),
+        (inside("layer", n_inputs=14), "layer.n_inputs: must be a multiple of the group of 2:4 (got 14)"),
+        ({"pattern": {"kept": 4, "group": 4}}, "pattern: kept: must be less than the group of 4 (got 4)"),
+        ({"other_patterns": [{"kept": 2, "group": 4}]}, "other_patterns: must not repeat a pattern (got 2:4, 2:4)"),
+        ({"sparsities": [0.5, 0.25]}, "sparsities: must rise from each to the next (got 1/2, 1/4)"),
+        ({"sparsities": [0.5, 0.99]}, "sparsities: must leave a neuron (got 99/100)"),
+        ({"sparsities": [0.5, 1]}, "sparsities.1: must be less than 1 (got 1)"),
+        (inside("stored", sparsities=[0.5, 0.5]), "stored.sparsities: must rise from each to the next (got 1/2, 1/2)"),
+        (inside("stored", n_columns=11007), "stored.n_columns: must be a multiple of the group of 2:4 (got 11007)"),
+    ],
+)
+def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError) as refusal:
+        solved(entry(**changes))
+    assert str(refusal.value) == f"generators/utaustin/params.yml: {SLUG}: {message}"
