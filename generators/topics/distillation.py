@@ -1,0 +1,52 @@
+"""Distillation: the losses and gradients of a student trained on a teacher's softened distribution beside the labels.
+
+Source: Hinton et al. 2015, arXiv 1503.02531. α weighs the hard loss, 1 - α the soft one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import sympy
+
+Number: TypeAlias = Any
+"""A fraction, a sympy expression or an array."""
+
+ALPHA, T, K = sympy.symbols("alpha T K", positive=True)
+
+
+def softmax(logits: Sequence[sympy.Expr], temperature: sympy.Expr | int) -> list[sympy.Expr]:
+    """The distribution of logits that are divided by a temperature."""
+    weights = [sympy.exp(logit / temperature) for logit in logits]
+    return [weight / sum(weights) for weight in weights]
+
+
+def hard_loss(logits: Sequence[sympy.Expr], label: int) -> sympy.Expr:
+    """Cross-entropy with the label's class, -log softmax(z)_y."""
+    return sympy.log(sum(sympy.exp(logit) for logit in logits)) - logits[label]
+
+
+def soft_loss(teacher: Sequence[sympy.Expr], student: Sequence[sympy.Expr]) -> sympy.Expr:
+    """Cross-entropy of two distributions, -Σ p log q."""
+    return -sum(p * sympy.log(q) for p, q in zip(teacher, student, strict=True))
+
+
+def entropy(teacher: Sequence[sympy.Expr]) -> sympy.Expr:
+    """-Σ p log p, which no student changes."""
+    return soft_loss(teacher, teacher)
+
+
+def mixed(alpha: Number, hard: Number, soft: Number) -> Number:
+    """Of the two losses, or of their gradients."""
+    return alpha * hard + (1 - alpha) * soft
+
+
+def soft_gradient(temperature: Number, student: Number, teacher: Number) -> Number:
+    """By a logit, of T² times the divergence: T²·(q - p)/T."""
+    return temperature * (student - teacher)
+
+
+def many_degrees(student: Number, student_mean: Number, teacher: Number, teacher_mean: Number) -> Number:
+    """What the soft gradient by a logit nears as T grows: the difference of the logits about their means, over the classes."""
+    return (student - student_mean - teacher + teacher_mean) / K

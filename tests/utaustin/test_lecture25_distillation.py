@@ -1,0 +1,154 @@
+"""Losses and gradients worked out by hand, a training step followed by hand, and every rule of the parameters."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from generators.answer import Answer
+from generators.catalog import entries, find, load_params, load_question
+from generators.errors import ParameterError
+from generators.topics.distillation import hard_loss, soft_gradient, soft_loss, softmax
+from generators.topics.distillation_run import network_values
+from tests.conftest import worked_out
+
+SLUG = "lecture25_distillation"
+ID = f"utaustin/{SLUG}"
+F = Fraction
+LN2, LN3, LN5, LN11 = (sympy.log(prime) for prime in (2, 3, 5, 11))
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {**deepcopy(dict(entries()[find(ID)])), **changes}
+
+
+def inside(field: str, **changes: Any) -> dict[str, Any]:
+    return {field: {**entry()[field], **changes}}
+
+
+def solved(changed: dict[str, Any]) -> Answer:
+    """Solve an entry, and require that every check passes."""
+    question_id = find(ID)
+    question = load_question(question_id)
+    params = load_params(question_id, question, changed)
+    answer = question.solve(params)
+    assert [check for check in question.verify(params, answer) if not check.passed] == []
+    assert question.draw(params, answer)
+    return answer
+
+
+SMALL = {"n_teacher": 20, "n_student": 10, "n_test": 10, "n_starts": 1, "teacher_steps": 5, "student_steps": 10, "n_records": 2}
+
+
+def test_distributions_by_hand() -> None:
+    """At T = 2, the weights are 8, 4, 2, 1 of 15 and 2, 4, 1, 1 of 8; at T = 1, the student's are 4, 16, 1, 1 of 22."""
+    rows = worked_out(ID)[2]["1"].tables["distributions"].rows
+    assert [row[3] for row in rows] == [F(8, 15), F(4, 15), F(2, 15), F(1, 15)]
+    assert [row[4] for row in rows] == [F(2, 8), F(4, 8), F(1, 8), F(1, 8)]
+    assert [row[5] for row in rows] == [F(4, 22), F(16, 22), F(1, 22), F(1, 22)]
+
+
+def test_losses_by_hand() -> None:
+    part = worked_out(ID)[2]["1"]
+    assert part["hard"].value == LN11 - LN2  # log(22/4)
+    assert part["soft"].value == F(29, 15) * LN2  # (8·2 + 4·1 + 2·3 + 1·3)/15
+    assert part["entropy"].value == LN3 + LN5 - sympy.Rational(34, 15) * LN2  # log 15 - (8·3 + 4·2 + 2·1)/15 log 2
+    assert part["divergence"].value == sympy.Rational(63, 15) * LN2 - LN3 - LN5
+    assert sympy.expand(part["loss"].value - (part["hard"].value / 2 + 2 * part["divergence"].value)) == 0  # 1/2 · 2²
+
+
+def test_gradients_by_hand() -> None:
+    part = worked_out(ID)[2]["2"]
+    first = part.tables["classes"].rows[0]
+    assert first == ("cat", F(2, 11) - 1, 2 * (F(1, 4) - F(8, 15)), (F(-9, 11) + F(-17, 30)) / 2)
+    assert part["limit"].value == sympy.Rational(-5, 8) * LN2  # ((2 - 3/2) - (6 - 3))/4
+    for column in zip(*(row[1:] for row in part.tables["classes"].rows), strict=True):
+        assert sum(column) == 0  # a constant added to all logits changes nothing
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.integers(-5, 5), st.integers(-5, 5)), min_size=2, max_size=4), st.integers(1, 4))
+def test_gradients_are_derivatives(pairs: list[tuple[int, int]], heat: int) -> None:
+    teacher, student = zip(*pairs, strict=True)
+    z = sympy.symbols(f"z1:{len(pairs) + 1}")
+    p = softmax([sympy.Integer(v) for v in teacher], heat)
+    slope = sympy.diff(soft_loss(p, softmax(z, heat)), z[0])
+    at = dict(zip(z, map(sympy.Integer, student), strict=True))
+    ours = soft_gradient(heat, softmax(list(at.values()), heat)[0], p[0])
+    assert abs(sympy.N((heat**2 * slope).subs(at) - ours, 30)) < 1e-20
+    hard = sympy.diff(hard_loss(z, 1), z[0]).subs(at)
+    assert abs(sympy.N(hard - softmax(list(at.values()), 1)[0], 30)) < 1e-20
+
+
+def test_a_network_of_two_hidden_units() -> None:
+    assert network_values(2) == 3 * 2 + 3 * 3
+
+
+def test_students_begin_alike_and_the_teacher_helps() -> None:
+    part = worked_out(ID)[2]["3"]
+    assert len(set(part.tables["curve"].rows[0][1:])) == 1
+    scores = {str(row[0]): row for row in part.tables["scores"].rows}
+    assert scores["the teacher alone"][3] < scores["labels alone"][3]  # type: ignore[operator]
+    assert scores["the teacher alone"][1] > scores["labels alone"][1]  # type: ignore[operator]
+
+
+def test_a_first_step_by_hand() -> None:
+    """One step from given weights, with the gradients by differences."""
+    from generators.topics import distillation_run as run
+
+    draw = np.random.default_rng(3)
+    network = (draw.uniform(-1, 1, size=(3, 2)), draw.uniform(-1, 1, size=(3, 3)))
+    x, labels = np.concatenate([draw.uniform(-1, 1, size=(4, 2)), np.ones((4, 1))], axis=1), np.eye(3)[[0, 1, 2, 1]]
+
+    def loss(weights: run.Network) -> float:
+        shares = run._softmax(run._forward(weights, x)[0])
+        return float(-(labels * np.log(shares)).sum(-1).mean())
+
+    after = run._trained(network, x, lambda z: run._softmax(z) - labels, 1, 0.1, lambda *_: None)
+    for part in (0, 1):
+        for place in np.ndindex(network[part].shape):
+            moved = [array.copy() for array in network]
+            moved[part][place] += 1e-6
+            slope = (loss((moved[0], moved[1])) - loss(network)) / 1e-6
+            assert after[part][place] == pytest.approx(network[part][place] - 0.1 * slope, abs=1e-6)
+
+
+def test_other_examples_and_runs() -> None:
+    example = {"classes": ["a", "b"], "teacher": [0, 3], "student": [6, -3], "label": "b", "temperature": 3, "alpha": 0}
+    answer = solved({**entry(**inside("training", **SMALL)), "example": {**entry()["example"], **example}, "alphas": [1, 0.25]})
+    assert answer["1"].tables["distributions"].column("p") == (F(1, 3), F(2, 3))
+    assert answer["3"].tables["scores"].column("Learns from")[1:] == ("labels alone", "both, α = 1/4")
+    same = {"teacher": [2, 4, 0, 0], "student": [2, 4, 0, 0], "alpha": 1}
+    answer = solved({**entry(**inside("example", **same)), **inside("training", **SMALL)})
+    assert answer["1"]["divergence"].value == 0
+    assert answer["2"]["limit"].value == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (inside("example", teacher=[2, 4]), "example: teacher: must have a logit for each of the 4 classes (got 2)"),
+        (inside("example", student=[1, 0, 0, 0]),
+         "example: student: must hold multiples of the temperature 2 (got [1, 0, 0, 0])"),
+        (inside("example", classes=["a", "a", "b", "c"]), "example: classes: must not repeat a class (got ['a', 'a', 'b', 'c'])"),
+        (inside("example", label="cow"), "example: label: must be one of the classes (got 'cow')"),
+        (inside("example", temperatures=[2, 1]), "example: temperatures: must rise from each to the next (got [2, 1])"),
+        (inside("training", n_student=500), "training: n_student: must be at most the teacher's 400 points (got 500)"),
+        ({"alphas": [0.5, 0]}, "alphas: must begin with 1, labels alone (got 1/2)"),
+        ({"alphas": [1, 0, 0.5]}, "alphas: must fall from each to the next (got 1, 0, 1/2)"),
+        (inside("training", teacher_steps=2000, n_teacher=2000, teacher_hidden=64),
+         "training: must take at most 40000000 steps times points times hidden units (got 256720000)"),
+        (inside("training", learning_rate=0.6), "training: learning_rate: must be at most 1/2 (got 3/5)"),
+    ],
+)  # fmt: skip
+def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError) as refusal:
+        solved(entry(**changes))
+    assert str(refusal.value) == f"generators/utaustin/params.yml: {SLUG}: {message}"
