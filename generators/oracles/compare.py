@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import sympy
 
-from generators.answer import Cell, Check, Math, Step, Table, rational
+from generators.answer import Cell, Check, Math, Step, Table
 
 Formula: TypeAlias = tuple[str, Cell, int | Fraction]
 """What a formula gives, the published formula, and the count found at the other sizes."""
@@ -35,15 +35,6 @@ def same_formulas(what: str, triples: Sequence[Formula], sizes: Mapping[str, int
             return Check(what=f"{what}: {name} at {where}", published=published, found=text(found), by=by, passed=False)
     count = len(triples)
     return Check(what=f"{what} at {where}", published=f"{count} formulas", found=f"{count} equal", by=by, passed=count > 0)
-
-
-def same_numbers_put_in(steps: Mapping[str, Step], sizes: Mapping[str, Cell], label: str) -> Check:
-    """Compare what stands in the places of a part's letters with the parameters; a failed check names the first that differs."""
-    pairs = {f"{name}, {symbol}": (value, str(symbol)) for name, line in steps.items() for symbol, value in line.at.items()}
-    for where, (value, symbol) in pairs.items():
-        if value != sizes.get(symbol):
-            return same(f"{label}, numbers put in: {where}", value, sizes.get(symbol), "the parameters")
-    return same(f"{label}, numbers put in", f"{len(pairs)} numbers", f"{len(pairs)} numbers", "the parameters")
 
 
 def same_rows(what: str, published: Table, found: Sequence[Sequence[Cell]], by: str) -> Check:
@@ -97,18 +88,19 @@ def text(cell: Cell) -> str:
     return f"{cell:.6g}" if isinstance(cell, float) else str(cell)
 
 
-def close(what: str, published: Cell, found: float, by: str, relative: float = 1e-9) -> Check:
-    """Compare a measured value with one found from the same samples; they may differ by `relative` of the found one."""
-    near = isinstance(published, float) and math.isclose(published, found, rel_tol=relative, abs_tol=1e-12)
-    return Check(what=what, published=text(published), found=text(found), by=by, passed=near)
+def close(what: str, published: Cell, found: float, by: str, relative: float = 1e-9, absolute: float = 1e-12) -> Check:
+    """Compare a measured or exact number with one found in floating point, which may differ by either tolerance."""
+    number = isinstance(published, int | float | Fraction)
+    near = number and math.isclose(float(published), found, rel_tol=relative, abs_tol=absolute)  # type: ignore[arg-type]
+    return Check(what=what, published=text(published), found=text(float(found)), by=by, passed=near)
 
 
-def close_rows(what: str, published: Table, found: Sequence[Sequence[Cell]], by: str) -> Check:
-    """Compare a table of measured values cell by cell: floats nearly, all else exactly; names the first that differs."""
+def close_rows(what: str, published: Table, found: Sequence[Sequence[Cell]], by: str, absolute: float = 1e-12) -> Check:
+    """Compare a table cell by cell: what was found as a float nearly, all else exactly; names the first that differs."""
     for number, (ours, theirs) in enumerate(zip(published.rows, found, strict=False), 1):
         for name, left, right in zip(published.header, ours, theirs, strict=True):
             where = f"{what}: row {number}, column {text(name)}"
-            check = close(where, left, right, by) if isinstance(right, float) else same(where, left, right, by)
+            check = close(where, left, right, by, absolute=absolute) if isinstance(right, float) else same(where, left, right, by)
             if not check.passed:
                 return check
     size = f"{len(published.rows)} × {len(published.header)} cells"
@@ -133,23 +125,3 @@ def _distance(cell: Cell, number: float) -> float:
     if not isinstance(cell, int | float | Fraction | sympy.Expr):
         return math.inf
     return abs(float(cell) - number) / max(1.0, abs(number))
-
-
-def near(what: str, published: Cell, found: float, by: str, tolerance: float = 1e-9) -> Check:
-    """Compare an exact value with one found in floating point; they may differ by `tolerance`, relative or absolute."""
-    exact = isinstance(published, int | Fraction)
-    passed = exact and math.isclose(float(rational(published)), found, rel_tol=tolerance, abs_tol=tolerance)
-    return Check(what=what, published=text(published), found=text(float(found)), by=by, passed=passed)
-
-
-def near_rows(what: str, published: Table, found: Sequence[Sequence[Cell]], by: str, tolerance: float = 1e-9) -> Check:
-    """Compare a table of exact values with floats cell by cell, all else exactly; names the first that differs."""
-    for number, (ours, theirs) in enumerate(zip(published.rows, found, strict=False), 1):
-        for name, left, right in zip(published.header, ours, theirs, strict=True):
-            where = f"{what}: row {number}, column {text(name)}"
-            check = near(where, left, right, by, tolerance) if isinstance(right, float) else same(where, left, right, by)
-            if not check.passed:
-                return check
-    size = f"{len(published.rows)} × {len(published.header)} cells"
-    passed = len(found) == len(published.rows) > 0
-    return Check(what=what, published=size, found=f"{len(found)} near rows", by=by, passed=passed)

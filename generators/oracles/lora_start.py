@@ -13,12 +13,13 @@ import torch
 from torch import nn
 
 from generators.answer import Answer, Cell, Check, Part, Table, rational
-from generators.oracles.compare import Formula, near, near_rows, same, same_formulas, same_rows
+from generators.oracles.compare import Formula, close, close_rows, same, same_formulas, same_rows
 
 if TYPE_CHECKING:
     from generators.sydney.seminar2_low_rank import LowRankPageParams
 
 MODULES = "torch modules, meta tensors"
+ABSOLUTE = 1e-9
 AUTOGRAD = "torch autograd and SGD, float64"
 SIGNS = "enumeration: every choice of ±σ for A"
 OTHER_SIZES = {"D": 12, "R": 5}
@@ -156,10 +157,10 @@ def _check_means(params: LowRankPageParams, part: Part) -> Iterator[Check]:
     found = _means(3, Fraction(1, 5), Fraction(3, 2), Fraction(2, 3), OTHER_X)
     triples: list[Formula] = [(name, part[name].formula, value) for name, value in found.items()]
     yield same_formulas("4, formulas", triples, OTHER_START, SIGNS)
-    yield near(
+    yield close(
         f"4, mean ratio over {DRAWS} normal draws, within 5 standard errors", part["expected_ratio"].value,
         float(scale) ** 2 * float(one.sigma) ** 2 * drawn_ratio(rank, tuple(one.x)),
-        "torch.randn, seed 0", tolerance=5 * (2 / rank / DRAWS) ** 0.5,
+        "torch.randn, seed 0", relative=5 * (2 / rank / DRAWS) ** 0.5,
     )  # fmt: skip
 
 
@@ -235,7 +236,7 @@ def _rows(tensor: torch.Tensor) -> list[tuple[Cell, ...]]:
 
 
 def _entries(what: str, table: Table, found: torch.Tensor) -> Check:
-    return near_rows(what, table, _rows(found), AUTOGRAD)
+    return close_rows(what, table, _rows(found), AUTOGRAD, ABSOLUTE)
 
 
 def _check_steps(params: LowRankPageParams, part: Part) -> Iterator[Check]:
@@ -245,7 +246,9 @@ def _check_steps(params: LowRankPageParams, part: Part) -> Iterator[Check]:
     yield same_rows("4, W", tables["weight"], one.weight, "the parameters")
     yield _entries("4, A", tables["a"], states[0].a)
     yield _entries("4, Ax", tables["inner_vector"], states[0].a @ x)
-    yield near("4, squared length of Ax", part["inner"].value, float((states[0].a @ x).square().sum()), AUTOGRAD)
+    yield close(
+        "4, squared length of Ax", part["inner"].value, float((states[0].a @ x).square().sum()), AUTOGRAD, absolute=ABSOLUTE
+    )
     for number, state in enumerate(states):
         yield _entries(f"4, output after {number} steps", tables[f"h_{number}"], state.h.T)
         yield _entries(f"4, gradient by the output after {number} steps", tables[f"g_{number}"], state.g.T)
@@ -257,14 +260,15 @@ def _check_steps(params: LowRankPageParams, part: Part) -> Iterator[Check]:
         (number, state.loss, float(state.a_gradient.square().sum()), float(state.b_gradient.square().sum()))
         for number, state in enumerate(states)
     ]
-    yield near_rows("4, loss and gradients", tables["steps"], rows, AUTOGRAD)
-    yield near(
+    yield close_rows("4, loss and gradients", tables["steps"], rows, AUTOGRAD, ABSOLUTE)
+    yield close(
         "4, what the first step removes of g",
         part["shrinking"].value,
         _removed(states, float(_scale(params)), x, params),
         AUTOGRAD,
+        absolute=ABSOLUTE,
     )
-    yield near_rows("4, other scales of A", tables["sigmas"], list(_sigma_rows(params)), f"{AUTOGRAD}; {SIGNS}")
+    yield close_rows("4, other scales of A", tables["sigmas"], list(_sigma_rows(params)), f"{AUTOGRAD}; {SIGNS}", ABSOLUTE)
 
 
 def _removed(states: Sequence[Seen], scale: float, x: torch.Tensor, params: LowRankPageParams) -> float:
@@ -298,6 +302,6 @@ def _check_merging(params: LowRankPageParams, part: Part) -> Iterator[Check]:
         merged = nn.functional.linear(x, weight + update)
         columns = zip((x @ weight.T).flatten().tolist(), apart.flatten().tolist(), merged.flatten().tolist(), strict=True)
         rows += [(f"{name}, entry {i}", *values) for i, values in enumerate(columns, 1)]
-    yield near_rows("5, outputs", part.tables["outputs"], rows, "torch, float64")
+    yield close_rows("5, outputs", part.tables["outputs"], rows, "torch, float64", ABSOLUTE)
     differing = [row[0] for row in part.tables["outputs"].rows if rational(row[2]) != rational(row[3])]
     yield same("5, outputs that merging changes", len(differing), 0, "exact comparison of two columns")
