@@ -12,7 +12,7 @@ from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, new_axes,
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-HEAD_IN, EDGE_IN, GAP_IN, LEGEND_IN = 0.26, 0.26, 0.2, 0.34
+HEAD_IN, EDGE_IN, GAP_IN, LEGEND_IN, LABEL_IN = 0.26, 0.26, 0.2, 0.34, 0.185
 KINDS = {
     "kept": ("accent-tint", "accent", "", "attended"),
     "own": ("accent", "accent", "", "the query's own token"),
@@ -26,6 +26,7 @@ def masks_figure(policies: Mapping[str, Sequence[Sequence[int]]]) -> Figure:
     """Draw a panel a policy, a row a query: squares of tokens it attends to, and of those it has evicted."""
     n = len(next(iter(policies.values())))
     cell = (PRINTED_WIDTH_IN / 2 - EDGE_IN - GAP_IN) / n
+    stride = -(-LABEL_IN // cell)
     pitch = HEAD_IN + EDGE_IN + n * cell + GAP_IN
     height = -(-len(policies) // 2) * pitch + LEGEND_IN
     figure, axes = new_axes(height_in=height)
@@ -39,7 +40,8 @@ def masks_figure(policies: Mapping[str, Sequence[Sequence[int]]]) -> Figure:
         _text(axes, left, top - EDGE_IN - HEAD_IN / 2, name, ha="left", weight="bold")
         for i in range(n):
             _text(axes, left - 0.06, top + (i + 0.5) * cell, str(i + 1), ha="right")
-            _text(axes, left + (i + 0.5) * cell, top - 0.1, str(i + 1))
+            if i % stride == 0:
+                _text(axes, left + (i + 0.5) * cell, top - 0.1, str(i + 1))
             for j in range(i + 1):
                 kind = "own" if j == i else "kept" if j in kept[i] else "evicted"
                 squares[kind].append((left + j * cell, top + i * cell))

@@ -41,8 +41,9 @@ class _Canvas:
         self.axes.add_patch(Rectangle(*place, facecolor=LIGHT[fill], edgecolor=LIGHT["faint"], hatch=hatch, linewidth=0))
         self.axes.add_patch(Rectangle(*place, fill=False, edgecolor=LIGHT[ink], linewidth=0.8))
         backing = {"boxstyle": "round,pad=0.1", "facecolor": LIGHT[fill], "edgecolor": "none"} if hatch else None
-        self.axes.text(x + self.cell / 2, y + CELL_IN / 2 + 0.01, text, ha="center", va="center", fontsize=FONT_PT,
-                       color=LIGHT[ink], fontweight="bold" if kind == "new" else "normal", bbox=backing)  # fmt: skip
+        weight = "bold" if kind == "new" else "normal"
+        self.axes.text(x + self.cell / 2, y + CELL_IN / 2 + 0.01, text.replace("-", "−"), ha="center", va="center",
+                       fontsize=FONT_PT, color=LIGHT[ink], fontweight=weight, bbox=backing)  # fmt: skip
 
     def text(self, x: float, y: float, text: str, ink: str = "ink") -> None:
         """Words that begin at a place."""
@@ -119,7 +120,7 @@ def saving_figure(lengths: Table) -> Figure:
         without, kept = (map(rational, lengths.column(f"{unit} {way}")) for way in ("without", "with"))
         points = [(n, float(most / least)) for n, most, least in zip(tokens, without, kept, strict=True)]
         lines.append(Line(name, points, tuple(points)))
-    ends = "; ".join(f"{line.name}: {line.points[0][1]:.3g} and {line.points[-1][1]:.3g} times" for line in lines)
+    ends = "; ".join(f"{line.name}: {line.points[0][1]:,.1f} and {line.points[-1][1]:,.1f} times" for line in lines)
     return line_figure(
         lines,
         Axis("tokens so far", scale="log", base=2),
