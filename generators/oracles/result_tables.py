@@ -156,7 +156,7 @@ def _check_bitfit(params: TablesParams, part: Part) -> Iterator[Check]:
         texts.append(
             (
                 _name(row),
-                f"{_decimal(row.percent):g}%" if row.percent % 1 else f"{row.percent}%",
+                f"{float(_decimal(row.percent)):g}%",
                 *scores,
                 written(row.average, d),
             )

@@ -43,7 +43,7 @@ class BitfitRow(Params):
 
     set: Text
     method: Text
-    percent: PositiveExact
+    percent: Annotated[Exact, Field(gt=0, le=100)]
     scores: list[Score]
     spreads: list[Score] | None = None
     average: Score
