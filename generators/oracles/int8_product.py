@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 
 from generators.answer import Answer, Cell, Check, Part
 from generators.oracles.compare import Formula, close_rows, same, same_formulas, same_rows, same_substitutions, text
+from generators.oracles.int8_tensors import WAYS, Sizes, Way, errors, faked, sample, sizes_of
 
 if TYPE_CHECKING:
-    from generators.utaustin.lecture25_int8 import Int8Params, Product
+    from generators.utaustin.lecture25_int8 import Int8Params
 
 INT8 = "torch._int_mm, int8 tensors"
 FAKE = "torch.fake_quantize, float32"
@@ -28,134 +28,6 @@ FLOATS = {2: torch.float16, 4: torch.float32}
 INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32}
 OTHER_SIZES = {"n": 3, "h": 10, "o": 5, "k": 2, "q": 2, "z": 4}
 OTHER_ENDS = {"a": Fraction(7, 3), "x_min": Fraction(2, 5), "x_max": Fraction(9, 2)}
-
-
-class Way(NamedTuple):
-    """A method by its names in the answer and in the printed table, and what it does to X and to W."""
-
-    name: str
-    scheme: str
-    shifted: bool
-    x_dim: int | None
-    w_dim: int | None
-    mixed: bool
-
-
-WAYS = (
-    Way("absmax", "absmax", False, None, None, False),
-    Way("zero-point", "zero_point", True, None, None, False),
-    Way("absmax row-wise", "absmax_row_wise", False, 1, None, False),
-    Way("absmax vector-wise", "absmax_vector_wise", False, 1, 0, False),
-    Way("zero-point vector-wise", "zero_point_vector_wise", True, 1, 0, False),
-    Way("absmax row-wise + decomposition", "absmax_row_wise_decomposed", False, 1, None, True),
-    Way("absmax LLM.int8()", "absmax_vector_wise_decomposed", False, 1, 0, True),
-    Way("zero-point LLM.int8()", "zero_point_vector_wise_decomposed", True, 1, 0, True),
-)
-
-
-class Sizes(NamedTuple):
-    """What the operands are made from."""
-
-    seed: int
-    n: int
-    h: int
-    o: int
-    outliers: tuple[tuple[int, float], ...]
-    share: float
-    limit: Fraction
-
-
-def _sizes(product: Product, scale: Fraction) -> Sizes:
-    moved = tuple((one.feature, float(one.size * scale)) for one in product.outliers)
-    return Sizes(
-        product.seed, product.n_tokens, product.n_features, product.n_outputs, moved, float(product.share_of_tokens),
-        product.threshold,
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=32)
-def sample(sizes: Sizes) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """X and W in hundredths as float64, and which features hold an outlier."""
-    generator = random.Random(sizes.seed)
-    x = torch.tensor([[round(100 * generator.gauss(0, 1)) for _ in range(sizes.h)] for _ in range(sizes.n)]).double()
-    w = torch.tensor([[round(100 * generator.gauss(0, 1)) for _ in range(sizes.o)] for _ in range(sizes.h)]).double()
-    for feature, size in sizes.outliers:
-        for token in range(sizes.n):
-            moved = round(100 * (size + generator.gauss(0, 1)))
-            if generator.random() < sizes.share:
-                x[token, feature] = moved
-    wide = torch.tensor([any(Fraction(abs(int(v)), 100) > sizes.limit for v in column) for column in x.T.tolist()])
-    return x, w, wide
-
-
-class Coded(NamedTuple):
-    """Int8 codes, the zero points that were added to them, and the steps."""
-
-    codes: torch.Tensor
-    zero: torch.Tensor
-    step: torch.Tensor
-
-
-def coded(matrix: torch.Tensor, dim: int | None, *, shifted: bool) -> Coded:
-    """Quantize with one range for all values or for each vector along `dim`."""
-    dims = tuple(range(matrix.dim())) if dim is None else (dim,)
-    low, high = matrix.amin(dims, keepdim=True), matrix.amax(dims, keepdim=True)
-    most = torch.maximum(-low, high).clamp(min=0)
-    most = torch.where(most == 0, torch.ones_like(most), most)
-    span = torch.where(low == high, 2 * most, high - low) if shifted else 2 * most
-    zero = -127 - torch.round(254 * low / span) if shifted else torch.zeros_like(span)
-    codes = (torch.round(254 * matrix / span) + zero).clamp(-127, 127)
-    return Coded(codes.to(torch.int8), zero, span / 254)
-
-
-def multiplied(x: Coded, w: Coded) -> torch.Tensor:
-    """Int8 times int8 summed in int32, less what the zero points added, times the steps."""
-    product = torch._int_mm(x.codes, w.codes).double()
-    of_rows = x.codes.double().sum(1, keepdim=True)
-    of_columns = w.codes.double().sum(0, keepdim=True)
-    product += x.zero * w.zero * x.codes.shape[1] - x.zero * of_columns - of_rows * w.zero
-    return product * x.step * w.step
-
-
-def halved(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-    """The product of FP16 values, summed in float64."""
-    return (x / 100).half().double() @ (w / 100).half().double() * 10_000
-
-
-def _product(sizes: Sizes, way: Way | None) -> torch.Tensor:
-    x, w, wide = sample(sizes)
-    if way is None or (way.mixed and bool(wide.all())):
-        return halved(x, w)
-    kept = ~wide if way.mixed else torch.ones_like(wide)
-    ours = multiplied(coded(x[:, kept], way.x_dim, shifted=way.shifted), coded(w[kept], way.w_dim, shifted=way.shifted))
-    return ours + halved(x[:, wide], w[wide]) if way.mixed else ours
-
-
-@lru_cache(maxsize=256)
-def errors(sizes: Sizes, way: Way | None) -> tuple[float, float]:
-    """RMS error in units of one, and over the RMS of the exact product."""
-    x, w, _ = sample(sizes)
-    exact = x @ w
-    off = _product(sizes, way) - exact
-    return float(off.square().mean().sqrt()) / 10_000, float(off.norm() / exact.norm())
-
-
-@lru_cache(maxsize=64)
-def faked(sizes: Sizes, way: Way) -> float:
-    """The RMS error with torch's quantizer in the place of codes, for methods without zero points."""
-    x, w, wide = sample(sizes)
-    kept = ~wide if way.mixed else torch.ones_like(wide)
-    rest = _faked(x[:, kept], way.x_dim) @ _faked(w[kept], way.w_dim)
-    ours = rest + halved(x[:, wide], w[wide]) if way.mixed else rest
-    return float((ours - x @ w).square().mean().sqrt()) / 10_000
-
-
-def _faked(matrix: torch.Tensor, dim: int | None) -> torch.Tensor:
-    """Values in units of their step, in float32, are rounded and limited by the quantizer; halves stay halves."""
-    most = matrix.abs().max() if dim is None else matrix.abs().amax(dim, keepdim=True)
-    most = most.clamp(min=1)
-    codes = torch.fake_quantize_per_tensor_affine((127 * matrix / most).float(), 1.0, 0, -127, 127)
-    return codes.double() * most / 127
 
 
 def verify_int8(params: Int8Params, answer: Answer) -> Iterator[Check]:
@@ -231,7 +103,7 @@ def _bytes(sizes: tuple[int, int, int, int], way: Way | None, step: int, zero: i
 
 def _check_methods(params: Int8Params, part: Part) -> Iterator[Check]:
     product, held = params.product, params.conventions
-    sizes = _sizes(product, Fraction(1))
+    sizes = sizes_of(product, Fraction(1))
     wide = int(sample(sizes)[2].sum())
     yield same("2, outlier features", part["outliers"].value, wide, "enumeration: values above the threshold")
     at = (product.n_tokens, product.n_features, product.n_outputs, wide)
@@ -249,7 +121,8 @@ def _check_methods(params: Int8Params, part: Part) -> Iterator[Check]:
     yield same_substitutions("2, values in the formulas", part.steps.values(), put_in, "enumeration: values above the threshold")
     yield _check_against_quantizers(sizes, part)
     most = max(abs(one.size) for one in product.outliers)
-    by_size = [(size, *(errors(_sizes(product, size / most), way)[0] for way in (None, *WAYS))) for size in product.largest_sizes]
+    scaled = [(size, sizes_of(product, size / most)) for size in product.largest_sizes]
+    by_size = [(size, *(errors(one, way)[0] for way in (None, *WAYS))) for size, one in scaled]
     yield close_rows("2, outliers of every size", part.tables["sizes"], by_size, INT8)
 
 
@@ -279,7 +152,7 @@ def _signs(numbers: Sequence[float]) -> torch.Tensor:
 def _check_orders(params: Int8Params, part: Part) -> Iterator[Check]:
     printed = params.perplexities
     values = {row.scheme: row.values for row in printed.rows}
-    sizes = _sizes(params.product, Fraction(1))
+    sizes = sizes_of(params.product, Fraction(1))
     ours = [errors(sizes, way)[0] for way in WAYS]
     pairs = torch.triu(torch.ones(len(WAYS), len(WAYS)), 1).bool()
     products, rows = [], []

@@ -13,6 +13,7 @@ import torch
 
 from generators.answer import Answer, Cell, Check, Part
 from generators.oracles.compare import Formula, close_rows, same, same_formulas, same_rows, same_substitutions, text
+from generators.oracles.qlora_memory import OTHER_BITS, WEIGHED, bits_of, check_paging, overheads
 
 if TYPE_CHECKING:
     from generators.utaustin.lecture25_nf4 import Nf4Params
@@ -21,10 +22,7 @@ BISECTED = "bisection of math.erf"
 NDTRI = "torch.special.ndtri, float64"
 NEAREST = "torch, the nearest of all levels by distance"
 FAKE = "torch.fake_quantize, float32"
-WEIGHED = "torch, nbytes of the tensors kept"
-ADAMW = "torch.optim.AdamW, a step on meta tensors"
-COUNTED = "enumeration: one token or page more each time"
-MIB, GIB = 2**20, 2**30
+GIB = 2**30
 PUBLISHED = (
     -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334,
     -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
@@ -33,11 +31,6 @@ PUBLISHED = (
 """The levels as the paper's appendix lists them, in FP32."""
 PUBLISHED_TOLERANCE = 1e-6
 FAKE_TOLERANCE = 1e-4
-FLOATS = {16: torch.float16, 32: torch.float32}
-INTEGERS = {8: torch.int8, 16: torch.int16}
-OTHER_BITS = {"c_1": 16, "c_2": 16, "b_1": 32, "b_2": 8}
-OTHER_SHAPE = {"r": 2, "N_layer": 3, "D": 12, "D_ff": 20, "s": 4}
-OTHER_ROOM = {"M": 10_000, "M_fixed": 1_234, "A": 70, "P": 9, "p": 256}
 
 
 @lru_cache(maxsize=1)
@@ -123,36 +116,13 @@ def doubly(key: Key, block_len: int, second: int) -> tuple[float, float]:
     return _relative(again, flat), _relative(weights, sample(key[0], key[1]))
 
 
-@lru_cache(maxsize=16)
-def overheads(scale_bits: int, quantized_bits: int, block_len: int, second: int) -> tuple[Fraction, Fraction]:
-    """Bits a weight for scales alone, and for quantized scales with their own, by the tensors for a few blocks."""
-    scales = 3 * second
-    plain = torch.empty(scales, dtype=FLOATS[scale_bits]).nbytes
-    double = torch.empty(scales, dtype=INTEGERS[quantized_bits]).nbytes + torch.empty(3, dtype=FLOATS[scale_bits]).nbytes
-    return Fraction(8 * plain, scales * block_len), Fraction(8 * double, scales * block_len)
-
-
-@lru_cache(maxsize=8)
-def adapters(rank: int, d_model: int, d_ff: int) -> tuple[int, int]:
-    """Values of a layer's adapters, and bytes of the states that AdamW makes for them."""
-    ends = [(d_model, d_model)] * 4 + [(d_model, d_ff)] * 2 + [(d_ff, d_model)]
-    with torch.device("meta"):
-        both = [torch.empty(shape, requires_grad=True) for i, o in ends for shape in ((rank, i), (o, rank))]
-    for one in both:
-        one.grad = torch.empty_like(one)
-    optimizer = torch.optim.AdamW(both, foreach=False)
-    optimizer.step()
-    states = sum(value.nbytes for state in optimizer.state.values() for value in state.values())
-    return sum(one.numel() for one in both), states
-
-
 def verify_nf4(params: Nf4Params, answer: Answer) -> Iterator[Check]:
     """Check levels, errors, bits and the run with paged states."""
     key = (params.sample.seed, params.sample.size, False)
     yield from _check_levels(params, key, answer["1"])
     yield from _check_errors(params, key, answer["2"])
     yield from _check_double(params, key, answer["3"])
-    yield from _check_paging(params, answer["4"])
+    yield from check_paging(params, answer["4"])
 
 
 def _check_levels(params: Nf4Params, key: Key, part: Part) -> Iterator[Check]:
@@ -217,7 +187,7 @@ def _check_double(params: Nf4Params, key: Key, part: Part) -> Iterator[Check]:
     other = overheads(*OTHER_BITS.values())
     triples: list[Formula] = [(name, part[name].formula, value) for name, value in zip(("plain", "double"), other, strict=True)]
     yield same_formulas("3, bits a weight", triples, OTHER_BITS, WEIGHED)
-    put_in = dict(zip(OTHER_BITS, _bits(params), strict=True))
+    put_in = dict(zip(OTHER_BITS, bits_of(params), strict=True))
     yield same_substitutions("3, values in the formulas", part.steps.values(), put_in, "arithmetic: the parameters")
     rows = []
     for model in params.models:
@@ -227,88 +197,3 @@ def _check_double(params: Nf4Params, key: Key, part: Part) -> Iterator[Check]:
     off = doubly(key, params.block_len, params.second_block_len)
     errors = [("NF4", 4 + plain, 0.0, error(key, params.block_len, "NF4")), ("NF4 + DQ", 4 + double, *off)]
     yield close_rows("3, errors with and without double quantization", part.tables["errors"], errors, NEAREST)
-
-
-def _bits(params: Nf4Params) -> tuple[int, int, int, int]:
-    held = params.conventions
-    return held.scale_bits, held.quantized_scale_bits, params.block_len, params.second_block_len
-
-
-class _Run:
-    """Bytes of the run, from tensors and the models' parameters."""
-
-    def __init__(self, params: Nf4Params) -> None:
-        training, element = params.training, params.conventions.bytes_per_value
-        values, states = adapters(training.rank, training.d_model, training.d_ff)
-        self.values, self.states = training.n_layers * values, training.n_layers * states
-        weights = -(-params.tuned.n_parameters * (4 + overheads(*_bits(params))[1]) // 8)
-        self.fixed = int(weights) + 2 * element * self.values
-        self.token = training.n_layers * element * training.d_model
-        self.page, self.limit = training.page_kib * 1024, training.limit_mib * MIB
-        self.pages = len(range(0, self.states, self.page))
-
-    def most(self, *, paging: bool) -> int:
-        """The most tokens that fit, by bisection."""
-        held = self.fixed + (0 if paging else self.pages * self.page)
-        low, high = 0, self.limit
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if held + middle * self.token <= self.limit else (low, middle)
-        return low
-
-
-def _check_paging(params: Nf4Params, part: Part) -> Iterator[Check]:
-    run, training = _Run(params), params.training
-    found = {
-        "values": run.values, "states": run.states, "fixed": run.fixed, "per_token": run.token, "pages": run.pages,
-        "most_without": run.most(paging=False), "most_with": run.most(paging=True),
-    }  # fmt: skip
-    for name, value in found.items():
-        yield same(f"4, {part[name].what}", part[name].value, value, ADAMW if name in ("values", "states") else COUNTED)
-    yield from _check_formulas(part)
-    put_in = {
-        **dict(zip(OTHER_BITS, _bits(params), strict=True)), "N": params.tuned.n_parameters,
-        "r": training.rank, "N_layer": training.n_layers, "D": training.d_model, "D_ff": training.d_ff,
-        "s": params.conventions.bytes_per_value, "S": run.states, "M": run.limit, "M_fixed": run.fixed, "A": run.token,
-        "P": run.pages, "p": run.page,
-    }  # fmt: skip
-    yield same_substitutions("4, values in the formulas", part.steps.values(), put_in, "arithmetic: parameters and bytes found")
-    rows, moved = [], 0
-    for number, tokens in enumerate(training.tokens, 1):
-        needed = tokens * run.token
-        without = run.fixed + needed + run.pages * run.page
-        out = max(0, -(-(without - run.limit) // run.page))
-        moved += 2 * out * run.page
-        peak = max(without - out * run.page, run.fixed + run.pages * run.page)
-        which = "–" if out == 0 else "0" if out == 1 else f"0–{out - 1}"
-        shares = (Fraction(count, MIB) for count in (needed, without, peak))
-        rows.append((number, tokens, *shares, "yes" if without <= run.limit else "no", out, which))
-    yield same_rows("4, every step", part.tables["steps"], rows, "arithmetic: what is missing, in whole pages")
-    yield same("4, bytes moved", part["moved"].value, moved, "arithmetic: what is missing, in whole pages")
-    rate = training.link_gb_per_s * 10**9
-    yield same("4, time of moving", part["seconds"].value, moved / rate, "arithmetic: what is missing, in whole pages")
-
-
-def _check_formulas(part: Part) -> Iterator[Check]:
-    shape = OTHER_SHAPE
-    values, states = adapters(shape["r"], shape["D"], shape["D_ff"])
-    layers, element = shape["N_layer"], shape["s"]
-    weights = 1001
-    bits = 4 + overheads(*OTHER_BITS.values())[1]
-    fixed = math.ceil(weights * bits / 8) + 2 * element * layers * values
-    triples: list[Formula] = [
-        ("values", part["values"].formula, layers * values),
-        ("states", part["states"].formula, layers * states),
-        ("fixed", part["fixed"].formula, fixed),
-        ("a token", part["per_token"].formula, layers * torch.empty(shape["D"], dtype=FLOATS[8 * element]).nbytes),
-    ]
-    yield same_formulas("4, formulas", triples, {**shape, **OTHER_BITS, "N": weights}, ADAMW)
-    room = OTHER_ROOM
-    free = room["M"] - room["M_fixed"]
-    held = room["P"] * room["p"]
-    triples = [
-        ("pages", part["pages"].formula, len(range(0, 1000, room["p"]))),
-        ("without paging", part["most_without"].formula, len(range(room["A"], free - held + 1, room["A"]))),
-        ("with paging", part["most_with"].formula, len(range(room["A"], free + 1, room["A"]))),
-    ]
-    yield same_formulas("4, room", triples, {**room, "S": 1000}, COUNTED)

@@ -6,6 +6,7 @@ Source: QLoRA, arXiv 2305.14314; each block's largest magnitude is scaled to 1, 
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -57,6 +58,12 @@ CODEBOOKS = {
 def levels(name: str) -> tuple[float, ...]:
     """The different levels of NF4, Int4 or FP4 from the smallest."""
     return normal_levels() if name == "NF4" else tuple(sorted({float(level) for level in CODEBOOKS[name]}))
+
+
+def uniform_weights(seed: int, count: int) -> list[float]:
+    """Weights spread evenly from -1 to 1."""
+    generator = random.Random(seed)
+    return [generator.uniform(-1.0, 1.0) for _ in range(count)]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
-from random import Random
 from typing import Annotated, Literal, Self
 
 import sympy
@@ -24,17 +23,33 @@ from generators.topics.normal_float import (
     relative_error,
     restored,
     scales_in_8_bits,
+    uniform_weights,
 )
 from generators.topics.paging import Memory, PagedStep, paged_steps, ranges
+from generators.topics.qlora_memory import (
+    CODE_BITS,
+    D,
+    D_ff,
+    N,
+    N_layer,
+    adapter_values,
+    b1,
+    b2,
+    c1,
+    c2,
+    double_overhead,
+    fixed_bytes,
+    per_token,
+    plain_overhead,
+    r,
+    s,
+    state_bytes,
+)
 from generators.topics.quantization import seeded_weights
 
-N, N_w, b1, b2, c1, c2, s = sympy.symbols("N N_w b_1 b_2 c_1 c_2 s", positive=True)
-N_layer, D, D_ff, r, S, M, M_fixed, A, P, p = sympy.symbols("N_layer D D_ff r S M M_fixed A P p", positive=True)
-CODE_BITS = 4
+S, M, M_fixed, A, P, p = sympy.symbols("S M M_fixed A P p", positive=True)
 NAMES = ("NF4", "Int4", "FP4")
 MIB, GIB = 2**20, 2**30
-ADAPTED = 7
-"""Matrices with an adapter in a layer: four of D×D, three of D×D_ff."""
 MAX_PAGES = 20_000
 
 
@@ -150,47 +165,11 @@ class Nf4Params(Params):
         return Memory(self.training.limit_mib * MIB, fixed, page, -(-states // page))
 
 
-def plain_overhead() -> sympy.Expr:
-    """Bits a weight for the scales of its block."""
-    return c1 / b1
-
-
-def double_overhead() -> sympy.Expr:
-    """Bits a weight for quantized scales, and for the scales of their blocks."""
-    return c2 / b1 + c1 / (b1 * b2)
-
-
-def adapter_values() -> sympy.Expr:
-    """Values of A and B beside every matrix: r for each row and each column of it."""
-    return r * N_layer * (8 * D + 3 * (D + D_ff))
-
-
-def state_bytes() -> sympy.Expr:
-    """Adam's two FP32 averages for each value, and a step count of 4 bytes for each tensor."""
-    return 8 * adapter_values() + 4 * 2 * ADAPTED * N_layer
-
-
-def fixed_bytes() -> sympy.Expr:
-    """What stays on the accelerator: NF4 codes with quantized scales, adapters and their gradients."""
-    return sympy.ceiling(N * (CODE_BITS + double_overhead()) / 8) + 2 * s * adapter_values()
-
-
-def per_token() -> sympy.Expr:
-    """Bytes of activations a token: the input of each layer, all else is computed again (gradient checkpointing)."""
-    return s * N_layer * D
-
-
 def solve(params: Nf4Params) -> Answer:
     """Find the levels, quantize seeded weights, count bits, and run training steps with paged states."""
     weights = seeded_weights(params.sample.seed, params.sample.size)
-    return Answer(
-        {
-            "1": _levels(params, weights),
-            "2": _errors(params, weights),
-            "3": _double(params, weights),
-            "4": _paging(params),
-        }
-    )
+    first = {"1": _levels(params, weights), "2": _errors(params, weights), "3": _double(params, weights)}
+    return Answer({**first, "4": _paging(params)})
 
 
 def _levels(params: Nf4Params, weights: Sequence[float]) -> Part:
@@ -214,7 +193,7 @@ def _errors(params: Nf4Params, weights: Sequence[float]) -> Part:
     for block_len in params.sample.block_lens:
         bits = exact(CODE_BITS + plain_overhead().subs({c1: params.conventions.scale_bits, b1: block_len}))
         by_block.append((block_len, bits, *(block_error(weights, block_len, name) for name in NAMES)))
-    uniform = uniform_weights(params.sample)
+    uniform = uniform_weights(params.sample.seed, len(weights))
     by_shape = [
         (shape, *(block_error(sample, params.block_len, name) for name in NAMES))
         for shape, sample in (("normal", weights), ("uniform", uniform))
@@ -224,12 +203,6 @@ def _errors(params: Nf4Params, weights: Sequence[float]) -> Part:
         "shapes": Table(header=("Weights", *NAMES), rows=tuple(by_shape)),
     }
     return Part(title="Errors block by block", tables=tables)
-
-
-def uniform_weights(sample: Sample) -> list[float]:
-    """As many weights spread evenly from -1 to 1, with the same seed."""
-    generator = Random(sample.seed)
-    return [generator.uniform(-1.0, 1.0) for _ in range(sample.size**2)]
 
 
 def _double(params: Nf4Params, weights: Sequence[float]) -> Part:

@@ -1,0 +1,142 @@
+"""Products of seeded matrices as int8 tensors, and with torch's own quantizer."""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+if TYPE_CHECKING:
+    from generators.utaustin.lecture25_int8 import Product
+
+
+class Way(NamedTuple):
+    """A method by its names in the answer and in the printed table, and what it does to X and to W."""
+
+    name: str
+    scheme: str
+    shifted: bool
+    x_dim: int | None
+    w_dim: int | None
+    mixed: bool
+
+
+WAYS = (
+    Way("absmax", "absmax", False, None, None, False),
+    Way("zero-point", "zero_point", True, None, None, False),
+    Way("absmax row-wise", "absmax_row_wise", False, 1, None, False),
+    Way("absmax vector-wise", "absmax_vector_wise", False, 1, 0, False),
+    Way("zero-point vector-wise", "zero_point_vector_wise", True, 1, 0, False),
+    Way("absmax row-wise + decomposition", "absmax_row_wise_decomposed", False, 1, None, True),
+    Way("absmax LLM.int8()", "absmax_vector_wise_decomposed", False, 1, 0, True),
+    Way("zero-point LLM.int8()", "zero_point_vector_wise_decomposed", True, 1, 0, True),
+)
+
+
+class Sizes(NamedTuple):
+    """What the operands are made from."""
+
+    seed: int
+    n: int
+    h: int
+    o: int
+    outliers: tuple[tuple[int, float], ...]
+    share: float
+    limit: Fraction
+
+
+def sizes_of(product: Product, scale: Fraction) -> Sizes:
+    """The sizes of the parameters, with outliers times `scale`."""
+    moved = tuple((one.feature, float(one.size * scale)) for one in product.outliers)
+    return Sizes(
+        product.seed, product.n_tokens, product.n_features, product.n_outputs, moved, float(product.share_of_tokens),
+        product.threshold,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=32)
+def sample(sizes: Sizes) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """X and W in hundredths as float64, and which features hold an outlier."""
+    generator = random.Random(sizes.seed)
+    x = torch.tensor([[round(100 * generator.gauss(0, 1)) for _ in range(sizes.h)] for _ in range(sizes.n)]).double()
+    w = torch.tensor([[round(100 * generator.gauss(0, 1)) for _ in range(sizes.o)] for _ in range(sizes.h)]).double()
+    for feature, size in sizes.outliers:
+        for token in range(sizes.n):
+            moved = round(100 * (size + generator.gauss(0, 1)))
+            if generator.random() < sizes.share:
+                x[token, feature] = moved
+    wide = torch.tensor([any(Fraction(abs(int(v)), 100) > sizes.limit for v in column) for column in x.T.tolist()])
+    return x, w, wide
+
+
+class Coded(NamedTuple):
+    """Int8 codes, the zero points that were added to them, and the steps."""
+
+    codes: torch.Tensor
+    zero: torch.Tensor
+    step: torch.Tensor
+
+
+def coded(matrix: torch.Tensor, dim: int | None, *, shifted: bool) -> Coded:
+    """Quantize with one range for all values or for each vector along `dim`."""
+    dims = tuple(range(matrix.dim())) if dim is None else (dim,)
+    low, high = matrix.amin(dims, keepdim=True), matrix.amax(dims, keepdim=True)
+    most = torch.maximum(-low, high).clamp(min=0)
+    most = torch.where(most == 0, torch.ones_like(most), most)
+    span = torch.where(low == high, 2 * most, high - low) if shifted else 2 * most
+    zero = -127 - torch.round(254 * low / span) if shifted else torch.zeros_like(span)
+    codes = (torch.round(254 * matrix / span) + zero).clamp(-127, 127)
+    return Coded(codes.to(torch.int8), zero, span / 254)
+
+
+def multiplied(x: Coded, w: Coded) -> torch.Tensor:
+    """Int8 times int8 summed in int32, less what the zero points added, times the steps."""
+    product = torch._int_mm(x.codes, w.codes).double()
+    of_rows = x.codes.double().sum(1, keepdim=True)
+    of_columns = w.codes.double().sum(0, keepdim=True)
+    product += x.zero * w.zero * x.codes.shape[1] - x.zero * of_columns - of_rows * w.zero
+    return product * x.step * w.step
+
+
+def halved(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    """The product of FP16 values, summed in float64."""
+    return (x / 100).half().double() @ (w / 100).half().double() * 10_000
+
+
+def _product(sizes: Sizes, way: Way | None) -> torch.Tensor:
+    x, w, wide = sample(sizes)
+    if way is None or (way.mixed and bool(wide.all())):
+        return halved(x, w)
+    kept = ~wide if way.mixed else torch.ones_like(wide)
+    ours = multiplied(coded(x[:, kept], way.x_dim, shifted=way.shifted), coded(w[kept], way.w_dim, shifted=way.shifted))
+    return ours + halved(x[:, wide], w[wide]) if way.mixed else ours
+
+
+@lru_cache(maxsize=256)
+def errors(sizes: Sizes, way: Way | None) -> tuple[float, float]:
+    """RMS error in units of one, and over the RMS of the exact product."""
+    x, w, _ = sample(sizes)
+    exact = x @ w
+    off = _product(sizes, way) - exact
+    return float(off.square().mean().sqrt()) / 10_000, float(off.norm() / exact.norm())
+
+
+@lru_cache(maxsize=64)
+def faked(sizes: Sizes, way: Way) -> float:
+    """The RMS error with torch's quantizer in the place of codes, for methods without zero points."""
+    x, w, wide = sample(sizes)
+    kept = ~wide if way.mixed else torch.ones_like(wide)
+    rest = _faked(x[:, kept], way.x_dim) @ _faked(w[kept], way.w_dim)
+    ours = rest + halved(x[:, wide], w[wide]) if way.mixed else rest
+    return float((ours - x @ w).square().mean().sqrt()) / 10_000
+
+
+def _faked(matrix: torch.Tensor, dim: int | None) -> torch.Tensor:
+    """Values in units of their step, in float32, are rounded and limited by the quantizer; halves stay halves."""
+    most = matrix.abs().max() if dim is None else matrix.abs().amax(dim, keepdim=True)
+    most = most.clamp(min=1)
+    codes = torch.fake_quantize_per_tensor_affine((127 * matrix / most).float(), 1.0, 0, -127, 127)
+    return codes.double() * most / 127
