@@ -90,11 +90,14 @@ def bare(axes: Axes) -> None:
 def to_svg(figure: Drawing) -> str:
     """The drawing as SVG text, the same bytes on every run: no date, fixed ids, glyphs as shapes."""
     import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     settings = {"svg.hashsalt": "answers", "svg.fonttype": "path", "font.family": FONT, "mathtext.fontset": "dejavusans"}
+    for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+        patch.set_visible(False)
     buffer = io.StringIO()
-    with matplotlib.rc_context(settings):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    with matplotlib.rc_context(settings):  # `savefig` would draw everything once more, to find the size
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
     return bare_svg(buffer.getvalue())
 
 
