@@ -52,12 +52,14 @@ def adapter_groups(*, biases: bool) -> list[Group]:
     return groups
 
 
+def low_rank_groups(names: str, count: int) -> list[Group]:
+    """A and B beside each of `count` D×D matrices."""
+    return [Group(rf"A \text{{ of {names}}}", count, (D, R)), Group(rf"B \text{{ of {names}}}", count, (R, D))]
+
+
 def lora_groups() -> list[Group]:
     """A and B beside each of W^Q, W^K, W^V."""
-    return [
-        Group(r"A \text{ of query, key, value}", ADAPTED, (D, R)),
-        Group(r"B \text{ of query, key, value}", ADAPTED, (R, D)),
-    ]
+    return low_rank_groups("query, key, value", ADAPTED)
 
 
 def vera_groups() -> list[Group]:
