@@ -1,0 +1,84 @@
+"""Which share of a transformer BitFit, adapters and LoRA train: counts from a model's configuration.
+
+A layer has query, key, value and output of D×D, a feed-forward network of width D_ff, two layer norms, and biases everywhere.
+Outside the layers stand E rows of embeddings or of an output head, S norms, and P poolers of D×D.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import sympy
+
+from generators.topics.peft import ATTENTION_MATRICES, N_LAYER, D, R, adapter_groups, low_rank_groups, total
+
+D_FF, E, S, P = sympy.symbols("D_ff E S P", positive=True)
+ROWS, COLUMNS, SHARE, N_MODEL = sympy.symbols("m n q N_model", positive=True)
+Kind: TypeAlias = Literal["bert", "gpt_neox"]
+NORMS_PER_LAYER = 2
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What stands outside the layers: rows of D values, norms, poolers."""
+
+    rows: int
+    norms: int
+    poolers: int
+
+
+def outside(kind: Kind, vocabulary: int, positions: int, segments: int) -> Outside:
+    """BERT embeds words, positions and segments, norms their sum and pools; GPT-NeoX embeds words, norms last, and has a head."""
+    return Outside(vocabulary + positions + segments, 1, 1) if kind == "bert" else Outside(2 * vocabulary, 1, 0)
+
+
+def layer_values() -> sympy.Expr:
+    """All values of one layer: attention, feed-forward network, and norms with scale and shift."""
+    attention = ATTENTION_MATRICES * (D**2 + D)
+    return sympy.expand(attention + (D * D_FF + D_FF) + (D_FF * D + D) + norm_values())
+
+
+def norm_values() -> sympy.Expr:
+    """Scales and shifts of a layer's norms."""
+    return NORMS_PER_LAYER * 2 * D
+
+
+def model_values() -> sympy.Expr:
+    """All values of the model."""
+    return N_LAYER * layer_values() + D * E + 2 * D * S + P * (D**2 + D)
+
+
+def bias_values() -> sympy.Expr:
+    """BitFit: every bias, those of norms and pooler among them."""
+    return N_LAYER * sympy.expand(ATTENTION_MATRICES * D + D_FF + D + NORMS_PER_LAYER * D) + D * (S + P)
+
+
+def some_bias_values() -> sympy.Expr:
+    """BitFit on the biases of query and of the first feed-forward matrix."""
+    return N_LAYER * (D + D_FF)
+
+
+def adapter_values(*, norms: bool) -> sympy.Expr:
+    """Two adapters with biases in each layer, of inner width R; `norms` trains the layer's norms as well."""
+    return N_LAYER * (total(adapter_groups(biases=True)) + (norm_values() if norms else 0))
+
+
+def lora_values(kind: Kind, n_matrices: int) -> sympy.Expr:
+    """A and B of rank R beside D×D matrices; GPT-NeoX holds query, key and value in one D×3D matrix, which gets one pair."""
+    return N_LAYER * (total(low_rank_groups("W", n_matrices)) if kind == "bert" else rectangular_values(D, 3 * D))
+
+
+def rectangular_values(rows: sympy.Expr, columns: sympy.Expr) -> sympy.Expr:
+    """Values of A and B of rank R beside a rows×columns matrix."""
+    return R * (rows + columns)
+
+
+def rectangular_break_even() -> sympy.Expr:
+    """The rank at which A and B hold as many values as an m×n matrix."""
+    return ROWS * COLUMNS / (ROWS + COLUMNS)
+
+
+def width_for_share(*, norms: bool) -> sympy.Expr:
+    """The inner width at which adapters train a share q of the model."""
+    return sympy.solve(adapter_values(norms=norms) - SHARE * N_MODEL, R)[0]
