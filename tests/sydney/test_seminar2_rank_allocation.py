@@ -1,0 +1,131 @@
+"""Best ranks worked out by hand, the rules on cases that can be foreseen, and every rule of the parameters."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from generators.answer import Answer, rational
+from generators.catalog import entries, find, load_params, load_question
+from generators.errors import ParameterError
+from generators.topics.rank_methods import Schedule, Smoothed, fitted_dylora, fitted_lora
+from generators.topics.rank_problem import best_ranks, least_error, seeded_problem
+from tests.conftest import worked_out
+
+SLUG = "seminar2_rank_allocation"
+ID = f"sydney/{SLUG}"
+F = Fraction
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {**deepcopy(dict(entries()[find(ID)])), **changes}
+
+
+def part_of(name: str, **changes: Any) -> dict[str, Any]:
+    return {name: {**entry()[name], **changes}}
+
+
+def modules(*values: list[float]) -> list[dict[str, Any]]:
+    return [{"name": f"m{number}", "singular_values": one} for number, one in enumerate(values)]
+
+
+def solved(changed: dict[str, Any]) -> Answer:
+    """Solve an entry, and require that every check passes."""
+    question_id = find(ID)
+    question = load_question(question_id)
+    params = load_params(question_id, question, changed)
+    answer = question.solve(params)
+    assert [check for check in question.verify(params, answer) if not check.passed] == []
+    assert question.draw(params, answer)
+    return answer
+
+
+def test_best_ranks() -> None:
+    """The eight largest of ten singular values leave out 0.4 and 0.5; equal ranks leave out 1.6, 1.4 and 0.5."""
+    part = worked_out(ID)[2]["1"]
+    assert part.tables["modules"].column("Best rank") == (4, 1, 2, 1)
+    assert part["best"].value == F(41, 200)  # (0.16 + 0.25) / 2
+    assert part["uniform"].value == F(477, 200)  # (2.56 + 1.96 + 0.25) / 2
+
+
+def test_equal_singular_values_go_to_the_first_modules() -> None:
+    assert best_ranks([[F(1), F(1)], [F(1)]], 2) == [2, 0]
+    assert least_error([[F(1), F(1)], [F(1)]], [2, 0]) == F(1, 2)
+
+
+def test_training_comes_close_to_what_ranks_allow() -> None:
+    for row in worked_out(ID)[2]["5"].tables["methods"].rows:
+        least = float(row[-1])  # type: ignore[arg-type]
+        assert least - 1e-3 <= float(row[-2]) <= 1.1 * least + 0.1  # type: ignore[arg-type]
+
+
+def test_dylora_orders_its_factors() -> None:
+    """Cut to a rank below the largest, it is better than a LoRA of the largest rank that is cut."""
+    rows = worked_out(ID)[2]["2"].tables["errors"].rows
+    assert all(row[1] < row[2] for row in rows[:-1])  # type: ignore[operator]
+
+
+def test_dylora_of_one_rank_is_lora() -> None:
+    problem = seeded_problem([[F(1)], [F(1, 2)]], 3, 40, 0.1, 0.2, seed=4)
+    plain, nested = fitted_lora(problem, 1, 0.3), fitted_dylora(problem, 1, 0.3)
+    assert np.array_equal(plain.update(1), nested.update(1))
+
+
+def test_targets_have_their_singular_values() -> None:
+    problem = seeded_problem([[F(3), F(1)], [F(2)]], 4, 1, 0, 0.1, seed=9)
+    assert np.allclose(np.linalg.svd(problem.targets)[1], [[3, 1, 0, 0], [2, 0, 0, 0]])
+
+
+def test_the_budget_falls_along_a_cubic_curve() -> None:
+    plan = Schedule(start=16, target=8, n_steps=100, warmup=20, final=40, interval=10)
+    assert [plan.budget(step) for step in (20, 40, 60, 61)] == [16, 9, 8, 8]  # 8 + 8·(1/2)³ half way
+    assert [step for step in range(1, 101) if plan.prunes(step)] == [30, 40, 50, 60]
+
+
+def test_importance_is_mean_times_spread() -> None:
+    smoothed = Smoothed(0.5, 0.5)
+    smoothed.add(np.array([4.0]))  # mean 2, spread ½·|4 − 2| = 1
+    smoothed.add(np.array([0.0]))  # mean 1, spread ½·1 + ½·|0 − 1| = 1
+    assert smoothed.score.tolist() == [1.0]
+
+
+def test_no_noise_no_growth_and_two_at_a_time() -> None:
+    solved(entry(**part_of("training", noise=0)))
+    assert solved(entry(budget=4, **part_of("adalora", initial_rank=2)))["4"].tables["growth"].rows == ()
+    rows = solved(entry(**part_of("increlora", at_once=3)))["4"].tables["growth"].rows
+    assert [sum(map(rational, row[2:])) for row in rows] == [7, 8]
+
+
+def test_other_modules() -> None:
+    changes: dict[str, Any] = {"modules": modules([1, 1], [0.5, 0.2, 0.1]), "budget": 2, "width": 5}
+    answer = solved(entry(**changes, **part_of("training", seed=3), **part_of("dylora", largest_rank=3)))
+    assert answer["1"].tables["modules"].column("Best rank") == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"modules": modules([1, 2], [1])}, "modules.0: singular_values: must not rise from one to the next (got 1, 2)"),
+        ({"width": 3}, "width: must be at least the 4 singular values of a target (got 3)"),
+        ({"budget": 7}, "budget: must be divisible by the 4 modules (got 7)"),
+        ({"budget": 12}, "budget: must be at most 10 at this width, as one module may get the rest (got 12)"),
+        (part_of("training", learning_rate=0.5),
+         "training.learning_rate: must be at most 1, also when multiplied by the square of the largest singular value (got 2)"),
+        (part_of("dylora", largest_rank=1),
+         "dylora.largest_rank: must be from 2, the budget of a module, to the width of 8 (got 1)"),
+        (part_of("adalora", initial_rank=2),
+         "adalora.initial_rank: must be above 2, the budget of a module, and at most the width of 8 (got 2)"),
+        (part_of("adalora", warmup=200), "adalora: warmup and final must leave steps of 240 (got 200 and 80)"),
+        (part_of("adalora", interval=1), "adalora.interval: must give at most 15 choices (got 130)"),
+        (part_of("increlora", interval=70), "increlora.interval: must spend the budget within 240 steps (got 70)"),
+        (part_of("triplets", penalty=0.3), "triplets.penalty: must be less than or equal to 0.25 (got 0.3)"),
+    ],
+)  # fmt: skip
+def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError) as refusal:
+        solved(entry(**changes))
+    assert str(refusal.value) == f"generators/sydney/params.yml: {SLUG}: {message}"
