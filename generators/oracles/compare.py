@@ -95,12 +95,16 @@ def close(what: str, published: Cell, found: float, by: str, relative: float = 1
     return Check(what=what, published=text(published), found=text(float(found)), by=by, passed=near)
 
 
-def close_rows(what: str, published: Table, found: Sequence[Sequence[Cell]], by: str, absolute: float = 1e-12) -> Check:
+def close_rows(
+    what: str, published: Table, found: Sequence[Sequence[Cell]], by: str, absolute: float = 1e-12, relative: float = 1e-9
+) -> Check:
     """Compare a table cell by cell: what was found as a float nearly, all else exactly; names the first that differs."""
     for number, (ours, theirs) in enumerate(zip(published.rows, found, strict=False), 1):
         for name, left, right in zip(published.header, ours, theirs, strict=True):
             where = f"{what}: row {number}, column {text(name)}"
-            check = close(where, left, right, by, absolute=absolute) if isinstance(right, float) else same(where, left, right, by)
+            check = (
+                close(where, left, right, by, relative, absolute) if isinstance(right, float) else same(where, left, right, by)
+            )
             if not check.passed:
                 return check
     size = f"{len(published.rows)} × {len(published.header)} cells"

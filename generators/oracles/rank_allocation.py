@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from generators.answer import Answer, Cell, Check, Part, rational
-from generators.oracles.compare import near, near_rows, same, same_formulas, same_rows
+from generators.oracles.compare import close, close_rows, same, same_formulas, same_rows
 from generators.oracles.rank_training import (
     Case,
     Ranks,
@@ -76,7 +76,9 @@ def verify_ranks(params: RankAllocationParams, answer: Answer) -> Iterator[Check
         (rank, nested[rank - 1], plain[rank - 1], least_by_svd(case, (rank,) * case.modules))
         for rank in range(1, case.largest + 1)
     ]
-    yield near_rows("2, errors by rank", answer["2"].tables["errors"], errors, f"{AUTOGRAD}; torch.linalg.svd", TOLERANCE)
+    yield close_rows(
+        "2, errors by rank", answer["2"].tables["errors"], errors, f"{AUTOGRAD}; torch.linalg.svd", TOLERANCE, TOLERANCE
+    )
     yield from _check_adalora(case, answer["3"])
     yield from _check_increlora(params, case, answer["4"])
     yield from _check_methods(case, nested, answer["5"])
@@ -86,8 +88,8 @@ def _check_best(params: RankAllocationParams, case: Case, part: Part) -> Iterato
     ranks, error = best_allocation(case.spectra, case.budget)
     equal = (case.budget // case.modules,) * case.modules
     yield same("1, least error of the budget", part["best"].value, error, LISTED)
-    yield near("1, least error of the budget", part["best"].value, least_by_svd(case, ranks), "torch.linalg.svd of the targets")
-    yield near(
+    yield close("1, least error of the budget", part["best"].value, least_by_svd(case, ranks), "torch.linalg.svd of the targets")
+    yield close(
         "1, least error with equal ranks", part["uniform"].value, least_by_svd(case, equal), "torch.linalg.svd of the targets"
     )
     found = torch.linalg.matrix_rank(targets(case)).tolist()
@@ -96,7 +98,7 @@ def _check_best(params: RankAllocationParams, case: Case, part: Part) -> Iterato
         (module.name, found[k], ", ".join(f"{float(s):g}" for s in case.spectra[k]), float(untuned[k]), ranks[k])
         for k, module in enumerate(params.modules)
     ]
-    yield near_rows("1, modules", part.tables["modules"], rows, f"torch.linalg.matrix_rank; {LISTED}")
+    yield close_rows("1, modules", part.tables["modules"], rows, f"torch.linalg.matrix_rank; {LISTED}")
 
 
 def _check_adalora(case: Case, part: Part) -> Iterator[Check]:
@@ -135,7 +137,7 @@ def _check_increlora(params: RankAllocationParams, case: Case, part: Part) -> It
     ]
     if rows:
         yield same_rows("4, modules that grow", part.tables["growth"], rows, AUTOGRAD)
-        yield near_rows("4, scores", part.tables["scores"], shares, AUTOGRAD, TOLERANCE)
+        yield close_rows("4, scores", part.tables["scores"], shares, AUTOGRAD, TOLERANCE, TOLERANCE)
 
 
 def _check_methods(case: Case, nested: Sequence[float], part: Part) -> Iterator[Check]:
@@ -154,7 +156,7 @@ def _check_methods(case: Case, nested: Sequence[float], part: Part) -> Iterator[
     rows: list[tuple[Cell, ...]] = [
         (name, *ranks, sum(ranks), error, least_by_svd(case, ranks)) for name, ranks, error in found
     ]  # fmt: skip
-    yield near_rows("5, methods", part.tables["methods"], rows, f"{AUTOGRAD}; torch.linalg.svd", TOLERANCE)
+    yield close_rows("5, methods", part.tables["methods"], rows, f"{AUTOGRAD}; torch.linalg.svd", TOLERANCE, TOLERANCE)
     below = [str(row[0]) for row in part.tables["methods"].rows[1:] if _number(row[-2]) < _number(row[-1]) - 1e-3]
     yield same(
         "5, methods below the least error of their ranks", ", ".join(below) or "none", "none", "Eckart and Young's theorem"
