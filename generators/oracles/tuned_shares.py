@@ -243,7 +243,8 @@ def _check_shares(params: TuningParams, part: Part) -> Iterator[Check]:
         yield same_formulas(f"2, formulas in {kind}", triples, {**_letters(shape), "R": OTHER_WIDTH}, by)
     for name, line in part.steps.items():
         rank = params.rank if name == "LoRA" else params.adapter_width if name == "Adapters" else 1
-        yield same_substitutions(f"2, numbers put in {name}", [line], {**_letters(_shape(first)), "R": rank}, PARAMETERS)
+        if line.at:
+            yield same_substitutions(f"2, numbers put in {name}", [line], {**_letters(_shape(first)), "R": rank}, PARAMETERS)
     models: list[tuple[Cell, ...]] = []
     shares: list[tuple[Cell, ...]] = []
     for model in params.models:
