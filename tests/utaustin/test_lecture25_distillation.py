@@ -143,9 +143,9 @@ def test_other_examples_and_runs() -> None:
         (inside("training", n_student=500), "training: n_student: must be at most the teacher's 400 points (got 500)"),
         ({"alphas": [0.5, 0]}, "alphas: must begin with 1, labels alone (got 1/2)"),
         ({"alphas": [1, 0, 0.5]}, "alphas: must fall from each to the next (got 1, 0, 1/2)"),
-        (inside("training", teacher_steps=2000, n_teacher=2000, teacher_hidden=64),
-         "training: must take at most 40000000 steps times points times hidden units (got 256720000)"),
-        (inside("training", learning_rate=0.6), "training: learning_rate: must be at most 1/2 (got 3/5)"),
+        (inside("training", teacher_steps=500, n_teacher=2000, teacher_hidden=64),
+         "training: must take at most 40000000 steps times points times hidden units (got 64720000)"),
+        (inside("training", learning_rate=0.6), "training: learning_rate: must be at most 1/4 (got 3/5)"),
     ],
 )  # fmt: skip
 def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
