@@ -121,7 +121,7 @@ class Figure:
 
 
 Place: TypeAlias = tuple[str, str, str, int, int]
-"""Where a number stands: part, "steps" or "tables", name, row and column (0, 0 for a step)."""
+"""Where a number or a text stands: part, "steps" or "tables", name, row and column (0, 0 for a step)."""
 
 
 def is_number(cell: Cell) -> bool:
@@ -141,11 +141,23 @@ def published_numbers(answer: Answer) -> Iterator[tuple[Place, Value]]:
                         yield (label, "tables", name, i, j), cell
 
 
-def with_value(answer: Answer, place: Place, value: Value) -> Answer:
-    """Return the answer with the value at `place` replaced."""
+def published_texts(answer: Answer) -> Iterator[tuple[Place, str | Math]]:
+    """Yield every cell of a table that holds text or a formula's LaTeX, with its place."""
+    for label, part in answer.parts.items():
+        for name, table in part.tables.items():
+            for i, row in enumerate(table.rows):
+                for j, cell in enumerate(row):
+                    if isinstance(cell, str | Math):
+                        yield (label, "tables", name, i, j), cell
+
+
+def with_value(answer: Answer, place: Place, value: Cell) -> Answer:
+    """Return the answer with the value or text at `place` replaced."""
     label, kind, name, i, j = place
     part = answer[label]
     if kind == "steps":
+        if value is None or isinstance(value, str | Math):
+            raise TypeError(f"the value of a step must be a number or an expression (got {value!r})")
         part = replace(part, steps={**part.steps, name: replace(part[name], value=value)})
     else:
         rows = [list(row) for row in part.tables[name].rows]

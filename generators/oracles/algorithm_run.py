@@ -25,6 +25,16 @@ LOOPS = "loops, step by step and hypothesis by hypothesis"
 BRUTE = "brute force, all orders"
 SELECTIONS = {"a new scan for each b": 1, "all scores sorted once": 2, "a heap of the best B": 3}
 """The ways to find the b-th largest, and which line counts their comparisons."""
+COUNTED_LINES = (
+    ("score of every hypothesis and word", "additions"),
+    ("b-th largest: a new scan for each b", "comparisons"),
+    ("b-th largest: all scores sorted once", "comparisons, at most"),
+    ("b-th largest: a heap of the best B", "comparisons, at most"),
+    ("prefixes saved and assigned back", "words copied"),
+    ("word added, log-likelihood updated", "assignments"),
+    ("memory", "numbers held at once"),
+)
+"""What each count of `line_by_line` is of, and in which unit."""
 LARGE = {"T": 2**13, "B": 2**8, "N": 2**20}
 POWER = 0.03
 """How far two powers may lie apart; a logarithm more or less is at least log2(29/28) = 0.05, as BN is at most 2^28."""
@@ -107,7 +117,7 @@ def verify_complexity(params: DecodingParams, part: Part) -> Iterator[Check]:
     yield from _check_letters(part, counted.beam_width, sizes.vocabulary_size)
     table = part.tables["lines"]
     found = line_by_line(sizes.length, counted.beam_width, sizes.vocabulary_size)
-    rows = [(*row[:3], value) for row, value in zip(table.rows, found, strict=True)]
+    rows = [(*names, row[2], value) for names, row, value in zip(COUNTED_LINES, table.rows, found, strict=True)]
     yield same_rows("2.3, counts at the sizes of 2.2", table, rows, LOOPS)
     yield from _check_formulas(table)
     yield from _check_growth(part.tables["growth"])

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from generators.answer import Check, Part
-from generators.oracles.compare import same, same_rows
+from generators.oracles.compare import same, same_machine, same_rows
+from generators.oracles.finetuning import TITLES
 
 if TYPE_CHECKING:
     from generators.measure import Recording
@@ -18,14 +19,12 @@ BLOCK_BYTES = 512
 def verify_allocation(recording: Recording, part: Part) -> Iterator[Check]:
     """Compare the measured table with the samples, and samples with predictions and with sums of whole blocks."""
     device, made = recording.device_kind, recording.parameters
-    run = (recording.device, recording.date, recording.versions["torch"], made["dtype"])
-    built = (made["n_layers"], made["n_top_layers"], made["d_model"], made["n_heads"], made["rank"])
-    yield same_rows(f"measured, {device}: machine and sizes", part.tables["machine"], [(*run, *built)], "the recording")
+    built = (made[name] for name in ("n_layers", "n_top_layers", "d_model", "n_heads", "rank"))
+    yield same_machine(part.tables["machine"], recording, made["dtype"], *built)
     samples = {(one.at["method"], one.at["kind"], one.at["counted_by"]): round(one.samples[0]) for one in recording.series}
     methods = list(dict.fromkeys(str(one.at["method"]) for one in recording.series))
-    titles = part.tables["bytes"].column("Method")[::2]
     rows = []
-    for title, method in zip(titles, methods, strict=True):
+    for title, method in zip(TITLES, methods, strict=True):
         for kind in ("parameters", "gradients"):
             stored = samples[method, kind, "storage"]
             rows.append((title, kind, stored, stored, samples.get((method, kind, "allocator"))))

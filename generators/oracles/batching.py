@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from generators.answer import Answer, Cell, Check, Part
-from generators.oracles.compare import Formula, same, same_formulas, same_rows
+from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 from generators.oracles.products import Count, ProductRecorder
 
 if TYPE_CHECKING:
@@ -170,6 +170,9 @@ def _found(model: Model, clock: Clock, batch: int, context: int) -> dict[str, in
 def _check_step(params: BatchingParams, bench: Bench, part: Part) -> Iterator[Check]:
     for name, value in _found(bench.model, bench.clock, params.batch_sizes[-1], params.context_len).items():
         yield same(f"1, {part[name].what}", part[name].value, value, BY)
+    model = bench.model
+    letters = {"N_layer": model.n_layers, "D": model.d_model, "n_H": model.n_heads, "V": model.vocabulary}
+    yield same_letters("1, numbers put in", part.steps, {**letters, "n": params.context_len})
     small = Model(OTHER_SIZES["N_layer"], OTHER_SIZES["D"], OTHER_SIZES["n_H"], OTHER_SIZES["V"], bench.model.element)
     found = _found(small, bench.clock, OTHER_BATCH, OTHER_SIZES["n"])
     triples: list[Formula] = [(name, part[name].formula, value) for name, value in found.items()]
@@ -196,6 +199,9 @@ def _check_limits(params: BatchingParams, bench: Bench, part: Part) -> Iterator[
     )
     yield same("3, balanced batch", part["balanced"].value, Fraction(one.weight_bytes, one.cache_bytes), COUNTED)
     yield same("3, largest batch", part["fitting"].value, bench.largest(context), COUNTED)
+    ridge = clock.peak / clock.bandwidth
+    letters = {"M_weights": Fraction(one.weight_bytes), "M_cache": Fraction(one.cache_bytes), "M": bench.memory}
+    yield same_letters("3, numbers put in", part.steps, {**letters, "I^*": ridge, "D": bench.model.d_model})
     rows: list[tuple[Cell, ...]] = []
     for length in sorted([context, *params.other_context_lens]):
         batch = bench.largest(length)

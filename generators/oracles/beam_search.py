@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import sympy
 
 from generators.answer import Answer, Check, Step, Table, rational
-from generators.oracles.compare import same, same_formulas, same_rows
+from generators.oracles.compare import same, same_formulas, same_letters, same_rows
 from generators.oracles.token_tree import (
     Prefix,
     Scores,
@@ -28,6 +28,7 @@ from generators.oracles.token_tree import (
     width_row,
 )
 from generators.oracles.tree_model import LogWeights, check_logs, check_track, generated
+from generators.wording import counted
 
 if TYPE_CHECKING:
     from generators.comp4901y.hw3_q2_beam_search import BeamParams
@@ -86,6 +87,8 @@ def _log(score: Fraction) -> sympy.Expr | int:
 
 def _check_probability(label: str, line: Step, weights: Weights, sequence: Prefix) -> Iterator[Check]:
     yield same(f"{label}: {line.what}", line.value, math.prod(along(weights, sequence)), ENUMERATED)
+    letters = {f"p_{number}": p for number, p in enumerate(along(weights, sequence), 1)}
+    yield same_letters(f"{label}: numbers put in", {"line": line}, letters)
     sizes = {f"p_{number}": number + 1 for number in range(1, len(sequence) + 1)}
     found = math.factorial(len(sequence) + 1)
     yield same_formulas(f"{label}: formula", [(line.what, line.formula, found)], sizes, "enumeration, 2 · 3 · 4 ...")
@@ -98,14 +101,17 @@ def _check_comparison(params: BeamParams, answer: Answer, weights: Weights, scor
     yield same("sequences in the tree", part["sequences"].value, len(order), ENUMERATED)
     formula, listed = part["sequences"].formula, len(_strings(3, 4))
     yield same_formulas("sequences", [("formula", formula, listed)], {"V": 3, "T": 4}, "enumeration, all strings")
+    letters = {"V": len({prefix[-1] for prefix in weights}), "T": len(best)}
+    yield same_letters("sequences: numbers put in", {"sequences": part["sequences"]}, letters)
     yield from _check_probability("greedy search", part["greedy"], weights, greedy)
     yield from _check_probability("exhaustive search", part["best"], weights, best)
     width = smallest_width(scores, ties)
     yield same(part["smallest_width"].what, part["smallest_width"].value, width, COUNTED)
     found = []
-    for row, beams in zip(part.tables["methods"].rows, (1, params.num_beams, len(order)), strict=True):
+    names = ("greedy search", counted(params.num_beams, "beam"), "exhaustive search")
+    for name, beams in zip(names, (1, params.num_beams, len(order)), strict=True):
         steps = search(scores, beams, ties)
-        found.append(search_row(row[0], scores, order, steps, scores[steps[-1].kept[0]] / scores[best]))
+        found.append(search_row(name, scores, order, steps, scores[steps[-1].kept[0]] / scores[best]))
     yield same_rows("greedy, beam and exhaustive search", part.tables["methods"], found, COUNTED)
     rows = [width_row(scores, order, number, ties) for number in range(1, max(width, params.num_beams) + 1)]
     yield same_rows("every number of beams", part.tables["widths"], rows, COUNTED)

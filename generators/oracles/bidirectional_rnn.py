@@ -11,7 +11,7 @@ import torch
 
 from generators.answer import Answer, Check, Math, Part, Step
 from generators.matrices import gradient, vector
-from generators.oracles.compare import same, same_formulas
+from generators.oracles.compare import same, same_formulas, same_letters
 from generators.oracles.matrix_formulas import Evaluator, relative_difference
 from generators.oracles.rnn_network import CHAINS, Case, Network, by, network, nodes, recorded_edges, values_at
 from generators.oracles.rnn_symbols import quantity
@@ -234,6 +234,10 @@ def _check_graph(steps: int, part: Part) -> Iterator[Check]:
     yield same("3.1, symbols named otherwise than what they count", len(named), 0, recorded)
     yield same("3.1, nodes", part["nodes"].value, len(met), recorded)
     yield same("3.1, edges", part["edges"].value, len(edges), recorded)
+    yield same_letters("3.1, numbers put in", part.steps, {"T": steps})
+    pictures = ", ".join(str(row[0]) for row in part.tables["pictures"].rows)
+    numbered = ", ".join(f"graph_{number}" for number, _ in enumerate(part.tables["pictures"].rows, 1))
+    yield same("3.1, names of the pictures", pictures, numbered, "counted")
     shown = [t for _, first, last in part.tables["pictures"].rows for t in range(int(str(first)), int(str(last)) + 1)]
     yield same("3.1, time steps drawn, in order", str(shown), str(list(net.times)), recorded)
     other = network(Case(OTHER_STEPS, 2, 2, 2))

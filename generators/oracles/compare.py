@@ -6,11 +6,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import sympy
 
 from generators.answer import Cell, Check, Math, Step, Table
+
+if TYPE_CHECKING:
+    from generators.measure import Recording
 
 Formula: TypeAlias = tuple[str, Cell, int | Fraction]
 """What a formula gives, the published formula, and the count found at the other sizes."""
@@ -49,18 +52,6 @@ def same_rows(what: str, published: Table, found: Sequence[Sequence[Cell]], by: 
     return Check(what=what, published=size, found=f"{len(rows)} equal rows", by=by, passed=len(rows) == len(published.rows))
 
 
-def same_substitutions(what: str, lines: Iterable[Step], sizes: Mapping[str, Cell], by: str) -> Check:
-    """Compare what each step puts into its formula with `sizes` by the letters' names; names the first that differs."""
-    count = 0
-    for line in lines:
-        for symbol, value in line.at.items():
-            count += 1
-            if value != sizes.get(str(symbol)):
-                where, found = f"{what}: {symbol} in {line.what}", text(sizes.get(str(symbol)))
-                return Check(what=where, published=text(value), found=found, by=by, passed=False)
-    return Check(what=what, published=f"{count} values", found=f"{count} equal", by=by, passed=count > 0)
-
-
 def at_sizes(formula: sympy.Expr, sizes: Mapping[str, int | Fraction]) -> sympy.Expr:
     """Evaluate a formula with its symbols named as in `sizes`."""
     return _substituted(formula, tuple((symbol, sizes[str(symbol)]) for symbol in formula.free_symbols))
@@ -86,6 +77,41 @@ def text(cell: Cell) -> str:
     if isinstance(cell, Math):
         return cell.latex
     return f"{cell:.6g}" if isinstance(cell, float) else str(cell)
+
+
+def same_letters(
+    what: str, steps: Mapping[str, Step], sizes: Mapping[str, Cell], own: Mapping[str, Mapping[str, Cell]] | None = None
+) -> Check:
+    """Compare the numbers that steps put in the places of their formulas' letters; `own` holds those of one step by its name.
+
+    A failed check names the step and the letter.
+    """
+    by, count = "the sizes in force, read again", 0
+    for name, line in steps.items():
+        found = {**sizes, **(own or {}).get(name, {})}
+        for symbol in sorted(line.formula.free_symbols & line.at.keys(), key=str) if line.formula is not None else ():
+            count += 1
+            ours, theirs = line.at[symbol], found.get(str(symbol))
+            if not _equal(ours, theirs):
+                where = f"{what}: {line.what}, {symbol}"
+                return Check(what=where, published=_brief(text(ours)), found=_brief(text(theirs)), by=by, passed=False)
+    return Check(what=what, published=f"{count} numbers", found=f"{count} equal", by=by, passed=count > 0)
+
+
+@lru_cache(maxsize=4096)
+def _equal(left: Cell, right: Cell) -> bool:
+    """Whether values are equal; irrational ones, which may be written in two ways, to 50 digits."""
+    if left == right:
+        return True
+    if not all(isinstance(one, sympy.Expr) and one.is_number for one in (left, right)):
+        return False
+    return bool(abs(sympy.N(left - right, 60)) < sympy.Float("1e-50"))  # type: ignore[operator]
+
+
+def same_machine(published: Table, recording: Recording, *more: Cell) -> Check:
+    """Compare the row that says what device measured when, with which torch, and whatever is said besides."""
+    row = (recording.device, recording.date, recording.versions["torch"], *more)
+    return same_rows(f"measured, {recording.device_kind}: device, date, version and sizes", published, [row], "the recording")
 
 
 def close(what: str, published: Cell, found: float, by: str, relative: float = 1e-9, absolute: float = 1e-12) -> Check:

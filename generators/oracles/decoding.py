@@ -13,7 +13,7 @@ import sympy
 
 from generators.answer import Answer, Cell, Check, Part, Step, rational
 from generators.oracles.algorithm_run import verify_complexity
-from generators.oracles.compare import Formula, at_sizes, same, same_formulas, same_rows
+from generators.oracles.compare import Formula, at_sizes, same, same_formulas, same_letters, same_rows
 from generators.oracles.token_tree import (
     Found,
     Prefix,
@@ -32,6 +32,7 @@ from generators.oracles.token_tree import (
     width_row,
 )
 from generators.oracles.tree_model import LogWeights, check_logs, check_track, generated
+from generators.wording import counted
 
 if TYPE_CHECKING:
     from generators.ift6135.a2_q2_decoding import DecodingParams
@@ -50,6 +51,10 @@ def verify_decoding(params: DecodingParams, answer: Answer) -> Iterator[Check]:
     weights = weights_of(params.tree, "log_p")
     scores = {(): Fraction(0)} | {prefix: sum(along(weights, prefix), Fraction(0)) for prefix in weights}
     yield from _check_count(params, answer["2.1"])
+    sizes = {"N": params.feasibility.vocabulary_size, "T": params.feasibility.length, "B": params.counted.beam_width}
+    sizes |= {"r": params.feasibility.sequences_per_second, "Y": YEAR_S}
+    for label in ("2.1", "2.2", "2.3"):
+        yield same_letters(f"{label}, numbers put in", answer[label].steps, sizes)
     yield from _check_feasibility(params, answer["2.2"])
     yield from verify_complexity(params, answer["2.3"])
     yield from _check_greedy(params, answer["2.4a"], weights, scores)
@@ -114,6 +119,8 @@ def _check_sum(label: str, line: Step, weights: Weights, sequence: Prefix) -> It
     """The value against the end of a running sum, the formula against 2 + 3 + 4 ..."""
     *_, last = accumulate(along(weights, sequence))
     yield same(f"{label}: {line.what}", line.value, last, ADDED)
+    letters = {f"ell_{number}": weight for number, weight in enumerate(along(weights, sequence), 1)}
+    yield same_letters(f"{label}: numbers put in", {"line": line}, letters)
     sizes = {f"ell_{number}": number + 1 for number in range(1, len(sequence) + 1)}
     yield same_formulas(f"{label}: formula", [(line.what, line.formula, sum(sizes.values()))], sizes, ADDED)
 
@@ -186,10 +193,12 @@ def _check_limitations(params: DecodingParams, part: Part, weights: Weights, sco
     sequences = [(rank, " ".join(one), scores[one]) for one, rank in order.items()]
     yield same_rows("2.5, all sequences", part.tables["sequences"], sequences, COUNTED)
     rows = [
-        search_row(row[0], scores, order, found[width], best - ends[width])
-        for row, width in zip(part.tables["searches"].rows, (1, params.beam_width), strict=True)
+        search_row(name, scores, order, found[width], best - ends[width])
+        for name, width in (("greedy", 1), (counted(params.beam_width, "beam"), params.beam_width))
     ]
     yield same_rows("2.5, greedy and beam search", part.tables["searches"], rows, COUNTED)
+    letters = {"ell^*": best, "ell_greedy": ends[1], "ell_beam": ends[params.beam_width]}
+    yield same_letters("2.5, numbers put in", part.steps, letters)
     yield from _check_gaps(part, {"best": best, "greedy": ends[1], "beam": ends[params.beam_width]})
     width = smallest_width(scores, ties)
     yield same(f"2.5, {part['smallest_width'].what}", part["smallest_width"].value, width, COUNTED)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from generators.answer import Answer, Check, rational
-from generators.oracles.compare import Formula, same, same_formulas, same_rows
+from generators.answer import Answer, Check, Math, rational
+from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 from generators.oracles.products import ProductRecorder
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 METHODS = {"1.1": "freezing", "1.2": "adapters", "1.3": "lora", "1.4": "vera"}
 OTHER_SIZES = {"N_layer": 3, "N_top": 2, "D": 12, "R": 5, "B": 2, "L": 7}
 OTHER_HEADS = 3
+AXES = {12: "D", 48: "4 D", 5: "R"}
+"""The letter of every axis at those sizes."""
 DTYPES = {2: torch.float16, 4: torch.float32}
 ROLES = {
     "freezing": (("q", "k", "v", "o"), ("up",), ("down",)),
@@ -29,6 +31,15 @@ ROLES = {
     "vera": (("d",), ("b",)),
 }
 """What the trainable tensors of a method are called in the modules below, in groups of one shape."""
+NAMES = {
+    "freezing": ("W^Q, W^K, W^V, W^O", "W^1", "W^2"),
+    "adapters": tuple(rf"{one} \text{{ of each adapter}}" for one in ("W_A", "W_B", "b_A", "b_B")),
+    "lora": tuple(rf"{one} \text{{ of query, key, value}}" for one in "AB"),
+    "vera": tuple(rf"{one} \text{{ of query, key, value}}" for one in "db"),
+}
+"""What the page calls these groups."""
+TITLES = ("Full fine-tuning", "Freezing layers", "Adapters", "LoRA", "VeRA")
+"""And all methods, in order."""
 
 
 class Adapter(nn.Module):
@@ -132,7 +143,7 @@ def build(method: str, sizes: Mapping[str, int], n_heads: int, *, biases: bool) 
 class Found:
     """What one training step of a method was seen to hold and to compute."""
 
-    groups: tuple[tuple[int, int], ...]  # tensors and values of each group in the top layer
+    groups: tuple[tuple[int, int, tuple[int, ...]], ...]  # tensors, values and one's shape, of each group in the top layer
     values_per_layer: int
     parameter_bytes: int
     gradient_bytes: int
@@ -187,12 +198,15 @@ def extended(method: str, sizes: Mapping[str, int], n_heads: int, dtype: torch.d
     return replace(base, **totals)
 
 
-def _groups(method: str, tensors: Mapping[str, torch.Tensor]) -> tuple[tuple[int, int], ...]:
+def _groups(method: str, tensors: Mapping[str, torch.Tensor]) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
+    """A linear module keeps the transpose of the matrix that its input is multiplied by."""
     found = []
     for role in ROLES.get(method, ()):
-        members = [t for name, t in tensors.items() if any(f".{name}.".find(f".{one}.") >= 0 for one in role)]
+        members = {name: t for name, t in tensors.items() if any(f".{name}.".find(f".{one}.") >= 0 for one in role)}
         if members:
-            found.append((len(members), sum(t.numel() for t in members)))
+            first, tensor = next(iter(members.items()))
+            shape = tuple(tensor.T.shape if first.endswith(".weight") else tensor.shape)
+            found.append((len(members), sum(t.numel() for t in members.values()), shape))
     return tuple(found)
 
 
@@ -201,15 +215,23 @@ def verify_finetuning(params: FinetuningParams, answer: Answer) -> Iterator[Chec
     large, small = _trained(params)
     for label, method in METHODS.items():
         yield from _check_part(label, answer, large[method], small[method])
+        yield same_letters(f"{label}, numbers put in", answer[label].steps, letters(params))
+    yield same_letters("optional, numbers put in", answer["optional"].steps, letters(params))
     yield from _check_comparison(answer, large)
     yield from _check_flops(answer, large, small, params.conventions.flops_per_multiply_add)
     yield from _check_with_peft(answer)
 
 
+def letters(params: FinetuningParams) -> dict[str, int]:
+    """The sheet's letters with the sizes in force."""
+    layers = {"N_layer": params.n_layers, "N_top": params.n_top_layers}
+    return {**layers, "D": params.d_model, "R": params.rank, "B": params.batch_size, "L": params.seq_len}
+
+
 @lru_cache(maxsize=4)
 def _trained(params: FinetuningParams) -> tuple[dict[str, Found], dict[str, Found]]:
     """Every method at the example sizes and at the other sizes."""
-    sizes = {str(symbol): int(rational(value)) for symbol, value in params.sizes.items()}
+    sizes = letters(params)
     dtype, biases = DTYPES[params.conventions.bytes_per_element], params.conventions.adapter_biases
     methods = ("full", *METHODS.values())
     large = {m: extended(m, sizes, params.n_heads, dtype, biases=biases) for m in methods}
@@ -234,8 +256,11 @@ def _check_part(label: str, answer: Answer, large: Found, small: Found) -> Itera
     table = part.tables["matrices"]
     if len(table.rows) != len(small.groups):
         raise AssertionError(f"{label}: {len(table.rows)} published groups, {len(small.groups)} in the module")
-    for row, (count, values) in zip(table.rows, small.groups, strict=True):
+    rows = []
+    for row, name, (count, values, shape) in zip(table.rows, NAMES[METHODS[label]], small.groups, strict=False):
         triples += [("tensors in one layer", row[2], count), ("values of a group", row[3], values)]
+        rows.append((Math(name), Math(r" \times ".join(AXES[size] for size in shape)), *row[2:]))
+    yield same_rows(f"{label}, trainable tensors and their shapes", table, rows, "torch modules, shapes of small tensors")
     if "frozen" in part.steps:
         yield same(f"{label}, frozen bytes", part["frozen"].value, large.frozen_bytes, "torch modules, each storage once")
         triples.append(("frozen", part["frozen"].formula, small.frozen_bytes))
@@ -246,8 +271,8 @@ def _check_comparison(answer: Answer, large: Mapping[str, Found]) -> Iterator[Ch
     table = answer["comparison"].tables["bytes"]
     whole = large["full"].parameter_bytes
     rows = [
-        (row[0], found.parameter_bytes, found.gradient_bytes, rational(found.parameter_bytes) / whole)
-        for row, found in zip(table.rows, large.values(), strict=True)
+        (title, found.parameter_bytes, found.gradient_bytes, rational(found.parameter_bytes) / whole)
+        for title, found in zip(TITLES, large.values(), strict=True)
     ]
     yield same_rows("comparison of the methods", table, rows, "torch modules and .grad on meta tensors")
 
@@ -258,14 +283,14 @@ def _check_flops(answer: Answer, large: Mapping[str, Found], small: Mapping[str,
     triples: list[Formula] = []
     rows = []
     whole = large["full"].forward_flops + large["full"].backward_flops
-    for row, (name, found) in zip(part.tables["flops"].rows, large.items(), strict=True):
+    for title, (name, found) in zip(TITLES, large.items(), strict=True):
         forward, backward = found.forward_flops * scale // 2, found.backward_flops * scale // 2
         yield same(f"optional, {name}: FLOPs forward", part[f"{name}_forward"].value, forward, by)
         yield same(f"optional, {name}: FLOPs backward", part[f"{name}_backward"].value, backward, by)
         triples.append((f"{name} forward", part[f"{name}_forward"].formula, small[name].forward_flops * scale // 2))
         triples.append((f"{name} backward", part[f"{name}_backward"].formula, small[name].backward_flops * scale // 2))
         share = rational(found.forward_flops + found.backward_flops) / whole
-        rows.append((row[0], forward, backward, share))
+        rows.append((title, forward, backward, share))
     yield same_formulas("optional, formulas", triples, OTHER_SIZES, by)
     yield same_rows("optional, comparison of the methods", part.tables["flops"], rows, by)
 

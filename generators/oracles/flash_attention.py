@@ -24,7 +24,7 @@ from generators.oracles.attention_tiles import (
     standard_walked,
     walked,
 )
-from generators.oracles.compare import Formula, close_numbers, same, same_formulas, same_rows
+from generators.oracles.compare import Formula, close_numbers, same, same_formulas, same_letters, same_rows
 
 if TYPE_CHECKING:
     from generators.utaustin.lecture25_flash_attention import FlashParams
@@ -63,6 +63,10 @@ def _check_one_query(params: FlashParams, part: Part) -> Iterator[Check]:
         factor = math.exp(tops[number - 2] - top) if number > 1 else 0.0
         rows.append([number, float(top), factor, float(weights.sum()), *(weights @ values[:end]).tolist()])
     table = part.tables["blocks"]
+    groups = [example.scores[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    written = "; ".join(", ".join(map(str, group)) for group in groups)
+    yield same("1, scores of the blocks", "; ".join(map(str, table.column("Scores"))), written, "the parameters")
+    yield same_letters("1, numbers put in", part.steps, {}, _put_into_sums(example.scores, ends))
     cells = [0 if cell is None else cell for row in table.rows for cell in (row[0], *row[2:])]
     yield close_numbers("1, kept after each block", cells, [x for row in rows for x in row], AT_ONCE)
     yield close_numbers(
@@ -75,6 +79,21 @@ def _check_one_query(params: FlashParams, part: Part) -> Iterator[Check]:
     for name in ("Running", "All at once"):
         yield close_numbers(f"1, output, {name.lower()}", outputs.column(name), found[0].tolist(), AT_ONCE)
     yield _check_exactly(outputs)
+
+
+def _put_into_sums(scores: Sequence[Fraction], ends: Sequence[int]) -> dict[str, dict[str, Cell]]:
+    """For the sum after each block: its scores, the largest before and after it, and the sum over all keys before it."""
+    exact = [sympy.Rational(score.numerator, score.denominator) for score in scores]
+    tops = [max(exact[:end]) for end in ends]
+    found: dict[str, dict[str, Cell]] = {}
+    for number, (start, end) in enumerate(zip([0, *ends], ends, strict=False), 1):
+        letters: dict[str, Cell] = {f"s_{place}": scores[place - 1] for place in range(start + 1, end + 1)}
+        letters[f"m_{number}"] = tops[number - 1]
+        if number > 1:
+            letters[f"m_{number - 1}"] = tops[number - 2]
+            letters[f"ell_{number - 1}"] = sum((sympy.exp(one - tops[number - 2]) for one in exact[:start]), sympy.Integer(0))
+        found[f"sum_{number}"] = letters
+    return found
 
 
 def _floats(rows: Sequence[Sequence[Fraction]]) -> list[list[float]]:
@@ -186,6 +205,9 @@ def _check_blocks(params: FlashParams, part: Part) -> Iterator[Check]:
     for name, found in (("outer", one.outer), ("inner", one.inner), ("passes", one.passes)):
         yield same(f"3, {part[name].what}", part[name].value, found, WALKED)
     yield same("3, elements in SRAM", part["held"].value, _held(params, width, sram), "torch, shapes of a tile's tensors")
+    letters: dict[str, Cell] = {"N": params.traffic.seq_len, "d": width, "M": sram}
+    letters |= {"B_outer": one.outer, "B_inner": one.inner, "T": one.passes}
+    yield same_letters("3, numbers put in", part.steps, letters)
     other = walked(*OTHER_SIZES.values(), params.conventions.loop_order)
     triples: list[Formula] = [
         ("outer block", part["outer"].formula, other.outer),
@@ -246,6 +268,7 @@ def _check_arithmetic(params: FlashParams, part: Part) -> Iterator[Check]:
     found = _flops(params, length, width)
     for name, flops in found.items():
         yield same(f"4, {part[name].what}", part[name].value, flops, AUTOGRAD)
+    yield same_letters("4, numbers put in", part.steps, {"N": length, "d": width})
     other = _flops(params, OTHER_SIZES["N"], OTHER_SIZES["d"])
     triples: list[Formula] = [(name, part[name].formula, flops) for name, flops in other.items()]
     yield same_formulas("4, formulas", triples, OTHER_SIZES, AUTOGRAD)

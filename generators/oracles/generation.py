@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ POLYFIT = "numpy, polyfit"
 LISTED = "counting, the recorded texts"
 BOUND = "bound, entropy of a flat distribution"
 MS = 1000
+SHOWN = {"3.1": "hw3_q3_output_len", "3.2": "hw3_q3_beam_width", "3.3": "hw3_q3_top_k", "3.4": "hw3_q3_top_p"}
 
 
 def verify_generation(params: GenerationParams, answer: Answer) -> Iterator[Check]:
@@ -172,7 +174,7 @@ def _check_outputs(recording: Recording, argument: str, part: Part, outputs: Any
     rows = [(_exact(output.at[argument]), ascii(output.text)) for output in outputs]
     yield same_rows(f"{argument}: generated texts", part.tables["outputs"], rows, LISTED)
     words = shlex.split(str(part.tables["launch"].rows[0][0]))
-    given = dict(zip(words[3::2], words[4::2], strict=True))
+    given = list(zip_longest(words[3::2], words[4::2], fillvalue="no value"))
     taken = {f"--{name}": str(value) for name, value in recording.parameters.items()}
     needed = {"--hf_model_name": taken["--model"], "--prompt_seq": taken["--prompt"], "--seed": taken["--seed"],
               "--dtype": taken["--dtype"], "--device": recording.device_kind, f"--{argument}": "N"}  # fmt: skip
@@ -180,8 +182,8 @@ def _check_outputs(recording: Recording, argument: str, part: Part, outputs: Any
     needed |= {name: taken[name] for name in names if name in taken}
     yield same(
         f"{argument}: options of the launch",
-        str(sorted(given.items())),
-        str(sorted(needed.items())),
+        " ".join([*words[:3], str(sorted(given))]),
+        " ".join(["python -m generators.comp4901y.hw3_generate", str(sorted(needed.items()))]),
         "shlex, the words read back",
     )
 
@@ -198,5 +200,16 @@ def _check_runs(params: GenerationParams, part: Part) -> Iterator[Check]:
     if "held_out_loss" in part.steps:
         losses = {float(card["training"]["held_out_loss"]) for card in cards}
         yield same("held-out loss of every run's model", str({part["held_out_loss"].value}), str(losses), "model card")
+    machine = [
+        ("Device", shown[0].device),
+        ("Driver", shown[0].driver),
+        ("Versions", ", ".join(" ".join(pair) for pair in shown[0].versions.items())),
+        ("Model", next(iter(shown[0].models.values()))["label"]),
+        ("Element type", shown[0].parameters["dtype"]),
+    ]
+    yield same_rows("machine and model of the runs", part.tables["machine"], machine, "recordings")
+    made = {label: params.recordings[what] for label, what in SHOWN.items() if what in params.recordings}
+    commands = [(label, one.date, one.command) for label, one in made.items()]
+    yield same_rows("commands of the runs", part.tables["commands"], commands, "recordings")
     yield same("devices of all runs", str({recording.device for recording in params.recordings.values()}),
                str({part.tables["machine"].rows[0][1]}), "recordings")  # fmt: skip

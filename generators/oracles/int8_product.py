@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from generators.answer import Answer, Cell, Check, Part
-from generators.oracles.compare import Formula, close_rows, same, same_formulas, same_rows, same_substitutions, text
+from generators.oracles.compare import Formula, close_rows, same, same_formulas, same_letters, same_rows, text
 from generators.oracles.int8_tensors import WAYS, Sizes, Way, errors, faked, sample, sizes_of
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _check_vector(vector: tuple[Fraction, ...], part: Part) -> Iterator[Check]:
     ]
     yield same_formulas("1, steps", triples, OTHER_ENDS, ENUMERATED)
     put_in = {"a": max(map(abs, vector)), "x_min": sorted(vector)[0], "x_max": sorted(vector)[-1]}
-    yield same_substitutions("1, values in the formulas", part.steps.values(), put_in, "enumeration: the vector sorted")
+    yield same_letters("1, values in the formulas", part.steps, put_in)
 
 
 @lru_cache(maxsize=64)
@@ -118,7 +118,7 @@ def _check_methods(params: Int8Params, part: Part) -> Iterator[Check]:
     triples: list[Formula] = [("X", part["bytes_x"].formula, other[2]), ("W", part["bytes_w"].formula, other[3])]
     yield same_formulas("2, bytes", triples, OTHER_SIZES, STORED)
     put_in = {**dict(zip("nhok", at, strict=True)), "q": held.bytes_per_step, "z": held.bytes_per_zero_point}
-    yield same_substitutions("2, values in the formulas", part.steps.values(), put_in, "enumeration: values above the threshold")
+    yield same_letters("2, values in the formulas", part.steps, put_in)
     yield _check_against_quantizers(sizes, part)
     most = max(abs(one.size) for one in product.outliers)
     scaled = [(size, sizes_of(product, size / most)) for size in product.largest_sizes]

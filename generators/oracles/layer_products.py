@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from generators.answer import Answer, Cell, Check, rational
-from generators.oracles.compare import Formula, same, same_formulas, same_rows, text
+from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows, text
+from generators.oracles.layer_forms import filled
 from generators.oracles.products import Count, ProductRecorder
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 DTYPES = {2: torch.float16, 4: torch.float32, 8: torch.float64}
 ORDER = ("projection", "projection", "projection", "score", "weighting", "projection", "up", "down")
 """The products in the order in which the layer runs them."""
+NAMES = {"projection": "projections", "score": "QKᵀ", "weighting": "score·V", "up": "FFN up", "down": "FFN down"}
 OTHER_SIZES = {"L": 7, "D": 12, "n_H": 3, "H": 4}
 BY = "torch, meta tensors"
 TIMES = "torch, time of FLOPs against time of bytes"
@@ -68,9 +70,14 @@ def verify_intensities(params: InferenceParams, answer: Answer) -> Iterator[Chec
     counts = {}
     for label, decode in (("1.1", False), ("1.2", True)):
         counts[label] = _count(params, decode=decode)
+        form = answer[label].tables["form"]
+        rows = [(*row, *published[4:]) for row, published in zip(filled(decode=decode), form.rows, strict=True)]
+        yield same_rows(f"{label}, computations and shapes of the form", form, rows, "torch, every row run on small tensors")
         yield from _check_form(label, answer, counts[label])
         yield from _check_working(label, answer, dict(counts[label]))
         yield _check_formulas(label, params, answer, decode=decode)
+        sizes = {"L": params.seq_len, "D": params.d_model, "n_H": params.n_heads, "H": params.d_model // params.n_heads}
+        yield same_letters(f"{label}, numbers put in", answer[label].steps, sizes)
     distinct = [count for label in counts for count in dict(counts[label]).values()]
     yield from _check_rooflines(params, answer, distinct)
     yield same_rows("which rows are compute-bound", answer["roofline"].tables["bounds"], _bounds(params, counts), TIMES)
@@ -127,9 +134,10 @@ def _check_rooflines(params: InferenceParams, answer: Answer, counts: list[Count
         yield Check(what=ridge.what, published=text(ridge.value), found=text(float(found)), by=by, passed=close)
     table = answer["roofline"].tables["share_of_peak"]
     rows = []
-    for row, count in zip(table.rows, counts, strict=True):
+    names = [f"{phase}: {name}" for phase in ("prefill", "decode") for name in NAMES.values()]
+    for name, count in zip(names, counts, strict=True):
         times = ((count.flops / peak, count.bytes / bandwidth) for peak, bandwidth in peaks)
-        rows.append((row[0], count.intensity, *(compute / max(compute, memory) for compute, memory in times)))
+        rows.append((name, count.intensity, *(compute / max(compute, memory) for compute, memory in times)))
     yield same_rows("share of peak, every product and accelerator", table, rows, TIMES)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from generators.answer import Answer, Cell, Check, Part, rational
-from generators.oracles.compare import Formula, same, same_formulas, same_rows
+from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 from generators.oracles.low_rank_choice import verify_choice
 from generators.oracles.low_rank_complexity import verify_complexities
 from generators.oracles.low_rank_modules import Sizes, observe, observe_merging
@@ -28,9 +28,12 @@ REAL = "torch modules, really run"
 def verify_low_rank(params: LowRankParams, answer: Answer) -> Iterator[Check]:
     """Check every part at the sizes in force, and its formulas at other sizes on real tensors."""
     conventions = params.conventions
-    letters = {str(symbol): int(rational(value)) for symbol, value in params.sizes.items()}
+    letters = {"n": params.context_len, "d": params.d_model, "r": params.rank, "h": params.n_heads, "m": params.quantized_bits}
     sizes = Sizes(**letters, bytes_per_value=conventions.bytes_per_value, reading=conventions.output_matrix)
     other = replace(sizes, n=OTHER["n"], d=OTHER["d"], r=OTHER["r"], h=OTHER["h"], m=OTHER["m"])
+    for label, part in answer.parts.items():
+        if label != "4.4b":
+            yield same_letters(f"{label}, numbers put in", part.steps, sizes.letters)
     flops = conventions.flops_per_multiply_add
     yield from _check_implementation(answer["4.1"], sizes, other, flops)
     yield from verify_errors(answer["4.1"], params.sample.seed, params.sample.size, params.quantized_bits)
@@ -116,15 +119,19 @@ def jacobian_rank(d: int, r: int) -> int:
 
 def _check_inference(part: Part, sizes: Sizes, other: Sizes, flops: int) -> Iterator[Check]:
     yield from _check_steps("4.3", part, _merging(sizes, flops, "meta"), _merging(other, flops, "cpu"))
-    ways = (("LoRA", "merged"), ("LoRA", "(XA)B"), ("QLoRA", "(XA)B"))
+    ways = {
+        "LoRA, merged into W": ("LoRA", "merged"),
+        "LoRA, beside W": ("LoRA", "(XA)B"),
+        "QLoRA, beside the codes": ("QLoRA", "(XA)B"),
+    }
     rows: list[Sequence[Cell]] = []
     for start in range(0, len(part.tables["work"].rows), len(ways)):
         tokens = (sizes.n, 1)[start // len(ways)]
-        seen = [observe("LFFN", method, replace(sizes, n=tokens), form=form) for method, form in ways]
+        seen = [observe("LFFN", method, replace(sizes, n=tokens), form=form) for method, form in ways.values()]
         least = seen[0].work(flops)
-        for published, one in zip(part.tables["work"].rows[start:], seen, strict=False):
+        for way, one in zip(ways, seen, strict=True):
             more = Fraction(one.work(flops) - least, least)
-            rows.append((published[0], tokens, flops * one.multiply_adds, one.elementwise, more))
+            rows.append((way, tokens, flops * one.multiply_adds, one.elementwise, more))
     yield same_rows("4.3, work of every way to serve one matrix", part.tables["work"], rows, BY)
     yield _check_traffic(part, sizes)
 
@@ -132,10 +139,12 @@ def _check_inference(part: Part, sizes: Sizes, other: Sizes, flops: int) -> Iter
 def _check_traffic(part: Part, sizes: Sizes) -> Check:
     lora, qlora = (observe("LFFN", method, sizes) for method in ("LoRA", "QLoRA"))
     full, codes, both = lora.frozen_bytes, qlora.frozen_bytes, lora.trainable_bytes
-    names = [row[0] for row in part.tables["traffic"].rows]
-    found: list[tuple[Cell, ...]] = [(full, 0, full), (full + both, 0, full + both), (codes + both, 0, codes + both)]
-    found.append((codes + both, full, codes + both + full + full))
-    rows = [(name, *numbers) for name, numbers in zip(names, found, strict=True)]
+    rows: list[tuple[Cell, ...]] = [
+        ("LoRA, merged into W", full, 0, full),
+        ("LoRA, beside W", full + both, 0, full + both),
+        ("QLoRA, dequantized inside the product", codes + both, 0, codes + both),
+        ("QLoRA, dequantized into a copy", codes + both, full, codes + both + full + full),
+    ]
     return same_rows("4.3, bytes of weights held and moved", part.tables["traffic"], rows, "torch modules, bytes held")
 
 

@@ -9,9 +9,10 @@ from itertools import product
 
 import sympy
 
-from generators.answer import Cell, Check, Part, Table
+from generators.answer import Cell, Check, Math, Part, Table
 from generators.oracles.compare import Formula, at_sizes, inside_order, same, same_formulas, same_rows, text
 from generators.oracles.low_rank_modules import NARROW, SUMMED, TALL, Sizes, observe
+from generators.oracles.low_rank_names import OUTPUT_SHAPES, TITLES, names_of, same_names
 
 MODULES = ("MHA", "LFFN")
 METHODS = ("LoRA", "QLoRA")
@@ -34,6 +35,7 @@ def verify_complexities(part: Part, sizes: Sizes, other: Sizes) -> Iterator[Chec
         for kind, rows in (("products", _products), ("elementwise", _elementwise), ("trainable", _trainable)):
             table = part.tables[f"{module.lower()}_{kind}"]
             yield _check_values(f"4.4a, {module}, {kind}", table, rows(module, sizes, "meta"))
+            yield same_names(f"4.4a, {module}, {kind}: names and shapes", table, names_of(module, kind, other))
             triples += _formulas(table, rows(module, other, "cpu"))
         found, small = _sums(module, sizes, "meta"), _sums(module, other, "cpu")
         for name, value in found.items():
@@ -49,6 +51,9 @@ def verify_complexities(part: Part, sizes: Sizes, other: Sizes) -> Iterator[Chec
     for kind, by_reading in (("time", _time_by_reading), ("space", _space_by_reading)):
         table = part.tables[f"readings_{kind}"]
         yield _check_values(f"4.4a, every reading of W^O, {kind}", table, by_reading(sizes, "meta"))
+        uses = {one: ("yes" if one == sizes.reading else "no", Math(OUTPUT_SHAPES[one])) for one in READINGS}
+        names = [(TITLES[one], *(uses[one] if kind == "time" else ())) for one in READINGS]
+        yield same_names(f"4.4a, every reading of W^O, {kind}: names", table, names)
         triples += _formulas(table, by_reading(other, "cpu"))
     yield same_formulas("4.4a, every reading of W^O, formulas", triples, other.letters, REAL)
 
@@ -110,18 +115,19 @@ def _sums(module: str, sizes: Sizes, device: str) -> dict[str, int | Fraction]:
 
 def _check_growth(table: Table, sizes: Sizes) -> Iterator[Check]:
     """Grow the sizes apart and together: counts stay within half and 64 times their order, but not without one of its terms."""
-    for row in table.rows:
-        seen = [(grown, observe(text(row[0]), text(row[1]), grown)) for grown in _grown(sizes)]
+    for row, (module, method) in zip(table.rows, product(("LFFN", "MHA"), METHODS), strict=True):
+        seen = [(grown, observe(module, method, grown)) for grown in _grown(sizes)]
         time = [(grown, one.multiply_adds + one.elementwise + one.quantization) for grown, one in seen]
         space = [(grown, one.trainable_values) for grown, one in seen]
         orders = [(order, counts) for order, counts in zip(row[2:], (time, space), strict=True)]
         ratios = [ratio for order, counts in orders for ratio in _ratios(inside_order(order), counts)]
         yield Check(
-            what=f"4.4a, orders of growth of time and trainable space: {text(row[1])} on {text(row[0])}",
-            published=" and ".join(map(text, row[2:])),
-            found=f"the counts are {float(min(ratios)):.3g} to {float(max(ratios)):.3g} times that, and no term can go",
+            what=f"4.4a, orders of growth of time and trainable space: {method} on {module}",
+            published=", ".join(map(text, row)),
+            found=f"{module}, {method}: {float(min(ratios)):.3g} to {float(max(ratios)):.3g} times these, and no term can go",
             by=f"torch modules, sizes grown up to {SCALE} times on meta tensors",
-            passed=all(_bounds(inside_order(order), counts) and _needs_every_term(order, counts) for order, counts in orders),
+            passed=row[:2] == (module, method)
+            and all(_bounds(inside_order(order), counts) and _needs_every_term(order, counts) for order, counts in orders),
         )
 
 

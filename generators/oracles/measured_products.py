@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from generators.answer import Check, Part, Table
-from generators.oracles.compare import close, close_rows, same_rows
+from generators.answer import Check, Part
+from generators.oracles.compare import close, close_rows, same_machine
+from generators.oracles.layer_products import NAMES
 
 if TYPE_CHECKING:
     from generators.measure import Recording
@@ -30,19 +31,13 @@ def verify_products(recording: Recording, part: Part) -> Iterator[Check]:
             batch, m, k, n = (int(one.at[name]) for name in ("batch", "m", "k", "n"))
             flops, moved = 2 * batch * m * k * n, element * batch * (m * k + k * n + m * n)
             least, median = max(flops * per_flop, moved * per_byte), float(np.median(one.samples))
-            rows.append(
-                [
-                    float(x)
-                    for x in (flops / moved, median * 1e6, flops / median * 1e-12, flops / least * 1e-12, 100 * least / median)
-                ]
-            )
+            name = f"{one.at['phase']}: {NAMES[str(one.at['product'])]}"
+            rates = (flops / median * 1e-12, flops / least * 1e-12, 100 * least / median)
+            rows.append((name, *(float(x) for x in (flops / moved, median * 1e6, *rates))))
+    yield close_rows(f"measured, {kind}: times, rates and rooflines", part.tables["products"], rows, NUMPY)
     made = recording.parameters
-    run = (recording.device, recording.date, recording.versions["torch"], made["dtype"])
-    sizes = (made["seq_len"], made["d_model"], made["n_heads"])
-    yield same_rows(f"measured, {kind}: machine and sizes", part.tables["machine"], [(*run, *sizes)], "the recording")
-    table = part.tables["products"]
-    numbers = Table(header=table.header[1:], rows=tuple(row[1:] for row in table.rows))
-    yield close_rows(f"measured, {kind}: times, rates and rooflines", numbers, rows, NUMPY)
+    sizes = (made[name] for name in ("seq_len", "d_model", "n_heads"))
+    yield same_machine(part.tables["machine"], recording, made["dtype"], *sizes)
     yield close(f"measured, {kind}: copy bandwidth", part["bandwidth"].value, float(1e-9 / per_byte), NUMPY)
     yield close(f"measured, {kind}: matrix rate", part["rate"].value, float(1e-12 / per_flop), NUMPY)
     yield close(f"measured, {kind}: ridge point", part["ridge"].value, float(per_byte / per_flop), NUMPY)

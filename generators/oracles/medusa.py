@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from generators.answer import Answer, Cell, Check, Part, rational
-from generators.oracles.compare import Formula, same, same_formulas, same_rows
+from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 from generators.oracles.products import ProductRecorder
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def _check_sizes(params: MedusaParams, part: Part) -> Iterator[Check]:
     sizes = (model.n_layers, model.d_model, model.d_ff, model.vocabulary_size, n_heads)
     for name, value in _found(counted(*sizes, bias=bias), n_heads, params).items():
         yield same(f"1, {part[name].what}", part[name].value, value, BY)
+    yield same_letters("1, numbers put in", part.steps, dict(zip(OTHER_SIZES, sizes, strict=True)))
     small = counted(*OTHER_SIZES.values(), bias=bias)
     triples: list[Formula] = [
         (name, part[name].formula, value) for name, value in _found(small, OTHER_SIZES["K"], params).items()
@@ -167,6 +168,8 @@ def _check_full(params: MedusaParams, shares: Shares, part: Part) -> Iterator[Ch
     yield same_rows("2, full trees", part.tables["widths"], rows, PLAYED)
     yield same("2, nodes", part["nodes"].value, len(_combinations(widest, n_heads)), "enumeration: every path of guesses")
     yield same("2, tokens a step", part["tokens"].value, played(shares, _combinations(widest, n_heads)), PLAYED)
+    hits = {f"a_{head + 1}": 1 - _missed(shares, head, widest) for head in range(n_heads)}
+    yield same_letters("2, numbers put in", part.steps, hits)
     other = tuple((rate,) for rate in OTHER_RATES[:n_heads])
     sizes = {f"a_{k}": rate for k, rate in enumerate(OTHER_RATES[:n_heads], 1)}
     triples = [("tokens a step", part["tokens"].formula, played(other, _combinations(1, n_heads)))]
@@ -186,6 +189,12 @@ def _paths(part: Part) -> list[Ranks]:
 
 
 def _check_growth(params: MedusaParams, shares: Shares, part: Part) -> Iterator[Check]:
+    ranks_text = [str(cell) for cell in part.tables["growth"].column("Ranks")[1:]]
+    known = {", ".join(str(rank + 1) for rank in path) for path in _combinations(len(shares[0]), len(shares))}
+    strange = [text for text in ranks_text if text not in known]
+    yield same("3, ranks that are no path of guesses", ", ".join(strange) or "none", "none", "enumeration: every path of guesses")
+    if strange:
+        return
     paths = _paths(part)
     rows: list[tuple[Cell, ...]] = [(0, "the root", "–", 1, 1)]
     for count, path in enumerate(paths, 1):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from generators.answer import Answer, Cell, Check, Part
-from generators.oracles.compare import Formula, close_rows, same, same_formulas, same_rows, same_substitutions, text
+from generators.oracles.compare import Formula, close_rows, same, same_formulas, same_letters, same_rows, text
 from generators.oracles.qlora_memory import OTHER_BITS, WEIGHED, bits_of, check_paging, overheads
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def _check_double(params: Nf4Params, key: Key, part: Part) -> Iterator[Check]:
     triples: list[Formula] = [(name, part[name].formula, value) for name, value in zip(("plain", "double"), other, strict=True)]
     yield same_formulas("3, bits a weight", triples, OTHER_BITS, WEIGHED)
     put_in = dict(zip(OTHER_BITS, bits_of(params), strict=True))
-    yield same_substitutions("3, values in the formulas", part.steps.values(), put_in, "arithmetic: the parameters")
+    yield same_letters("3, values in the formulas", part.steps, put_in)
     rows = []
     for model in params.models:
         gib = [model.n_parameters * bits / 8 / GIB for bits in (Fraction(16), 4 + plain, 4 + double)]

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from generators.answer import Answer, Cell, Check, Step, Table, rational
-from generators.oracles.compare import same, same_rows, text
+from generators.oracles.compare import same, same_letters, same_rows, text
 
 if TYPE_CHECKING:
     from generators.ift6135.a2_q1_normalization import TensorParams
@@ -63,7 +63,8 @@ def subsets(name: str, tensor: Tensor) -> list[list[tuple[Fraction, ...]]]:
 def _check_exactly(name: str, tensor: Tensor, mean: Table, variance: Table, sample: bool) -> Iterator[Check]:
     found = [[_worked(values, sample) for values in row] for row in subsets(name, tensor)]
     for what, kind, table in (("means", "mean", mean), ("variances", "variance", variance)):
-        rows: list[list[Cell]] = [[ours[0], *(one[kind] for one in row)] for ours, row in zip(table.rows, found, strict=True)]
+        labels = ["all"] if name == "batch" else [str(number) for number in range(1, len(tensor) + 1)]
+        rows: list[list[Cell]] = [[label, *(one[kind] for one in row)] for label, row in zip(labels, found, strict=True)]
         yield same_rows(f"{name} normalization, {what}", table, rows, EXACT)
 
 
@@ -168,6 +169,10 @@ def _check_working(name: str, tensor: Tensor, answer: Answer, sample: bool) -> I
     for kind, value in _worked(first, sample).items():
         yield same(f"{name} normalization, {steps[kind].what} of the first statistic", steps[kind].value, value, EXACT)
     yield _check_formulas(name, steps, sample)
+    sizes = {"N": len(tensor), "C": len(tensor[0]), "F": len(tensor[0][0]), "n": 1, "c": 1}
+    worked = _worked(first, sample)
+    letters = {**sizes, "S": worked["sum"], "mu": worked["mean"], "Q": worked["squares"]}
+    yield same_letters(f"{name} normalization, numbers put in", steps, letters)
 
 
 def _in_rows(table: Table, values: Sequence[Fraction]) -> list[list[Cell]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -18,6 +18,8 @@ class Count:
     flops: Fraction
     bytes: Fraction
     batch: int = 1
+    shape: tuple[int, ...] = field(default=(), compare=False)
+    """m, k and n of (m×k)(k×n)."""
 
     @property
     def intensity(self) -> Fraction:
@@ -40,7 +42,9 @@ class ProductRecorder(TorchDispatchMode):
             tensors = [value for value in (*args, result) if isinstance(value, torch.Tensor)]
             flops = flop_registry[packet](*args, out_val=result)
             moved = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-            self.products.append(Count(Fraction(flops, batch), Fraction(moved, batch), batch))
+            left, right = tensors[-3:-1]
+            shape = (*left.shape[-2:], right.shape[-1])
+            self.products.append(Count(Fraction(flops, batch), Fraction(moved, batch), batch, shape))
         return result
 
     @property

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from generators.answer import Check, Part
-from generators.oracles.compare import Formula, same, same_formulas, same_rows, same_substitutions
+from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 
 if TYPE_CHECKING:
     from generators.utaustin.lecture25_nf4 import Nf4Params
@@ -95,7 +95,7 @@ def check_paging(params: Nf4Params, part: Part) -> Iterator[Check]:
         "s": params.conventions.bytes_per_value, "S": run.states, "M": run.limit, "M_fixed": run.fixed, "A": run.token,
         "P": run.pages, "p": run.page,
     }  # fmt: skip
-    yield same_substitutions("4, values in the formulas", part.steps.values(), put_in, "arithmetic: parameters and bytes found")
+    yield same_letters("4, values in the formulas", part.steps, put_in)
     rows, moved = [], 0
     for number, tokens in enumerate(training.tokens, 1):
         needed = tokens * run.token

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from generators.answer import Answer, Cell, Check, Part, Table
-from generators.oracles.compare import Formula, same, same_formulas, same_rows, same_substitutions
+from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 
 if TYPE_CHECKING:
     from generators.utaustin.lecture25_result_tables import BitfitRow, TablesParams
@@ -114,7 +114,7 @@ def _check_summary(
     row = scores[differences.index(max(differences))]
     yield same(f"{label}, {part['furthest'].what}", part["furthest"].value, statistics.mean(row), MEAN)
     put_in = {_letter(number, len(row)): x for number, x in enumerate(row, 1)}
-    yield same_substitutions(f"{label}, scores in the formula", [part["furthest"]], put_in, WRITTEN)
+    yield same_letters(f"{label}, scores in the formula", {"furthest": part["furthest"]}, put_in)
     primes = [Fraction(prime) for prime in PRIMES[: len(row)]]
     sizes = {_letter(number, len(row)): prime for number, prime in enumerate(primes, 1)}
     triples: list[Formula] = [("average", part["furthest"].formula, statistics.mean(primes))]

@@ -14,7 +14,7 @@ from torch import nn
 from torch.sparse._semi_structured_conversions import sparse_semi_structured_from_dense_cutlass
 
 from generators.answer import Cell, Check, Part, rational
-from generators.oracles.compare import Formula, same, same_formulas, same_rows, same_substitutions
+from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 from generators.oracles.medusa import counted
 from generators.oracles.products import ProductRecorder
 
@@ -105,7 +105,7 @@ def check_bytes(params: PruningParams, part: Part) -> Iterator[Check]:
         yield same(f"3, {part[name].what}", rational(part[name].value), value, BY)
     triples: list[Formula] = [(name, part[name].formula, value) for name, value in _found(OTHER).items()]
     yield same_formulas("3, formulas", triples, _sizes(OTHER), BY)
-    yield same_substitutions("3, numbers put in", part.steps.values(), _sizes(one, params.stored.n_tokens), "the parameters")
+    yield same_letters("3, numbers put in", part.steps, _sizes(one, params.stored.n_tokens))
     yield same("3, most weights in CSR", part["fits"].value, _most(one), "bisection on the bytes of torch's tensors")
     share = found["pattern"] / found["dense"]
     yield same("3, N:M over dense", rational(part["pattern_share"].value), share, BY)
@@ -183,7 +183,7 @@ def check_work(params: PruningParams, part: Part) -> Iterator[Check]:
         yield same(f"4, {part[name].what}", rational(part[name].value), value, FLOPS)
     triples: list[Formula] = [(name, part[name].formula, found) for name, found in _work(OTHER, OTHER_TOKENS, flops).items()]
     yield same_formulas("4, formulas", triples, _sizes(OTHER, OTHER_TOKENS), FLOPS)
-    yield same_substitutions("4, numbers put in", part.steps.values(), _sizes(one, tokens), "the parameters")
+    yield same_letters("4, numbers put in", part.steps, _sizes(one, tokens))
     kept = one.rows * one.columns - round(one.rows * one.columns * (one.group - one.kept) / one.group)
     yield same("4, FLOPs of weights that stay", part["useful"].value, _flops(tokens, kept, 1) * flops // 2, FLOPS)
     yield same_rows("4, tiles", part.tables["tiles"], [_tiled(w, params.tile) for w in params.widths], "enumeration: every tile")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from generators.answer import Answer, Cell, Check, Part, Table, rational
-from generators.oracles.compare import same, same_formulas, same_rows
+from generators.oracles.compare import same, same_formulas, same_letters, same_rows
 from generators.oracles.speculative_rounds import (
     Models,
     Rows,
@@ -200,9 +200,11 @@ def _check_gain(params: SpeculativeParams, models: Models, part: Part) -> Iterat
     counted = counted_tokens(OTHER_SIZES["alpha"], OTHER_DRAFT)
     in_time = counted / (1 + OTHER_DRAFT * OTHER_SIZES["c"])
     triples = [("tokens", part["tokens"].formula, counted), ("gain", part["gain"].formula, in_time)]
+    alike = sum(map(min, models.target[params.first].values(), models.draft[params.first].values()), Fraction(0))
+    letters = {"alpha": rate, "gamma": n, "c": cost}
+    yield same_letters("4, numbers put in", part.steps, letters, {"mean_by_formula": {"alpha": alike}})
     if "mean_by_formula" in part.steps:
-        first = sum(map(min, models.target[params.first].values(), models.draft[params.first].values()), Fraction(0))
-        yield same("4, the formula at the first rate", part["mean_by_formula"].value, recursive_tokens(first, n), by)
+        yield same("4, the formula at the first rate", part["mean_by_formula"].value, recursive_tokens(alike, n), by)
         triples.append(("tokens at the first rate", part["mean_by_formula"].formula, counted))
     yield same_formulas("4, formulas", triples, OTHER_SIZES, "enumeration: every pattern of fits and misfits")
     lengths = range(1, gain.longest_draft + 1)

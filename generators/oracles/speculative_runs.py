@@ -13,7 +13,7 @@ import numpy as np
 
 from generators.answer import Answer, Cell, Check, Part
 from generators.measure import Recording
-from generators.oracles.compare import Formula, at_sizes, same, same_rows, text
+from generators.oracles.compare import Formula, at_sizes, same, same_letters, same_rows, text
 from generators.oracles.speculative_models import STANDARD_ERRORS, check_greedy, check_sampling, simulated_tokens
 
 BY_NUMPY = f"numpy {np.__version__}, from the raw samples"
@@ -84,6 +84,7 @@ def _verify_part(prompt: str, recording: Recording, part: Part) -> Iterator[Chec
     yield same_rows("3, fastest and slowest prompt", part.tables["steadiness"], _steadiness(samples, part), BY_NUMPY)
     yield same_rows("3, calls, acceptance and expected tokens", part.tables["acceptance"], _acceptance(samples, part), BY_NUMPY)
     yield same_rows("3, step times, cost ratios and gains", part.tables["gains"], _gains(samples, part), BY_NUMPY)
+    yield same_rows("3, machine and runs", part.tables["machine"], _machine(recording), "the recording")
     yield same_rows("3, models", part.tables["models"], _models(recording), "the models' cards")
     yield from _check_steps(prompt, samples, part)
     yield from _check_formulas(part)
@@ -180,6 +181,18 @@ def _models(recording: Recording) -> list[tuple[Any, ...]]:
     return rows
 
 
+def _machine(recording: Recording) -> list[tuple[Cell, ...]]:
+    made = recording.parameters
+    runs = f"{made['dtype']}, greedy, {made['max_new_tokens']} new tokens"
+    return [
+        ("Device", recording.device),
+        ("Driver", recording.driver),
+        ("Versions", ", ".join(" ".join(pair) for pair in recording.versions.items())),
+        ("Date", recording.date),
+        ("Runs", f"{runs}, {made['repeats']} timed runs a setting after a warm-up"),
+    ]
+
+
 def _check_steps(prompt: str, samples: Samples, part: Part) -> Iterator[Check]:
     """The course's own setting, the best setting, and what its cost ratio would be by layers and by weights."""
     name, by = _launches(samples)[-1]
@@ -202,7 +215,8 @@ def _check_steps(prompt: str, samples: Samples, part: Part) -> Iterator[Check]:
     )
     yield same("3, standard decoding, first launch over last", part["launch_gain"].value, four_digits(first / last), BY_NUMPY)
     yield from _check_agreement(samples, part)
-    yield from _check_sizes(samples.recording, part, rate, best, float(row[3]))  # type: ignore[arg-type]
+    letters = {"alpha": rate, "gamma": best, "c": row[5], "T_draft": row[2], "T_single": row[3]}
+    yield from _check_sizes(samples.recording, part, rate, best, letters)
 
 
 def _check_agreement(samples: Samples, part: Part) -> Iterator[Check]:
@@ -212,7 +226,7 @@ def _check_agreement(samples: Samples, part: Part) -> Iterator[Check]:
     yield same("3, settings with standard decoding's tokens", part["same"].value, len(equal), "counted in the recording")
 
 
-def _check_sizes(recording: Recording, part: Part, rate: float, best: int, single_ms: float) -> Iterator[Check]:
+def _check_sizes(recording: Recording, part: Part, rate: float, best: int, letters: dict[str, Any]) -> Iterator[Check]:
     (_, _, layers, _, weights, _), (_, _, few_layers, _, few_weights, _) = _models(recording)
     by = "the models' cards"
     by_weights = four_digits(few_weights / weights)
@@ -221,7 +235,9 @@ def _check_sizes(recording: Recording, part: Part, rate: float, best: int, singl
     gain = four_digits(_series(rate, best) / (1 + best * by_weights))
     yield same("3, expected gain at that cost ratio", part["gain_by_weights"].value, gain, BY_SERIES)
     element = np.dtype({"bfloat16": "float16"}.get(recording.parameters["dtype"], recording.parameters["dtype"])).itemsize
-    rate_gb = four_digits(weights * element / (single_ms / 1000) / 1e9)
+    letters |= {"N_layer": layers, "N_draft": few_layers, "P": weights, "P_draft": few_weights, "e": element}
+    yield same_letters("3, numbers put in", part.steps, letters)
+    rate_gb = four_digits(weights * element / (letters["T_single"] / 1000) / 1e9)
     yield same("3, weights read in a second", part["read_rate"].value, rate_gb, BY_NUMPY)
 
 

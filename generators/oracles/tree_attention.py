@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from generators.answer import Answer, Cell, Check, Part, Table, rational
-from generators.oracles.compare import Formula, same, same_formulas, same_rows
+from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 
 if TYPE_CHECKING:
     from generators.comp4901y.hw4_q2_tree_attention import TreeParams
@@ -103,7 +103,12 @@ def _check_part(
     if params.conventions.rows == "queries":
         found = [list(column) for column in zip(*found, strict=True)]
     table = part.tables["mask"]
-    rows: list[list[Cell]] = [[row[0], *cells] for row, cells in zip(table.rows, found, strict=True)]
+    tokens = [prefix[-1] for prefix in prefixes]
+    repeated = len(set(tokens)) < len(tokens)
+    labels = [f"{number}: {token}" if repeated else token for number, token in enumerate(tokens, 1)]
+    rows: list[list[Cell]] = [[name, *cells] for name, cells in zip(labels, found, strict=True)]
+    above = ", ".join(map(str, table.header[1:]))
+    yield same(f"{label}, tokens above the mask", above, ", ".join(labels), "all prefixes, enumerated")
     yield same_rows(f"{label}, attention mask", table, rows, "brute force: every pair of prefixes compared")
     yield _check_logits(label, params, table, tuple(prefixes))
     yield from _check_saving(label, params, part, prefixes, candidates)
@@ -143,6 +148,9 @@ def _check_saving(
     lengths = [len(candidate) for candidate in candidates]
     for what, cached in _cached(tree, lengths, model.context_len, model.n_layers, model.d_model, element).items():
         yield same(f"{label}, {part[what].what}", part[what].value, cached, by)
+    letters = {"T": tree, "S": apart, "k": len(candidates), "C": model.context_len}
+    letters |= {"N_layer": model.n_layers, "D": model.d_model, "e": element}
+    yield same_letters(f"{label}, numbers put in", part.steps, letters)
     sizes = {**OTHER_SIZES, "T": 5, "S": 11, "k": 3, "C": 6}
     small = _cached(5, [2, 4, 5], 6, OTHER_SIZES["N_layer"], OTHER_SIZES["D"], OTHER_SIZES["e"])
     triples: list[Formula] = [(what, part[what].formula, found) for what, found in small.items()]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from generators.answer import Answer, Check
-from generators.oracles.compare import at_sizes, close_rows, same, same_rows
+from generators.oracles.compare import at_sizes, close_rows, same, same_machine
 
 if TYPE_CHECKING:
     from generators.measure import Recording
@@ -21,9 +21,8 @@ def verify_batches(recording: Recording, answer: Answer, place: str) -> Iterator
     """Compare the measured table with the raw samples, and each tree's cache with what the answer predicts for it."""
     table, kind = answer[place].tables["batches"], recording.device_kind
     made, model = recording.parameters, recording.parameters["model"]
-    run = (recording.device, recording.date, recording.versions["torch"], made["dtype"])
-    sizes = (model["n_layers"], model["d_model"], model["context_len"])
-    yield same_rows(f"measured, {kind}: machine and sizes", answer[place].tables["machine"], [(*run, *sizes)], "the recording")
+    sizes = (model[name] for name in ("n_layers", "d_model", "context_len"))
+    yield same_machine(answer[place].tables["machine"], recording, made["dtype"], *sizes)
     ways = list(dict.fromkeys((str(one.at["part"]), str(one.at["way"])) for one in recording.series))
     rows = []
     for label, way in ways:

@@ -13,13 +13,12 @@ import torch
 from torch import nn
 
 from generators.answer import Answer, Cell, Check, Part, rational
-from generators.oracles.compare import Formula, same, same_formulas, same_rows, same_substitutions
+from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 
 if TYPE_CHECKING:
     from generators.utaustin.lecture25_parameter_efficient_tuning import Model, TuningParams
 
 ADDED_UP = "torch, tensors added up"
-PARAMETERS = "the parameters"
 TOLERANCE = 1e-12
 
 
@@ -178,9 +177,7 @@ def _check_reduction(params: TuningParams, part: Part) -> Iterator[Check]:
     yield same(f"1, {line.what}", rational(line.value), Fraction(rows * columns, _pair(rows, columns, 1)), by)
     triples = [("rank", line.formula, Fraction(12 * 20, _pair(12, 20, 1)))]
     yield same_formulas("1, formula for a rectangular matrix", triples, {"m": 12, "n": 20}, by)
-    yield same_substitutions(
-        "1, numbers put in", part.steps.values(), {"D": width, "R": first, "m": rows, "n": columns}, PARAMETERS
-    )
+    yield same_letters("1, numbers put in", part.steps, {"D": width, "R": first, "m": rows, "n": columns})
     table = []
     for rank in params.ranks:
         found = _found(width, rank)
@@ -244,7 +241,7 @@ def _check_shares(params: TuningParams, part: Part) -> Iterator[Check]:
     for name, line in part.steps.items():
         rank = params.rank if name == "LoRA" else params.adapter_width if name == "Adapters" else 1
         if line.at:
-            yield same_substitutions(f"2, numbers put in {name}", [line], {**_letters(_shape(first)), "R": rank}, PARAMETERS)
+            yield same_letters(f"2, numbers put in {name}", {name: line}, {**_letters(_shape(first)), "R": rank})
     models: list[tuple[Cell, ...]] = []
     shares: list[tuple[Cell, ...]] = []
     for model in params.models:
@@ -295,7 +292,7 @@ def _check_printed(params: TuningParams, part: Part) -> Iterator[Check]:
     sizes: dict[str, int | Fraction] = {**_letters(small), "q": Fraction(1, 5), "N_model": 5000}
     yield same_formulas("3, formula of the width", triples, sizes, "a line through two counted widths")
     letters: dict[str, Cell] = {**_letters(_shape(first)), "q": printed.adapters.percent / 100, "N_model": whole}
-    yield same_substitutions("3, numbers put in", [line], letters, PARAMETERS)
+    yield same_letters("3, numbers put in", {"width": line}, letters)
     kept = printed.diff_pruning.percent / 100 * whole
     yield same(f"3, {part['difference'].what}", rational(part["difference"].value), kept, by)
 
