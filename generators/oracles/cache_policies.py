@@ -15,7 +15,7 @@ from transformers import DynamicCache
 from transformers.masking_utils import sliding_window_causal_mask_function
 
 from generators.answer import Answer, Cell, Check, Part, Table
-from generators.oracles.compare import Formula, close_rows, same, same_formulas, same_rows
+from generators.oracles.compare import Formula, close_rows, same, same_formulas, same_letters, same_rows
 from generators.oracles.layer_products import DTYPES
 
 if TYPE_CHECKING:
@@ -212,6 +212,8 @@ def _check_memory(params: PolicyParams, part: Part) -> Iterator[Check]:
     for name, value in found.items():
         yield same(f"2, {part[name].what}", part[name].value, value, HELD)
     yield same("2, cache with the budget over the dense one", part["share"].value, Fraction(found["cut"], found["dense"]), HELD)
+    letters = dict(zip(("N_layer", "D", "n_H"), sizes, strict=True))
+    yield same_letters("2, numbers put in", part.steps, {**letters, "n": memory.seq_len, "B": memory.budget})
     for length, budget in OTHER_LENGTHS:
         small = _held(params, (3, 12, 4), length, budget)
         triples: list[Formula] = [(name, part[name].formula, value) for name, value in small.items()]

@@ -13,7 +13,7 @@ from torch import nn
 from transformers import DynamicCache, GPTNeoXConfig, GPTNeoXForCausalLM
 
 from generators.answer import Answer, Cell, Check, Part
-from generators.oracles.compare import Formula, same, same_formulas, same_rows
+from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 from generators.oracles.layer_products import DTYPES, Layer
 from generators.oracles.products import ProductRecorder
 
@@ -46,6 +46,11 @@ class Model:
 def _other(element: int) -> Model:
     """A model of other sizes, at which formulas are compared."""
     return Model(OTHER_SIZES["N_layer"], OTHER_SIZES["D"], OTHER_SIZES["n_H"], OTHER_SIZES["V"], element)
+
+
+def _letters(model: Model) -> dict[str, Cell]:
+    """A model's sizes by the letters of the formulas."""
+    return {"N_layer": model.n_layers, "D": model.d_model, "n_H": model.n_heads, "V": model.vocabulary}
 
 
 @dataclass(frozen=True)
@@ -177,6 +182,7 @@ def _check_example(example: Example, part: Part) -> Iterator[Check]:
         ("with the cache", part["needed"].formula, sum(int(mask[-1].sum()) for mask in masks)),
     ]
     yield same_formulas("1, scores in all", triples, {"N": OTHER_STEPS}, "torch, every mask")
+    yield same_letters("1, numbers put in", part.steps, {"N": len(example.tokens)})
     yield _check_logits(part, len(example.tokens))
 
 
@@ -224,6 +230,9 @@ def _check_costs(params: CacheParams, model: Model, part: Part) -> Iterator[Chec
     for name, value in totals.items():
         yield same(f"2, {part[name].what}", part[name].value, value, META)
     yield same("2, FLOPs in all, ratio", part["saved"].value, totals["total_without"] / totals["total_with"], META)
+    own = {f"total_{name}": {"P": totals[f"positions_{name}"], "S": totals[f"scores_{name}"]} for name in ("without", "with")}
+    letters = {**_letters(model), "n": length, "L": params.prompt_len, "T": params.new_tokens}
+    yield same_letters("2, numbers put in", part.steps, letters, own)
     other = _other(model.element)
     triples: list[Formula] = [(name, part[name].formula, value) for name, value in _step_costs(other, OTHER_LEN, scale).items()]
     yield same_formulas("2, formulas of a step", triples, {**OTHER_SIZES, "n": OTHER_LEN}, META)
@@ -282,6 +291,7 @@ def _check_memory(params: CacheParams, model: Model, part: Part) -> Iterator[Che
         ("as large as the weights", part["equal"].formula, Fraction(weight_bytes(other), held_bytes(other, 1, "cpu"))),
     ]
     yield same_formulas("3, formulas", triples, {**OTHER_SIZES, "n": OTHER_LEN}, f"{HELD}, filled token by token")
+    yield same_letters("3, numbers put in", part.steps, {**_letters(model), "n": length})
     rows: list[list[Cell]] = []
     for n in params.seq_lens:
         cache = held_bytes(model, n)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from generators.answer import Answer, Cell, Check, Part, Table, rational
-from generators.oracles.compare import Formula, close, close_rows, same, same_formulas, same_rows
+from generators.answer import Answer, Cell, Check, Math, Part, Table, rational
+from generators.oracles.compare import Formula, close, close_rows, same, same_formulas, same_letters, same_rows
 
 if TYPE_CHECKING:
     from generators.sydney.seminar2_low_rank import LowRankPageParams
@@ -66,14 +66,35 @@ class Counts:
     lora: tuple[int, ...]
 
 
-@lru_cache(maxsize=64)
-def counted(embedding_dim: int, rank: int) -> Counts:
-    """Build the network and its branches without storage, and count."""
+def _built(embedding_dim: int, rank: int) -> dict[str, list[nn.Parameter]]:
+    """The tensors of the network and of its branches, without storage."""
     with torch.device("meta"):
         network = FeedForwardNetwork(embedding_dim)
         branches = [LowRankBranch(one, rank) for one in network.modules() if isinstance(one, nn.Linear)]
-    lora = tuple(tensor.numel() for branch in branches for tensor in branch.parameters())
-    return Counts(tuple(tensor.numel() for tensor in network.parameters()), lora)
+    return {"network": list(network.parameters()), "lora": [tensor for branch in branches for tensor in branch.parameters()]}
+
+
+@lru_cache(maxsize=64)
+def counted(embedding_dim: int, rank: int) -> Counts:
+    """Count the values of every tensor."""
+    return Counts(**{name: tuple(tensor.numel() for tensor in tensors) for name, tensors in _built(embedding_dim, rank).items()})
+
+
+@lru_cache(maxsize=1)
+def named() -> dict[str, list[tuple[Cell, Cell]]]:
+    """Name and shape of every tensor as LaTeX, read from tensors of a width and a rank that cannot be taken for each other."""
+    sizes = {10: "D", 40: "4 D", 3: "R"}
+    shapes = {
+        name: [r" \times ".join(sizes[size] for size in tensor.shape) for tensor in tensors]
+        for name, tensors in _built(10, 3).items()
+    }
+    return {
+        name: [
+            (Math(f"{letter}_{number}"), Math(shape))
+            for (number, letter), shape in zip(product("12", letters), shapes[name], strict=True)
+        ]
+        for name, letters in (("network", "Wb"), ("lora", "AB"))
+    }
 
 
 @lru_cache(maxsize=8)
@@ -114,10 +135,12 @@ def _check_sizes(params: LowRankPageParams, part: Part) -> Iterator[Check]:
     for name in ("network", "lora"):
         triples += [("tensor", row[2], count) for row, count in zip(part.tables[name].rows, getattr(small, name), strict=True)]
         found = [
-            (*row[:3], count) for row, count in zip(part.tables[name].rows, getattr(counted(width, rank), name), strict=True)
+            (*named()[name][number], row[2], count)
+            for number, (row, count) in enumerate(zip(part.tables[name].rows, getattr(counted(width, rank), name), strict=True))
         ]
         yield same_rows(f"3, tensors of {name}", part.tables[name], found, MODULES)
     yield same_formulas("3, formulas", triples, OTHER_SIZES, MODULES)
+    yield same_letters("3, numbers put in", part.steps, {"D": width, "R": rank})
     by = f"peft {__version__}"
     yield same("3, trainable values of LoRA", part["lora"].value, trainable_in_peft(width, rank), by)
     whole = sum(counted(width, rank).network)
@@ -157,6 +180,8 @@ def _check_means(params: LowRankPageParams, part: Part) -> Iterator[Check]:
     found = _means(3, Fraction(1, 5), Fraction(3, 2), Fraction(2, 3), OTHER_X)
     triples: list[Formula] = [(name, part[name].formula, value) for name, value in found.items()]
     yield same_formulas("4, formulas", triples, OTHER_START, SIGNS)
+    letters = {"eta": one.learning_rate, "s": scale, "sigma": one.sigma, "R": rank, "X": sum(value**2 for value in one.x)}
+    yield same_letters("4, numbers put in", part.steps, letters)
     yield close(
         f"4, mean ratio over {DRAWS} normal draws, within 5 standard errors", part["expected_ratio"].value,
         float(scale) ** 2 * float(one.sigma) ** 2 * drawn_ratio(rank, tuple(one.x)),

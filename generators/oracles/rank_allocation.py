@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from generators.answer import Answer, Cell, Check, Part, rational
-from generators.oracles.compare import close, close_rows, same, same_formulas, same_rows
+from generators.oracles.compare import close, close_rows, same, same_formulas, same_letters, same_rows
 from generators.oracles.rank_training import (
     Case,
     Ranks,
@@ -109,6 +109,9 @@ def _check_adalora(case: Case, part: Part) -> Iterator[Check]:
     yield same("3, budget half way", part["budget"].value, budget_at(case, now), "whole numbers")
     by = f"peft {__version__}, budget_schedule"
     yield same_formulas("3, budget", [("b(t)", part["budget"].formula, budget_of_peft())], OTHER_BUDGET, by)
+    ends = (budget_at(case, 0), budget_at(case, case.n_steps))
+    letters = {"b_0": ends[0], "b_T": ends[1], "T": case.n_steps, "t_i": warmup, "t_f": final, "t": now}
+    yield same_letters("3, numbers put in", part.steps, letters)
     rows = [(step, budget_at(case, step), *ranks) for step, ranks in adalora(case).choices]
     yield same_rows("3, ranks", part.tables["choices"], rows, f"{AUTOGRAD}; peft {__version__}, RankAllocator")
 

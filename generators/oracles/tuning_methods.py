@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from generators.answer import Answer, Cell, Check, Math, Part
-from generators.oracles.compare import Formula, same, same_formulas, same_rows
+from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 from generators.oracles.finetuning import Adapter
 from generators.oracles.products import ProductRecorder
 
@@ -157,6 +157,8 @@ def verify_tuning(params: TuningParams, answer: Answer) -> Iterator[Check]:
     yield from _check_flops(answer["2"], large, small, scale, by)
     yield from _check_cache(answer["3"], large, small, by)
     yield from _check_equal(params, answer["4"], large, small, scale, by)
+    for label in ("1", "2", "3", "4"):
+        yield same_letters(f"{label}, numbers put in", answer[label].steps, sizes.letters)
 
 
 Runs = dict[str, Found]
