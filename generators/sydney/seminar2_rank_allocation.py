@@ -98,15 +98,19 @@ class RankAllocationParams(Params):
             raise ValueError(f"width: must be at least the {longest} singular values of a target (got {self.width})")
         if self.budget % len(names):
             raise ValueError(f"budget: must be divisible by the {len(names)} modules (got {self.budget})")
-        largest = max(values[0] for values in self.spectra)
-        steepest = self.training.learning_rate * max(Fraction(1), largest**2)
-        if steepest > 1:
-            rule = "must be at most 1, also when multiplied by the square of the largest singular value"
-            raise ValueError(f"training.learning_rate: {rule} (got {steepest})")
+        self._check_learning_rate()
         self._check_dylora()
         self._check_adalora()
         self._check_increlora()
         return self
+
+    def _check_learning_rate(self) -> None:
+        """Gradient descent on PΛQ diverges where the rate times the curvature by P, about λ² + 8γ, comes near 2."""
+        largest = float(max(values[0] for values in self.spectra)) + 2 * float(self.training.noise) * self.width**0.5
+        highest = 1.5 / (max(1.0, largest**2) + 8 * float(self.triplets.penalty))
+        if self.training.learning_rate > highest:
+            rule = f"must be at most {highest:.3g} for these singular values, noise, width and penalty"
+            raise ValueError(f"training.learning_rate: {rule} (got {float(self.training.learning_rate):g})")
 
     def _check_dylora(self) -> None:
         if not self.uniform_rank <= self.dylora.largest_rank <= self.width:

@@ -114,7 +114,7 @@ def test_other_modules() -> None:
         ({"budget": 7}, "budget: must be divisible by the 4 modules (got 7)"),
         ({"budget": 12}, "budget: must be at most 10 at this width, as one module may get the rest (got 12)"),
         (part_of("training", learning_rate=0.5),
-         "training.learning_rate: must be at most 1, also when multiplied by the square of the largest singular value (got 2)"),
+         "training.learning_rate: must be at most 0.25 for these singular values, noise, width and penalty (got 0.5)"),
         (part_of("dylora", largest_rank=1),
          "dylora.largest_rank: must be from 2, the budget of a module, to the width of 8 (got 1)"),
         (part_of("adalora", initial_rank=2),
