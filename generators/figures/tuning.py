@@ -8,6 +8,7 @@ from generators.answer import Figure
 from generators.figures.lines import Axis, Line, line_figure
 
 Points = list[tuple[float, float]]
+MILLION = 1e6
 
 
 def size_figure(curves: Mapping[str, Points]) -> Figure:
@@ -15,12 +16,17 @@ def size_figure(curves: Mapping[str, Points]) -> Figure:
     last = "; ".join(f"{name} {points[-1][1]:.3g}" for name, points in curves.items())
     largest = next(iter(curves.values()))[-1][0]
     return line_figure(
-        [Line(name, points, tuple(points)) for name, points in curves.items()],
+        [_line(name, [(size, values / MILLION) for size, values in points]) for name, points in curves.items()],
         Axis("rank, inner width, or virtual tokens", scale="log", base=2),
-        Axis("trained values", scale="log"),
+        Axis("trained values, millions", scale="log"),
         caption="Trained values grow in proportion to each method's size; prompt tuning has one set for the whole model.",
         alt=f"Trained values over the size of each method, parallel rising lines. At {largest:g}: {last}.",
     )
+
+
+def _line(name: str, points: Points) -> Line:
+    """A line with a mark at every point."""
+    return Line(name, points, tuple(points))
 
 
 def cost_figure(flops: Mapping[str, Points]) -> Figure:
@@ -31,9 +37,9 @@ def cost_figure(flops: Mapping[str, Points]) -> Figure:
     lines = [(",\n".join(names), sorted({point for name in names for point in flops[name]})) for names in groups.values()]
     told = "; ".join(f"{' and '.join(names)}: {slope:g} FLOPs for each trained value" for slope, names in groups.items())
     return line_figure(
-        [Line(name, points, tuple(points)) for name, points in lines],
-        Axis("trained values", scale="log"),
-        Axis("extra FLOPs of a token", scale="log"),
+        [_line(name, [(values / MILLION, extra / MILLION) for values, extra in points]) for name, points in lines],
+        Axis("trained values, millions", scale="log"),
+        Axis("extra MFLOP of a token", scale="log"),
         caption="What a method adds to every decoded token, over what it trains. Every mark is one size of one method.",
         alt=f"Extra FLOPs of a decoded token over trained values, parallel lines on logarithmic axes. {told}.",
     )
