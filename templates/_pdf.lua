@@ -22,8 +22,32 @@ local function Str(str)
   end
 end
 
+-- Formulas repeat, and each run of the writer costs milliseconds: all different ones are written in one run, a block each.
+local written = {}
+
+local function key(math)
+  return math.mathtype .. math.text
+end
+
+local function write_formulas(doc)
+  local formulas, blocks = pandoc.List(), pandoc.List()
+  doc:walk({ Math = function(math)
+    if not written[key(math)] then
+      written[key(math)] = true
+      formulas:insert(math)
+      blocks:extend({ pandoc.Plain({ math }), pandoc.RawBlock('typst', '%%%%') })
+    end
+  end })
+  local typst = pandoc.write(pandoc.Pandoc(blocks), 'typst')
+  for _, math in ipairs(formulas) do
+    local first, last = typst:find('%%%%', 1, true)
+    written[key(math)] = typst:sub(1, first - 1):gsub('^%s+', ''):gsub('%s+$', '')
+    typst = typst:sub(last + 1)
+  end
+end
+
 local function in_typst(math)
-  local typst = pandoc.write(pandoc.Pandoc({ pandoc.Plain({ math }) }), 'typst'):gsub('%s+$', '')
+  local typst = written[key(math)]
   typst = typst:gsub('%f[%a](%a+)%.circle%f[^%a%.]', '%1.o') -- pandoc writes dot.circle, which Typst has renamed
   local block = math.mathtype == 'DisplayMath' and 'true' or 'false'
   local code = '#math.equation(block: ' .. block .. ', alt: ' .. quoted(spoken(math.text)) .. ', ' .. typst .. ')'
@@ -33,12 +57,8 @@ local function in_typst(math)
   return code
 end
 
-local written = {} -- formulas repeat, and each costs a run of the writer
-
 local function Math(math)
-  local key = math.mathtype .. math.text
-  written[key] = written[key] or in_typst(math)
-  return pandoc.RawInline('typst', written[key])
+  return pandoc.RawInline('typst', in_typst(math))
 end
 
 -- Keeps a block on the page of what follows it.
@@ -76,4 +96,4 @@ local function Div(div)
 end
 
 -- Text comes last, as what stands before reads it.
-return { { Math = Math, Para = Para, Table = Table, Div = Div }, { Str = Str } }
+return { { Pandoc = write_formulas }, { Math = Math, Para = Para, Table = Table, Div = Div }, { Str = Str } }
