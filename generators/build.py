@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -82,7 +83,7 @@ def _worked_out(
     checks: dict[QuestionId, list[dict[str, Any]]] = {}
     with workers(len(stale) + len(batches)) as pool:
         jobs: dict[Future[Any], QuestionId | None] = {pool.submit(_verify, batches[0]): None}
-        jobs |= {pool.submit(_compose, question_id, entry): question_id for question_id, entry in stale.items()}
+        jobs |= {pool.submit(_compose, question_id, stale[question_id]): question_id for question_id in _longest_first(stale)}
         jobs |= {pool.submit(_verify, batch): None for batch in batches[1:]}
         for job in as_completed(jobs):
             question_id = jobs[job]
@@ -104,6 +105,12 @@ def _worked_out(
         }
         for question_id, entry in stale.items()
     }
+
+
+def _longest_first(stale: Entries) -> list[QuestionId]:
+    """Questions of the documents with most pages first: their PDFs take longest, and wait for all of them."""
+    pages = Counter((question_id.course, question_id.assignment) for question_id in stale)
+    return sorted(stale, key=lambda question_id: -pages[question_id.course, question_id.assignment])
 
 
 def _batches(stale: Entries) -> list[list[tuple[QuestionId, Mapping[str, Any]]]]:

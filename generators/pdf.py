@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from generators.build import BUILD, Entries, Tell, Unit, units, write_whole
@@ -17,6 +19,8 @@ from generators.submission import Document, document, plan
 
 PDFS = BUILD / "pdf"
 _STAMPS = BUILD / "pdf.json"
+_READING = Lock()
+"""The library that reads PDFs back does one at a time."""
 
 
 def build_pdfs(entries: Entries, tell: Tell, while_waiting: Callable[[], object] = lambda: None) -> list[Path]:
@@ -27,17 +31,20 @@ def build_pdfs(entries: Entries, tell: Tell, while_waiting: Callable[[], object]
     stamps = _read_stamps()
     planned = plan(entries)
     composed: dict[QuestionId, Unit] = {}
-    compiled: dict[str, tuple[str, bytes]] = {}
+    compiling: dict[str, tuple[str, Future[bytes]]] = {}
 
-    def compile_when_complete(question_id: QuestionId, unit: Unit) -> None:
-        composed[question_id] = unit
-        for path, members in planned.items():
-            if question_id in members and all(member in composed for member in members):
-                found = document(path, members, composed)
-                if not _current(found, stamps):
-                    compiled[path] = (_digest(found), _checked(found))
+    with ThreadPoolExecutor(2) as threads:
 
-    units(entries, tell, compile_when_complete, while_waiting)
+        def compile_when_complete(question_id: QuestionId, unit: Unit) -> None:
+            composed[question_id] = unit
+            for path, members in planned.items():
+                if question_id in members and all(member in composed for member in members):
+                    found = document(path, members, composed)
+                    if not _current(found, stamps):
+                        compiling[path] = (_digest(found), threads.submit(_checked, found))
+
+        units(entries, tell, compile_when_complete, while_waiting)
+        compiled = {path: (digest, future.result()) for path, (digest, future) in compiling.items()}
     for path, (digest, content) in compiled.items():
         write_whole(PDFS / path, content)
         stamps[path] = [digest, len(content)]
@@ -49,7 +56,8 @@ def build_pdfs(entries: Entries, tell: Tell, while_waiting: Callable[[], object]
 
 def _checked(found: Document) -> bytes:
     content = compiled_pdf(found)
-    check_printed(content, found)
+    with _READING:
+        check_printed(content, found)
     return content
 
 
