@@ -75,7 +75,7 @@ def test_a_comment_in_the_parameters(project: Project) -> None:
 @pytest.mark.parametrize(
     ("path", "old", "new"),
     [
-        (f"templates/{TREE}.md.j2", "Several candidate", "Some candidate"),
+        (f"templates/{TREE}.md.j2", "Candidate continuations can", "Continuations can"),
         ("generators/topics/prefix_tree.py", '"""A tree of tokens', '"""The tree of tokens'),
     ],
 )
