@@ -1,7 +1,7 @@
 """Tracks worked out by hand, and what bad parameters say."""
 
-from copy import deepcopy
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,27 +9,19 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer, Table
-from generators.catalog import entries, find, load_params, load_question
+from generators.answer import Table
+from generators.catalog import find, load_params, load_question
 from generators.errors import ParameterError
 from generators.topics.beam_search import PRODUCT, beam_search, exhaustive_search, final, smallest_width
 from generators.topics.token_tree import Tree
 from tests.conftest import worked_out
+from tests.entries import entry_of, solved_entry
 
 ID = "comp4901y/hw3_q2_beam_search"
 
 
-def entry() -> dict[str, Any]:
-    return deepcopy(dict(entries()[find(ID)]))
-
-
-def solved(changed: dict[str, Any]) -> Answer:
-    question_id = find(ID)
-    question = load_question(question_id)
-    params = load_params(question_id, question, changed)
-    answer = question.solve(params)
-    assert all(check.passed for check in question.verify(params, answer))
-    return answer
+entry = partial(entry_of, ID)
+solved = partial(solved_entry, ID)
 
 
 def table(name: str, part: str = "2") -> Table:

@@ -1,8 +1,8 @@
 """Counts and tracks worked out by hand, and what bad parameters say."""
 
-from copy import deepcopy
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,27 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generators.answer import Answer, Cell, Part
-from generators.catalog import entries, find, load_params, load_question
+from generators.catalog import find, load_params, load_question
 from generators.errors import ParameterError
 from generators.topics import beam_search_cost as cost
 from generators.topics.beam_search_run import Score, Tally, by_heap, by_scan, by_sort, counted_run, random_model
 from generators.topics.growth import ORDER
 from tests.conftest import worked_out
+from tests.entries import entry_of, solved_entry
 
 ID = "ift6135/a2_q2_decoding"
 
 
-def entry() -> dict[str, Any]:
-    return deepcopy(dict(entries()[find(ID)]))
-
-
-def solved(changed: dict[str, Any]) -> Answer:
-    question_id = find(ID)
-    question = load_question(question_id)
-    params = load_params(question_id, question, changed)
-    answer = question.solve(params)
-    assert all(check.passed for check in question.verify(params, answer))
-    return answer
+entry = partial(entry_of, ID)
+solved = partial(solved_entry, ID)
 
 
 def part(label: str) -> Part:

@@ -3,43 +3,33 @@
 from __future__ import annotations
 
 import math
-from copy import deepcopy
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer
-from generators.catalog import entries, find, load_params, load_question
 from generators.errors import ParameterError
 from generators.sydney.seminar2_cache_policies import ranges
 from generators.topics.cache_policies import Attention, attention_based, initial_and_window, relative_error, window
 from generators.topics.flash_attention import precise
 from tests.conftest import worked_out
+from tests.entries import drawn_entry, entry_of
 
 SLUG = "seminar2_cache_policies"
 ID = f"sydney/{SLUG}"
 
 
-def entry(**changes: Any) -> dict[str, Any]:
-    return {**deepcopy(dict(entries()[find(ID)])), **changes}
+entry = partial(entry_of, ID)
 
 
 def head(**changes: Any) -> dict[str, Any]:
     return {**entry()["attention"], **changes}
 
 
-def solved(changed: dict[str, Any]) -> Answer:
-    """Solve and draw an entry, and require that every check passes."""
-    question_id = find(ID)
-    question = load_question(question_id)
-    params = load_params(question_id, question, changed)
-    answer = question.solve(params)
-    assert [check for check in question.verify(params, answer) if not check.passed] == []
-    question.draw(params, answer)
-    return answer
+solved = partial(drawn_entry, ID)
 
 
 def test_a_window_of_three() -> None:

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer
-from generators.catalog import entries, find, load_params, load_question
 from generators.errors import ParameterError
 from generators.topics.kv_cache import with_cache, without_cache
 from tests.conftest import worked_out
+from tests.entries import drawn_entry, entry_of
 
 SLUG = "seminar2_kv_cache"
 ID = f"sydney/{SLUG}"
 F = Fraction
 
 
-def entry(**changes: Any) -> dict[str, Any]:
-    return {**deepcopy(dict(entries()[find(ID)])), **changes}
-
-
-def solved(changed: dict[str, Any]) -> Answer:
-    """Solve and draw an entry, and require that every check passes."""
-    question_id = find(ID)
-    question = load_question(question_id)
-    params = load_params(question_id, question, changed)
-    answer = question.solve(params)
-    assert [check for check in question.verify(params, answer) if not check.passed] == []
-    question.draw(params, answer)
-    return answer
+entry = partial(entry_of, ID)
+solved = partial(drawn_entry, ID)
 
 
 def example(**changes: Any) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,19 +11,17 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer
-from generators.catalog import entries, find, load_params, load_question
 from generators.errors import ParameterError
 from generators.topics.kv_merging import Assigned, assignment, cosine, merged, token_scores
 from tests.conftest import worked_out
+from tests.entries import drawn_entry, entry_of
 
 SLUG = "seminar2_kv_merging"
 ID = f"sydney/{SLUG}"
 F = Fraction
 
 
-def entry(**changes: Any) -> dict[str, Any]:
-    return {**deepcopy(dict(entries()[find(ID)])), **changes}
+entry = partial(entry_of, ID)
 
 
 def merging(**changes: Any) -> dict[str, Any]:
@@ -34,15 +32,7 @@ def eviction(**changes: Any) -> dict[str, Any]:
     return {**entry()["eviction"], **changes}
 
 
-def solved(changed: dict[str, Any]) -> Answer:
-    """Solve and draw an entry, and require that every check passes."""
-    question_id = find(ID)
-    question = load_question(question_id)
-    params = load_params(question_id, question, changed)
-    answer = question.solve(params)
-    assert [check for check in question.verify(params, answer) if not check.passed] == []
-    question.draw(params, answer)
-    return answer
+solved = partial(drawn_entry, ID)
 
 
 def test_similarities() -> None:

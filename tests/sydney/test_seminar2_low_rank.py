@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,8 +11,7 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer, rational
-from generators.catalog import entries, find, load_params, load_question
+from generators.answer import rational
 from generators.errors import ParameterError
 from generators.topics.row_reduction import (
     applied,
@@ -23,6 +22,7 @@ from generators.topics.row_reduction import (
     solution,
 )
 from tests.conftest import worked_out
+from tests.entries import drawn_entry, entry_of
 
 SLUG = "seminar2_low_rank"
 ID = f"sydney/{SLUG}"
@@ -31,23 +31,14 @@ F = Fraction
 EYE = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 
 
-def entry(**changes: Any) -> dict[str, Any]:
-    return {**deepcopy(dict(entries()[find(ID)])), **changes}
+entry = partial(entry_of, ID)
 
 
 def example(**changes: Any) -> dict[str, Any]:
     return {**entry()["example"], **changes}
 
 
-def solved(changed: dict[str, Any]) -> Answer:
-    """Solve an entry, and require that every check passes."""
-    question_id = find(ID)
-    question = load_question(question_id)
-    params = load_params(question_id, question, changed)
-    answer = question.solve(params)
-    assert [check for check in question.verify(params, answer) if not check.passed] == []
-    assert question.draw(params, answer)
-    return answer
+solved = partial(drawn_entry, ID)
 
 
 def test_ranks_of_the_slide() -> None:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
-from generators.answer import Answer, rational
-from generators.catalog import entries, find, load_params, load_question
+from generators.answer import rational
 from generators.errors import ParameterError
 from generators.topics.rank_methods import Schedule, Smoothed, fitted_dylora, fitted_lora
 from generators.topics.rank_problem import best_ranks, least_error, seeded_problem
 from tests.conftest import worked_out
+from tests.entries import drawn_entry, entry_of
 
 SLUG = "seminar2_rank_allocation"
 ID = f"sydney/{SLUG}"
 F = Fraction
 
 
-def entry(**changes: Any) -> dict[str, Any]:
-    return {**deepcopy(dict(entries()[find(ID)])), **changes}
+entry = partial(entry_of, ID)
 
 
 def part_of(name: str, **changes: Any) -> dict[str, Any]:
@@ -33,15 +32,7 @@ def modules(*values: list[float]) -> list[dict[str, Any]]:
     return [{"name": f"m{number}", "singular_values": one} for number, one in enumerate(values)]
 
 
-def solved(changed: dict[str, Any]) -> Answer:
-    """Solve an entry, and require that every check passes."""
-    question_id = find(ID)
-    question = load_question(question_id)
-    params = load_params(question_id, question, changed)
-    answer = question.solve(params)
-    assert [check for check in question.verify(params, answer) if not check.passed] == []
-    assert question.draw(params, answer)
-    return answer
+solved = partial(drawn_entry, ID)
 
 
 def test_best_ranks() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,11 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer
-from generators.catalog import entries, find, load_params, load_question
 from generators.errors import ParameterError
 from generators.topics.distillation import hard_loss, soft_gradient, soft_loss, softmax
 from generators.topics.distillation_run import network_values
 from tests.conftest import worked_out
+from tests.entries import drawn_entry, entry_of
 
 SLUG = "lecture25_distillation"
 ID = f"utaustin/{SLUG}"
@@ -25,23 +24,14 @@ F = Fraction
 LN2, LN3, LN5, LN11 = (sympy.log(prime) for prime in (2, 3, 5, 11))
 
 
-def entry(**changes: Any) -> dict[str, Any]:
-    return {**deepcopy(dict(entries()[find(ID)])), **changes}
+entry = partial(entry_of, ID)
 
 
 def inside(field: str, **changes: Any) -> dict[str, Any]:
     return {field: {**entry()[field], **changes}}
 
 
-def solved(changed: dict[str, Any]) -> Answer:
-    """Solve an entry, and require that every check passes."""
-    question_id = find(ID)
-    question = load_question(question_id)
-    params = load_params(question_id, question, changed)
-    answer = question.solve(params)
-    assert [check for check in question.verify(params, answer) if not check.passed] == []
-    assert question.draw(params, answer)
-    return answer
+solved = partial(drawn_entry, ID)
 
 
 SMALL = {"n_teacher": 20, "n_student": 10, "n_test": 10, "n_starts": 1, "teacher_steps": 5, "student_steps": 10, "n_records": 2}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from copy import deepcopy
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,13 +13,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer
-from generators.catalog import entries, find, load_params, load_question
 from generators.errors import ParameterError
 from generators.oracles.attention_tiles import RUNS, blocks, plain, standard_run, standard_walked, walked
 from generators.topics.attention_traffic import flash_traffic, standard_traffic
 from generators.topics.flash_attention import plain_output, running, tiled
 from tests.conftest import worked_out
+from tests.entries import drawn_entry, entry_of
 
 SLUG = "lecture25_flash_attention"
 ID = f"utaustin/{SLUG}"
@@ -27,19 +26,8 @@ F = Fraction
 exp = sympy.exp
 
 
-def entry(**changes: Any) -> dict[str, Any]:
-    return {**deepcopy(dict(entries()[find(ID)])), **changes}
-
-
-def solved(changed: dict[str, Any]) -> Answer:
-    """Solve an entry, and require that every check passes."""
-    question_id = find(ID)
-    question = load_question(question_id)
-    params = load_params(question_id, question, changed)
-    answer = question.solve(params)
-    assert [check for check in question.verify(params, answer) if not check.passed] == []
-    question.draw(params, answer)
-    return answer
+entry = partial(entry_of, ID)
+solved = partial(drawn_entry, ID)
 
 
 def test_blocks_of_the_example() -> None:

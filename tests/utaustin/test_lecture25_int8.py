@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer
-from generators.catalog import entries, find, load_params, load_question
 from generators.errors import ParameterError
 from generators.topics.int8_product import (
     METHODS,
@@ -26,28 +24,21 @@ from generators.topics.int8_product import (
 )
 from generators.topics.printed_tables import as_printed
 from tests.conftest import worked_out
+from tests.entries import entry_of, solved_entry
 
 SLUG = "lecture25_int8"
 ID = f"utaustin/{SLUG}"
 F = Fraction
 
 
-def entry(**changes: Any) -> dict[str, Any]:
-    return {**deepcopy(dict(entries()[find(ID)])), **changes}
+entry = partial(entry_of, ID)
 
 
 def product(**changes: Any) -> dict[str, Any]:
     return {"product": {**entry()["product"], **changes}}
 
 
-def solved(changed: dict[str, Any]) -> Answer:
-    """Solve an entry, and require that every check passes."""
-    question_id = find(ID)
-    question = load_question(question_id)
-    params = load_params(question_id, question, changed)
-    answer = question.solve(params)
-    assert [check for check in question.verify(params, answer) if not check.passed] == []
-    return answer
+solved = partial(solved_entry, ID)
 
 
 def test_absmax_by_hand() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from fractions import Fraction
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -11,30 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer, rational
-from generators.catalog import entries, find, load_params, load_question
+from generators.answer import rational
 from generators.errors import ParameterError
 from generators.topics.medusa import by_reach, reach
 from generators.topics.prefix_tree import Node, Tree, subtree, tree_of_heads
 from tests.conftest import worked_out
+from tests.entries import entry_of, solved_entry
 
 SLUG = "lecture25_medusa"
 ID = f"utaustin/{SLUG}"
 F = Fraction
 
 
-def entry(**changes: Any) -> dict[str, Any]:
-    return {**deepcopy(dict(entries()[find(ID)])), **changes}
-
-
-def solved(changed: dict[str, Any]) -> Answer:
-    """Solve an entry, and require that every check passes."""
-    question_id = find(ID)
-    question = load_question(question_id)
-    params = load_params(question_id, question, changed)
-    answer = question.solve(params)
-    assert [check for check in question.verify(params, answer) if not check.passed] == []
-    return answer
+entry = partial(entry_of, ID)
+solved = partial(solved_entry, ID)
 
 
 def heads(*shares: list[str]) -> list[dict[str, Any]]:

@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer
-from generators.catalog import entries, find, load_params, load_question
 from generators.errors import ParameterError
 from generators.topics.normal_float import block_error, in_blocks, levels, probabilities, restored, scales_in_8_bits
 from generators.topics.paging import Memory, paged_steps, ranges
 from generators.topics.quantization import measured_error, seeded_weights
 from tests.conftest import worked_out
+from tests.entries import entry_of, solved_entry
 
 SLUG = "lecture25_nf4"
 ID = f"utaustin/{SLUG}"
 F = Fraction
 
 
-def entry(**changes: Any) -> dict[str, Any]:
-    return {**deepcopy(dict(entries()[find(ID)])), **changes}
+entry = partial(entry_of, ID)
 
 
 def within(field: str, **changes: Any) -> dict[str, Any]:
     return {field: {**entry()[field], **changes}}
 
 
-def solved(changed: dict[str, Any]) -> Answer:
-    """Solve an entry, and require that every check passes."""
-    question_id = find(ID)
-    question = load_question(question_id)
-    params = load_params(question_id, question, changed)
-    answer = question.solve(params)
-    assert [check for check in question.verify(params, answer) if not check.passed] == []
-    return answer
+solved = partial(solved_entry, ID)
 
 
 def test_probabilities() -> None:

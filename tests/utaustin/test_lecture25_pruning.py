@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from fractions import Fraction
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -11,8 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer
-from generators.catalog import entries, find, load_params, load_question
 from generators.errors import ParameterError
 from generators.topics.pruning import (
     Problem,
@@ -26,6 +24,7 @@ from generators.topics.pruning import (
     squares_kept,
 )
 from tests.conftest import worked_out
+from tests.entries import drawn_entry, entry_of
 
 SLUG = "lecture25_pruning"
 ID = f"utaustin/{SLUG}"
@@ -34,23 +33,14 @@ CODES = ((300, -50, 20, 100), (10, 60, -400, 0))
 """Squared norms of the columns: 90100, 6100, 160400, 10000."""
 
 
-def entry(**changes: Any) -> dict[str, Any]:
-    return {**deepcopy(dict(entries()[find(ID)])), **changes}
+entry = partial(entry_of, ID)
 
 
 def inside(field: str, **changes: Any) -> dict[str, Any]:
     return {field: {**entry()[field], **changes}}
 
 
-def solved(changed: dict[str, Any]) -> Answer:
-    """Solve an entry, and require that every check passes."""
-    question_id = find(ID)
-    question = load_question(question_id)
-    params = load_params(question_id, question, changed)
-    answer = question.solve(params)
-    assert [check for check in question.verify(params, answer) if not check.passed] == []
-    assert question.draw(params, answer)
-    return answer
+solved = partial(drawn_entry, ID)
 
 
 def as_digits(mask: tuple[tuple[bool, ...], ...]) -> list[str]:

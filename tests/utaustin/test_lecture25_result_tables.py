@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,29 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generators.answer import Answer
-from generators.catalog import entries, find, load_params, load_question
 from generators.errors import ParameterError
 from generators.topics.printed_tables import explained, likely_swaps, verdict
 from tests.conftest import worked_out
+from tests.entries import drawn_entry, entry_of
 
 SLUG = "lecture25_result_tables"
 ID = f"utaustin/{SLUG}"
 F = Fraction
 
 
-def entry(**changes: Any) -> dict[str, Any]:
-    return {**deepcopy(dict(entries()[find(ID)])), **changes}
-
-
-def solved(changed: dict[str, Any]) -> Answer:
-    """Solve an entry, and require that every check passes."""
-    question_id = find(ID)
-    question = load_question(question_id)
-    params = load_params(question_id, question, changed)
-    answer = question.solve(params)
-    question.draw(params, answer)
-    assert [check for check in question.verify(params, answer) if not check.passed] == []
-    return answer
+entry = partial(entry_of, ID)
+solved = partial(drawn_entry, ID)
 
 
 def arena(*rows: tuple[list[float], float], decimals: int = 1) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,29 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generators.answer import Answer, Table
-from generators.catalog import entries, find, load_params, load_question
+from generators.catalog import load_question
 from generators.errors import ParameterError
 from generators.topics import speculative_decoding as topic
 from tests.conftest import worked_out
+from tests.entries import drawn_entry, entry_of
 
 SLUG = "lecture25_speculative_decoding"
 ID = f"utaustin/{SLUG}"
 F = Fraction
 
 
-def entry(**changes: Any) -> dict[str, Any]:
-    return {**deepcopy(dict(entries()[find(ID)])), **changes}
-
-
-def solved(changed: dict[str, Any]) -> Answer:
-    """Solve an entry, and require that every check passes."""
-    question_id = find(ID)
-    question = load_question(question_id)
-    params = load_params(question_id, question, changed)
-    answer = question.solve(params)
-    assert [check for check in question.verify(params, answer) if not check.passed] == []
-    question.draw(params, answer)
-    return answer
+entry = partial(entry_of, ID)
+solved = partial(drawn_entry, ID)
 
 
 def table(label: str, name: str) -> Table:
