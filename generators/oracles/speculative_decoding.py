@@ -32,9 +32,9 @@ REPLAYED = "replay: the same numbers"
 RECURSION = "recursion: over the draft, token by token"
 OTHER_DRAFT = 5
 OTHER_SIZES = {"alpha": Fraction(2, 7), "gamma": Fraction(OTHER_DRAFT), "c": Fraction(1, 9)}
-UNLIKELY, SURELY_WRONG = 1e-3, 1e-6
-VISIBLE = Fraction(1, 20)
-"""A total variation distance that the seeded experiment must see."""
+UNLIKELY = SURELY_WRONG = 1e-6
+VISIBLE = 200
+"""The least n(2b)², below which n runs may not show a total variation distance of b; it bounds χ² beyond its mean from below."""
 
 
 def verify_speculative(params: SpeculativeParams, answer: Answer) -> Iterator[Check]:
@@ -154,7 +154,7 @@ def _check_samples(params: SpeculativeParams, models: Models, part: Part) -> Ite
     simulation, n = params.simulation, params.n_drafted
     by = f"torch, version {torch.__version__.split('+')[0]}, chi-square on {simulation.n_sequences} runs, seed {simulation.seed}"
     for wrong in (False, True):
-        if wrong and rational(part["bias"].value) < VISIBLE:
+        if wrong and simulation.n_sequences * (2 * rational(part["bias"].value)) ** 2 < VISIBLE:
             continue
         counts = counted_pairs(models, params.first, n, simulation.n_sequences, simulation.seed, again_from_target=wrong)
         tail = chi_square_tail(counts, shares)
