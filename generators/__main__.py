@@ -102,6 +102,10 @@ def run() -> None:
     except ProjectError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_status)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {place}cannot be read or written ({error.strerror or type(error).__name__})", err=True)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from generators.catalog import ROOT, QuestionId, load_params, load_question
-from generators.errors import WorkerDied
+from generators.catalog import ROOT, QuestionId, load_params, load_question, shown
+from generators.errors import RenderError, WorkerDied
 from generators.reads import digest_of, digests, files_read, imported_packages
 
 BUILD = ROOT / "build"
@@ -63,9 +63,10 @@ def _kept(question_id: QuestionId, entry: Mapping[str, Any]) -> Unit | None:
     try:
         unit = json.loads(_path(question_id).read_bytes())
         read = [ROOT / path for path in unit["read"]]
+        current = unit["entry"] == digest_of(entry) and unit["read"] == digests(read)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return unit if unit["entry"] == digest_of(entry) and unit["read"] == digests(read) else None
+    return unit if current else None
 
 
 def _keep(question_id: QuestionId, unit: Unit) -> None:
@@ -208,6 +209,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def put_in_place(new: Path, old: Path) -> None:
     """Let the complete folder `new` take the place of `old`; `restore` mends a kill between the two renames."""
+    _refuse_link(old)
     aside = old.with_name(f".{old.name}.old")
     shutil.rmtree(aside, ignore_errors=True)
     if old.exists():
@@ -216,8 +218,15 @@ def put_in_place(new: Path, old: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
+def _refuse_link(folder: Path) -> None:
+    """Renaming would take a link's place, not its target's."""
+    if folder.is_symlink():
+        raise RenderError(f"{shown(folder)}: must be a folder, which a build replaces as a whole (got a link)")
+
+
 def restore(old: Path) -> None:
     """Put a folder back that a killed build had moved aside."""
+    _refuse_link(old)
     aside = old.with_name(f".{old.name}.old")
     if aside.exists() and not old.exists():
         aside.replace(old)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 _ENTITIES = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*_{}[]()<>#+-.!|&$~^\"':=@%/"}
+_READ_BACK = ("the ", "recordings", "counted in the recording", "model card")
+"""Routes that read a source again, such as the parameters or a recording: they guard the page, but find no number anew."""
 _PRINTED_COLUMNS = 2100  # more dashes than pandoc's --columns, so that it takes the widths as given
 
 
 def escaped(text: str) -> str:
-    """Plain text as Markdown in which no character is markup, for Python-Markdown and pandoc alike."""
-    return " ".join(text.translate(_ENTITIES).split())
+    """Plain text on one line as Markdown in which no character is markup, for Python-Markdown and pandoc alike.
+
+    Runs of spaces stay as wide as they are, as in a program's output.
+    """
+    line = re.sub(r"[^\S ]+", " ", text.translate(_ENTITIES)).strip()
+    return re.sub(r"  +", lambda run: " " + "&#160;" * (len(run[0]) - 1), line)
 
 
 def pipe_table(
@@ -86,8 +93,9 @@ def _place(unit: Mapping[str, Any]) -> list[str]:
 
 
 def _routes(checks: Sequence[Mapping[str, Any]]) -> str:
-    """The distinct first words of the routes, in the order in which they are first met."""
-    return ", ".join(dict.fromkeys(check["by"].partition(",")[0].partition(":")[0] for check in checks))
+    """The distinct first words of the routes in the order in which they are first met, without what is only read back."""
+    names = dict.fromkeys(check["by"].partition(",")[0].partition(":")[0] for check in checks)
+    return ", ".join(name for name in names if not name.startswith(_READ_BACK))
 
 
 def checks_table(checks: Sequence[Mapping[str, Any]]) -> str:

@@ -75,13 +75,15 @@ Exact = Annotated[
 ]
 """A decimal or fraction from YAML, kept exact."""
 
-PositiveExact = Annotated[Exact, Field(gt=0)]
-PositiveInt = Annotated[int, Field(gt=0)]
+PositiveExact = Annotated[Exact, Field(gt=0, le=10**15)]
+PositiveInt = Annotated[int, Field(gt=0, le=2**40)]
 
 
 def _showable(text: str) -> str:
     """Compose accents with their letters, as é may be typed as two characters; refuse what would print as a box."""
     composed = unicodedata.normalize("NFC", text)
+    if not composed.strip():
+        raise ValueError(f"must not be blank (got {text!r})")
     mark = first_unshown(composed)
     if mark is not None:
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping
@@ -47,7 +48,7 @@ def build_pdfs(entries: Entries, tell: Tell, while_waiting: Callable[[], object]
         compiled = {path: (digest, future.result()) for path, (digest, future) in compiling.items()}
     for path, (digest, content) in compiled.items():
         write_whole(PDFS / path, content)
-        stamps[path] = [digest, len(content)]
+        stamps[path] = [digest, hashlib.sha256(content).hexdigest()]
         tell(f"wrote {shown(PDFS / path)}")
     if compiled:
         write_whole(_STAMPS, json.dumps(stamps, sort_keys=True, indent=1).encode())
@@ -76,7 +77,7 @@ def _read_stamps() -> dict[str, Any]:
 
 def _current(found: Document, stamps: Mapping[str, Any]) -> bool:
     path = PDFS / found.path
-    return path.is_file() and stamps.get(found.path) == [_digest(found), path.stat().st_size]
+    return path.is_file() and stamps.get(found.path) == [_digest(found), hashlib.sha256(path.read_bytes()).hexdigest()]
 
 
 def copy_pdfs(paths: Iterable[Path], target: Path) -> None:

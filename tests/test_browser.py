@@ -167,6 +167,16 @@ def test_search_finds_a_word(site: str, open_page: Callable[..., tuple[Page, Wat
     assert watched.complaints == []
 
 
+def test_search_works_without_a_server(built: Project, open_page: Callable[..., tuple[Page, Watched]]) -> None:
+    """A page opened from file:// finds words too."""
+    page, watched = open_page(built.path("site/answers/comp4901y/hw4/question1.html").as_uri())
+    page.locator(".md-search__input").press_sequentially("roofline")
+    result = page.locator(".md-search-result__link").first
+    result.wait_for(timeout=10_000)
+    assert "answers/comp4901y/hw3/question1.html" in str(result.get_attribute("href"))
+    assert watched.complaints == []
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_no_page_is_wider_than_a_phone(
     built: Project, site: str, open_page: Callable[..., tuple[Page, Watched]], scheme: str

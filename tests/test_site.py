@@ -204,7 +204,7 @@ def test_conventions_are_gathered(built: Project) -> None:
     assert "Row 10 is answered" in text
 
 
-def test_search_works_without_a_server(built: Project) -> None:
+def test_the_search_index_can_be_read_from_files(built: Project) -> None:
     """The index stands as JSON for http and as a script for file, with the same content."""
     index = built.path("site/search/search_index.json").read_text(encoding="utf-8")
     script = built.path("site/search/search_index.js").read_text(encoding="utf-8")

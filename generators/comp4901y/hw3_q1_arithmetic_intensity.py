@@ -29,7 +29,7 @@ class Conventions(Params):
 class Accelerator(Params):
     """Peak figures of an accelerator as its source states them."""
 
-    name: Text
+    name: Annotated[Text, Field(max_length=60)]
     peak_tflops: PositiveExact
     bandwidth_gb_per_s: PositiveExact
     source: Text
