@@ -49,7 +49,9 @@ def environment() -> jinja2.Environment:
     env.filters.update(
         equation=equation, formula=formula, value=value, table=table, result=result, tex=tex, token=token, sentence=sentence
     )
-    env.filters.update(noun=noun, counted=counted, one_line=one_line, tensor=tensor, statement=statement, derivation=derivation)
+    env.filters.update(
+        code=code, noun=noun, counted=counted, one_line=one_line, tensor=tensor, statement=statement, derivation=derivation
+    )
     return env
 
 
@@ -227,6 +229,11 @@ def _with_subscripts(content: Table) -> Table:
 
     rows = tuple(tuple(shown(cell) for cell in row) for row in content.rows)
     return Table(header=tuple(shown(name) for name in content.header), rows=rows)
+
+
+def code(text: str) -> Markup:
+    """A command line or a literal as a block of code, on one line that may wrap; must stand between blank lines."""
+    return Markup("    " + " ".join(text.splitlines()))
 
 
 def token(text: str) -> Markup:
