@@ -45,9 +45,14 @@ class Page(HTMLParser):
             self._text.append(data)
 
     @property
+    def raw_text(self) -> str:
+        """The text with all its white space."""
+        return "".join(self._text)
+
+    @property
     def text(self) -> str:
         """The text with single spaces."""
-        return " ".join("".join(self._text).split())
+        return " ".join(self.raw_text.split())
 
     def values(self, attribute: str) -> list[str]:
         """Every value of an attribute, on whatever element."""

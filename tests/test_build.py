@@ -264,3 +264,19 @@ def test_a_file_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(Killed):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("content", ["{}", '{"read": {}}', "[]", "\\x00"])
+def test_a_kept_answer_that_is_none(project: Project, content: str) -> None:
+    """Whatever stands there instead, the question is computed again."""
+    project.path(f"build/units/{TREE}.json").write_text(content, encoding="utf-8")
+    assert computed(project, "pdf", "comp4901y/hw4_q2") == [TREE]
+
+
+def test_a_damaged_pdf(project: Project) -> None:
+    """A PDF of the right size with other bytes is written again."""
+    path = project.path("build/pdf/comp4901y/hw4/question1.pdf")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:5000] + b"%%%%" + whole[5004:])
+    computed(project, "pdf")
+    assert path.read_bytes() == whole

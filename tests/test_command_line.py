@@ -128,6 +128,8 @@ def test_an_unknown_id(built: Project, command: str) -> None:
             {"candidates": [["a", "b"], ["c", "b"]]},
             "candidates: token b must stand in one place while conventions.tokens is unique (got it under a and under c)",
         ),
+        (TREE, {"medusa": {"root": "  ", "heads": [["a"]], "top_k": 1}}, "medusa.root: must not be blank (got '  ')"),
+        (HW3, {"seq_len": 10**30}, f"seq_len: must be less than or equal to {2**40} (got {10**30})"),
         (TREE, {"medusa": {"root": "🙂", "heads": [["a"]], "top_k": 1}}, "medusa.root: must be one line of characters that "
          "pictures and PDFs can show, unlike U+1F642 (got '🙂')"),
     ],
@@ -255,3 +257,31 @@ def test_a_bad_build_writes_nothing_into_an_empty_folder(tmp_path: Path) -> None
     assert not project.path("site").exists()
     assert not project.path("build/pdf").exists()
     assert not project.path("build/units").exists()
+
+
+def test_a_place_that_cannot_be_written(project: Project) -> None:
+    """A folder where a file belongs is named in one line."""
+    place = project.path("build/pdf/comp4901y/hw4/question2.pdf")
+    content = place.read_bytes()
+    place.unlink()
+    place.mkdir()
+    done = project.run("pdf", "comp4901y/hw4_q2")
+    place.rmdir()
+    place.write_bytes(content)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "question2.pdf" in done.stderr
+
+
+def test_a_site_that_is_a_link(project: Project, tmp_path: Path) -> None:
+    """Renaming would take the link's place."""
+    site = project.path("site")
+    site.replace(tmp_path / "site")
+    site.symlink_to(tmp_path / "site")
+    done = project.run("site")
+    site.unlink()
+    (tmp_path / "site").replace(site)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: site: must be a folder, which a build replaces as a whole (got a link)\n",
+    )

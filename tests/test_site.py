@@ -266,3 +266,15 @@ def test_a_formula_that_is_no_formula_is_an_error() -> None:
     with pytest.raises(Exception, match=r"formula \\nosuch: "):
         mathml(r"\nosuch", display=False)
     assert mathml("x", display=True).startswith("<math")
+
+
+def test_generated_texts_stand_as_they_were_recorded(built: Project) -> None:
+    """Every literal on the page reads back as the text that the program gave, spaces included."""
+    question = next(one for one in answers(built)["questions"] if one["id"].startswith("comp4901y/hw3_q3"))
+    page = parsed(page_of(built, question["id"]))
+    shown = page.raw_text.replace("\xa0", " ")
+    parts = [part for label, part in question["parts"].items() if label[0].isdigit()]
+    rows = [row for part in parts for row in part["tables"].get("outputs", {"rows": []})["rows"]]
+    assert rows
+    for _, literal in rows:
+        assert literal in shown
