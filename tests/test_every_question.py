@@ -1,5 +1,6 @@
 """What holds for every question: one test finds them all."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -8,7 +9,7 @@ import pytest
 import sympy
 
 from generators.answer import Answer, Math, Place, Value, published_numbers, published_texts, with_value
-from generators.catalog import ROOT, TEMPLATES, entries, load_params, load_question
+from generators.catalog import ROOT, TEMPLATES, QuestionId, entries, load_params, load_question
 from generators.errors import ParameterError
 from generators.render import Medium, body
 from tests.conftest import IDS, worked_out
@@ -114,6 +115,33 @@ def test_a_question_stands_in_four_places(prefix: str) -> None:
     assert (ROOT / "generators" / f"{question_id}.py").is_file()
     assert (TEMPLATES / question_id.template).is_file()
     assert (ROOT / "tests" / question_id.course / f"test_{question_id.slug}.py").is_file()
+
+
+def linked(question_id: QuestionId) -> set[str]:
+    """The pages that a question's template links to."""
+    return set(re.findall(r'\bsee\("([^"]+)"', (TEMPLATES / question_id.template).read_text(encoding="utf-8")))
+
+
+def is_lecture(question_id: QuestionId) -> bool:
+    """Whether a page is about a lecture or seminar, not about homework."""
+    return question_id.slug.startswith(("lecture", "seminar"))
+
+
+@pytest.mark.parametrize("question_id", [one for one in entries() if is_lecture(one)], ids=str)
+def test_homework_and_lectures_link_to_each_other(question_id: QuestionId) -> None:
+    """A lecture's page links to a homework question that uses the method, and one links to it."""
+    homework = [one for one in entries() if not is_lecture(one)]
+    assert linked(question_id) & set(map(str, homework))
+    assert any(str(question_id) in linked(one) for one in homework)
+
+
+@pytest.mark.parametrize("question_id", entries(), ids=str)
+def test_conventions_hold_no_links(question_id: QuestionId) -> None:
+    """Links to other pages stand where a method is used, not among conventions and errata."""
+    text = (TEMPLATES / question_id.template).read_text(encoding="utf-8")
+    for name in ("conventions", "errata"):
+        _, _, after = text.partition(f"{{% block {name} %}}")
+        assert "see(" not in after.partition("{% endblock %}")[0]
 
 
 @pytest.mark.parametrize("prefix", IDS)
