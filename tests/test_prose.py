@@ -67,16 +67,16 @@ EDGES: list[tuple[str, dict[str, Any], list[str]]] = [
     (UT + "lecture25_batching",
      {"model": {"n_layers": 1, "d_model": 1, "n_heads": 1, "vocabulary_size": 1}, "context_len": 1, "other_context_lens": [],
       "batch_sizes": [1, 2], "accelerator": {**TPU, "memory_gb": "30/1000000000"}},
-     ["The accelerator, TPU, has", "only one sequence fits into memory.", "has 1 layer of width 1, 1 head and"]),
+     ["The accelerator, TPU, has", "only one sequence fits into memory.", "has 1 layer ($N_{\\text{layer}}$) of width 1 ($D$), 1 head ($n_H$) and"]),
     (UT + "lecture25_flash_attention",
      {"tiles": {"n_tokens": 2, "head_width": 1, "block_rows": 9, "block_columns": 9, "seed": 0},
       "traffic": {"head_width": 1, "seq_len": 1, "seq_lens": [1, 2], "sram_kib": [1, 2]}},
-     ["1 tile of scores", "1 token; the accelerator, A100"]),
+     ["1 tile of scores", "1 token ($N$); the accelerator, A100"]),
     (UT + "lecture25_speculative_decoding", TINY_SPECULATION,
      ["1 call gives 2 tokens", "1 of 1 drafted token,", "1 of 1 is exactly as likely", "have 1 decimal (seed",
       "Beyond its best length"]),
     (UT + "lecture25_medusa", {"heads": [{"guesses": ["x"], "accuracies": ["1/2"]}], "n_nodes": 1},
-     ["puts 1 more head on", "combinations of 1 guess a head make 1 node below", "The best tree of 1 node out of 1 gives"]),
+     ["puts 1 more head ($K$) on", "combinations of 1 guess a head make 1 node below", "The best tree of 1 node out of 1 gives"]),
 ]  # fmt: skip
 
 

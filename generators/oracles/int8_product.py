@@ -26,7 +26,7 @@ SORTED = "torch.sign, every pair of methods"
 FAKE_TOLERANCE = 1e-6
 FLOATS = {2: torch.float16, 4: torch.float32}
 INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32}
-OTHER_SIZES = {"n": 3, "h": 10, "o": 5, "k": 2, "q": 2, "z": 4}
+OTHER_SIZES = {"n": 3, "h": 10, "o": 5, "k": 2, "b_Delta": 2, "b_z": 4}
 OTHER_ENDS = {"a": Fraction(7, 3), "x_min": Fraction(2, 5), "x_max": Fraction(9, 2)}
 
 
@@ -114,10 +114,10 @@ def _check_methods(params: Int8Params, part: Part) -> Iterator[Check]:
     yield close_rows("2, steps, bytes and errors", part.tables["methods"], rows, INT8)
     for name, value in zip(("bytes_x", "bytes_w"), rows[-1][3:5], strict=True):
         yield same(f"2, {part[name].what}", part[name].value, value, STORED)
-    other = _bytes(tuple(OTHER_SIZES[name] for name in "nhok"), WAYS[-1], OTHER_SIZES["q"], OTHER_SIZES["z"])  # type: ignore[arg-type]
+    other = _bytes(tuple(OTHER_SIZES[name] for name in "nhok"), WAYS[-1], OTHER_SIZES["b_Delta"], OTHER_SIZES["b_z"])  # type: ignore[arg-type]
     triples: list[Formula] = [("X", part["bytes_x"].formula, other[2]), ("W", part["bytes_w"].formula, other[3])]
     yield same_formulas("2, bytes", triples, OTHER_SIZES, STORED)
-    put_in = {**dict(zip("nhok", at, strict=True)), "q": held.bytes_per_step, "z": held.bytes_per_zero_point}
+    put_in = {**dict(zip("nhok", at, strict=True)), "b_Delta": held.bytes_per_step, "b_z": held.bytes_per_zero_point}
     yield same_letters("2, values in the formulas", part.steps, put_in)
     yield _check_against_quantizers(sizes, part)
     most = max(abs(one.size) for one in product.outliers)

@@ -26,7 +26,7 @@ from generators.topics.int8_product import (
 )
 from generators.topics.printed_tables import Perplexities, as_printed
 
-a, low, high, n, h, o, k, q, z = sympy.symbols("a x_min x_max n h o k q z", positive=True)
+a, low, high, n, h, o, k, step_bytes, zero_bytes = sympy.symbols("a x_min x_max n h o k b_Delta b_z", positive=True)
 MAX_ENTRIES = 20_000
 Magnitude = Annotated[Exact, Field(ge=-1000, le=1000)]
 
@@ -170,7 +170,7 @@ def sizes(params: Int8Params, wide: int) -> dict[sympy.Symbol, Value]:
     product, held = params.product, params.conventions
     return {
         n: product.n_tokens, h: product.n_features, o: product.n_outputs, k: wide,
-        q: held.bytes_per_step, z: held.bytes_per_zero_point,
+        step_bytes: held.bytes_per_step, zero_bytes: held.bytes_per_zero_point,
     }  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def byte_formulas(method: Method | None) -> tuple[sympy.Expr, sympy.Expr]:
     if method is None:
         return 2 * n * h, 2 * h * o
     apart = k if method.decomposed else sympy.Integer(0)
-    each = q + z if method.zero_point else q
+    each = step_bytes + zero_bytes if method.zero_point else step_bytes
     steps_x, steps_w = (n if method.steps_for_rows else 1), (o if method.steps_for_columns else 1)
     return n * (h - apart) + 2 * n * apart + steps_x * each, o * (h - apart) + 2 * o * apart + steps_w * each
 
