@@ -1,14 +1,28 @@
-"""The share of a model that is trained, over the inner width of adapters and the rank of LoRA."""
+"""The share of a matrix or model that is trained, over the inner width of adapters and the rank of LoRA."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from generators.answer import Figure
+from generators.answer import Figure, Table, rational
 from generators.figures.lines import Axis, Line, line_figure
 
 PER_CENT = 100
 WIDTHS = tuple(2**power for power in range(9))
+
+
+def ranks_figure(table: Table, break_even: float) -> Figure:
+    """Draw LoRA's values over those of a square matrix for each rank, in per cent; a guide where nothing is saved."""
+    points = [(float(rational(rank)), PER_CENT * float(rational(share))) for rank, *_, share in table.rows]  # type: ignore[arg-type]
+    ends = " to ".join(f"{share:.3g} % at rank {rank:g}" for rank, share in (points[0], points[-1]))
+    return line_figure(
+        [Line("LoRA", points, tuple(points))],
+        Axis("rank of LoRA", scale="log", base=2),
+        Axis("trained values over those of the matrix, %", scale="log"),
+        caption="The trained share is twice the rank over the width.",
+        alt=f"Trained share over rank, both logarithmic: {ends}.",
+        guide=(break_even, "nothing saved"),
+    )
 
 
 def shares_figure(

@@ -234,8 +234,8 @@ def verify(params: TuningParams, answer: Answer) -> Iterator[Check]:
 
 
 def draw(params: TuningParams, answer: Answer) -> dict[str, Figure]:
-    """Shares of the first model over inner width and rank."""
-    from generators.figures.tuned_shares import shares_figure
+    """LoRA's share of a matrix over its rank, and shares of the first model over inner width and rank."""
+    from generators.figures.tuned_shares import ranks_figure, shares_figure
 
     first = params.models[0]
     at, formulas = first.sizes(1), params.method_formulas(first.kind)
@@ -247,7 +247,10 @@ def draw(params: TuningParams, answer: Answer) -> dict[str, Figure]:
 
     marks = {"Adapters": params.widths, "LoRA": [params.rank]}
     flat = {"BitFit": share("BitFit", 1), "diff pruning, as printed": float(params.printed.diff_pruning.share)}
-    return {"shares": shares_figure(first.name, share, marks, flat, float(params.printed.adapters.share))}
+    return {
+        "ranks": ranks_figure(answer["1"].tables["ranks"], float(rational(answer["1"]["break_even"].value))),
+        "shares": shares_figure(first.name, share, marks, flat, float(params.printed.adapters.share)),
+    }
 
 
 QUESTION = Question(
