@@ -11,17 +11,16 @@ PER_CENT = 100
 WIDTHS = tuple(2**power for power in range(9))
 
 
-def ranks_figure(table: Table, break_even: float) -> Figure:
-    """Draw LoRA's values over those of a square matrix for each rank, in per cent; a guide where nothing is saved."""
+def ranks_figure(table: Table) -> Figure:
+    """Draw LoRA's values over those of a square matrix for each rank, in per cent."""
     points = [(float(rational(rank)), PER_CENT * float(rational(share))) for rank, *_, share in table.rows]  # type: ignore[arg-type]
     ends = " to ".join(f"{share:.3g} % at rank {rank:g}" for rank, share in (points[0], points[-1]))
     return line_figure(
-        [Line("LoRA", points, tuple(points))],
+        [Line("LoRA", points, tuple(points)), Line("the matrix", [(points[0][0], PER_CENT), (points[-1][0], PER_CENT)])],
         Axis("rank of LoRA", scale="log", base=2),
-        Axis("trained values over those of the matrix, %", scale="log"),
-        caption="The trained share is twice the rank over the width.",
+        Axis("trained share, %", scale="log"),
+        caption="The share that LoRA trains is twice its rank over the width of the matrix.",
         alt=f"Trained share over rank, both logarithmic: {ends}.",
-        guide=(break_even, "nothing saved"),
     )
 
 

@@ -248,7 +248,7 @@ def draw(params: TuningParams, answer: Answer) -> dict[str, Figure]:
     marks = {"Adapters": params.widths, "LoRA": [params.rank]}
     flat = {"BitFit": share("BitFit", 1), "diff pruning, as printed": float(params.printed.diff_pruning.share)}
     return {
-        "ranks": ranks_figure(answer["1"].tables["ranks"], float(rational(answer["1"]["break_even"].value))),
+        "ranks": ranks_figure(answer["1"].tables["ranks"]),
         "shares": shares_figure(first.name, share, marks, flat, float(params.printed.adapters.share)),
     }
 
