@@ -1,4 +1,4 @@
-"""Levels of 4-bit codes, their errors over the size of blocks, and memory with and without paged optimizer states."""
+"""Levels of 4-bit codes, their errors over the size of blocks, bits of codes and scales, and memory with paged states."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from generators.answer import Cell, Figure, Table, rational
 from generators.figures.lines import Axis, Line, line_figure
+from generators.figures.rows import Marks, Panel, rows_figure
 from generators.figures.style import FONT_PT, LIGHT, SERIES, new_axes, to_svg
 
 CURVE = 1.6
@@ -59,20 +60,44 @@ def blocks_figure(table: Table, block_len: int) -> Figure:
     )
 
 
+def bits_figure(methods: Mapping[str, Sequence[float]]) -> Figure:
+    """Draw a row for each method, the bits of a weight's code and behind them its share of the scales."""
+    figure, axes = new_axes(height_in=1.5)
+    for row, (name, (code, scales)) in enumerate(methods.items()):
+        axes.barh(row, code, height=0.6, color=LIGHT["accent-tint"], edgecolor=LIGHT["accent"], linewidth=0.8)
+        axes.barh(row, scales, left=code, height=0.6, color=LIGHT["warning"], edgecolor=LIGHT["warning"], linewidth=0.8)
+        axes.annotate(f"{name}: code {code:g}", (0, row), xytext=(6, 0), textcoords="offset points", va="center",
+                      color=LIGHT["ink"], fontsize=FONT_PT)  # fmt: skip
+        axes.annotate(f"+ {scales:.4g} for scales", (code + scales, row), xytext=(6, 0), textcoords="offset points",
+                      va="center", color=LIGHT["ink"], fontsize=FONT_PT)  # fmt: skip
+    most = max(map(sum, methods.values()))
+    axes.set(xlim=(0, 1.4 * most), ylim=(len(methods) - 0.5, -0.5), yticks=[], xlabel="bits a weight")
+    axes.spines["left"].set_visible(False)
+    listed = "; ".join(f"{name} {code:g} + {scales:.4g}" for name, (code, scales) in methods.items())
+    return Figure(
+        svg=to_svg(figure),
+        caption="What a weight takes: its code, and its share of the scales. FP16 takes 16 bits.",
+        alt=f"Bars of bits a weight, code and scales: {listed}.",
+    )
+
+
 def paging_figure(table: Table, limit: float) -> Figure:
     """Draw the most memory held in each step with and without paging, and what the accelerator has, in MiB."""
     steps = _floats(table.column("Step"))
     held = {name: _floats(table.column(name)) for name in ("Peak without", "Peak with paging")}
-    lines = [
-        Line(name, list(zip(steps, values, strict=True)), tuple(zip(steps, values, strict=True)))
-        for name, values in {"without paging": held["Peak without"], "with paging": held["Peak with paging"]}.items()
-    ]
-    lines.append(Line("accelerator", [(steps[0], limit), (steps[-1], limit)]))
     over = sum(value > limit for value in held["Peak without"])
-    return line_figure(
-        lines,
-        Axis("training step", whole=True),
-        Axis("most memory held, MiB"),
+    return rows_figure(
+        [f"step {step:g}" for step in steps],
+        [
+            Panel(
+                "most memory held, MiB; line: what the accelerator has",
+                [
+                    Marks("without paging", held["Peak without"], hollow=True),
+                    Marks("with paging", held["Peak with paging"]),
+                ],
+                guide=limit,
+            )
+        ],
         caption="Pages of optimizer states leave while a long sequence needs their room.",
         alt=f"Peak memory of {len(steps)} steps: without paging {over} of them exceed the {limit:g} MiB of the accelerator; "
         f"with paging the most is {max(held['Peak with paging']):.4g} MiB.",

@@ -23,6 +23,7 @@ FLOATS = {16: torch.float16, 32: torch.float32}
 INTEGERS = {8: torch.int8, 16: torch.int16}
 OTHER_BITS = {"c_1": 16, "c_2": 16, "b_1": 32, "b_2": 8}
 OTHER_SHAPE = {"r": 2, "N_layer": 3, "D": 12, "D_ff": 20, "s": 4}
+OTHER_VOCABULARY = 40
 OTHER_ROOM = {"M": 10_000, "M_fixed": 1_234, "A": 70, "P": 9, "p": 256}
 MIB = 2**20
 
@@ -48,6 +49,13 @@ def adapters(rank: int, d_model: int, d_ff: int) -> tuple[int, int]:
     optimizer.step()
     states = sum(value.nbytes for state in optimizer.state.values() for value in state.values())
     return sum(one.numel() for one in both), states
+
+
+def unquantized(vocabulary: int, d_model: int, bits: Fraction) -> Fraction:
+    """Bytes of an embedding and an output head in 16 bits less those at `bits` a weight."""
+    kwargs = {"device": "meta", "dtype": torch.float16}
+    both = torch.nn.Embedding(vocabulary, d_model, **kwargs), torch.nn.Linear(d_model, vocabulary, bias=False, **kwargs)  # type: ignore[arg-type]
+    return sum((one.weight.nbytes - one.weight.numel() * bits / 8 for one in both), start=Fraction(0))
 
 
 def bits_of(params: Nf4Params) -> tuple[int, int, int, int]:
@@ -88,10 +96,15 @@ def check_paging(params: Nf4Params, part: Part) -> Iterator[Check]:
     }  # fmt: skip
     for name, value in found.items():
         yield same(f"4, {part[name].what}", part[name].value, value, ADAMW if name in ("values", "states") else COUNTED)
+    yield same(
+        f"4, {part['unquantized'].what}", part["unquantized"].value,
+        unquantized(training.vocabulary_size, training.d_model, 4 + overheads(*bits_of(params))[1]), WEIGHED,
+    )  # fmt: skip
     yield from _check_formulas(part)
     put_in = {
         **dict(zip(OTHER_BITS, bits_of(params), strict=True)), "N": params.tuned.n_parameters,
-        "r": training.rank, "N_layer": training.n_layers, "D": training.d_model, "D_ff": training.d_ff,
+        "V": training.vocabulary_size, "r": training.rank, "N_layer": training.n_layers,
+        "D": training.d_model, "D_ff": training.d_ff,
         "s": params.conventions.bytes_per_value, "S": run.states, "M": run.limit, "M_fixed": run.fixed, "A": run.token,
         "P": run.pages, "p": run.page,
     }  # fmt: skip
@@ -123,9 +136,10 @@ def _check_formulas(part: Part) -> Iterator[Check]:
         ("values", part["values"].formula, layers * values),
         ("states", part["states"].formula, layers * states),
         ("fixed", part["fixed"].formula, fixed),
+        ("unquantized", part["unquantized"].formula, unquantized(OTHER_VOCABULARY, shape["D"], bits)),
         ("a token", part["per_token"].formula, layers * torch.empty(shape["D"], dtype=FLOATS[8 * element]).nbytes),
     ]
-    yield same_formulas("4, formulas", triples, {**shape, **OTHER_BITS, "N": weights}, ADAMW)
+    yield same_formulas("4, formulas", triples, {**shape, **OTHER_BITS, "N": weights, "V": OTHER_VOCABULARY}, ADAMW)
     room = OTHER_ROOM
     free = room["M"] - room["M_fixed"]
     held = room["P"] * room["p"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sympy
 
 N, b1, b2, c1, c2, s = sympy.symbols("N b_1 b_2 c_1 c_2 s", positive=True)
-N_layer, D, D_ff, r = sympy.symbols("N_layer D D_ff r", positive=True)
+N_layer, D, D_ff, V, r = sympy.symbols("N_layer D D_ff V r", positive=True)
 CODE_BITS = 4
 ADAPTED = 7
 """Matrices with an adapter in a layer."""
@@ -37,6 +37,11 @@ def state_bytes() -> sympy.Expr:
 def fixed_bytes() -> sympy.Expr:
     """What stays on the accelerator: NF4 codes with quantized scales, adapters and their gradients."""
     return sympy.ceiling(N * (CODE_BITS + double_overhead()) / 8) + 2 * s * adapter_values()
+
+
+def unquantized_bytes() -> sympy.Expr:
+    """Bytes more if the embedding and the output head, V×D each, stay in 16 bits instead of NF4 with quantized scales."""
+    return 2 * V * D * (16 - CODE_BITS - double_overhead()) / 8
 
 
 def per_token() -> sympy.Expr:

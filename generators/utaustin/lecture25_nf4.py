@@ -32,6 +32,7 @@ from generators.topics.qlora_memory import (
     D_ff,
     N,
     N_layer,
+    V,
     adapter_values,
     b1,
     b2,
@@ -44,6 +45,7 @@ from generators.topics.qlora_memory import (
     r,
     s,
     state_bytes,
+    unquantized_bytes,
 )
 from generators.topics.quantization import seeded_weights
 
@@ -92,6 +94,7 @@ class Training(Params):
     n_layers: PositiveInt
     d_model: PositiveInt
     d_ff: PositiveInt
+    vocabulary_size: PositiveInt
     rank: PositiveInt
     limit_mib: PositiveInt
     page_kib: PositiveInt
@@ -153,7 +156,8 @@ class Nf4Params(Params):
         return {
             N: self.tuned.n_parameters, b1: self.block_len, b2: self.second_block_len,
             c1: held.scale_bits, c2: held.quantized_scale_bits, s: held.bytes_per_value,
-            N_layer: training.n_layers, D: training.d_model, D_ff: training.d_ff, r: training.rank,
+            N_layer: training.n_layers, D: training.d_model, D_ff: training.d_ff, V: training.vocabulary_size,
+            r: training.rank,
         }  # fmt: skip
 
     @property
@@ -265,6 +269,7 @@ def _paging_formulas(params: Nf4Params) -> dict[str, Step]:
         "values": step("values of all adapters", r"N_{\text{LoRA}}", adapter_values(), shape),
         "states": step("bytes of Adam's states", "S", states, shape, "B"),
         "fixed": step("bytes that stay", r"M_{\text{fixed}}", fixed_bytes(), at, "B"),
+        "unquantized": step("bytes more with embedding and output head in 16 bits", r"\Delta M", unquantized_bytes(), at, "B"),
         "per_token": step("bytes of activations a token", "A", per_token(), {x: at[x] for x in (s, N_layer, D)}, "B"),
         "pages": step("pages of states", "P", sympy.ceiling(S / p), {S: exact(states.subs(at)), p: memory.page}),
         "most_without": step("most tokens without paging", "n", sympy.floor((M - M_fixed - P * p) / A), room),
@@ -280,12 +285,19 @@ def verify(params: Nf4Params, answer: Answer) -> Iterator[Check]:
 
 
 def draw(params: Nf4Params, answer: Answer) -> dict[str, Figure]:
-    """The levels, errors over the size of blocks, and memory over the training steps."""
-    from generators.figures.nf4 import blocks_figure, levels_figure, paging_figure
+    """The levels, errors over the size of blocks, bits of codes and scales, and memory over the training steps."""
+    from generators.figures.nf4 import bits_figure, blocks_figure, levels_figure, paging_figure
 
+    bits = {name: float(rational(answer["3"][name].value)) for name in ("plain", "double")}
     return {
         "levels": levels_figure({name: levels(name) for name in NAMES}, 1 / abs(quantile(probabilities()[0]))),
         "blocks": blocks_figure(answer["2"].tables["blocks"], params.block_len),
+        "bits": bits_figure(
+            {
+                "NF4": [float(CODE_BITS), bits["plain"]],
+                "NF4 + DQ": [float(CODE_BITS), bits["double"]],
+            }
+        ),
         "paging": paging_figure(answer["4"].tables["steps"], float(params.training.limit_mib)),
     }
 
