@@ -76,6 +76,10 @@ EDGES: list[tuple[str, dict[str, Any], list[str]]] = [
     (UT + "lecture25_speculative_decoding", TINY_SPECULATION,
      ["1 call gives 2 tokens", "1 of 1 drafted token,", "1 of 1 is exactly as likely", "have 1 decimal (seed",
       "Beyond its best length"]),
+    (UT + "lecture25_int8",
+     {"product": {"n_tokens": 8, "n_features": 16, "n_outputs": 8, "seed": 1, "outliers": [{"feature": 0, "size": 1}],
+                  "share_of_tokens": 1, "threshold": 100, "largest_sizes": [1, 2]}},
+     ["no feature exceeds the threshold, so that decomposition takes nothing out"]),
     (UT + "lecture25_medusa", {"heads": [{"guesses": ["x"], "accuracies": ["1/2"]}], "n_nodes": 1},
      ["puts 1 more head ($K$) on", "combinations of 1 guess a head make 1 node below", "The best tree of 1 node out of 1 gives"]),
 ]  # fmt: skip

@@ -110,9 +110,9 @@ def _check_methods(params: Int8Params, part: Part) -> Iterator[Check]:
     rows: list[tuple[Cell, ...]] = []
     for way in (None, *WAYS):
         name = "FP16" if way is None else way.name
-        rows.append((name, *_bytes(at, way, held.bytes_per_step, held.bytes_per_zero_point), *errors(sizes, way)))
+        rows.append((name, *errors(sizes, way), *_bytes(at, way, held.bytes_per_step, held.bytes_per_zero_point)))
     yield close_rows("2, steps, bytes and errors", part.tables["methods"], rows, INT8)
-    for name, value in zip(("bytes_x", "bytes_w"), rows[-1][3:5], strict=True):
+    for name, value in zip(("bytes_x", "bytes_w"), rows[-1][5:7], strict=True):
         yield same(f"2, {part[name].what}", part[name].value, value, STORED)
     other = _bytes(tuple(OTHER_SIZES[name] for name in "nhok"), WAYS[-1], OTHER_SIZES["b_Delta"], OTHER_SIZES["b_z"])  # type: ignore[arg-type]
     triples: list[Formula] = [("X", part["bytes_x"].formula, other[2]), ("W", part["bytes_w"].formula, other[3])]

@@ -146,8 +146,8 @@ def _methods(params: Int8Params, errors: list[ProductError]) -> Part:
     for method, error in zip((None, *METHODS), errors, strict=True):
         bytes_x, bytes_w = (exact(formula.subs(sizes(params, wide))) for formula in byte_formulas(method))
         name = "FP16" if method is None else method.name
-        rows.append((name, *_steps_kept(product, method), bytes_x, bytes_w, error.rms, error.relative))
-    header = ("Method", "Steps of X", "Steps of W", "Bytes of X", "Bytes of W", "RMS error", "Relative error")
+        rows.append((name, error.rms, error.relative, *_steps_kept(product, method), bytes_x, bytes_w))
+    header = ("Method", "RMS error", "Relative error", "Steps of X", "Steps of W", "Bytes of X", "Bytes of W")
     x, w = byte_formulas(METHODS[-1])
     steps = {
         "outliers": Step(what="outlier features found", symbol="k", value=wide),
