@@ -306,7 +306,7 @@ def _check_run(one: Training, alphas: tuple[Fraction, ...], part: Part) -> Itera
     for name, hidden in sizes.items():
         line = part[name]
         yield same(f"3, {line.what}", line.value, _values(hidden), f"torch, version {VERSION}, tensors added up")
-        elsewhere = at_sizes(sympy.sympify(line.formula), {"h": hidden + 3})
+        elsewhere = at_sizes(sympy.sympify(line.formula), {f"h_{name[0]}": hidden + 3})
         yield same(f"3, {line.what}, with 3 hidden units more", int(elsewhere), _values(hidden + 3), "torch, tensors added up")
         yield same(f"3, {line.what}, number put in", next(iter(line.at.values())), hidden, "the parameters")
 

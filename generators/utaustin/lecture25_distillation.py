@@ -164,7 +164,7 @@ def _losses(example: Example) -> Part:
     return Part(
         title="The losses",
         steps={"hard": hard, "soft": soft, "entropy": own, "divergence": divergence, "loss": whole},
-        tables={"distributions": Table(header=("Class", "v/ln\u00a02", "z/ln\u00a02", "p", "q", "q at T = 1"), rows=rows)},
+        tables={"distributions": Table(header=("Class", "v/log\u00a02", "z/log\u00a02", "p", "q", "q at T = 1"), rows=rows)},
     )
 
 
@@ -202,10 +202,10 @@ def _at_temperature(example: Example, heat: int) -> tuple[Cell, ...]:
 
 def _run(params: DistillationParams) -> Part:
     found, training = outcome(params.run), params.training
-    h = sympy.Symbol("h", positive=True)
     sizes = {"teacher": training.teacher_hidden, "student": training.student_hidden}
     values: dict[str, Step] = {}
     for name, hidden in sizes.items():
+        h = sympy.Symbol(f"h_{name[0]}", positive=True)
         symbol = rf"N_{{\text{{{name}}}}}"
         formula = sympy.expand(network_values(h))
         values[name] = Step(
