@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from generators.answer import Figure
-from generators.figures.style import DASHES, FONT_PT, LIGHT, MARKERS, SERIES, new_axes, plain, spread, to_svg
+from generators.figures.style import DASHES, FONT_PT, LIGHT, MARKERS, PRINTED_WIDTH_IN, SERIES, new_axes, plain, spread, to_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 LABEL_GAP = 0.065
 """Between the names of neighbouring lines, as a share of the picture's height."""
+PLOT_SHARE = 0.75
+"""About what axes take of a picture's width and height."""
 WRITTEN_OUT = 100_000
 """Numbers of an axis from here on, and below its inverse, stay powers."""
 
@@ -43,19 +47,14 @@ def line_figure(
     lines: list[Line], x: Axis, y: Axis, *, caption: str, alt: str, guide: tuple[float, str] | None = None, height_in: float = 3.4
 ) -> Figure:
     """Draw the lines; `guide` is a place on the x axis and the words beside its upright line."""
-    from matplotlib.patheffects import withStroke
-
     figure, axes = new_axes(height_in=height_in)
-    halo = withStroke(linewidth=2.5, foreground=LIGHT["paper"])
     for number, line in enumerate(lines):
         colour = LIGHT[SERIES[number % 5]]
         axes.plot(*zip(*line.points, strict=True), color=colour, linestyle=DASHES[number % 5], linewidth=1.6)
         if line.marked:
             axes.plot(*zip(*line.marked, strict=True), MARKERS[number % 5], color=colour, markersize=5.5, linestyle="none")
-        for place_x, place_y, note in line.notes:
-            axes.annotate(plain(note), (place_x, place_y), xytext=(4, -3), textcoords="offset points", ha="left",
-                          va="top", color=colour, fontsize=FONT_PT, path_effects=[halo])  # fmt: skip
     _scale(axes, x, y)
+    _write_notes(axes, lines, height_in)
     if guide is not None:
         axes.axvline(guide[0], color=LIGHT["faint"], linewidth=0.8, zorder=0)
         axes.annotate(plain(guide[1]), (guide[0], 1), xycoords=("data", "axes fraction"), xytext=(3, -2),
@@ -90,6 +89,46 @@ def plain_ticks(axis: XAxis | YAxis, base: int) -> None:
     if high < WRITTEN_OUT and low * WRITTEN_OUT > 1:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}".replace(",", "\u2009")))
     axis.set_minor_formatter(NullFormatter())
+
+
+def _write_notes(axes: Axes, lines: list[Line], height_in: float) -> None:
+    """Each note stands at that corner of its place which is farthest from lines and marks."""
+    from matplotlib.patheffects import withStroke
+
+    axes.autoscale_view()
+    to_share = axes.transData + axes.transAxes.inverted()
+
+    def in_points(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+        places = [to_share.transform(point) for point in points]
+        return [(float(x) * PLOT_SHARE * PRINTED_WIDTH_IN * 72, float(y) * PLOT_SHARE * height_in * 72) for x, y in places]
+
+    drawn = [in_points(line.points) for line in lines] + [[mark] for line in lines for mark in in_points(line.marked)]
+    halo = withStroke(linewidth=3, foreground=LIGHT["paper"])
+    for number, line in enumerate(lines):
+        for x, y, note in line.notes:
+            right, up = _free_corner(in_points([(x, y)])[0], len(note), drawn)
+            axes.annotate(plain(note), (x, y), xytext=(4 * right, 3 * up), textcoords="offset points",
+                          ha="left" if right > 0 else "right", va="bottom" if up > 0 else "top",
+                          color=LIGHT[SERIES[number % 5]], fontsize=FONT_PT, path_effects=[halo])  # fmt: skip
+
+
+def _free_corner(place: tuple[float, float], length: int, drawn: list[list[tuple[float, float]]]) -> tuple[int, int]:
+    """Right or left (1, -1) and up or down, whichever leaves a note of `length` letters most room; all in points."""
+    half_width, half_height = 0.3 * FONT_PT * length, 0.6 * FONT_PT
+
+    def room(corner: tuple[int, int]) -> float:
+        x, y = place[0] + corner[0] * (4 + half_width), place[1] + corner[1] * (3 + half_height)
+        return round(min(max(abs(px - x) - half_width, abs(py - y) - half_height) for px, py in dense), 1)
+
+    dense = [point for line in drawn for point in _between(line)]
+    return max(((1, -1), (-1, 1), (-1, -1), (1, 1)), key=room)
+
+
+def _between(line: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """A line's points with many more on the way from each to the next."""
+    steps = [step / 16 for step in range(16)]
+    on_the_way = [(x + t * (u - x), y + t * (v - y)) for (x, y), (u, v) in pairwise(line) for t in steps]
+    return [*on_the_way, line[-1]]
 
 
 def _name_ends(axes: Axes, lines: list[Line]) -> None:
