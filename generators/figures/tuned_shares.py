@@ -13,7 +13,7 @@ WIDTHS = tuple(2**power for power in range(9))
 
 def ranks_figure(table: Table) -> Figure:
     """Draw LoRA's values over those of a square matrix for each rank, in per cent."""
-    points = [(float(rational(rank)), PER_CENT * float(rational(share))) for rank, *_, share in table.rows]  # type: ignore[arg-type]
+    points = [(float(rational(rank)), PER_CENT * float(rational(share))) for rank, *_, share in table.rows]
     ends = " to ".join(f"{share:.3g} % at rank {rank:g}" for rank, share in (points[0], points[-1]))
     return line_figure(
         [Line("LoRA", points, tuple(points)), Line("the matrix", [(points[0][0], PER_CENT), (points[-1][0], PER_CENT)])],
