@@ -26,7 +26,7 @@ META = "torch, meta tensors"
 HELD = "DynamicCache of transformers, tensors of every layer"
 DECODED = "GPT-NeoX of transformers, float64, with use_cache and without"
 TOLERANCE = 1e-12
-OTHER_SIZES = {"N_layer": 3, "D": 12, "n_H": 4, "V": 50}
+OTHER_SIZES = {"N_layer": 3, "D": 12, "n_H": 4, "N_vocab": 50}
 OTHER_LEN, OTHER_PROMPT, OTHER_NEW, OTHER_STEPS = 7, 5, 4, 9
 SCORE, WEIGHTING = 3, 4
 """Places of QKᵀ and of the weighted values among a layer's products."""
@@ -45,12 +45,12 @@ class Model:
 
 def _other(element: int) -> Model:
     """A model of other sizes, at which formulas are compared."""
-    return Model(OTHER_SIZES["N_layer"], OTHER_SIZES["D"], OTHER_SIZES["n_H"], OTHER_SIZES["V"], element)
+    return Model(OTHER_SIZES["N_layer"], OTHER_SIZES["D"], OTHER_SIZES["n_H"], OTHER_SIZES["N_vocab"], element)
 
 
 def _letters(model: Model) -> dict[str, Cell]:
     """A model's sizes by the letters of the formulas."""
-    return {"N_layer": model.n_layers, "D": model.d_model, "n_H": model.n_heads, "V": model.vocabulary}
+    return {"N_layer": model.n_layers, "D": model.d_model, "n_H": model.n_heads, "N_vocab": model.vocabulary}
 
 
 @dataclass(frozen=True)

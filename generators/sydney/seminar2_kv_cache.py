@@ -11,9 +11,11 @@ from pydantic import Field, model_validator
 from generators.answer import Answer, Cell, Check, Figure, Part, Step, Table, Value, exact, rational, step
 from generators.params import Params, PositiveInt, Text
 from generators.question import Question
-from generators.topics.batching import CONTEXT, N_HEAD, N_LAYER, D, Sizes, V, cache_values, weight_values
+from generators.topics.batching import CONTEXT, N_HEAD, N_LAYER, D, cache_values, weight_values
 from generators.topics.kv_cache import (
+    N_VOCAB,
     NEW,
+    ONE,
     POSITIONS,
     PROMPT,
     SCORES,
@@ -105,7 +107,7 @@ class CacheParams(Params):
     def at(self, length: int) -> dict[sympy.Symbol, Value]:
         """The letters of the formulas, for a step over `length` tokens."""
         model = self.model
-        sizes = {N_LAYER: model.n_layers, D: model.d_model, N_HEAD: model.n_heads, V: model.vocabulary_size}
+        sizes = {N_LAYER: model.n_layers, D: model.d_model, N_HEAD: model.n_heads, N_VOCAB: model.vocabulary_size}
         return {**sizes, CONTEXT: length}
 
 
@@ -195,9 +197,8 @@ def _generation(params: CacheParams) -> dict[str, Step]:
 
 def _memory(params: CacheParams) -> Part:
     element, at = params.conventions.bytes_per_element, params.at(params.last_len)
-    one = Sizes(batch=1)
-    cache = element * cache_values(one)
-    equal = weight_values(one) / (cache_values(one) / CONTEXT)
+    cache = element * cache_values(ONE)
+    equal = weight_values(ONE) / (cache_values(ONE) / CONTEXT)
     steps = {
         "token": step("cache of one token", r"M_{\text{token}}", cache / CONTEXT, at, "B"),
         "cache": step("cache at the last step", r"M_{\text{cache}}", cache, at, "B"),
@@ -206,7 +207,7 @@ def _memory(params: CacheParams) -> Part:
     rows = []
     for length in params.seq_lens:
         held = rational(exact(cache.subs(params.at(length))))
-        share = held / rational(exact(element * weight_values(one).subs(params.at(length))))
+        share = held / rational(exact(element * weight_values(ONE).subs(params.at(length))))
         rows.append((length, exact(held / GIB), share))
     header = ("Tokens", "Cache", "Share of the weights")
     return Part(title="Size of the cache", steps=steps, tables={"lengths": Table(header=header, rows=tuple(rows))})

@@ -10,11 +10,15 @@ from dataclasses import dataclass
 
 import sympy
 
-from generators.topics.batching import CONTEXT, N_LAYER, D, Group, Sizes, V, attention_groups, weight_groups
+from generators.topics.batching import CONTEXT, N_LAYER, D, Group, Sizes, attention_groups, weight_groups
 from generators.topics.roofline import Product
 
 PROMPT, NEW, POSITIONS, SCORES = sympy.symbols("L T P S", positive=True)
 """Tokens of the prompt, tokens generated after it, positions that pass through the layers, and scores a head."""
+N_VOCAB = sympy.Symbol("N_vocab", positive=True)
+"""Tokens of the vocabulary; V stands for the values here."""
+ONE = Sizes(batch=1, vocabulary=N_VOCAB)
+"""The step of a single sequence."""
 
 Matrix = Sequence[Sequence[int]]
 
@@ -61,15 +65,14 @@ def without_cache(queries: Matrix, keys: Matrix, values: Matrix) -> tuple[list[l
 
 def cached_groups() -> list[Group]:
     """Products of a step with the cache: one token meets all weights, and its query all n keys and values."""
-    one = Sizes(batch=1)
-    return [*weight_groups(one), *attention_groups(one)]
+    return [*weight_groups(ONE), *attention_groups(ONE)]
 
 
 def uncached_groups() -> list[Group]:
     """Products of a step without it: all n tokens pass through the layers, and the last one through the output head."""
     *layers, _ = weight_groups(Sizes(batch=CONTEXT))
-    head = weight_groups(Sizes(batch=1))[-1]
-    heads = attention_groups(Sizes(batch=1))[0].count
+    head = weight_groups(ONE)[-1]
+    heads = attention_groups(ONE)[0].count
     width = D / (heads / Sizes().n_layers)
     return [*layers, head, Group(heads, Product(CONTEXT, width, CONTEXT)), Group(heads, Product(CONTEXT, CONTEXT, width))]
 
@@ -98,4 +101,4 @@ def scores(*, cached: bool) -> sympy.Expr:
 
 def generation_flops(flops_per_multiply_add: int) -> sympy.Expr:
     """FLOPs of P positions through the layers, of S scores a head with their values, and of T passes of the output head."""
-    return flops_per_multiply_add * (12 * D**2 * N_LAYER * POSITIONS + 2 * D * N_LAYER * SCORES + D * V * NEW)
+    return flops_per_multiply_add * (12 * D**2 * N_LAYER * POSITIONS + 2 * D * N_LAYER * SCORES + D * N_VOCAB * NEW)
