@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 METHODS = {"lora": "LoRA", "adapters": "Adapters", "prefix": "Prefix tuning", "prompt": "Prompt tuning"}
 MERGED = "LoRA, merged into the weights"
+MODULES, UNTUNED = "torch modules on OPT", "transformers, OPT on meta tensors"
 OTHER_HEADS = 3
 DTYPES = {2: torch.float16, 4: torch.float32}
 SHAPES = {
@@ -164,22 +165,27 @@ def verify_tuning(params: TuningParams, answer: Answer) -> Iterator[Check]:
 Runs = dict[str, Found]
 
 
+def _route(method: str, by: str) -> str:
+    """How a method was put into the model: adapters without peft, which has none of these."""
+    return MODULES if method == "adapters" else by
+
+
 def _check_values(part: Part, large: Runs, small: Runs, by: str) -> Iterator[Check]:
     whole = large["none"].model_values
-    yield same("1, values of the layers' matrices", part["model"].value, whole, "transformers, OPT on meta tensors")
+    yield same("1, values of the layers' matrices", part["model"].value, whole, UNTUNED)
     triples: list[Formula] = [("model", part["model"].formula, small["none"].model_values)]
     rows: list[tuple[Cell, ...]] = []
     groups: list[tuple[Cell, ...]] = []
     for (name, title), row in zip(METHODS.items(), part.tables["values"].rows, strict=True):
         values = large[name].values
-        yield same(f"1, trainable values of {title}", part[name].value, values, by)
+        yield same(f"1, trainable values of {title}", part[name].value, values, _route(name, by))
         rows.append((title, row[1], values, Fraction(values, whole)))
         triples += [(name, part[name].formula, small[name].values), (name, row[1], small[name].values)]
         where = "the whole model" if name == "prompt" else "each layer"
         groups += [(title, Math(latex), Math(shape), count, where) for latex, shape, count in SHAPES[name]]
     yield same_rows("1, values", part.tables["values"], rows, by)
     yield same_formulas("1, formulas", triples, OTHER_SIZES.letters, by)
-    yield same_rows("1, trained tensors", part.tables["groups"], groups, "the methods' papers")
+    yield same_rows("1, trained tensors", part.tables["groups"], groups, "list of shapes from the methods' papers")
 
 
 def _check_flops(part: Part, large: Runs, small: Runs, scale: Fraction, by: str) -> Iterator[Check]:
@@ -187,11 +193,12 @@ def _check_flops(part: Part, large: Runs, small: Runs, scale: Fraction, by: str)
     base = large["none"]
     rows: list[tuple[Cell, ...]] = []
     for kind, field in (("pass", "pass_flops"), ("token", "token_flops")):
-        yield same(f"2, {part[kind].what}", part[kind].value, scale * getattr(base, field), by)
+        yield same(f"2, {part[kind].what}", part[kind].value, scale * getattr(base, field), UNTUNED)
         triples.append((kind, part[kind].formula, scale * getattr(small["none"], field)))
         for name in METHODS:
             line = part[f"{name}_{kind}"]
-            yield same(f"2, {line.what}", line.value, scale * (getattr(large[name], field) - getattr(base, field)), by)
+            more = scale * (getattr(large[name], field) - getattr(base, field))
+            yield same(f"2, {line.what}", line.value, more, _route(name, by))
             triples.append(
                 (f"{name}, {kind}", line.formula, scale * (getattr(small[name], field) - getattr(small["none"], field)))
             )
@@ -240,7 +247,7 @@ def _check_equal(params: TuningParams, part: Part, large: Runs, small: Runs, sca
         triples += [(f"{name}, FLOPs", row[1], there[0]), (f"{name}, bytes", row[3], there[1])]
         if name in part.steps:
             size = params.rank * _unit(large, "lora", sizes) / _unit(large, name, sizes)
-            yield same(f"4, {part[name].what}", part[name].value, size, by)
+            yield same(f"4, {part[name].what}", part[name].value, size, f"{MODULES}; {by}" if name == "adapters" else by)
             other = OTHER_SIZES.rank * _unit(small, "lora", OTHER_SIZES) / _unit(small, name, OTHER_SIZES)
             triples.append((name, part[name].formula, other))
     yield same_rows("4, costs of one trained value", part.tables["costs"], rows, by)
