@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Annotated, Literal, Self
 
 import sympy
@@ -272,7 +273,8 @@ def verify(params: LowRankPageParams, answer: Answer) -> Iterator[Check]:
 
 
 def draw(params: LowRankPageParams, answer: Answer) -> dict[str, Figure]:
-    """The rows of every matrix with the plane of two of them, and LoRA's share over the rank."""
+    """The rows of every matrix with the plane of two of them, LoRA's share over the rank, and the first step's loss over σ."""
+    from generators.figures.first_step import first_step_figure
     from generators.figures.spans import share_figure, spans_figure
 
     rows = answer["3"].tables["ranks"].rows
@@ -280,6 +282,12 @@ def draw(params: LowRankPageParams, answer: Answer) -> dict[str, Figure]:
     return {
         "spans": spans_figure([in_frame(matrix, tuple(params.vector)) for matrix in params.squares]),
         "share": share_figure(shares, params.rank, float(rational(answer["3"]["equal"].value)), params.embedding_dim),
+        "first_step": first_step_figure(
+            answer["4"].tables["sigmas"],
+            partial(params.problem.first_loss, exact_matrix(params.example.draw)),
+            params.example.sigma,
+            rational(answer["4"]["shrinking"].value),
+        ),
     }
 
 

@@ -90,6 +90,10 @@ class Problem:
         a = tuple(tuple(sigma * value for value in row) for row in draw)
         return self.state(a, tuple((Fraction(0),) * len(a) for _ in self.weight))
 
+    def first_loss(self, draw: Matrix, sigma: Fraction) -> Fraction:
+        """The loss after the first step."""
+        return self.stepped(self.start(draw, sigma)).loss
+
 
 def _outer(column: Row, row: Row, factor: Fraction) -> Matrix:
     return tuple(tuple(factor * a * b for b in row) for a in column)

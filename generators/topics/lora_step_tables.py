@@ -23,10 +23,9 @@ def sigmas_table(problem: Problem, draw: Matrix, sigmas: Sequence[Fraction]) -> 
     """The first step with the same draw at several standard deviations."""
     rows = []
     for sigma in sorted(set(sigmas)):
-        start = problem.start(draw, sigma)
-        shrinking = problem.shrinking(start)
+        shrinking = problem.shrinking(problem.start(draw, sigma))
         ratio = problem.scale**2 * sigma**2 * len(draw)
-        rows.append(tuple(map(exact, (sigma, ratio, shrinking, 1 - shrinking, problem.stepped(start).loss))))
+        rows.append(tuple(map(exact, (sigma, ratio, shrinking, 1 - shrinking, problem.first_loss(draw, sigma)))))
     return Table(header=("σ", "Mean ratio ρ", "c", "1 − c", "Loss after one step"), rows=tuple(rows))
 
 
