@@ -245,14 +245,39 @@ def verify(params: MergingParams, answer: Answer) -> Iterator[Check]:
 
 
 def draw(params: MergingParams, answer: Answer) -> dict[str, Figure]:
-    """The similarity matrix with each row's maximum, and the errors by method."""
+    """The similarity matrix with each row's maximum, the errors by method, and keys of two components before and after."""
     from generators.figures.kv_merging import errors_figure, similarity_figure
 
     part = answer["4"]
-    return {
+    figures = {
         "similarity": similarity_figure(answer["2"].tables["matrix"]),
         "errors": errors_figure(part.tables["queries"], part.tables["overall"]),
     }
+    if len(params.merging.keys[0]) == 2:
+        figures["keys"] = _keys_figure(params.merging, answer["3"].tables["keys"])
+    return figures
+
+
+def _keys_figure(merging: Merging, table: Table) -> Figure:
+    from generators.figures.merged_keys import keys_figure
+
+    keys = {number: (float(key[0]), float(key[1])) for number, key in enumerate(merging.keys, 1)}
+    after = {
+        rule: {number: (_float(x), _float(y)) for number, x, y in zip(merging.conserved, *_components(table, rule), strict=True)}
+        for rule in RULES
+    }
+    before, evicted = ({number: keys[number] for number in group} for group in (merging.conserved, merging.evicted))
+    return keys_figure(before, after, evicted)
+
+
+def _components(table: Table, rule: str) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
+    return table.column(f"{rule} k1"), table.column(f"{rule} k2")
+
+
+def _float(cell: Cell) -> float:
+    if cell is None or isinstance(cell, str) or not hasattr(cell, "__float__"):
+        raise TypeError(f"not a number: {cell!r}")
+    return float(cell)
 
 
 QUESTION = Question(
