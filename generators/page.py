@@ -48,7 +48,10 @@ def site_page(question: Listed, pdf: str) -> str:
     unit = question.unit
     checks = unit["checks"]
     routes = _routes(checks)
-    facts = [escaped(f"{question.course}, {question.document}"), *_place(unit), escaped(f"Source: {question.source}")]
+    where = f"{question.course}, {question.document}"
+    facts = [escaped(where), *_place(unit)]
+    if not _words(question.source) <= _words(where):
+        facts.append(escaped(f"Source: {question.source}"))
     facts.append(f"[PDF]({pdf}){{.pdf-link}}")
     passed = f"[{len(checks)} checks passed](#checks): {escaped(routes)}"
     return "\n".join(
@@ -90,6 +93,11 @@ def _place(unit: Mapping[str, Any]) -> list[str]:
     """Number and points of a homework question; a lecture's section has neither."""
     number = unit["page"].removeprefix("question")
     return [f"Question {number}", f"{unit['points']} points"] if number.isdigit() else []
+
+
+def _words(text: str) -> set[str]:
+    """The words of a text, however they are written."""
+    return set(re.findall(r"\w+", text.casefold()))
 
 
 def _routes(checks: Sequence[Mapping[str, Any]]) -> str:
