@@ -263,7 +263,7 @@ def _keys_figure(merging: Merging, table: Table) -> Figure:
 
     keys = {number: (float(key[0]), float(key[1])) for number, key in enumerate(merging.keys, 1)}
     after = {
-        rule: {number: (_float(x), _float(y)) for number, x, y in zip(merging.conserved, *_components(table, rule), strict=True)}
+        str(rule): {number: (_float(x), _float(y)) for number, x, y in zip(merging.conserved, *_components(table, rule), strict=True)}
         for rule in RULES
     }
     before, evicted = ({number: keys[number] for number in group} for group in (merging.conserved, merging.evicted))
