@@ -262,16 +262,12 @@ def _keys_figure(merging: Merging, table: Table) -> Figure:
     from generators.figures.merged_keys import keys_figure
 
     keys = {number: (float(key[0]), float(key[1])) for number, key in enumerate(merging.keys, 1)}
-    after = {
-        str(rule): {number: (_float(x), _float(y)) for number, x, y in zip(merging.conserved, *_components(table, rule), strict=True)}
-        for rule in RULES
-    }
+    after = {}
+    for rule in map(str, RULES):
+        found = zip(merging.conserved, table.column(f"{rule} k1"), table.column(f"{rule} k2"), strict=True)
+        after[rule] = {number: (_float(x), _float(y)) for number, x, y in found}
     before, evicted = ({number: keys[number] for number in group} for group in (merging.conserved, merging.evicted))
     return keys_figure(before, after, evicted)
-
-
-def _components(table: Table, rule: str) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
-    return table.column(f"{rule} k1"), table.column(f"{rule} k2")
 
 
 def _float(cell: Cell) -> float:
