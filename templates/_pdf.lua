@@ -73,9 +73,21 @@ local function Para(para)
     return pandoc.RawBlock('typst',
       '#figure(image("' .. image.src .. '", alt: ' .. alt .. '), caption: [' .. literal(image.title) .. '])')
   end
-  if pandoc.utils.stringify(para):match(':$') then
-    return sticky(para)
+end
+
+local function is_formula(block)
+  return block and block.t == 'Para' and #block.content == 1 and block.content[1].mathtype == 'DisplayMath'
+end
+
+-- What leads to a formula, or ends with a colon, stays with what follows.
+local function Blocks(blocks)
+  local kept = pandoc.List()
+  for place, block in ipairs(blocks) do
+    local leads = block.t == 'Para' and not is_formula(block)
+      and (is_formula(blocks[place + 1]) or pandoc.utils.stringify(block):match(':$'))
+    kept:extend(leads and sticky(block) or { block })
   end
+  return kept
 end
 
 -- A short table stays on one page.
@@ -95,5 +107,10 @@ local function Div(div)
   end
 end
 
--- Text comes last, as what stands before reads it.
-return { { Pandoc = write_formulas }, { Math = Math, Para = Para, Table = Table, Div = Div }, { Str = Str } }
+-- Formulas are recognized before they are written, and text comes last, as what stands before reads it.
+return {
+  { Pandoc = write_formulas },
+  { Div = Div, Blocks = Blocks },
+  { Math = Math, Para = Para, Table = Table },
+  { Str = Str },
+}
