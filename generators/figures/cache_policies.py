@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 HEAD_IN, EDGE_IN, GAP_IN, LEGEND_IN, LABEL_IN = 0.26, 0.26, 0.2, 0.34, 0.185
+PANEL_IN, ROW_IN = 2.1, 0.14
+"""Width of a panel, unless rows would become too low for their numbers."""
 KINDS = {
     "kept": ("accent-tint", "accent", "", "attended"),
     "own": ("accent", "accent", "", "the query's own token"),
@@ -25,7 +27,7 @@ Corner = tuple[float, float]
 def masks_figure(policies: Mapping[str, Sequence[Sequence[int]]]) -> Figure:
     """Draw a panel a policy, a row a query: squares of tokens it attends to, and of those it has evicted."""
     n = len(next(iter(policies.values())))
-    cell = (PRINTED_WIDTH_IN / 2 - EDGE_IN - GAP_IN) / n
+    cell = min(max(PANEL_IN / n, ROW_IN), (PRINTED_WIDTH_IN / 2 - EDGE_IN - GAP_IN) / n)
     stride = -(-LABEL_IN // cell)
     pitch = HEAD_IN + EDGE_IN + n * cell + GAP_IN
     height = -(-len(policies) // 2) * pitch + LEGEND_IN
