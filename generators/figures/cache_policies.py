@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 HEAD_IN, EDGE_IN, GAP_IN, LEGEND_IN, LABEL_IN = 0.26, 0.26, 0.2, 0.34, 0.185
-PANEL_IN, ROW_IN = 2.1, 0.14
+PANEL_IN, ROW_IN = 1.85, 0.13
 """Width of a panel, unless rows would become too low for their numbers."""
 KINDS = {
     "kept": ("accent-tint", "accent", "", "attended"),
