@@ -44,9 +44,16 @@ def _name(axes: Any, ends: list[tuple[str, tuple[float, float], str]]) -> None:
     for (name, end, colour), height in zip(ends, heights, strict=True):
         axes.annotate(plain(name), (end[0], math.exp(height)), xytext=(8, 0), textcoords="offset points", va="center",
                       color=colour, fontsize=FONT_PT, annotation_clip=False)  # fmt: skip
-    shown = [step * 10**power for power in range(-2, 7) for step in (1, 2, 5) if low <= math.log(step * 10**power) <= high]
+    shown = _ticks(low, high, (1, 2, 5))
+    if len(shown) < 3:
+        shown = _ticks(low, high, tuple(range(1, 10)))
     axes.set_yticks(shown, [f"{tick:g}" for tick in shown])
     axes.minorticks_off()
+
+
+def _ticks(low: float, high: float, steps: tuple[int, ...]) -> list[float]:
+    """Steps of every decade whose logarithms lie between `low` and `high`."""
+    return [step * 10.0**power for power in range(-2, 7) for step in steps if low <= math.log(step * 10.0**power) <= high]
 
 
 def gain_figure(gains: Table, launch: str, *, caption: str, alt: str) -> Figure:

@@ -93,6 +93,8 @@ def to_svg(figure: Drawing) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     settings = {"svg.hashsalt": "answers", "svg.fonttype": "path", "font.family": FONT, "mathtext.fontset": "dejavusans"}
+    for axes in figure.axes:
+        axes.minorticks_off()  # on a logarithmic axis they are most of what there is to draw, and are not labelled
     for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
         patch.set_visible(False)
     buffer = io.StringIO()
