@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from itertools import product
@@ -13,6 +14,7 @@ from torch import nn
 
 from generators.answer import Answer, Cell, Check, Part, rational
 from generators.oracles.compare import close, close_rows, same, same_formulas, same_letters, same_rows
+from generators.oracles.rank_seeds import adalora_ranks, increlora_ranks
 from generators.oracles.rank_training import (
     Case,
     Ranks,
@@ -82,6 +84,7 @@ def verify_ranks(params: RankAllocationParams, answer: Answer) -> Iterator[Check
     yield from _check_adalora(case, answer["3"])
     yield from _check_increlora(params, case, answer["4"])
     yield from _check_methods(case, nested, answer["5"])
+    yield from _check_seeds(case, params.training.n_seeds, answer["5"])
 
 
 def _check_best(params: RankAllocationParams, case: Case, part: Part) -> Iterator[Check]:
@@ -164,6 +167,23 @@ def _check_methods(case: Case, nested: Sequence[float], part: Part) -> Iterator[
     yield same(
         "5, methods below the least error of their ranks", ", ".join(below) or "none", "none", "Eckart and Young's theorem"
     )
+
+
+def _check_seeds(case: Case, n_seeds: int, part: Part) -> Iterator[Check]:
+    cases = tuple(replace(case, seed=case.seed + i) for i in range(n_seeds))
+    runs = {"AdaLoRA": adalora_ranks(cases), "IncreLoRA": increlora_ranks(cases)}
+    by = f"{AUTOGRAD}, all seeds at once"
+    rows: list[tuple[Cell, ...]] = [
+        (one.seed, *(", ".join(map(str, ranks[i])) for ranks in runs.values())) for i, one in enumerate(cases)
+    ]
+    yield same_rows("5, ranks by seed", part.tables["seeds"], rows, by)
+    least = best_allocation(case.spectra, case.budget)[1]
+    found = [(name, n_seeds, sum(_left_out(case, one) == least for one in ranks)) for name, ranks in runs.items()]
+    yield same_rows("5, seeds that find the best ranks", part.tables["found"], found, f"{by}; {LISTED}")
+
+
+def _left_out(case: Case, ranks: Ranks) -> Fraction:
+    return sum((s * s for values, rank in zip(case.spectra, ranks, strict=True) for s in values[rank:]), Fraction(0)) / 2
 
 
 def _number(cell: Cell) -> float:

@@ -112,15 +112,22 @@ class Triplets(nn.Module):
         return self.lora_B["default"], self.lora_E["default"], self.lora_A["default"]
 
 
-def _started(case: Case, count: int) -> list[Triplets]:
+def pools(case: Case, count: int) -> torch.Tensor:
+    """First P and transposed Q of all modules, (2, modules, n, count)."""
     drawn = _stream(case, 1).standard_normal((2, case.modules, case.width, count)) / case.width**0.5
-    tensors = torch.from_numpy(drawn)
+    return torch.from_numpy(drawn)
+
+
+def _started(case: Case, count: int) -> list[Triplets]:
+    tensors = pools(case, count)
     return [Triplets(tensors[0, k].clone(), tensors[1, k].T.clone()) for k in range(case.modules)]
 
 
-def _loss(penalty: float, p: torch.Tensor, q: torch.Tensor, update: torch.Tensor, view: torch.Tensor) -> torch.Tensor:
-    """For one module or for several of one shape: P (…, n, c), Q (…, c, n)."""
-    eye = torch.eye(p.shape[-1], dtype=torch.float64)
+def loss_of(
+    penalty: float, p: torch.Tensor, q: torch.Tensor, update: torch.Tensor, view: torch.Tensor, held: torch.Tensor | float = 1.0
+) -> torch.Tensor:
+    """For one module or for several of one shape: P (…, n, c), Q (…, c, n); `held` (…, 1, c) marks the triplets that exist."""
+    eye = torch.eye(p.shape[-1], dtype=torch.float64) * held
     uneven = (p.mT @ p - eye).square().sum() + (q @ q.mT - eye).square().sum()
     return (update - view).square().sum() / 2 + penalty * uneven
 
@@ -165,7 +172,7 @@ def adalora(case: Case) -> Trained:
     for step, view in enumerate(views(case), 1):
         model.zero_grad()
         p, e, q = (torch.stack(tensors) for tensors in zip(*parts, strict=True))
-        _loss(case.penalty, p, q, p @ (e * q), view).backward()
+        loss_of(case.penalty, p, q, p @ (e * q), view).backward()
         with torch.no_grad():
             for weights in model.parameters():
                 if weights.grad is not None:
@@ -256,7 +263,7 @@ def increlora(case: Case) -> Trained:
 def _descended(case: Case, modules: Sequence[Growing], view: torch.Tensor, rate: float) -> list[float]:
     """One step of gradient descent; returns each module's mean of |update·gradient| before it."""
     updates = torch.stack([one.update() for one in modules])
-    uneven = [_loss(case.penalty, one.p, one.q, view[0], view[0]) for one in modules]
+    uneven = [loss_of(case.penalty, one.p, one.q, view[0], view[0]) for one in modules]
     loss = (updates - view).square().sum() / 2 + torch.stack(uneven).sum()
     leaves = [tensor for one in modules for tensor in one.leaves]
     *gradients, by_update = torch.autograd.grad(loss, [*leaves, updates])

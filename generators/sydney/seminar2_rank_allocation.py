@@ -15,6 +15,7 @@ from generators.question import Question
 from generators.topics import rank_methods as methods
 from generators.topics.rank_methods import Growth, Run, Schedule
 from generators.topics.rank_problem import Problem, best_ranks, least_error, seeded_problem
+from generators.topics.rank_seeds_tables import final_ranks, seeds_tables
 
 MAX_CHOICES = 15
 Beta = Annotated[Exact, Field(gt=0, lt=1)]
@@ -35,13 +36,14 @@ class Module(Params):
 
 
 class Training(Params):
-    """Plain gradient descent on noisy targets."""
+    """Plain gradient descent on noisy targets; ranks are chosen with `n_seeds` seeds from `seed` on."""
 
     n_steps: Annotated[int, Field(ge=10, le=1000)]
     learning_rate: PositiveExact
     noise: Annotated[Exact, Field(ge=0, le=1)]
     sigma: Annotated[Exact, Field(gt=0, le=1)]
     seed: Annotated[int, Field(ge=0)]
+    n_seeds: Annotated[int, Field(ge=1, le=10)]
 
 
 class DyLora(Params):
@@ -155,11 +157,10 @@ class RankAllocationParams(Params):
         """The targets' singular values."""
         return [module.singular_values for module in self.modules]
 
-    @property
-    def problem(self) -> Problem:
+    def problem(self, seed: int) -> Problem:
         """The seeded targets and noise."""
         one = self.training
-        return seeded_problem(self.spectra, self.width, one.n_steps, float(one.noise), float(one.learning_rate), one.seed)
+        return seeded_problem(self.spectra, self.width, one.n_steps, float(one.noise), float(one.learning_rate), seed)
 
     @property
     def schedule(self) -> Schedule:
@@ -171,10 +172,17 @@ class RankAllocationParams(Params):
 
 def solve(params: RankAllocationParams) -> Answer:
     """Find the best ranks, run every method, and put their ranks and errors side by side."""
-    problem = params.problem
+    first = params.training.seed
+    problem = params.problem(first)
     adalora, increlora = triplet_runs(params, problem)
     best, dylora = _best(params), _dylora(params, problem)
-    compared = _compared(params, problem, dylora, {"AdaLoRA": adalora, "IncreLoRA": increlora})
+    others = (params.problem(seed) for seed in range(first + 1, first + params.training.n_seeds))
+    by_seed = [(adalora, increlora), *(triplet_runs(params, other) for other in others)]
+    tables = {
+        "methods": _methods(params, problem, dylora, by_seed[0]),
+        **seeds_tables(params.spectra, params.budget, first, by_seed),
+    }
+    compared = Part(title="Side by side", tables=tables)
     return Answer({"1": best, "2": dylora, "3": _adalora(params, adalora), "4": _increlora(params, increlora), "5": compared})
 
 
@@ -246,7 +254,7 @@ def _increlora(params: RankAllocationParams, run: Run) -> Part:
     return Part(title="IncreLoRA", tables=tables)
 
 
-def _compared(params: RankAllocationParams, problem: Problem, dylora: Part, runs: dict[str, Run]) -> Part:
+def _methods(params: RankAllocationParams, problem: Problem, dylora: Part, runs: tuple[Run, Run]) -> Table:
     rank, spectra = params.uniform_rank, params.spectra
     equal, best = (rank,) * len(spectra), tuple(best_ranks(spectra, params.budget))
     lora = methods.fitted_lora(problem, rank, float(params.training.sigma)).update(rank)
@@ -256,12 +264,11 @@ def _compared(params: RankAllocationParams, problem: Problem, dylora: Part, runs
         ("LoRA, equal ranks", equal, problem.error(lora)),
         ("DyLoRA, cut to equal ranks", equal, nested),
     ]
-    for name, run in runs.items():
-        ranks = run.events[-1].ranks if run.events else (1,) * len(spectra)
-        found.append((name, ranks, problem.error(run.update)))
+    for name, run in zip(("AdaLoRA", "IncreLoRA"), runs, strict=True):
+        found.append((name, final_ranks(run, len(spectra)), problem.error(run.update)))
     rows = tuple((name, *ranks, sum(ranks), error, exact(least_error(spectra, ranks))) for name, ranks, error in found)
     header = ("Method", *params.names, "Total", "Error", "Least with these ranks")
-    return Part(title="Side by side", tables={"methods": Table(header=header, rows=rows)})
+    return Table(header=header, rows=rows)
 
 
 def verify(params: RankAllocationParams, answer: Answer) -> Iterator[Check]:

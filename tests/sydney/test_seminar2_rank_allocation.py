@@ -91,6 +91,19 @@ def test_no_noise_no_growth_and_two_at_a_time() -> None:
     assert [sum(map(rational, row[2:])) for row in rows] == [7, 8]
 
 
+def test_ranks_of_several_seeds() -> None:
+    """The first seed ends as its run does; ranks add up to the budget, and one seed alone is no more than that run."""
+    tables = worked_out(ID)[2]["5"].tables
+    assert tables["seeds"].column("Seed") == (1, 2, 3, 4, 5)
+    shown = [", ".join(map(str, row[1:5])) for row in tables["methods"].rows[3:]]
+    assert list(tables["seeds"].rows[0][1:]) == shown
+    assert all(sum(map(int, str(cell).split(", "))) == 8 for row in tables["seeds"].rows for cell in row[1:])
+    best = [sum(cell == "4, 1, 2, 1" for cell in tables["seeds"].column(name)) for name in ("AdaLoRA", "IncreLoRA")]
+    assert list(tables["found"].column("Best ranks found")) == best
+    alone = solved(entry(**part_of("training", n_seeds=1)))["5"].tables
+    assert alone["seeds"].rows == tables["seeds"].rows[:1]
+
+
 def test_other_modules() -> None:
     changes: dict[str, Any] = {"modules": modules([1, 1], [0.5, 0.2, 0.1]), "budget": 2, "width": 5}
     answer = solved(entry(**changes, **part_of("training", seed=3), **part_of("dylora", largest_rank=3)))
