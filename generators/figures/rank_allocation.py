@@ -21,7 +21,7 @@ def ranks_figure(names: Sequence[str], starts: Mapping[str, int], tables: Mappin
     from matplotlib.figure import Figure as Drawing
     from matplotlib.ticker import MaxNLocator
 
-    figure = Drawing(figsize=(PRINTED_WIDTH_IN, 2.1 * len(tables)), layout="constrained")
+    figure = Drawing(figsize=(PRINTED_WIDTH_IN, 1.6 * len(tables)), layout="constrained")
     rows = figure.subplots(len(tables), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (method, table) in zip(rows, tables.items(), strict=True):
         bare(axes)
