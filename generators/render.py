@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from generators import typeset, typeset_matrices
 from generators.answer import Answer, Cell, Figure, Math, Step, Table, Value, is_number, rational
-from generators.catalog import TEMPLATES, QuestionId
+from generators.catalog import TEMPLATES, QuestionId, modules
 from generators.errors import RenderError
 from generators.figures.style import subscripted
 from generators.page import escaped, pipe_table
@@ -97,9 +97,9 @@ def _context(
         return image(f"{question_id.page}-{name}.svg", figures[name])
 
     def see(target: str, text: str) -> Markup:
-        if medium == "pdf":
-            return Markup(escaped(text))
         course, _, slug = target.partition("/")
+        if medium == "pdf" or slug not in modules(course):
+            return Markup(escaped(text))
         return Markup(f"[{escaped(text)}](../../{QuestionId(course, slug).path}.md)")
 
     return {
