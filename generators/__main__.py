@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from generators.catalog import entries, find
+from generators.catalog import entries, find, shown
 from generators.errors import ProjectError
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def run() -> None:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_status)
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
+        place = f"{shown(Path(str(error.filename)))}: " if error.filename else ""
         click.echo(f"error: {place}cannot be read or written ({error.strerror or type(error).__name__})", err=True)
         sys.exit(2)
 

@@ -203,8 +203,12 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it is either the old one or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise RenderError(f"{shown(path)}: cannot be written ({error.strerror or type(error).__name__})") from error
 
 
 def put_in_place(new: Path, old: Path) -> None:
