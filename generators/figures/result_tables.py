@@ -55,6 +55,20 @@ def bitfit_figure(table: Table, percents: Sequence[float]) -> Figure:
     )
 
 
+def scores_figure(names: Sequence[str], tasks: Sequence[str], scores: Sequence[Sequence[float]], title: str) -> Figure:
+    """Draw every printed score, a row a model and a mark for each task."""
+    marks = [Marks(task, [row[place] for row in scores]) for place, task in enumerate(tasks)]
+    ends = "; ".join(
+        f"{task} from {min(column):g} to {max(column):g}" for task, column in zip(tasks, zip(*scores, strict=True), strict=True)
+    )
+    return rows_figure(
+        names,
+        [Panel("score", marks)],
+        caption=f"{title}: the printed scores, a mark for each task.",
+        alt=f"{title}, printed scores of {len(names)} rows: {ends}.",
+    )
+
+
 def ratios_figure(table: Table) -> Figure:
     """Draw each 8-bit method's perplexity over that in 32 bits, a mark for each model."""
     names = [str(name) for name in table.column("Method")]

@@ -272,17 +272,34 @@ def verify(params: TablesParams, answer: Answer) -> Iterator[Check]:
 
 
 def draw(params: TablesParams, answer: Answer) -> dict[str, Figure]:
-    """A chart for each table."""
+    """Charts of each table: its scores, and its averages printed and found."""
     from generators.figures.result_tables import averages_figure, bitfit_figure, ratios_figure
 
     arena = params.long_range_arena
     speedups = [None if row.speedup is None else float(row.speedup) for row in arena.rows]
     sheared = params.sheared_llama
-    return {
+    return _scores(params) | {
         "arena": averages_figure(answer["1"].tables["averages"], arena.decimals, "Long-range arena", speedups),
         "sheared": averages_figure(answer["2"].tables["averages"], sheared.decimals, "Sheared LLaMA"),
         "bitfit": bitfit_figure(answer["3"].tables["averages"], [float(row.percent) for row in params.bitfit.rows]),
         "perplexities": ratios_figure(answer["4"].tables["ratios"]),
+    }
+
+
+def _scores(params: TablesParams) -> dict[str, Figure]:
+    from generators.figures.result_tables import scores_figure
+
+    arena, sheared, bitfit = params.long_range_arena, params.sheared_llama, params.bitfit
+    shown = {
+        "arena": ("Long-range arena", arena.tasks, [(row.model, row.scores) for row in arena.rows]),
+        "sheared": ("Sheared LLaMA", sheared.shown, [(row.model, row.shown) for row in sheared.rows]),
+        "bitfit": ("BitFit", bitfit.tasks, [(f"({row.set}) {row.method}", row.scores) for row in bitfit.rows]),
+    }
+    return {
+        f"{name}_scores": scores_figure(
+            [row for row, _ in rows], tasks, [[float(x) for x in scores] for _, scores in rows], title
+        )
+        for name, (title, tasks, rows) in shown.items()
     }
 
 
