@@ -32,7 +32,7 @@ REPLAYED = "replay: the same numbers"
 RECURSION = "recursion: over the draft, token by token"
 OTHER_DRAFT = 5
 OTHER_SIZES = {"alpha": Fraction(2, 7), "gamma": Fraction(OTHER_DRAFT), "c": Fraction(1, 9)}
-UNLIKELY = SURELY_WRONG = 1e-6
+UNLIKELY, SURELY_WRONG = 1e-3, 1e-6
 VISIBLE = 200
 """The least n(2b)², below which n runs may not show a total variation distance of b; it bounds χ² beyond its mean from below."""
 

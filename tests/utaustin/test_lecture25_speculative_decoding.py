@@ -110,7 +110,7 @@ def distributions(size: int) -> st.SearchStrategy[list[str]]:
     return weights.map(lambda one: [str(F(weight, sum(one))) for weight in one])
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10, deadline=None, derandomize=True)  # one in a thousand random cases is unlikely at 0.001
 @given(st.data(), st.integers(2, 3), st.integers(1, 3))
 def test_any_two_models(data: st.DataObject, size: int, n_drafted: int) -> None:
     """Whatever the models: every check passes, and all sequences stay as likely as under the target."""
