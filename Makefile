@@ -50,7 +50,7 @@ check: lint types test verify site workflow ## lint, types, tests, verification,
 	$(BIN)/check-jsonschema --schemafile docs/answers.schema.json site/answers.json
 
 measure: $(READY) ## renew the recordings on this machine, on its GPU where it has one
-	$(BIN)/python -m generators.measure_all
+	$(BIN)/python -m generators.measuring.measure_all
 
 bench: $(READY) ## measure cold builds and builds with nothing changed
 	$(BIN)/python -m benchmarks --keep

@@ -12,14 +12,14 @@ export PYTHONUNBUFFERED=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=true
 mkdir -p "$out" build
 
 say() { echo "$(date +%T) == $*"; }
-train() { $python -m generators.training "$@" --device "$device" ${TRAIN_OPTIONS:-}; }
-measure() { $python -m generators.measure_all --device "$device" "$@"; }
+train() { $python -m generators.measuring.training "$@" --device "$device" ${TRAIN_OPTIONS:-}; }
+measure() { $python -m generators.measuring.measure_all --device "$device" "$@"; }
 
 pair() {
     rm -rf build/trained build/small
     train pair --out build/trained --max-seconds 150 45 || say "training failed"
     $python -m zipfile -c "$out/models.zip" build/trained/* || say "no models"
-    timeout 160 $python -m generators.measure_all --device "$device" --small --out build/small \
+    timeout 160 $python -m generators.measuring.measure_all --device "$device" --small --out build/small \
         --models build/trained/code-small build/trained/code-draft || say "some small runs failed"
     $python -m zipfile -c "$out/small.zip" build/small
 }

@@ -43,7 +43,7 @@ def copy_project(folder: Path) -> None:
 
 def keep_questions(folder: Path, prefixes: Sequence[str]) -> None:
     """Leave only the questions whose ids start with one of the prefixes."""
-    for params in folder.glob("generators/*/params.yml"):
+    for params in folder.glob("generators/courses/*/params.yml"):
         entries = yaml.safe_load(params.read_text(encoding="utf-8"))
         kept = {slug: entry for slug, entry in entries.items() if f"{params.parent.name}/{slug}".startswith(tuple(prefixes))}
         for slug in entries.keys() - kept.keys():

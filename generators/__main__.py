@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from generators.catalog import entries, find, shown
 from generators.errors import ProjectError
+from generators.pipeline.catalog import entries, find, shown
 
 if TYPE_CHECKING:
-    from generators.build import Entries
+    from generators.pipeline.build import Entries
 
 
 def tell(line: str) -> None:
@@ -46,8 +46,8 @@ def list_questions() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the question's object of answers.json.")
 def show(id: str, as_json: bool) -> None:
     """Print one answer with its checks."""
-    from generators.build import units
-    from generators.show import as_text, to_json
+    from generators.pipeline.build import units
+    from generators.pipeline.show import as_text, to_json
 
     (unit,) = units(chosen(id), tell).values()
     click.echo(to_json(unit) if as_json else as_text(unit))
@@ -57,7 +57,7 @@ def show(id: str, as_json: bool) -> None:
 @click.argument("id", required=False)
 def verify(id: str | None) -> None:
     """Run every check again; end with status 1 at the first that fails."""
-    from generators.build import verify_all
+    from generators.pipeline.build import verify_all
 
     count = verify_all(chosen(id), tell)
     click.echo(f"{count} checks passed")
@@ -66,12 +66,12 @@ def verify(id: str | None) -> None:
 @main.command()
 def site() -> None:
     """Compute, verify, and build PDFs and site/."""
-    from generators import stamp
+    from generators.pipeline import stamp
 
     if stamp.is_current("site"):
         tell("site/ is up to date")
         return
-    from generators.site import build_site
+    from generators.pipeline.site.builder import build_site
 
     build_site(entries(), tell)
 
@@ -80,13 +80,13 @@ def site() -> None:
 @click.argument("id", required=False)
 def pdf(id: str | None) -> None:
     """Compute, verify, and write build/pdf/."""
-    from generators import stamp
+    from generators.pipeline import stamp
 
     if id is None and stamp.is_current("pdf"):
         tell("build/pdf/ is up to date")
         return
-    from generators.pdf import build_pdfs
-    from generators.submission import plan
+    from generators.pipeline.pdf.builder import build_pdfs
+    from generators.pipeline.pdf.submission import plan
 
     inputs = stamp.inputs_digest()
     known, wanted = entries(), chosen(id)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PrivateAttr
 
 from generators.glyphs import first_unshown
-from generators.measure import Recording
+from generators.recording import Recording
 
 
 class Params(BaseModel):

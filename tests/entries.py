@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 from generators.answer import Answer
-from generators.catalog import entries, find, load_params, load_question
+from generators.pipeline.catalog import entries, find, load_params, load_question
 
 
 def entry_of(prefix: str, **changes: Any) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Project:
 
     def parameters(self, slug: str, course: str = "comp4901y", **changes: Any) -> None:
         """Rewrite an entry of a course's params.yml with some fields changed."""
-        path = self.path(f"generators/{course}/params.yml")
+        path = self.path(f"generators/courses/{course}/params.yml")
         table = yaml.safe_load(path.read_text(encoding="utf-8"))
         table[slug] |= changes
         path.write_text(yaml.safe_dump(table, allow_unicode=True, sort_keys=False), encoding="utf-8")

@@ -15,7 +15,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Locator, Page, Request, Response, sync_playwright
 
-from generators.catalog import QuestionId
+from generators.pipeline.catalog import QuestionId
 from tests.conftest import IDS
 from tests.project import HOSTILE, Project
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from generators.build import put_in_place, restore, write_whole
-from generators.catalog import ROOT, find
-from generators.reads import files_read, imported_packages
+from generators.pipeline.build import put_in_place, restore, write_whole
+from generators.pipeline.catalog import ROOT, find
+from generators.pipeline.reads import files_read, imported_packages
 from tests.conftest import IDS
 from tests.project import Project, digests, environment
 
@@ -51,7 +51,7 @@ def test_nothing_changed(project: Project) -> None:
 def test_a_changed_parameter(project: Project) -> None:
     """Only its question is computed again, and only its PDF and page change, besides what lists all answers."""
     units, kept = digests(project.folder, "build/units"), project.kept()
-    project.replace("generators/comp4901y/params.yml", "  seq_len: 4096 ", "  seq_len: 2048 ")
+    project.replace("generators/courses/comp4901y/params.yml", "  seq_len: 4096 ", "  seq_len: 2048 ")
     assert computed(project, "site") == [HW3]
     assert changed(units, digests(project.folder, "build/units")) == {f"build/units/{HW3}.json"}
     again = changed(kept, project.kept())
@@ -66,7 +66,7 @@ def test_a_changed_parameter(project: Project) -> None:
 def test_a_comment_in_the_parameters(project: Project) -> None:
     """What parameters mean is compared, not how they are written."""
     units, kept = digests(project.folder, "build/units"), project.kept()
-    project.replace("generators/comp4901y/params.yml", "  rank: 16         # R", "  rank: 0x10   # R, again")
+    project.replace("generators/courses/comp4901y/params.yml", "  rank: 16         # R", "  rank: 0x10   # R, again")
     assert computed(project, "site") == []
     assert changed(units, digests(project.folder, "build/units")) == set()
     assert changed(kept, project.kept()) == set()
@@ -97,15 +97,15 @@ def read(question_id: str) -> set[str]:
 def test_what_a_question_reads() -> None:
     """Its module, topic, oracle, figures, template with the layout it extends, and the versions of packages."""
     assert {
-        f"generators/{HW3}.py",
+        f"generators/courses/{HW3}.py",
         "generators/topics/roofline.py",
         "generators/oracles/layer_products.py",
         "generators/oracles/products.py",
         "generators/figures/roofline.py",
         "generators/figures/style.py",
         "generators/answer.py",
-        "generators/typeset.py",
-        "generators/render.py",
+        "generators/pipeline/typeset.py",
+        "generators/pipeline/render.py",
         f"templates/{HW3}.md.j2",
         "templates/_question.md.j2",
         "requirements.lock",
@@ -115,7 +115,8 @@ def test_what_a_question_reads() -> None:
 def test_what_a_question_does_not_read() -> None:
     """Neither another question's files nor what only writes pages."""
     paths = read(HW3)
-    assert not {"generators/topics/peft.py", "generators/figures/tree.py", "generators/site.py", "generators/pdf.py"} & paths
+    others = {"generators/topics/peft.py", "generators/figures/tree.py", "generators/pipeline/site/builder.py"}
+    assert not others & paths
     assert not {path for path in paths if "hw4" in path}
 
 
@@ -185,7 +186,7 @@ def _killed(project: Project, after_s: float) -> bool:
 def test_a_killed_build_leaves_the_earlier_site_whole(project: Project) -> None:
     """Killed at several moments, site and PDFs are the earlier or the new ones, never a mixture; the next build mends."""
     before = digests(project.folder, "site"), digests(project.folder, "build/pdf")
-    project.replace("generators/comp4901y/params.yml", "    context_len: 1024", "    context_len: 1025")
+    project.replace("generators/courses/comp4901y/params.yml", "    context_len: 1024", "    context_len: 1025")
     kills, seen = 0, []
     for after_s in (0.2, 0.5, 1.2, 2.4):
         kills += _killed(project, after_s)

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from generators.catalog import modules
+from generators.pipeline.catalog import modules
 from tests.conftest import IDS
 from tests.project import Project
 
 HW3 = "hw3_q1_arithmetic_intensity"
 FINE = "hw4_q1_finetuning_memory"
 TREE = "hw4_q2_tree_attention"
-PARAMS = "generators/comp4901y/params.yml"
-TREES = f"generators/comp4901y/{TREE}.py"
+PARAMS = "generators/courses/comp4901y/params.yml"
+TREES = f"generators/courses/comp4901y/{TREE}.py"
 
 
 @pytest.fixture(scope="module")
@@ -172,8 +172,8 @@ def _writes(content: str | bytes) -> Callable[[Project], object]:
     ("breaks", "message"),
     [
         (_without_key, f"{FINE}: rank: is required, but missing"),
-        (_without_entry, f"{TREE}: the entry is missing, generators/comp4901y/{TREE}.py needs it"),
-        (_with_entry, "hw5_q1_none: no module generators/comp4901y/hw5_q1_none.py answers this entry"),
+        (_without_entry, f"{TREE}: the entry is missing, generators/courses/comp4901y/{TREE}.py needs it"),
+        (_with_entry, "hw5_q1_none: no module generators/courses/comp4901y/hw5_q1_none.py answers this entry"),
         (_writes("a: [1\n"), "line 2, column 1: not valid YAML: did not find expected ',' or ']'"),
         (_writes("# nothing\n"), "the file is empty, it must map entries to fields"),
         (_writes("- 1\n"), "must map entries to fields (got a list)"),
@@ -181,7 +181,7 @@ def _writes(content: str | bytes) -> Callable[[Project], object]:
         (_writes("a:\n  b: 1\n  b: 2\n"), "line 3, column 3: not valid YAML: key 'b' stands twice"),
         (_writes("a: &x [*x]\nb: *y\n"), "line 2, column 4: not valid YAML: found undefined alias"),
         (_writes("? [1, 2]\n: 3\n"), "line 1, column 3: not valid YAML: a key must be plain text"),
-        (_writes("5: {}\n"), "5: no module generators/comp4901y/5.py answers this entry"),
+        (_writes("5: {}\n"), "5: no module generators/courses/comp4901y/5.py answers this entry"),
         (_writes("a: !!python/object/apply:os.system [true]\n"), "line 1, column 4: not valid YAML: could not determine"),
         (_writes("a: {}\n---\nb: {}\n"), "line 2, column 1: not valid YAML: but found another document"),
         (_writes("a: \x07\n"), "not valid YAML: "),
@@ -237,8 +237,8 @@ def test_a_failing_check(project: Project, command: str) -> None:
 
 def test_a_missing_course_file(project: Project) -> None:
     """Its path is named."""
-    project.path("generators/comp4901y/course.yml").unlink()
-    assert refused(project, "site") == "generators/comp4901y/course.yml: cannot be read (FileNotFoundError)"
+    project.path("generators/courses/comp4901y/course.yml").unlink()
+    assert refused(project, "site") == "generators/courses/comp4901y/course.yml: cannot be read (FileNotFoundError)"
 
 
 def test_wrong_usage(built: Project) -> None:

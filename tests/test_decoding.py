@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from generators.decoding import assisted, models
-from generators.decoding.models import Loaded, load
-from generators.decoding.sampling import never_end
-from generators.decoding.speculative import Speculative, Standard
+from generators.measuring.decoding import assisted, models
+from generators.measuring.decoding.models import Loaded, load
+from generators.measuring.decoding.sampling import never_end
+from generators.measuring.decoding.speculative import Speculative, Standard
 from tests.tiny_models import Pair
 
 NEW = 24

@@ -9,9 +9,9 @@ import pytest
 import sympy
 
 from generators.answer import Answer, Math, Place, Value, published_numbers, published_texts, with_value
-from generators.catalog import ROOT, TEMPLATES, QuestionId, entries, load_params, load_question
 from generators.errors import ParameterError
-from generators.render import Medium, body
+from generators.pipeline.catalog import ROOT, TEMPLATES, QuestionId, entries, load_params, load_question
+from generators.pipeline.render import Medium, body
 from tests.conftest import IDS, worked_out
 
 MEDIA: tuple[Medium, ...] = ("site", "pdf")
@@ -112,7 +112,7 @@ def test_changing_any_text_in_a_table_fails_a_check(prefix: str) -> None:
 def test_a_question_stands_in_four_places(prefix: str) -> None:
     """Module, template, parameters and test carry one slug."""
     question_id = worked_out(prefix)[0]
-    assert (ROOT / "generators" / f"{question_id}.py").is_file()
+    assert (ROOT / "generators" / "courses" / f"{question_id}.py").is_file()
     assert (TEMPLATES / question_id.template).is_file()
     assert (ROOT / "tests" / question_id.course / f"test_{question_id.slug}.py").is_file()
 
@@ -179,7 +179,7 @@ def test_every_key_is_known_and_typed(prefix: str) -> None:
         with pytest.raises(ParameterError) as refusal:
             load_params(question_id, question, one)
         message = str(refusal.value)
-        assert message.startswith(f"generators/{question_id.course}/params.yml: {question_id.slug}: ")
+        assert message.startswith(f"generators/courses/{question_id.course}/params.yml: {question_id.slug}: ")
         assert "(got " in message
         assert "\n" not in message
 

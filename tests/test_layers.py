@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from generators.catalog import GENERATORS, courses, modules
+from generators.pipeline.catalog import COURSES, GENERATORS, courses, modules
 from tests.project import Project
 
 SLOW = {"torch", "transformers", "peft"}
@@ -33,7 +33,7 @@ def sources(*folders: str) -> list[Path]:
 
 
 def questions() -> list[Path]:
-    return [GENERATORS / course / f"{slug}.py" for course in courses() for slug in modules(course)]
+    return [COURSES / course / f"{slug}.py" for course in courses() for slug in modules(course)]
 
 
 def imported(path: Path, *, at_runtime: bool = False) -> set[str]:
@@ -87,7 +87,7 @@ def test_oracles_import_no_topic_and_no_question(path: Path) -> None:
     names = imported(path, at_runtime=True)
     assert not below(imported(path), "generators.topics")
     for course in courses():
-        assert not below(names, f"generators.{course}")
+        assert not below(names, f"generators.courses.{course}")
 
 
 def answering() -> list[Path]:

@@ -13,14 +13,14 @@ import pytest
 import torch
 
 from generators.errors import RecordingError
-from generators.measure import Output, Recording, Series, as_json, load, save, schema
-from generators.timing import device_seconds, wall_seconds
+from generators.measuring.timing import device_seconds, wall_seconds
+from generators.recording import Output, Recording, Series, as_json, load, save, schema
 
 SERIES = Series(quantity="seconds", unit="s", at={"output_len": 20, "do_sample": True}, samples=(0.5, 0.25, 4.0, 1.0))
 RECORDING = Recording(
     what="hw3_q3_output_len",
     parameters={"prompt": "for name in", "output_lens": [20]},
-    command="python -m generators.measure_all --device cpu --only hw3_q3_output_len",
+    command="python -m generators.measuring.measure_all --device cpu --only hw3_q3_output_len",
     device="a processor, 2 threads",
     device_kind="cpu",
     driver=None,
@@ -152,9 +152,9 @@ def test_measuring_and_training_import_nothing_that_a_bare_machine_lacks() -> No
 import sys
 for name in ("pydantic", "click", "typst", "mkdocs", "matplotlib", "jinja2.ext", "peft", "hypothesis"):
     sys.modules[name] = None
-import generators.measure_all, generators.training.__main__
-import generators.comp4901y.hw3_generate, generators.comp4901y.hw4_speculative
-from generators.measurements.plan import NAMES, measure_of, parameters_of
+import generators.measuring.measure_all, generators.measuring.training.__main__
+import generators.measuring.hw3_generate, generators.measuring.hw4_speculative
+from generators.measuring.measurements.plan import NAMES, measure_of, parameters_of
 for what in NAMES:
     measure_of(what), parameters_of(what, "cuda"), parameters_of(what, "cpu", small=True)
 import generators.oracles.finetuning

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from generators.errors import MeasureError
-from generators.measure import Output, Recording, Series, load
-from generators.measure_all import main
-from generators.measurements import tree_batch
-from generators.measurements.collect import recorded
-from generators.measurements.plan import NAMES, RECORDINGS, measure_of, parameters_of, path_of
-from generators.measurements.products import shapes
+from generators.measuring.measure_all import main
+from generators.measuring.measurements import tree_batch
+from generators.measuring.measurements.collect import recorded
+from generators.measuring.measurements.plan import NAMES, RECORDINGS, measure_of, parameters_of, path_of
+from generators.measuring.measurements.products import shapes
+from generators.recording import Output, Recording, Series, load
 from tests.tiny_models import Pair
 
 CPU = torch.device("cpu")
@@ -31,7 +31,7 @@ def test_every_recording_is_made_and_none_is_left_in_part(made: dict[str, Record
     assert sorted(made) == sorted(NAMES)
     for what, recording in made.items():
         assert recording.what == what
-        assert recording.command == f"python -m generators.measure_all --device cpu --only {what}"
+        assert recording.command == f"python -m generators.measuring.measure_all --device cpu --only {what}"
 
 
 def test_the_products_timed_are_the_sheets() -> None:

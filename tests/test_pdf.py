@@ -12,12 +12,12 @@ import pytest
 from pypdf import PdfReader
 from pypdf.generic import DictionaryObject
 
-from generators import printing
-from generators.catalog import QuestionId
 from generators.errors import CheckFailed, RenderError
-from generators.page import agreement_page, escaped
-from generators.printed_check import check_printed
-from generators.submission import Document
+from generators.pipeline.catalog import QuestionId
+from generators.pipeline.pdf import printing
+from generators.pipeline.pdf.printed_check import check_printed
+from generators.pipeline.pdf.submission import Document
+from generators.pipeline.site.page import agreement_page, escaped
 from tests.conftest import IDS
 from tests.page_text import without_escapes
 from tests.project import Project

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from generators.catalog import entries, find
-from generators.unit import compose
-from generators.wording import counted, noun
+from generators.pipeline.catalog import entries, find
+from generators.pipeline.unit import compose
+from generators.pipeline.wording import counted, noun
 
 ONE_OF_MANY = re.compile(
     r"(?<![\d.,])(?<![+-] )\b1\$? (?:(?:input|drafted|more|Medusa) )?"

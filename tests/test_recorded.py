@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from generators.errors import RecordingError
-from generators.measure import Recording, Series, save
-from generators.recorded import shown_recordings
+from generators.pipeline.recorded import shown_recordings
+from generators.recording import Recording, Series, save
 
 ONE = Recording(
     what="one", parameters={}, command="make", device="GPU A", device_kind="cuda", driver=None, versions={},

@@ -19,15 +19,15 @@ from markdown import markdown
 from markupsafe import Markup
 from pypdf import PdfReader
 
-from generators import render
 from generators.answer import Answer, Figure, Math, Step, Table
-from generators.catalog import entries, load_question
 from generators.errors import RenderError
 from generators.figures.graph import label, laid_out, new_graph
 from generators.figures.style import DARK, LIGHT, dark, new_axes, plain, spread, subscripted, to_svg
-from generators.page import escaped
 from generators.params import Params
-from generators.unit import compose
+from generators.pipeline import render
+from generators.pipeline.catalog import entries, load_question
+from generators.pipeline.site.page import escaped
+from generators.pipeline.unit import compose
 from tests.conftest import worked_out
 from tests.page_text import Page
 from tests.project import HOSTILE, Project
@@ -35,7 +35,7 @@ from tests.project import HOSTILE, Project
 TREES = "answers/comp4901y/hw4/question2"
 INTENSITIES = "answers/comp4901y/hw3/question1"
 SHOWN = [unicodedata.normalize("NFC", " ".join(text.split())) for text in HOSTILE]
-EXTENSIONS = ["attr_list", "md_in_html", "tables", "toc", "pymdownx.arithmatex", "generators.site_markdown"]
+EXTENSIONS = ["attr_list", "md_in_html", "tables", "toc", "pymdownx.arithmatex", "generators.pipeline.site.markdown"]
 
 
 @cache
@@ -226,7 +226,7 @@ def test_a_picture_that_warns_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(import_module(question_id.module), "QUESTION", replace(question, draw=crowded))
     with pytest.raises(RenderError) as refusal:
         compose(question_id, entries()[question_id])
-    where = f"generators/{question_id}.py: draw: a figure failed: UserWarning: constrained_layout not applied"
+    where = f"generators/courses/{question_id}.py: draw: a figure failed: UserWarning: constrained_layout not applied"
     assert str(refusal.value).startswith(where)
 
 

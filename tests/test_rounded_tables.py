@@ -5,7 +5,7 @@ from fractions import Fraction
 import sympy
 
 from generators.answer import Table
-from generators.render import table
+from generators.pipeline.render import table
 
 
 def shown(cell: Fraction | sympy.Expr, unit: str = "") -> str:

@@ -16,10 +16,10 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from generators.catalog import ROOT, QuestionId
-from generators.course import load_course
 from generators.figures.style import DARK, LIGHT
-from generators.site_markdown import mathml
+from generators.pipeline.catalog import ROOT, QuestionId
+from generators.pipeline.course import load_course
+from generators.pipeline.site.markdown import mathml
 from tests.conftest import IDS
 from tests.page_text import Page, without_escapes
 from tests.project import Project
@@ -255,7 +255,7 @@ def test_answers_json_holds_exact_numbers(built: Project) -> None:
 
 def test_answers_json_holds_the_parameters_in_force(built: Project) -> None:
     """As params.yml has them; decimals are exact."""
-    entry = yaml.safe_load(built.path("generators/comp4901y/params.yml").read_text(encoding="utf-8"))
+    entry = yaml.safe_load(built.path("generators/courses/comp4901y/params.yml").read_text(encoding="utf-8"))
     for question in answers(built)["questions"]:
         if question["id"].startswith("comp4901y/hw4_q"):
             own = entry[question["id"].partition("/")[2]]

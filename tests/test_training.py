@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from generators.errors import MeasureError
-from generators.training import corpus
-from generators.training.__main__ import main
-from generators.training.architectures import RECIPES, make
-from generators.training.card import as_markdown, card, save
-from generators.training.tokenizer import encode, train
-from generators.training.train import held_out_loss
-from generators.training.train import train as train_model
+from generators.measuring.training import corpus
+from generators.measuring.training.__main__ import main
+from generators.measuring.training.architectures import RECIPES, make
+from generators.measuring.training.card import as_markdown, card, save
+from generators.measuring.training.tokenizer import encode, train
+from generators.measuring.training.train import held_out_loss
+from generators.measuring.training.train import train as train_model
 from tests.tiny_models import TEXTS
 
 CPU = torch.device("cpu")
@@ -118,7 +118,7 @@ def test_training_lowers_the_loss_and_the_card_says_how(tokenizer: Any, tmp_path
 
 
 def test_a_saved_model_is_loaded_with_its_card_and_its_weights_in_half_precision(tokenizer: Any, tmp_path: Path) -> None:
-    from generators.decoding.models import load
+    from generators.measuring.decoding.models import load
 
     recipe = RECIPES["code-draft"]
     model = make(recipe).eval()

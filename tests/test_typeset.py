@@ -9,8 +9,8 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generators import typeset
 from generators.answer import Step, Value, step
+from generators.pipeline import typeset
 
 x, n_H, N_layer = sympy.symbols("x n_H N_layer", positive=True)
 

@@ -9,9 +9,9 @@ import sympy
 from sympy import HadamardProduct, MatAdd, MatMul, MatrixSymbol, OneMatrix, Transpose
 
 from generators.answer import Step
-from generators.latex import latex
 from generators.matrices import Diagonal, TimeSum, entry, gradient, vector
-from generators.typeset_matrices import shape, space, statement, tensor
+from generators.pipeline.latex import latex
+from generators.pipeline.typeset_matrices import shape, space, statement, tensor
 
 d = sympy.Symbol("d", integer=True, positive=True)
 i, j = sympy.symbols("i j", integer=True)

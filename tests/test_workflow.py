@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import yaml
 
-from generators.catalog import ROOT
+from generators.pipeline.catalog import ROOT
 
 WORKFLOW = ".github/workflows/publish.yml"
 CONTENT = yaml.safe_load((ROOT / WORKFLOW).read_text(encoding="utf-8"))

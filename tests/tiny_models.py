@@ -21,7 +21,7 @@ def make_pair(folder: Path) -> Pair:
     import torch
     from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
-    from generators.training.tokenizer import train
+    from generators.measuring.training.tokenizer import train
 
     tokenizer = train(TEXTS, 300, CONTEXT_LEN)
     torch.manual_seed(3)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from generators.answer import Figure, Table, rational
 from generators.figures.lines import Axis, Line, line_figure
-from generators.wording import counted
+from generators.pipeline.wording import counted
 
 Point = tuple[int, float, float]
 """Batch, latency of a token in ms, and throughput in tokens/s."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from generators.answer import Figure, Table
 from generators.figures.style import FONT_PT, LIGHT, new_axes, plain, subscripted, to_svg
-from generators.wording import counted
+from generators.pipeline.wording import counted
 
 CELL_IN = 0.28
 

@@ -6,7 +6,7 @@ from generators.answer import Figure, Table, rational
 from generators.figures.graph import label, laid_out, new_graph
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.style import FONT_PT, LIGHT
-from generators.wording import counted
+from generators.pipeline.wording import counted
 
 Points = list[tuple[float, float]]
 

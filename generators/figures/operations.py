@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from generators.answer import Figure, Table, rational
 from generators.figures.curves import Curve, log_log_figure
-from generators.wording import counted
+from generators.pipeline.wording import counted
 
 
 def operations_figure(runs: Table, width: int, length: int) -> Figure:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from generators.answer import Figure, Table, rational
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.style import FONT_PT, LIGHT, new_axes, plain, to_svg
-from generators.wording import counted
+from generators.pipeline.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

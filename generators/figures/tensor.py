@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from generators.answer import Figure
 from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, SERIES, new_axes, subscript, to_svg
-from generators.wording import counted
+from generators.pipeline.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

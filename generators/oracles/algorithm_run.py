@@ -16,7 +16,7 @@ from generators.answer import Cell, Check, Part, Table, rational
 from generators.oracles.compare import Formula, at_sizes, inside_order, same, same_formulas, same_rows, text
 
 if TYPE_CHECKING:
-    from generators.ift6135.a2_q2_decoding import DecodingParams
+    from generators.courses.ift6135.a2_q2_decoding import DecodingParams
 
 Key: TypeAlias = tuple[float, int, int]
 """A score, and its hypothesis and word, both negative, so that of equal scores the first is larger."""

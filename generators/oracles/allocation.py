@@ -10,7 +10,7 @@ from generators.oracles.compare import same, same_machine, same_rows
 from generators.oracles.finetuning import TITLES
 
 if TYPE_CHECKING:
-    from generators.measure import Recording
+    from generators.recording import Recording
 
 BLOCK_BYTES = 512
 """What torch's CUDA allocator rounds every tensor up to."""

@@ -16,7 +16,7 @@ from generators.oracles.compare import Formula, same, same_formulas, same_letter
 from generators.oracles.products import Count, ProductRecorder
 
 if TYPE_CHECKING:
-    from generators.utaustin.lecture25_batching import BatchingParams
+    from generators.courses.utaustin.lecture25_batching import BatchingParams
 
 BY = "torch, meta tensors"
 TIMED = "torch, every product timed"

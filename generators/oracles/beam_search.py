@@ -28,10 +28,10 @@ from generators.oracles.token_tree import (
     width_row,
 )
 from generators.oracles.tree_model import LogWeights, check_logs, check_track, generated
-from generators.wording import counted
+from generators.pipeline.wording import counted
 
 if TYPE_CHECKING:
-    from generators.comp4901y.hw3_q2_beam_search import BeamParams
+    from generators.courses.comp4901y.hw3_q2_beam_search import BeamParams
 
 ENUMERATED = "enumeration, all sequences"
 COUNTED = "enumeration, ranks by counting better candidates"

@@ -17,7 +17,7 @@ from generators.oracles.rnn_network import CHAINS, Case, Network, by, network, n
 from generators.oracles.rnn_symbols import quantity
 
 if TYPE_CHECKING:
-    from generators.ift6135.a2_q3_bidirectional_rnn import RnnParams
+    from generators.courses.ift6135.a2_q3_bidirectional_rnn import RnnParams
 
 CASES = (Case(3, 4, 4, 4), Case(1, 3, 3, 3), Case(1, 2, 4, 3), Case(5, 2, 4, 3), Case(2, 1, 1, 1))
 """Square and other sizes, and sequences of length 1."""

@@ -19,7 +19,7 @@ from generators.oracles.compare import Formula, close_rows, same, same_formulas,
 from generators.oracles.layer_products import DTYPES
 
 if TYPE_CHECKING:
-    from generators.sydney.seminar2_cache_policies import PolicyParams
+    from generators.courses.sydney.seminar2_cache_policies import PolicyParams
 
 PAIRS = "brute force: a rule for each pair of positions"
 VERSION = torch.__version__.split("+")[0]

@@ -13,7 +13,7 @@ import sympy
 from generators.answer import Cell, Check, Math, Step, Table
 
 if TYPE_CHECKING:
-    from generators.measure import Recording
+    from generators.recording import Recording
 
 Formula: TypeAlias = tuple[str, Cell, int | Fraction]
 """What a formula gives, the published formula, and the count found at the other sizes."""

@@ -32,10 +32,10 @@ from generators.oracles.token_tree import (
     width_row,
 )
 from generators.oracles.tree_model import LogWeights, check_logs, check_track, generated
-from generators.wording import counted
+from generators.pipeline.wording import counted
 
 if TYPE_CHECKING:
-    from generators.ift6135.a2_q2_decoding import DecodingParams
+    from generators.courses.ift6135.a2_q2_decoding import DecodingParams
 
 LISTED = "enumeration, all sequences written out"
 MULTIPLIED = "loops, one factor a position"

@@ -18,7 +18,7 @@ from generators.answer import Answer, Cell, Check, Part, Step, is_number
 from generators.oracles.compare import at_sizes, same, text
 
 if TYPE_CHECKING:
-    from generators.utaustin.lecture25_distillation import DistillationParams, Example, Training
+    from generators.courses.utaustin.lecture25_distillation import DistillationParams, Example, Training
 
 VERSION = torch.__version__.split("+")[0]
 LOSSES = f"torch, version {VERSION}, cross_entropy and KLDivLoss"

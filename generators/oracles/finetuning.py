@@ -16,7 +16,7 @@ from generators.oracles.compare import Formula, same, same_formulas, same_letter
 from generators.oracles.products import ProductRecorder
 
 if TYPE_CHECKING:
-    from generators.comp4901y.hw4_q1_finetuning_memory import FinetuningParams
+    from generators.courses.comp4901y.hw4_q1_finetuning_memory import FinetuningParams
 
 METHODS = {"1.1": "freezing", "1.2": "adapters", "1.3": "lora", "1.4": "vera"}
 OTHER_SIZES = {"N_layer": 3, "N_top": 2, "D": 12, "R": 5, "B": 2, "L": 7}

@@ -27,7 +27,7 @@ from generators.oracles.attention_tiles import (
 from generators.oracles.compare import Formula, close_numbers, same, same_formulas, same_letters, same_rows
 
 if TYPE_CHECKING:
-    from generators.utaustin.lecture25_flash_attention import FlashParams
+    from generators.courses.utaustin.lecture25_flash_attention import FlashParams
 
 VERSION = torch.__version__.split("+")[0]
 AT_ONCE = f"torch, version {VERSION}, softmax over all scores at once"

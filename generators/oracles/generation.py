@@ -17,8 +17,8 @@ from generators.oracles.compare import close, close_rows, same, same_rows
 from generators.oracles.next_token import check_next_token
 
 if TYPE_CHECKING:
-    from generators.comp4901y.hw3_q3_generation import GenerationParams
-    from generators.measure import Recording, Series
+    from generators.courses.comp4901y.hw3_q3_generation import GenerationParams
+    from generators.recording import Recording, Series
 
 NUMPY = "numpy, from the raw samples"
 POLYFIT = "numpy, polyfit"
@@ -183,7 +183,7 @@ def _check_outputs(recording: Recording, argument: str, part: Part, outputs: Any
     yield same(
         f"{argument}: options of the launch",
         " ".join([*words[:3], str(sorted(given))]),
-        " ".join(["python -m generators.comp4901y.hw3_generate", str(sorted(needed.items()))]),
+        " ".join(["python -m generators.measuring.hw3_generate", str(sorted(needed.items()))]),
         "shlex, the words read back",
     )
 

@@ -16,7 +16,7 @@ from generators.oracles.compare import Formula, close_rows, same, same_formulas,
 from generators.oracles.int8_tensors import WAYS, Sizes, Way, errors, faked, sample, sizes_of
 
 if TYPE_CHECKING:
-    from generators.utaustin.lecture25_int8 import Int8Params
+    from generators.courses.utaustin.lecture25_int8 import Int8Params
 
 INT8 = "torch._int_mm, int8 tensors"
 FAKE = "torch.fake_quantize, float32"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 if TYPE_CHECKING:
-    from generators.utaustin.lecture25_int8 import Product
+    from generators.courses.utaustin.lecture25_int8 import Product
 
 
 class Way(NamedTuple):

@@ -18,7 +18,7 @@ from generators.oracles.layer_products import DTYPES, Layer
 from generators.oracles.products import ProductRecorder
 
 if TYPE_CHECKING:
-    from generators.sydney.seminar2_kv_cache import CacheParams, Example
+    from generators.courses.sydney.seminar2_kv_cache import CacheParams, Example
 
 VERSION = torch.__version__.split("+")[0]
 WHOLE = f"torch {VERSION}, whole-number tensors"

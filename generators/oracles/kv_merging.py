@@ -15,7 +15,7 @@ from generators.answer import Answer, Cell, Check, Part, Step, Table
 from generators.oracles.compare import Formula, close_numbers, close_rows, same, same_formulas, same_rows
 
 if TYPE_CHECKING:
-    from generators.sydney.seminar2_kv_merging import Eviction, Merging, MergingParams
+    from generators.courses.sydney.seminar2_kv_merging import Eviction, Merging, MergingParams
 
 VERSION = torch.__version__.split("+")[0]
 ADDED = "enumeration: every weight of the matrix"

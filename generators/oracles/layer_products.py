@@ -15,7 +15,7 @@ from generators.oracles.layer_forms import filled
 from generators.oracles.products import Count, ProductRecorder
 
 if TYPE_CHECKING:
-    from generators.comp4901y.hw3_q1_arithmetic_intensity import InferenceParams
+    from generators.courses.comp4901y.hw3_q1_arithmetic_intensity import InferenceParams
 
 DTYPES = {2: torch.float16, 4: torch.float32, 8: torch.float64}
 ORDER = ("projection", "projection", "projection", "score", "weighting", "projection", "up", "down")

@@ -16,7 +16,7 @@ from generators.answer import Answer, Cell, Check, Math, Part, Table, rational
 from generators.oracles.compare import Formula, close, close_rows, same, same_formulas, same_letters, same_rows
 
 if TYPE_CHECKING:
-    from generators.sydney.seminar2_low_rank import LowRankPageParams
+    from generators.courses.sydney.seminar2_low_rank import LowRankPageParams
 
 MODULES = "torch modules, meta tensors"
 ABSOLUTE = 1e-9

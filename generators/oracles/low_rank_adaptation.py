@@ -18,7 +18,7 @@ from generators.oracles.low_rank_modules import Sizes, observe, observe_merging
 from generators.oracles.quantization import verify_errors
 
 if TYPE_CHECKING:
-    from generators.ift6135.a2_q4_low_rank_adaptation import LowRankParams
+    from generators.courses.ift6135.a2_q4_low_rank_adaptation import LowRankParams
 
 OTHER = {"n": 7, "d": 12, "r": 5, "h": 4, "m": 3}
 BY = "torch modules, meta tensors"

@@ -12,7 +12,7 @@ from generators.oracles.compare import close, close_rows, same_machine
 from generators.oracles.layer_products import NAMES
 
 if TYPE_CHECKING:
-    from generators.measure import Recording
+    from generators.recording import Recording
 
 NUMPY = "numpy, from the raw samples"
 ELEMENT_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4}

@@ -17,7 +17,7 @@ from generators.oracles.compare import Formula, same, same_formulas, same_letter
 from generators.oracles.products import ProductRecorder
 
 if TYPE_CHECKING:
-    from generators.utaustin.lecture25_medusa import MedusaParams
+    from generators.courses.utaustin.lecture25_medusa import MedusaParams
 
 BY = "torch, meta tensors"
 PLAYED = "enumeration: every outcome of the heads"

@@ -16,7 +16,7 @@ from generators.oracles.compare import Formula, close_rows, same, same_formulas,
 from generators.oracles.qlora_memory import OTHER_BITS, WEIGHED, bits_of, check_paging, overheads
 
 if TYPE_CHECKING:
-    from generators.utaustin.lecture25_nf4 import Nf4Params
+    from generators.courses.utaustin.lecture25_nf4 import Nf4Params
 
 BISECTED = "bisection of math.erf"
 NDTRI = "torch.special.ndtri, float64"

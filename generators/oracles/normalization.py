@@ -17,7 +17,7 @@ from generators.answer import Answer, Cell, Check, Step, Table, rational
 from generators.oracles.compare import same, same_letters, same_rows, text
 
 if TYPE_CHECKING:
-    from generators.ift6135.a2_q1_normalization import TensorParams
+    from generators.courses.ift6135.a2_q1_normalization import TensorParams
 
 Tensor: TypeAlias = tuple[tuple[tuple[Fraction, ...], ...], ...]
 TOLERANCE = 1e-12

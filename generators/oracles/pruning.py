@@ -19,7 +19,7 @@ from generators.oracles.products import ProductRecorder
 from generators.oracles.sparse_storage import check_bytes, check_work
 
 if TYPE_CHECKING:
-    from generators.utaustin.lecture25_pruning import Layer, PruningParams
+    from generators.courses.utaustin.lecture25_pruning import Layer, PruningParams
 
 VERSION = torch.__version__.split("+")[0]
 PRUNED = f"torch, version {VERSION}, nn.utils.prune and linalg.lstsq"

@@ -14,7 +14,7 @@ from generators.answer import Check, Part
 from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 
 if TYPE_CHECKING:
-    from generators.utaustin.lecture25_nf4 import Nf4Params
+    from generators.courses.utaustin.lecture25_nf4 import Nf4Params
 
 WEIGHED = "torch, nbytes of the tensors kept"
 ADAMW = "torch.optim.AdamW, a step on meta tensors"

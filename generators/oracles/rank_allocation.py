@@ -28,7 +28,7 @@ from generators.oracles.rank_training import (
 )
 
 if TYPE_CHECKING:
-    from generators.sydney.seminar2_rank_allocation import RankAllocationParams
+    from generators.courses.sydney.seminar2_rank_allocation import RankAllocationParams
 
 AUTOGRAD = "torch autograd, float64"
 LISTED = "enumeration of all allocations"

@@ -14,7 +14,7 @@ from generators.answer import Answer, Cell, Check, Part, Table
 from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 
 if TYPE_CHECKING:
-    from generators.utaustin.lecture25_result_tables import BitfitRow, TablesParams
+    from generators.courses.utaustin.lecture25_result_tables import BitfitRow, TablesParams
 
 MEAN = "statistics.mean, exact fractions"
 ROUNDED = "decimal, 60 digits, halves rounded up and down"

@@ -13,7 +13,7 @@ from generators.answer import Answer, Cell, Check, Part, Table, rational
 from generators.oracles.compare import same, same_rows
 
 if TYPE_CHECKING:
-    from generators.sydney.seminar2_low_rank import LowRankPageParams
+    from generators.courses.sydney.seminar2_low_rank import LowRankPageParams
 
 MINORS = "enumeration of all minors"
 CRAMER = "Cramer's rule, minors"

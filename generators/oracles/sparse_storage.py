@@ -19,7 +19,7 @@ from generators.oracles.medusa import counted
 from generators.oracles.products import ProductRecorder
 
 if TYPE_CHECKING:
-    from generators.utaustin.lecture25_pruning import PruningParams
+    from generators.courses.utaustin.lecture25_pruning import PruningParams
 
 VERSION = torch.__version__.split("+")[0]
 BY = "torch, bytes of meta tensors"

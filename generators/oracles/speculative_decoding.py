@@ -24,7 +24,7 @@ from generators.oracles.speculative_rounds import (
 )
 
 if TYPE_CHECKING:
-    from generators.utaustin.lecture25_speculative_decoding import SpeculativeParams
+    from generators.courses.utaustin.lecture25_speculative_decoding import SpeculativeParams
 
 ADDED_UP = "enumeration: every draft and fate"
 BY_TARGET = "the target alone, greedily"

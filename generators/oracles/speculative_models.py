@@ -10,7 +10,7 @@ import torch
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from generators.answer import Check
-from generators.decoding.speculative import Speculative
+from generators.measuring.decoding.speculative import Speculative
 
 NEW_TOKENS = 20
 DRAFT_LENS = (1, 4)

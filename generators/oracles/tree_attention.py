@@ -14,7 +14,7 @@ from generators.answer import Answer, Cell, Check, Part, Table, rational
 from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 
 if TYPE_CHECKING:
-    from generators.comp4901y.hw4_q2_tree_attention import TreeParams
+    from generators.courses.comp4901y.hw4_q2_tree_attention import TreeParams
 
 Prefix = tuple[str, ...]
 DTYPES = {2: torch.float16, 4: torch.float32}

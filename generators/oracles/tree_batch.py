@@ -11,7 +11,7 @@ from generators.answer import Answer, Check
 from generators.oracles.compare import at_sizes, close_rows, same, same_machine
 
 if TYPE_CHECKING:
-    from generators.measure import Recording
+    from generators.recording import Recording
 
 MS = 1000
 ELEMENT_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4}

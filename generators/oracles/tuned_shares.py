@@ -16,7 +16,7 @@ from generators.answer import Answer, Cell, Check, Part, rational
 from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 
 if TYPE_CHECKING:
-    from generators.utaustin.lecture25_parameter_efficient_tuning import Model, TuningParams
+    from generators.courses.utaustin.lecture25_parameter_efficient_tuning import Model, TuningParams
 
 ADDED_UP = "torch, tensors added up"
 TOLERANCE = 1e-12

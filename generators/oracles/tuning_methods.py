@@ -18,7 +18,7 @@ from generators.oracles.finetuning import Adapter
 from generators.oracles.products import ProductRecorder
 
 if TYPE_CHECKING:
-    from generators.sydney.seminar2_tuning_methods import TuningParams
+    from generators.courses.sydney.seminar2_tuning_methods import TuningParams
 
 METHODS = {"lora": "LoRA", "adapters": "Adapters", "prefix": "Prefix tuning", "prompt": "Prompt tuning"}
 MERGED = "LoRA, merged into the weights"

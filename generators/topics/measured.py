@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from generators.measure import Series
+from generators.recording import Series
 
 PER_SECOND_MS = 1000
 

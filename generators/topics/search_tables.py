@@ -8,6 +8,7 @@ from fractions import Fraction
 import sympy
 
 from generators.answer import Cell, Step, Table, Value, step
+from generators.pipeline.wording import counted
 from generators.topics.beam_search import (
     Candidate,
     Scoring,
@@ -21,7 +22,6 @@ from generators.topics.beam_search import (
     scored_candidates,
 )
 from generators.topics.token_tree import Sequence, Tree
-from generators.wording import counted
 
 
 def written(sequence: Sequence) -> str:

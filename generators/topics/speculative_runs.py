@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from generators.measure import At, Recording, Series
+from generators.recording import At, Recording, Series
 from generators.topics.speculative_decoding import expected_tokens, walltime_gain
 
 LAUNCHES = {"transformers": "eager", "fixed cache": "eager, fixed cache", "fixed cache, graph": "graph, fixed cache"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from generators.answer import Cell, Table
-from generators.measure import Recording
+from generators.recording import Recording
 from generators.topics.speculative_runs import COMPILED, LAUNCHES, LIBRARY_RULE, Runs, Tally, gain_at, tokens_at
 
 ALL_PROMPTS = "all prompts"

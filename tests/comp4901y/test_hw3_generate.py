@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from generators.catalog import ROOT
-from generators.comp4901y.hw3_generate import main, parser
-from generators.decoding import models
-from generators.decoding.models import load as load_model
 from generators.errors import MeasureError
-from generators.measure import load
+from generators.measuring.decoding import models
+from generators.measuring.decoding.models import load as load_model
+from generators.measuring.hw3_generate import main, parser
+from generators.pipeline.catalog import ROOT
+from generators.recording import load
 from tests.test_decoding import CPU, greedy
 from tests.tiny_models import Pair
 
@@ -125,6 +125,6 @@ def test_a_model_that_cannot_be_had_offline_is_refused_naming_local_ones(
     ],
 )
 def test_a_refusal_is_one_line_and_status_2(options: list[str], line: str) -> None:
-    command = [sys.executable, "-m", "generators.comp4901y.hw3_generate", *options]
+    command = [sys.executable, "-m", "generators.measuring.hw3_generate", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", line)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generators.answer import Table
-from generators.catalog import find, load_params, load_question
 from generators.errors import ParameterError
+from generators.pipeline.catalog import find, load_params, load_question
 from generators.topics.beam_search import PRODUCT, beam_search, exhaustive_search, final, smallest_width
 from generators.topics.token_tree import Tree
 from tests.conftest import worked_out
@@ -95,7 +95,7 @@ def refusal(changed: dict[str, Any]) -> str:
         load_params(question_id, load_question(question_id), changed)
     message = str(refused.value)
     assert "\n" not in message
-    return message.removeprefix("generators/comp4901y/params.yml: hw3_q2_beam_search: ")
+    return message.removeprefix("generators/courses/comp4901y/params.yml: hw3_q2_beam_search: ")
 
 
 def tree_with(path: list[str], value: object) -> dict[str, Any]:

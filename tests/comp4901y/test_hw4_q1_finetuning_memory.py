@@ -13,15 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generators.answer import Answer
-from generators.catalog import entries, find, load_params, load_question
-from generators.comp4901y.hw4_q1_finetuning_memory import solve
+from generators.courses.comp4901y.hw4_q1_finetuning_memory import solve
 from generators.errors import ParameterError
+from generators.pipeline.catalog import entries, find, load_params, load_question
 from generators.topics.peft import N_LAYER, N_TOP, B, D, L, R
 from tests.conftest import worked_out
 
 SLUG = "hw4_q1_finetuning_memory"
 PREFIX = f"comp4901y/{SLUG}"
-MESSAGE = f"generators/comp4901y/params.yml: {SLUG}: "
+MESSAGE = f"generators/courses/comp4901y/params.yml: {SLUG}: "
 
 
 def answered(**changes: Any) -> Answer:

@@ -10,14 +10,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from generators.answer import Answer, Part
-from generators.catalog import entries, find, load_params, load_question
-from generators.comp4901y.hw4_q2_tree_attention import TreeParams
+from generators.courses.comp4901y.hw4_q2_tree_attention import TreeParams
 from generators.errors import ParameterError
+from generators.pipeline.catalog import entries, find, load_params, load_question
 from tests.conftest import worked_out
 
 SLUG = "hw4_q2_tree_attention"
 PREFIX = f"comp4901y/{SLUG}"
-MESSAGE = f"generators/comp4901y/params.yml: {SLUG}: "
+MESSAGE = f"generators/courses/comp4901y/params.yml: {SLUG}: "
 
 MASK_21 = """
     t1   1111111111111

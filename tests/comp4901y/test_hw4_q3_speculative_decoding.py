@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from generators.catalog import load_question
 from generators.errors import RecordingError
-from generators.measure import Recording, Series
 from generators.oracles.speculative_models import LEAST_P, chi_square_p, first_two, small_tables
-from generators.render import body
+from generators.pipeline.catalog import load_question
+from generators.pipeline.render import body
+from generators.recording import Recording, Series
 from generators.topics.speculative_runs import Costs, Runs, gain_at, measured, tally, tokens_at
 from tests.conftest import worked_out
 

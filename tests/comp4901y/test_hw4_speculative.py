@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from generators.comp4901y.hw4_speculative import main, parser
 from generators.errors import MeasureError
-from generators.measure import load
+from generators.measuring.hw4_speculative import main, parser
+from generators.recording import load
 from tests.tiny_models import Pair
 
 
@@ -63,7 +63,7 @@ def test_bad_values_are_refused(tiny_models: Pair, options: tuple[str, ...], mes
 
 
 def test_an_assistant_with_another_tokenizer_is_refused(tiny_models: Pair, tmp_path: Path) -> None:
-    from generators.training.tokenizer import train
+    from generators.measuring.training.tokenizer import train
 
     other = tmp_path / "other"
     shutil.copytree(tiny_models[1], other)

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generators.answer import Answer
-from generators.catalog import entries, find, load_params, load_question
+from generators.courses.ift6135.a2_q1_normalization import TensorParams, draw, solve, verify
 from generators.errors import ParameterError
 from generators.figures.tensor import PATTERNS, entry_text
-from generators.ift6135.a2_q1_normalization import TensorParams, draw, solve, verify
+from generators.pipeline.catalog import entries, find, load_params, load_question
 from tests.conftest import worked_out
 
 PREFIX = "ift6135/a2_q1_normalization"
-MESSAGE = "generators/ift6135/params.yml: a2_q1_normalization: "
+MESSAGE = "generators/courses/ift6135/params.yml: a2_q1_normalization: "
 SHEET: list[list[list[Any]]] = [
     [[2, 5, 1], [4, 3, 4]],
     [[1, 2, 4], [1, 2, 2]],

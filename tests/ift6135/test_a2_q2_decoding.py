@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generators.answer import Answer, Cell, Part
-from generators.catalog import find, load_params, load_question
 from generators.errors import ParameterError
+from generators.pipeline.catalog import find, load_params, load_question
 from generators.topics import beam_search_cost as cost
 from generators.topics.beam_search_run import Score, Tally, by_heap, by_scan, by_sort, counted_run, random_model
 from generators.topics.growth import ORDER
@@ -166,7 +166,7 @@ def refusal(changed: dict[str, Any]) -> str:
         load_params(question_id, load_question(question_id), changed)
     message = str(refused.value)
     assert "\n" not in message
-    return message.removeprefix("generators/ift6135/params.yml: a2_q2_decoding: ")
+    return message.removeprefix("generators/courses/ift6135/params.yml: a2_q2_decoding: ")
 
 
 @pytest.mark.parametrize(

@@ -14,17 +14,17 @@ import torch
 from sympy import HadamardProduct, MatAdd, MatMul, Transpose
 
 from generators.answer import Answer, Math, with_value
-from generators.catalog import find, load_params, load_question
+from generators.courses.ift6135.a2_q3_bidirectional_rnn import RnnParams, draw, solve, verify
 from generators.errors import ParameterError
 from generators.figures.unrolled import drawn
-from generators.ift6135.a2_q3_bidirectional_rnn import RnnParams, draw, solve, verify
 from generators.matrices import Diagonal, TimeSum
 from generators.oracles.matrix_formulas import Evaluator
-from generators.typeset_matrices import statement
+from generators.pipeline.catalog import find, load_params, load_question
+from generators.pipeline.typeset_matrices import statement
 from tests.conftest import worked_out
 
 PREFIX = "ift6135/a2_q3_bidirectional_rnn"
-MESSAGE = "generators/ift6135/params.yml: a2_q3_bidirectional_rnn: "
+MESSAGE = "generators/courses/ift6135/params.yml: a2_q3_bidirectional_rnn: "
 
 
 def rows(answer: Answer, name: str) -> list[tuple[str, ...]]:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generators.answer import Answer, Cell
-from generators.catalog import QuestionId, load_params, load_question
 from generators.errors import ParameterError
+from generators.pipeline.catalog import QuestionId, load_params, load_question
 from generators.topics.low_rank import d, h, n, order_of_growth, r
 from generators.topics.quantization import dequantized, measured_error, quantized, seeded_weights, step_size
 from tests.conftest import worked_out

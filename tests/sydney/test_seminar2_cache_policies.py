@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from generators.courses.sydney.seminar2_cache_policies import ranges
 from generators.errors import ParameterError
-from generators.sydney.seminar2_cache_policies import ranges
 from generators.topics.cache_policies import Attention, attention_based, initial_and_window, relative_error, window
 from generators.topics.flash_attention import precise
 from tests.conftest import worked_out
@@ -107,4 +107,4 @@ def test_any_head(budget: int, data: st.DataObject, seed: int) -> None:
 def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError) as refusal:
         solved(entry(**changes))
-    assert str(refusal.value) == f"generators/sydney/params.yml: {SLUG}: {message}"
+    assert str(refusal.value) == f"generators/courses/sydney/params.yml: {SLUG}: {message}"

@@ -125,4 +125,4 @@ def test_any_keys(keys: list[list[int]], n_conserved: int, shift: int) -> None:
 def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError) as refusal:
         solved(entry(**changes))
-    assert str(refusal.value) == f"generators/sydney/params.yml: {SLUG}: {message}"
+    assert str(refusal.value) == f"generators/courses/sydney/params.yml: {SLUG}: {message}"

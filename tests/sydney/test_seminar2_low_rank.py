@@ -160,4 +160,4 @@ def test_any_vector_and_input(vector: list[int], shift: int, size: int) -> None:
 def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError) as refusal:
         solved(entry(**changes))
-    assert str(refusal.value) == f"generators/sydney/params.yml: {SLUG}: {message}"
+    assert str(refusal.value) == f"generators/courses/sydney/params.yml: {SLUG}: {message}"

@@ -132,4 +132,4 @@ def test_other_modules() -> None:
 def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError) as refusal:
         solved(entry(**changes))
-    assert str(refusal.value) == f"generators/sydney/params.yml: {SLUG}: {message}"
+    assert str(refusal.value) == f"generators/courses/sydney/params.yml: {SLUG}: {message}"

@@ -116,4 +116,4 @@ def test_any_model(n_layers: int, n_heads: int, width: int, vocabulary: int, con
 def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError) as refusal:
         solved(entry(**changes))
-    assert str(refusal.value).startswith(f"generators/utaustin/params.yml: {SLUG}: {message}")
+    assert str(refusal.value).startswith(f"generators/courses/utaustin/params.yml: {SLUG}: {message}")

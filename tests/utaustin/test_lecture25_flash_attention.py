@@ -130,5 +130,5 @@ def test_bad_parameters(field: str, changes: dict[str, Any], message: str) -> No
     with pytest.raises(ParameterError) as refusal:
         solved(bad)
     text = str(refusal.value)
-    assert text.startswith(f"generators/utaustin/params.yml: {SLUG}: {field}")
+    assert text.startswith(f"generators/courses/utaustin/params.yml: {SLUG}: {field}")
     assert text.endswith(message)

@@ -131,4 +131,4 @@ def test_other_conventions() -> None:
 def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError) as refusal:
         solved(entry(**changes))
-    assert str(refusal.value) == f"generators/utaustin/params.yml: {SLUG}: {message}"
+    assert str(refusal.value) == f"generators/courses/utaustin/params.yml: {SLUG}: {message}"

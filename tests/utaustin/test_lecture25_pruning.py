@@ -141,4 +141,4 @@ def test_a_matrix_too_small_for_csr() -> None:
 def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError) as refusal:
         solved(entry(**changes))
-    assert str(refusal.value) == f"generators/utaustin/params.yml: {SLUG}: {message}"
+    assert str(refusal.value) == f"generators/courses/utaustin/params.yml: {SLUG}: {message}"

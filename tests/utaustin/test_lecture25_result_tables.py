@@ -134,5 +134,5 @@ def test_bad_parameters(changes: dict[str, Any], message: str | None) -> None:
     with pytest.raises(ParameterError) as refusal:
         solved(entry(**changes))
     assert str(refusal.value).startswith(
-        f"generators/utaustin/params.yml: {SLUG}: {message or 'perplexities.rows.0.scheme: must be'}"
+        f"generators/courses/utaustin/params.yml: {SLUG}: {message or 'perplexities.rows.0.scheme: must be'}"
     )

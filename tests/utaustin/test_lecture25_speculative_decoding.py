@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generators.answer import Answer, Table
-from generators.catalog import load_question
 from generators.errors import ParameterError
+from generators.pipeline.catalog import load_question
 from generators.topics import speculative_decoding as topic
 from tests.conftest import worked_out
 from tests.entries import drawn_entry, entry_of
@@ -145,7 +145,7 @@ def test_equal_models_reject_nothing() -> None:
 def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError) as refusal:
         solved(entry(**changes))
-    assert str(refusal.value).startswith(f"generators/utaustin/params.yml: {SLUG}: {message}")
+    assert str(refusal.value).startswith(f"generators/courses/utaustin/params.yml: {SLUG}: {message}")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,115 @@
+"""Greedy standard and speculative decoding over fixed caches, in steps that never wait for the device.
+
+The draft proposes `draft_len` tokens in one step, the target checks them together with the last kept token in another;
+the host reads one number a round. Hugging Face's own assisted generation refuses a static cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from generators.measuring.decoding.assisted import Rounds
+from generators.measuring.decoding.fixed_cache import FixedCache, Wrap, as_is, causal_forward
+
+
+class Standard:
+    """One token of the target a step."""
+
+    def __init__(self, model: Any, size: int, wrap: Wrap = as_is) -> None:
+        self.model, self.cache = model, FixedCache(model, size)
+        device = self.cache.keys.device
+        self.tokens = torch.zeros(size + 1, dtype=torch.long, device=device)
+        self.length = torch.ones(1, dtype=torch.long, device=device)
+        self.next: Callable[[], Any] = wrap(self._step)
+
+    @torch.inference_mode()
+    def _step(self) -> None:
+        """Read the last token, write the most likely one behind it."""
+        last = self.length - 1
+        logits = causal_forward(self.model, self.cache, self.tokens[last], last)
+        self.tokens.index_copy_(0, self.length, logits.argmax(-1))
+        self.length += 1
+
+    def prefill(self, ids: torch.Tensor) -> None:
+        """Cache all tokens of ids (tokens,) but the last, which the first step reads."""
+        self.tokens[: len(ids)] = ids
+        self.length.fill_(len(ids))
+        if len(ids) > 1:
+            causal_forward(self.model, self.cache, ids[:-1], torch.zeros_like(self.length))
+
+    def run(self, ids: torch.Tensor, max_new_tokens: int) -> list[int]:
+        """The prompt's ids (tokens,) and `max_new_tokens` more, past any end-of-text token."""
+        with torch.inference_mode():
+            self.prefill(ids)
+            for _ in range(max_new_tokens):
+                self.next()
+            found: list[int] = self.tokens[: len(ids) + max_new_tokens].tolist()
+        return found
+
+
+class Speculative:
+    """A draft step of `draft_len` tokens and a step of the target that checks them, in turn."""
+
+    def __init__(self, target: Any, draft: Any, size: int, draft_len: int, wrap: Wrap = as_is) -> None:
+        room = size + draft_len + 1
+        self.target, self.draft, self.draft_len = target, draft, draft_len
+        self.target_cache, self.draft_cache = FixedCache(target, room), FixedCache(draft, room)
+        device = self.target_cache.keys.device
+        self.tokens = torch.zeros(room + draft_len + 1, dtype=torch.long, device=device)
+        self.length = torch.full((1,), 2, dtype=torch.long, device=device)
+        self.accepted = torch.zeros(1, dtype=torch.long, device=device)
+        self.propose: Callable[[], Any] = wrap(self._propose)
+        self.check: Callable[[], Any] = wrap(self._check)
+
+    @torch.inference_mode()
+    def _propose(self) -> None:
+        """Write the draft's greedy tokens behind the last kept one.
+
+        The first step reads two tokens: after a round in which all drafts were accepted, the draft has not yet seen
+        the last of them.
+        """
+        block = self.tokens[self.length + torch.arange(-2, 0, device=self.length.device)]
+        start = self.length - 2
+        for number in range(self.draft_len):
+            guess = causal_forward(self.draft, self.draft_cache, block, start)[-1:].argmax(-1)
+            self.tokens.index_copy_(0, self.length + number, guess)
+            block, start = guess, self.length + number
+
+    @torch.inference_mode()
+    def _check(self) -> None:
+        """Keep the drafts up to the first that differs from the target's greedy token, and that token."""
+        last = self.length - 1
+        ahead = torch.arange(self.draft_len + 1, device=last.device)
+        block = self.tokens[last + ahead]
+        chosen = causal_forward(self.target, self.target_cache, block, last).argmax(-1)
+        self.accepted.copy_((block[1:] == chosen[:-1]).long().cumprod(0).sum())
+        self.tokens.index_copy_(0, self.length + ahead, chosen)
+        self.length += self.accepted + 1
+
+    def prefill(self, ids: torch.Tensor) -> None:
+        """Cache what lies before the tokens that the first steps read; ids (tokens,) has at least two."""
+        self.tokens[: len(ids)] = ids
+        self.length.fill_(len(ids))
+        start = torch.zeros_like(self.length)
+        causal_forward(self.target, self.target_cache, ids[:-1], start)
+        if len(ids) > 2:
+            causal_forward(self.draft, self.draft_cache, ids[:-2], start)
+
+    def run(self, ids: torch.Tensor, max_new_tokens: int) -> tuple[list[int], Rounds]:
+        """The prompt's ids (tokens,) and `max_new_tokens` more, and the rounds; a last round's surplus is cut off."""
+        rounds, end = Rounds(), len(ids) + max_new_tokens
+        with torch.inference_mode():
+            self.prefill(ids)
+            length = len(ids)
+            while length < end:
+                self.propose()
+                self.check()
+                accepted = int(self.accepted)
+                rounds.drafted.append(self.draft_len)
+                rounds.accepted.append(accepted)
+                length += accepted + 1
+            found: list[int] = self.tokens[:end].tolist()
+        return found, rounds

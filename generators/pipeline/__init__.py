@@ -1,0 +1,1 @@
+"""From parameters to pages, PDFs and answers.json."""

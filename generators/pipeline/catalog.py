@@ -1,0 +1,210 @@
+"""Finds the courses, their questions and their parameters; imports a question only when asked."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import yaml
+
+from generators.errors import ParameterError, UnknownQuestion
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from generators.params import Params
+    from generators.question import Question
+
+ROOT = Path(__file__).resolve().parents[2]
+GENERATORS = ROOT / "generators"
+COURSES = GENERATORS / "courses"
+TEMPLATES = ROOT / "templates"
+
+_HOMEWORK = re.compile(r"(?P<assignment>(hw|a)\d+)_q(?P<number>\d+)_\w+")
+_LECTURE = re.compile(r"(?P<assignment>(seminar|lecture)\d+)_(?P<topic>\w+)")
+
+M = TypeVar("M", bound="BaseModel")
+
+
+@dataclass(frozen=True, order=True)
+class QuestionId:
+    """The one name of a question, as `course/slug`."""
+
+    course: str
+    slug: str
+
+    def __str__(self) -> str:
+        return f"{self.course}/{self.slug}"
+
+    @property
+    def module(self) -> str:
+        """The dotted name of the module that answers it."""
+        return f"generators.courses.{self.course}.{self.slug}"
+
+    @property
+    def template(self) -> str:
+        """The template's path below `templates/`."""
+        return f"{self.course}/{self.slug}.md.j2"
+
+    @property
+    def assignment(self) -> str:
+        """`hw3` of `hw3_q1_arithmetic_intensity`, `lecture25` of `lecture25_flash_attention`."""
+        return (_HOMEWORK.fullmatch(self.slug) or _LECTURE.fullmatch(self.slug))["assignment"]  # type: ignore[index]
+
+    @property
+    def page(self) -> str:
+        """The page's name in its assignment: `question1`, or a lecture's topic."""
+        homework = _HOMEWORK.fullmatch(self.slug)
+        if homework:
+            return f"question{int(homework['number'])}"
+        return _LECTURE.fullmatch(self.slug)["topic"]  # type: ignore[index]
+
+    @property
+    def path(self) -> str:
+        """Where page and PDF stand, without a suffix: `comp4901y/hw3/question1`."""
+        return f"{self.course}/{self.assignment}/{self.page}"
+
+
+def courses() -> tuple[str, ...]:
+    """The folders of `generators/courses/` that have a `params.yml`, or a question that needs one, in alphabetical order."""
+    names = {path.parent.name for path in (*COURSES.glob("*/params.yml"), *COURSES.glob("*/*.py"))}
+    return tuple(sorted(name for name in names if (COURSES / name / "params.yml").is_file() or modules(name)))
+
+
+def modules(course: str) -> tuple[str, ...]:
+    """The slugs of a course's question modules, in alphabetical order."""
+    names = (path.stem for path in (COURSES / course).glob("*.py"))
+    return tuple(sorted(name for name in names if _HOMEWORK.fullmatch(name) or _LECTURE.fullmatch(name)))
+
+
+def entries() -> dict[QuestionId, Mapping[str, Any]]:
+    """Every question with its raw entry in `params.yml`, in order; refuses entries and modules without the other."""
+    found: dict[QuestionId, Mapping[str, Any]] = {}
+    for course in courses():
+        path = COURSES / course / "params.yml"
+        table = read_mapping(path)
+        known = modules(course)
+        for slug in table:
+            if slug not in known:
+                raise ParameterError(f"{shown(path)}: {slug}: no module generators/courses/{course}/{slug}.py answers this entry")
+        for slug in known:
+            if slug not in table:
+                raise ParameterError(
+                    f"{shown(path)}: {slug}: the entry is missing, generators/courses/{course}/{slug}.py needs it"
+                )
+        for slug in sorted(table, key=_place):
+            if not isinstance(table[slug], dict):
+                raise ParameterError(f"{shown(path)}: {slug}: must be a mapping of fields (got {table[slug]!r})")
+            found[QuestionId(course, slug)] = table[slug]
+    return found
+
+
+def _place(slug: str) -> str:
+    """What a slug sorts by: questions by number; pages of one lecture alike, so that they stay as `params.yml` has them."""
+    lecture = _LECTURE.fullmatch(slug)
+    return lecture["assignment"] if lecture else slug
+
+
+class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML's safe loader that refuses a key written twice, where the last would win unseen."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a key must be plain text", problem_mark=key.start_mark)
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"key {key.value!r} stands twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds one mapping; malformed, empty or other content raises ParameterError."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{shown(path)}: cannot be read ({type(error).__name__})") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise ParameterError(f"{shown(path)}: {where}not valid YAML: {error.problem or error.context}") from error
+    except yaml.YAMLError as error:
+        raise ParameterError(f"{shown(path)}: not valid YAML: {' '.join(str(error).split())}") from error
+    if content is None:
+        raise ParameterError(f"{shown(path)}: the file is empty, it must map entries to fields")
+    if not isinstance(content, dict):
+        raise ParameterError(f"{shown(path)}: must map entries to fields (got a {type(content).__name__})")
+    return content
+
+
+def shown(path: Path) -> str:
+    """A path as messages name it: relative to the project's folder."""
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
+
+
+def find(prefix: str, ids: Mapping[QuestionId, Any] | None = None) -> QuestionId:
+    """Return the question whose id starts with `prefix`; none or several raise UnknownQuestion."""
+    known = tuple(entries() if ids is None else ids)
+    matches = [one for one in known if str(one) == prefix] or [one for one in known if str(one).startswith(prefix)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UnknownQuestion(f"{prefix}: names {len(matches)} questions: {', '.join(map(str, matches))}")
+    raise UnknownQuestion(f"{prefix}: names no question; `python -m generators list` shows all {len(known)}")
+
+
+def load_question(question_id: QuestionId) -> Question[Any]:
+    """Import the question's module and return its QUESTION."""
+    question: Question[Any] = importlib.import_module(question_id.module).QUESTION
+    return question
+
+
+def load_params(question_id: QuestionId, question: Question[Any], entry: Mapping[str, Any]) -> Params:
+    """Validate a raw entry and put the question's recordings beside it; the first broken rule raises ParameterError."""
+    where = f"generators/courses/{question_id.course}/params.yml: {question_id.slug}"
+    params: Any = validated(question.params, entry, where)
+    if question.recordings:
+        from generators.pipeline.recorded import shown_recordings
+
+        params = params.with_recordings(*shown_recordings(recordings_folder(question_id), question.recordings))
+    checked: Params = params
+    return checked
+
+
+def recordings_folder(question_id: QuestionId) -> Path:
+    """Where the measurements of a course lie."""
+    return COURSES / question_id.course / "recordings"
+
+
+def validated(model: type[M], content: Mapping[str, Any], where: str) -> M:
+    """Validate `content` as `model`; the first broken rule raises ParameterError with `where`, field, rule and value."""
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        first = problems[0]
+        field = ".".join(map(str, first["loc"]))
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise ParameterError(f"{where}: {field + ': ' if field else ''}{_rule(first)}{more}") from None
+
+
+def _rule(problem: Any) -> str:
+    if problem["type"] == "missing":
+        return "is required, but missing"
+    if problem["type"] == "extra_forbidden":
+        return f"is not a known key (got {problem['input']!r})"
+    message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    message = message[:1].lower() + message[1:]
+    return message if "(got " in message else f"{message} (got {_short(problem['input'])})"
+
+
+def _short(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 120 else text[:117] + "..."

@@ -1,0 +1,42 @@
+"""What is said once about a course and its documents: `generators/courses/<course>/course.yml`."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Literal
+
+from generators.errors import ParameterError
+from generators.params import Params, Text
+from generators.pipeline.catalog import COURSES, read_mapping, shown, validated
+
+
+class Document(Params):
+    """A sheet of questions or a lecture, and how its answers are printed.
+
+    `question`: a PDF a question; `theory`: one PDF that opens with the signed agreement; `collected`: one PDF.
+    """
+
+    title: Text
+    source: Text
+    printed: Literal["question", "theory", "collected"] = "question"
+
+
+class Course(Params):
+    """A course as the site names it."""
+
+    title: Text
+    institution: Text
+    documents: dict[str, Document]
+
+    def document(self, assignment: str) -> Document:
+        """The sheet or lecture `assignment`; an unlisted one raises ParameterError."""
+        if assignment not in self.documents:
+            raise ParameterError(f"course.yml of {self.title}: documents: {assignment}: is required, but missing")
+        return self.documents[assignment]
+
+
+@cache
+def load_course(name: str) -> Course:
+    """Read a course's `course.yml`; a broken rule raises ParameterError."""
+    path = COURSES / name / "course.yml"
+    return validated(Course, read_mapping(path), shown(path))

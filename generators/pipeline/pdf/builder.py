@@ -1,0 +1,88 @@
+"""Brings the PDFs of `build/pdf/` up to date."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from generators.pipeline.build import BUILD, Entries, Tell, Unit, units, write_whole
+from generators.pipeline.catalog import QuestionId, shown
+from generators.pipeline.pdf.printed_check import check_printed
+from generators.pipeline.pdf.printing import OWN_FILES, compiled_pdf
+from generators.pipeline.pdf.submission import Document, document, plan
+from generators.pipeline.reads import digest_of, digests
+
+PDFS = BUILD / "pdf"
+_STAMPS = BUILD / "pdf.json"
+_READING = Lock()
+"""The library that reads PDFs back does one at a time."""
+
+
+def build_pdfs(entries: Entries, tell: Tell, while_waiting: Callable[[], object] = lambda: None) -> list[Path]:
+    """Write every PDF of these questions whose content changed; nothing is put in place before all are complete.
+
+    `while_waiting` is called once when only checks still run.
+    """
+    stamps = _read_stamps()
+    planned = plan(entries)
+    composed: dict[QuestionId, Unit] = {}
+    compiling: dict[str, tuple[str, Future[bytes]]] = {}
+
+    with ThreadPoolExecutor(2) as threads:
+
+        def compile_when_complete(question_id: QuestionId, unit: Unit) -> None:
+            composed[question_id] = unit
+            for path, members in planned.items():
+                if question_id in members and all(member in composed for member in members):
+                    found = document(path, members, composed)
+                    if not _current(found, stamps):
+                        compiling[path] = (_digest(found), threads.submit(_checked, found))
+
+        units(entries, tell, compile_when_complete, while_waiting)
+        compiled = {path: (digest, future.result()) for path, (digest, future) in compiling.items()}
+    for path, (digest, content) in compiled.items():
+        write_whole(PDFS / path, content)
+        stamps[path] = [digest, hashlib.sha256(content).hexdigest()]
+        tell(f"wrote {shown(PDFS / path)}")
+    if compiled:
+        write_whole(_STAMPS, json.dumps(stamps, sort_keys=True, indent=1).encode())
+    return [PDFS / path for path in planned]
+
+
+def _checked(found: Document) -> bytes:
+    content = compiled_pdf(found)
+    with _READING:
+        check_printed(content, found)
+    return content
+
+
+def _digest(found: Document) -> str:
+    """Changes when the PDF would."""
+    return digest_of({"document": vars(found), "look": digests(OWN_FILES)})
+
+
+def _read_stamps() -> dict[str, Any]:
+    try:
+        stamps = json.loads(_STAMPS.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return stamps if isinstance(stamps, dict) else {}
+
+
+def _current(found: Document, stamps: Mapping[str, Any]) -> bool:
+    path = PDFS / found.path
+    return path.is_file() and stamps.get(found.path) == [_digest(found), hashlib.sha256(path.read_bytes()).hexdigest()]
+
+
+def copy_pdfs(paths: Iterable[Path], target: Path) -> None:
+    """Copy PDFs below `target` with the same folders."""
+    for path in paths:
+        place = target / path.relative_to(PDFS)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)

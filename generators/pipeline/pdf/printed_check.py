@@ -1,0 +1,95 @@
+"""Reads a finished PDF back: who reads or grades it must find each question on pages of its own."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from generators.errors import CheckFailed
+from generators.pipeline.pdf.submission import Document
+
+if TYPE_CHECKING:
+    from pypdfium2 import PdfDocument
+
+_RAW_TEX = re.compile(r"\\[A-Za-z]{2,}|\$|[_^]\{")
+_ESCAPED_TEX = re.compile(r"&#92;[A-Za-z]{2,}|&#36;|&#9[45];&#123;")
+"""The same in the Markdown, where text from parameters is meant to look like TeX."""
+
+_PAGE_NUMBER = re.compile(r"\d+ / \d+$")
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading of the PDF's outline: its text, its level from 1, and its page from 0."""
+
+    text: str
+    level: int
+    page: int
+
+
+def check_printed(content: bytes, document: Document) -> None:
+    """Check the finished file against what it should hold; the first difference raises CheckFailed."""
+    from pypdfium2 import PdfDocument
+
+    pdf = PdfDocument(content)
+    texts = [page.get_textpage().get_text_bounded() for page in pdf]
+    _check_text(document, texts)
+    headings = _headings(pdf)
+    if document.opening and (not headings or (headings[0].text, headings[0].page) != (document.opening, 0)):
+        _fail(document, "page 1", document.opening, headings[0].text if headings else "no heading")
+    starts = _check_starts(document, headings, texts)
+    for (title, labels), start, end in zip(document.questions, starts, [*starts[1:], len(texts)], strict=True):
+        _check_parts(document, title, labels, [h for h in headings if start <= h.page < end])
+
+
+def _headings(pdf: PdfDocument) -> list[Heading]:
+    found = []
+    for bookmark in pdf.get_toc():
+        place = bookmark.get_dest()
+        page = place.get_index() if place else None
+        if page is not None:
+            found.append(Heading(" ".join(bookmark.get_title().split()), bookmark.level + 1, page))
+    return found
+
+
+def _check_text(document: Document, texts: list[str]) -> None:
+    meant = [html.unescape(escaped) for escaped in _ESCAPED_TEX.findall(document.markdown)]
+    for number, text in enumerate(texts, 1):
+        for raw in _RAW_TEX.findall(text):
+            if not any(one.startswith(raw) for one in meant):
+                _fail(document, f"page {number}", "no raw TeX", raw)
+        if not _PAGE_NUMBER.sub("", " ".join(text.split()).removeprefix(document.header)).strip():
+            _fail(document, f"page {number}", "text", "an empty page")
+
+
+def _check_starts(document: Document, headings: list[Heading], texts: list[str]) -> list[int]:
+    """Every question opens a page: its title is the first heading there and stands above all other text."""
+    titles = [title for title, _ in document.questions]
+    starts = []
+    for title in titles:
+        pages = [h.page for h in headings if h.level == 1 and h.text == title]
+        if len(pages) != 1:
+            _fail(document, f"question {title!r}", "one heading", f"{len(pages)} headings")
+        text = " ".join(texts[pages[0]].split()).removeprefix(document.header).strip()
+        if not text.startswith(title):
+            _fail(document, f"question {title!r}", "the top of a page", f"{text[:60]!r} above it")
+        starts.append(pages[0])
+    if starts != sorted(set(starts)):
+        _fail(document, "first pages of the questions", "in order, one each", str([page + 1 for page in starts]))
+    return starts
+
+
+def _check_parts(document: Document, title: str, labels: object, headings: list[Heading]) -> None:
+    """The pages of a question hold its own parts in the sheet's order, and no other question's heading."""
+    others = [h.text for h in headings if h.level == 1 and h.text != title]
+    if others:
+        _fail(document, f"pages of {title!r}", "no other question", str(others))
+    numbered = [h.text.split()[0] for h in headings if h.level == 2 and h.text[:1].isdigit()]
+    if numbered != list(labels):  # type: ignore[call-overload]
+        _fail(document, f"parts of {title!r}", str(labels), str(numbered))
+
+
+def _fail(document: Document, what: str, published: str, found: str) -> None:
+    raise CheckFailed(f"build/pdf/{document.path}: {what}: published {published}, found {found} by reading the PDF back")

@@ -1,0 +1,87 @@
+"""Markdown through pandoc to Typst to PDF: tagged, with fonts embedded, the same bytes each time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from generators.errors import RenderError
+from generators.glyphs import font_folder
+from generators.pipeline.catalog import GENERATORS, ROOT, TEMPLATES
+from generators.pipeline.pdf.submission import Document
+
+STANDARD: Literal["ua-1"] = "ua-1"
+OWN_FILES = (
+    Path(__file__),
+    GENERATORS / "glyphs.py",
+    GENERATORS / "figures" / "style.py",
+    TEMPLATES / "_pdf.lua",
+    TEMPLATES / "_pdf.typ.j2",
+    ROOT / "requirements.lock",
+)
+"""What a PDF's look depends on besides its document."""
+
+
+def compiled_pdf(document: Document) -> bytes:
+    """Compile a document in a folder of its own; whatever pandoc or Typst warn of raises RenderError."""
+    with tempfile.TemporaryDirectory(prefix="answers-pdf-") as name:
+        folder = Path(name)
+        for picture, svg in document.pictures.items():
+            (folder / picture).write_text(svg, encoding="utf-8")
+        source = folder / "main.typ"
+        source.write_text(_typst_source(document), encoding="utf-8")
+        return _compiled(source, document.path)
+
+
+def _typst_source(document: Document) -> str:
+    import jinja2
+
+    from generators.figures.style import LIGHT
+
+    env = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, loader=jinja2.FileSystemLoader(TEMPLATES), keep_trailing_newline=True
+    )
+    env.filters["typst_string"] = lambda text: json.dumps(text, ensure_ascii=False)
+    colours = {name.replace("-", "_"): value for name, value in LIGHT.items()} | {"box": "#f3f8fc"}
+    body = _pandoc(document.markdown, document.path)
+    return env.get_template("_pdf.typ.j2").render(title=document.title, header=document.header, colours=colours, body=body)
+
+
+def _pandoc(markdown: str, name: str) -> str:
+    import pypandoc
+
+    command = [
+        pypandoc.get_pandoc_path(),
+        "--from=markdown-auto_identifiers-implicit_figures-citations-tex_math_single_backslash",
+        "--to=typst",
+        f"--lua-filter={TEMPLATES / '_pdf.lua'}",
+        "--columns=2000",
+        "--wrap=none",
+    ]
+    done = subprocess.run(command, input=markdown, capture_output=True, text=True, encoding="utf-8", check=False)
+    if done.returncode or done.stderr.strip():
+        raise RenderError(f"build/pdf/{name}: pandoc: {' '.join(done.stderr.split())}")
+    return done.stdout
+
+
+def _compiled(source: Path, name: str) -> bytes:
+    import typst
+
+    try:
+        pdf, warnings = typst.compile_with_warnings(
+            str(source),
+            root=str(source.parent),
+            font_paths=[str(font_folder())],
+            ignore_system_fonts=True,
+            pdf_standards=[STANDARD],
+            timestamp=0,
+        )
+    except typst.TypstError as error:
+        raise RenderError(f"build/pdf/{name}: typst: {' '.join(str(error).split())}") from error
+    if warnings:
+        raise RenderError(f"build/pdf/{name}: typst warns: {' '.join(str(warnings[0]).split())}")
+    content: bytes = pdf
+    return content

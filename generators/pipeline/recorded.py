@@ -1,0 +1,44 @@
+"""Which recordings a question shows: those of each kind of device apart, a GPU's before a CPU's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from generators.errors import RecordingError
+from generators.recording import Recording, load
+
+KINDS = ("cuda", "cpu")
+
+
+def command_of(what: str, device_kind: str) -> str:
+    """The command that makes or renews a recording."""
+    return f"python -m generators.measuring.measure_all --device {device_kind} --only {what}"
+
+
+def paths(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Path]]:
+    """Where each recording lies in `folder`, by kind of device and name, whether it exists or not."""
+    return {kind: {name: folder / f"{name}.{kind}.json" for name in names} for kind in KINDS}
+
+
+def shown_recordings(folder: Path, names: Sequence[str]) -> tuple[dict[str, Recording], dict[str, Recording]]:
+    """The recordings of the kind of device that has most of them, CUDA where both have as many, then those of the other kind.
+
+    Two devices are never mixed: recordings of different ones of a kind raise RecordingError.
+    """
+    existing = {
+        kind: {name: path for name, path in of_kind.items() if path.is_file()} for kind, of_kind in paths(folder, names).items()
+    }
+    first, second = sorted(KINDS, key=lambda kind: -len(existing[kind]))
+    return _of_one_device(folder, first, existing[first]), _of_one_device(folder, second, existing[second])
+
+
+def _of_one_device(folder: Path, kind: str, existing: Mapping[str, Path]) -> dict[str, Recording]:
+    found = {name: load(path) for name, path in existing.items()}
+    devices = sorted({recording.device for recording in found.values()})
+    if len(devices) > 1:
+        raise RecordingError(
+            f"{folder.name}: device: {', '.join(found)} must be of one device (got {'; '.join(devices)}); "
+            f"renew all with `{command_of(' '.join(found), kind)}`"
+        )
+    return found

@@ -1,0 +1,37 @@
+"""One answer for a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from generators.pipeline.build import Unit
+from generators.pipeline.site.builder import exported_with_checks
+
+
+def to_json(unit: Unit) -> str:
+    """The question's object of answers.json."""
+    return json.dumps(exported_with_checks(unit), ensure_ascii=False, indent=1)
+
+
+def as_text(unit: Unit) -> str:
+    """Parts with their steps and tables, then the checks."""
+    lines = [f"{unit['id']}: {unit['title']}"]
+    for label, part in unit["answer"]["parts"].items():
+        lines += ["", label, *_part(part)]
+    lines += ["", f"{len(unit['checks'])} checks passed"]
+    lines += [f"  {check['what']}: {check['found']} ({check['by']})" for check in unit["checks"]]
+    return "\n".join(lines)
+
+
+def _part(part: Mapping[str, Any]) -> Iterator[str]:
+    for step in part["steps"]:
+        formula = f" = {step['formula']}" if step["formula"] else ""
+        yield f"  {step['what']}{formula} = {step['value']} {step['unit']}".rstrip()
+    for name, table in part["tables"].items():
+        rows = [["" if cell is None else str(cell) for cell in row] for row in (table["header"], *table["rows"])]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        yield f"  {name}"
+        for row in rows:
+            yield "    " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -1,0 +1,181 @@
+"""The website: every page as Markdown below `docs/answers/`, built by mkdocs into `site/`."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import logging
+import os
+import posixpath
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from generators.pipeline import stamp
+from generators.pipeline.build import BUILD, Entries, Tell, Unit, put_in_place, restore, units, write_whole
+from generators.pipeline.catalog import ROOT, QuestionId
+from generators.pipeline.course import load_course
+from generators.errors import RenderError
+from generators.figures import style
+from generators.pipeline.site.math_font import math_font
+from generators.pipeline.site.page import Listed, contents_page, conventions_page, site_page
+from generators.pipeline.pdf.builder import build_pdfs, copy_pdfs
+from generators.pipeline.pdf.submission import pdf_path
+
+DOCS = ROOT / "docs"
+PAGES = DOCS / "answers"
+SITE = ROOT / "site"
+CONFIG = BUILD / "mkdocs.yml"
+_HAND_WRITTEN = ({"Home": "index.md"}, {"How answers are checked": "checks.md"}, {"For machines": "answers-json.md"})
+
+
+def build_site(entries: Entries, tell: Tell) -> None:
+    """Bring PDFs, pages and `site/` up to date; an earlier site stays whole until the new one is complete."""
+    gc.disable()  # a process of seconds; collecting takes a tenth of mkdocs' time
+    inputs = stamp.inputs_digest()
+    restore(SITE)
+    restore(PAGES)
+    pdfs = build_pdfs(entries, tell, _prepare)
+    worked_out = units(entries, tell)
+    write_pages(worked_out, pdfs)
+    _write_config(worked_out)
+    new = BUILD / "site.new"
+    shutil.rmtree(new, ignore_errors=True)
+    _run_mkdocs(new)
+    _name_search(new)
+    write_whole(new / "answers.json", answers_json(worked_out).encode())
+    _write_search_index(new)
+    put_in_place(new, SITE)
+    stamp.finished("site", inputs, [*_files(SITE), *_files(PAGES), CONFIG, *pdfs])
+    tell(f"wrote site/ with {len(worked_out)} questions")
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
+def _prepare() -> None:
+    """What the site needs besides the answers: the maths font, and mkdocs in memory."""
+    math_font()
+    _import_mkdocs()
+
+
+def write_pages(worked_out: Mapping[QuestionId, Unit], pdfs: Iterable[Path]) -> None:
+    """Write Markdown, pictures, PDFs and assets of all questions, then put them in the place of the old ones."""
+    new = BUILD / "answers.new"
+    shutil.rmtree(new, ignore_errors=True)
+    contents = _contents(worked_out)
+    for question in contents:
+        _write_question(new, question)
+    copy_pdfs(pdfs, new)
+    _write_text(new / "index.md", contents_page(contents))
+    _write_text(new / "conventions.md", conventions_page(contents))
+    _write_text(new / "assets" / "palette.css", style.palette_css())
+    write_whole(new / "assets" / "math.woff", math_font())
+    put_in_place(new, PAGES)
+
+
+def _write_question(folder: Path, question: Listed) -> None:
+    page = folder / f"{question.path}.md"
+    _write_text(page, site_page(question, posixpath.relpath(question.pdf, posixpath.dirname(question.path))))
+    for name, svg in question.unit["figures"].items():
+        _write_text(page.with_name(f"{page.stem}-{name}.svg"), svg)
+        _write_text(page.with_name(f"{page.stem}-{name}.dark.svg"), style.dark(svg))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _contents(worked_out: Mapping[QuestionId, Unit]) -> list[Listed]:
+    """Every question with its course and document, in order."""
+    rows = []
+    for question_id, unit in worked_out.items():
+        course = load_course(question_id.course)
+        sheet = course.document(question_id.assignment)
+        place = (question_id.path, pdf_path(question_id))
+        rows.append(Listed(course.title, course.institution, sheet.title, sheet.source, *place, unit))
+    return rows
+
+
+def _nav(worked_out: Mapping[QuestionId, Unit]) -> list[Any]:
+    """Hand-written pages, then answers by course, document and question."""
+    courses: dict[str, dict[str, list[dict[str, str]]]] = {}
+    for one in _contents(worked_out):
+        number = one.unit["page"].removeprefix("question")
+        title = f"{number}. {one.unit['title']}" if number.isdigit() else one.unit["title"]
+        courses.setdefault(one.course, {}).setdefault(one.document, []).append({title: f"answers/{one.path}.md"})
+    answers = [{course: [{name: pages} for name, pages in documents.items()]} for course, documents in courses.items()]
+    overview: list[Any] = [{"All questions": "answers/index.md"}, {"Conventions and errata": "answers/conventions.md"}]
+    return [_HAND_WRITTEN[0], *overview, *answers, *_HAND_WRITTEN[1:]]
+
+
+def _write_config(worked_out: Mapping[QuestionId, Unit]) -> None:
+    config = {"INHERIT": "../mkdocs.yml", "docs_dir": "../docs", "site_dir": "../site", "nav": _nav(worked_out)}
+    write_whole(CONFIG, json.dumps(config, indent=1).encode())
+
+
+def _import_mkdocs() -> None:
+    os.environ["NO_MKDOCS_2_WARNING"] = "1"  # Material's notice about a version that is not used here
+    os.environ["SOURCE_DATE_EPOCH"] = "0"  # mkdocs would write today's date into sitemap.xml.gz
+    importlib.import_module("mkdocs.commands.build")
+    importlib.import_module("material.plugins.search.plugin")
+
+
+def _run_mkdocs(target: Path) -> None:
+    _import_mkdocs()
+    from mkdocs.commands.build import build
+    from mkdocs.config import load_config
+    from mkdocs.exceptions import MkDocsException
+
+    problems = _Problems()
+    logger = logging.getLogger("mkdocs")
+    logger.addHandler(problems)
+    try:
+        build(load_config(str(CONFIG), site_dir=str(target), strict=True))
+    except (MkDocsException, SystemExit) as error:
+        reason = problems.first or " ".join(str(error).split())
+        raise RenderError(f"mkdocs: {reason}") from error
+    finally:
+        logger.removeHandler(problems)
+
+
+class _Problems(logging.Handler):
+    """Keeps the first warning or error that mkdocs gives, for the one line a user sees."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.first = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Called by logging."""
+        self.first = self.first or " ".join(record.getMessage().split())
+
+
+def _name_search(site: Path) -> None:
+    """The theme makes its search a dialog without a name, so that a screen reader could not announce it."""
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(
+            text.replace('class="md-search" data-md', 'class="md-search" aria-label="Search" data-md'), encoding="utf-8"
+        )
+
+
+def _write_search_index(site: Path) -> None:
+    """A page opened from file:// cannot fetch JSON; the theme then asks for the same index as a script."""
+    index = (site / "search" / "search_index.json").read_bytes()
+    write_whole(site / "search" / "search_index.js", b"var __index = " + index)
+
+
+def answers_json(worked_out: Mapping[QuestionId, Unit]) -> str:
+    """Every answer with its checks, as docs/answers.schema.json says."""
+    questions = [exported_with_checks(unit) for unit in worked_out.values()]
+    return json.dumps({"questions": questions}, ensure_ascii=False, indent=1) + "\n"
+
+
+def exported_with_checks(unit: Unit) -> dict[str, Any]:
+    """One question's object of answers.json."""
+    return {**unit["answer"], "checks": unit["checks"]}

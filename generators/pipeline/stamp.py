@@ -1,0 +1,53 @@
+"""Remembers what a finished command read and wrote, so that the next one can tell at once that nothing changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from generators.pipeline.build import BUILD, write_whole
+from generators.pipeline.catalog import ROOT
+from generators.pipeline.reads import digest_of, digests
+
+_READ = ("generators", "templates", "docs")
+_READ_FILES = ("mkdocs.yml", "requirements.lock", "student.yml")
+_WRITTEN = ROOT / "docs" / "answers"
+
+
+def inputs_digest() -> str:
+    """One digest of every file that any answer, page or PDF could be made from."""
+    paths = [ROOT / name for name in _READ_FILES]
+    for folder in _READ:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts and not path.is_relative_to(_WRITTEN):
+                paths.append(path)
+    return digest_of(digests(paths))
+
+
+def is_current(command: str) -> bool:
+    """Whether the command's last complete run read the same files, and all it wrote is still there untouched."""
+    try:
+        stamp = json.loads(_path(command).read_bytes())
+        return bool(stamp["inputs"] == inputs_digest() and stamp["outputs"] == _seen(ROOT / name for name in stamp["outputs"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def finished(command: str, inputs: str, outputs: Iterable[Path]) -> None:
+    """Note a complete run; `inputs` is the digest taken before it began."""
+    stamp = {"inputs": inputs, "outputs": _seen(outputs)}
+    write_whole(_path(command), json.dumps(stamp, sort_keys=True).encode())
+
+
+def _path(command: str) -> Path:
+    return BUILD / f"{command}.stamp.json"
+
+
+def _seen(paths: Iterable[Path]) -> dict[str, Any]:
+    found = {}
+    for path in paths:
+        state = path.stat()
+        found[path.relative_to(ROOT).as_posix()] = [state.st_size, state.st_mtime_ns]
+    return found

@@ -1,0 +1,161 @@
+"""Exact values as LaTeX: the only place where numbers are rounded and get their units."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+import sympy
+
+from generators.answer import Step, Value
+from generators.pipeline.latex import latex
+
+SIGNIFICANT_DIGITS = 6
+TOO_LONG = 10**24
+"""An exact number from here on is shown rounded only."""
+_BINARY = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+_DECIMAL = ((10**15, "P"), (10**12, "T"), (10**9, "G"))
+
+
+def grouped(number: int) -> str:
+    """Digits in groups of three, from five digits on."""
+    digits = str(abs(number))
+    if len(digits) > 4:
+        digits = re.sub(r"(?<=\d)(?=(\d{3})+$)", r"\\,", digits)
+    return ("-" if number < 0 else "") + digits
+
+
+def rounded(number: int | Fraction | float) -> str:
+    """Six significant digits or all before the point, without trailing zeros and without an exponent from 1e-7 to 1e15."""
+    if number == 0:
+        return "0"
+    if not _plain(number):
+        mantissa, _, exponent = f"{float(number):.{SIGNIFICANT_DIGITS - 1}e}".partition("e")
+        return rf"{_trimmed(mantissa)} \times 10^{{{int(exponent)}}}"
+    magnitude = int(f"{float(number):e}".partition("e")[2])
+    text = f"{float(number):.{max(0, SIGNIFICANT_DIGITS - 1 - magnitude)}f}"
+    whole, _, decimals = _trimmed(text).partition(".")
+    sign = "-" if number < 0 else ""
+    return sign + grouped(abs(int(whole))) + (f".{decimals}" if decimals else "")
+
+
+def _plain(number: int | Fraction | float) -> bool:
+    """Whether the number is written without an exponent."""
+    return 1e-7 <= abs(float(number)) < 1e15
+
+
+def _trimmed(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def terminates(number: Fraction) -> bool:
+    """Whether six significant digits state the number exactly."""
+    return Fraction(rounded(number).replace(r"\,", "")) == number if _plain(number) else number == 0
+
+
+def value(number: Value, unit: str = "") -> str:
+    r"""A value with its unit as LaTeX: exact, then rounded where that differs, as in \frac{4096}{3} \approx 1365.33."""
+    if isinstance(number, float):
+        return rounded(number) + _unit(unit)
+    if not isinstance(number, int | Fraction):
+        return _constant(number) + _unit(unit)
+    if unit == "%":
+        return _percent(Fraction(number))
+    if _is_long(Fraction(number)):
+        return rf"\approx {rounded(number)}{_unit(unit)}"
+    exact = _exact(Fraction(number)) + _unit(unit)
+    if unit == "B":
+        return exact + _scaled(Fraction(number), _BINARY, "")
+    if unit == "FLOP":
+        return exact + _scaled(Fraction(number), _DECIMAL, unit)
+    if r"\frac" in exact:
+        return rf"{_exact(Fraction(number))} \approx {rounded(number)}{_unit(unit)}"
+    return exact
+
+
+def _constant(expression: sympy.Expr) -> str:
+    """An expression; where it is an irrational number, its rounded value as well."""
+    approximation = rf" \approx {rounded(float(expression))}" if expression.is_number and not expression.is_Rational else ""
+    return formula(expression) + approximation
+
+
+def _is_long(number: Fraction) -> bool:
+    return max(abs(number.numerator), number.denominator) >= TOO_LONG
+
+
+def equated(text: str) -> str:
+    """A value behind the relation in which it stands: = unless it brings its own ≈."""
+    return text if text.startswith(r"\approx") else f"= {text}"
+
+
+def _exact(number: Fraction) -> str:
+    """Digits, a decimal where that is exact, or a fraction."""
+    if number.denominator != 1 and terminates(number):
+        return rounded(number)
+    return fraction(number)
+
+
+def fraction(number: Fraction) -> str:
+    """Digits or a fraction."""
+    if number.denominator == 1:
+        return grouped(number.numerator)
+    sign = "-" if number < 0 else ""
+    return rf"{sign}\frac{{{grouped(abs(number.numerator))}}}{{{grouped(number.denominator)}}}"
+
+
+def _unit(unit: str) -> str:
+    return rf"\ \text{{{unit}}}" if unit else ""
+
+
+def _percent(share: Fraction) -> str:
+    sign = "" if terminates(share * 100) else r"\approx "
+    return rf"{sign}{rounded(share * 100)}\,\%"
+
+
+def _scaled(number: Fraction, scales: tuple[tuple[int, str], ...], unit: str) -> str:
+    for scale, name in scales:
+        if abs(number) >= scale:
+            relation = "=" if terminates(number / scale) else r"\approx"
+            return rf" {relation} {rounded(number / scale)}\ \text{{{name}{unit}}}"
+    return ""
+
+
+def formula(expression: sympy.Expr) -> str:
+    """A symbolic formula."""
+    return _binary_logarithms(_upright(latex(expression)))
+
+
+def _upright(text: str) -> str:
+    """Subscripts that are words stand upright."""
+    return re.sub(r"_\{([A-Za-z]{2,})\}", r"_{\\text{\1}}", text)
+
+
+_RATIO_OF_LOGARITHMS = re.compile(r"\\frac\{\\log\{\\left\(((?:(?!\\log).)*?) \\right\)\}\}\{\\log\{\\left\(2 \\right\)\}\}")
+
+
+def _binary_logarithms(text: str) -> str:
+    """SymPy writes a binary logarithm as a ratio of natural ones."""
+    return _RATIO_OF_LOGARITHMS.sub(r"\\log_{2}{\\left(\1 \\right)}", text)
+
+
+def substituted(line: Step) -> str:
+    """The step's formula with the numbers in the places of the letters."""
+    names = {symbol: _in_product(number) for symbol, number in line.at.items()}
+    return latex(line.formula, symbol_names=names, mul_symbol="times")
+
+
+def _in_product(number: Value) -> str:
+    text = _exact(Fraction(number)) if isinstance(number, int | Fraction) else formula(number)
+    return rf"\left({text}\right)" if text.startswith("-") or r"\frac" in text else f"{{{text}}}"
+
+
+def equation(line: Step, *, numbers: bool = True) -> str:
+    """Symbol, formula, numbers put in (unless `numbers` is false), and value, one under the other."""
+    result = value(line.value, line.unit)
+    lines = [result]
+    if line.formula is not None:
+        lines = [formula(line.formula), result]
+        if numbers and line.formula.free_symbols:
+            lines.insert(1, substituted(line))
+    body = " \\\\\n".join(f"&{equated(text)}" for text in lines)
+    return f"\\begin{{aligned}}\n{line.symbol} {body}\n\\end{{aligned}}"
