@@ -1,30 +1,42 @@
-"""What a question module provides: its parameters, how to solve, verify and draw it."""
+"""What a question's package provides: its parameters, and how to solve, find and draw it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
-from generators.answer import Answer, Check, Figure
+from generators.answer import Answer, Figure
+from generators.found import Found, Proof
 from generators.params import Params
 
 P = TypeVar("P", bound=Params)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question(Generic[P]):
-    """A unit without side effects: the same parameters always give the same answer, checks and figures.
+class Recorded:
+    """Which recordings of a name an answer shows: those whose parameters equal the entry's in these fields.
 
-    `verify` finds the published values of the answer again from the parameters, by a route that
-    shares no code with `solve`. `recordings` names the measurements that the answer shows; its parameters are then
-    `MeasuredParams`, which hold those that exist.
+    A processor's recordings may be made at sizes of their own, so that fewer fields must agree.
+    """
+
+    cuda: tuple[str, ...]
+    cpu: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question(Generic[P]):
+    """A unit without side effects: the same parameters always give the same answer, findings and figures.
+
+    `find` finds every published value of the answer again from the parameters alone; it shares no code with `solve` and
+    imports what is slow inside. `others` are changes of the entry at which formulas are evaluated besides.
     """
 
     title: str
     points: int
     params: type[P]
     solve: Callable[[P], Answer]
-    verify: Callable[[P, Answer], Iterable[Check]]
-    draw: Callable[[P, Answer], Mapping[str, Figure]]
-    recordings: tuple[str, ...] = ()
+    find: Callable[[P], Iterable[Found | Proof]]
+    draw: Callable[[Answer], Mapping[str, Figure]]
+    others: tuple[Mapping[str, Any], ...] = ()
+    recordings: Mapping[str, Recorded] = field(default_factory=dict)

@@ -8,9 +8,9 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TRANSFORMERS_VERB
 
 import pytest
 
-from generators.answer import Answer
 from generators.params import Params
 from generators.pipeline.catalog import QuestionId, entries, find, load_params, load_question
+from generators.steps import Answer
 from tests.project import HOSTILE, TAME, Project, text_parameters
 
 IDS = [str(question_id) for question_id in entries()]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from generators.answer import Answer
 from generators.pipeline.catalog import entries, find, load_params, load_question
+from generators.steps import Answer
 
 
 def entry_of(prefix: str, **changes: Any) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def solved_entry(prefix: str, changed: dict[str, Any]) -> Answer:
     params = load_params(question_id, question, changed)
     answer = question.solve(params)
     assert [check for check in question.verify(params, answer) if not check.passed] == []
-    return answer
+    return answer  # type: ignore[no-any-return]
 
 
 def drawn_entry(prefix: str, changed: dict[str, Any]) -> Answer:

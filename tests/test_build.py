@@ -103,7 +103,7 @@ def test_what_a_question_reads() -> None:
         "generators/oracles/products.py",
         "generators/figures/roofline.py",
         "generators/figures/style.py",
-        "generators/answer.py",
+        "generators/steps.py",
         "generators/pipeline/typeset.py",
         "generators/pipeline/render.py",
         f"templates/{HW3}.md.j2",

@@ -8,10 +8,11 @@ from typing import TypeVar
 import pytest
 import sympy
 
-from generators.answer import Answer, Math, Place, Value, published_numbers, published_texts, with_value
+from generators.answer import Math, Value
 from generators.errors import ParameterError
 from generators.pipeline.catalog import ROOT, TEMPLATES, QuestionId, entries, load_params, load_question
 from generators.pipeline.render import Medium, body
+from generators.steps import Answer, Place, published_numbers, published_texts, with_value
 from tests.conftest import IDS, worked_out
 
 MEDIA: tuple[Medium, ...] = ("site", "pdf")

@@ -5,10 +5,10 @@ from xml.etree import ElementTree
 
 import sympy
 
-from generators.answer import Step, step
 from generators.oracles.compare import same
 from generators.pipeline import typeset
 from generators.pipeline.site.markdown import mathml
+from generators.steps import Step, step
 
 
 def test_a_number_of_more_than_24_digits_is_shown_rounded_only() -> None:

@@ -19,7 +19,7 @@ from markdown import markdown
 from markupsafe import Markup
 from pypdf import PdfReader
 
-from generators.answer import Answer, Figure, Math, Step, Table
+from generators.answer import Figure, Math
 from generators.errors import RenderError
 from generators.figures.graph import label, laid_out, new_graph
 from generators.figures.style import DARK, LIGHT, dark, new_axes, plain, spread, subscripted, to_svg
@@ -28,6 +28,7 @@ from generators.pipeline import render
 from generators.pipeline.catalog import entries, load_question
 from generators.pipeline.site.page import escaped
 from generators.pipeline.unit import compose
+from generators.steps import Answer, Step, Table
 from tests.conftest import worked_out
 from tests.page_text import Page
 from tests.project import HOSTILE, Project

@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Table
 from generators.pipeline.render import table
+from generators.steps import Table
 
 
 def shown(cell: Fraction | sympy.Expr, unit: str = "") -> str:

@@ -9,8 +9,9 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generators.answer import Step, Value, step
+from generators.answer import Value
 from generators.pipeline import typeset
+from generators.steps import Step, step
 
 x, n_H, N_layer = sympy.symbols("x n_H N_layer", positive=True)
 

@@ -8,10 +8,10 @@ import pytest
 import sympy
 from sympy import HadamardProduct, MatAdd, MatMul, MatrixSymbol, OneMatrix, Transpose
 
-from generators.answer import Step
 from generators.matrices import Diagonal, TimeSum, entry, gradient, vector
 from generators.pipeline.latex import latex
 from generators.pipeline.typeset_matrices import shape, space, statement, tensor
+from generators.steps import Step
 
 d = sympy.Symbol("d", integer=True, positive=True)
 i, j = sympy.symbols("i j", integer=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from generators.answer import Figure, Table, rational
+from generators.answer import Figure, rational
 from generators.figures.style import FONT_PT, LIGHT, MARKERS, new_axes, to_svg
+from generators.steps import Table
 
 
 def allocation_figure(table: Table, device: str) -> Figure:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from generators.answer import Figure, Table
+from generators.answer import Figure
 from generators.figures.style import FONT_PT, LIGHT, MARKERS, new_axes, to_svg
+from generators.steps import Table
 
 
 def batches_figure(table: Table, device: str) -> Figure:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from generators.answer import Figure, Table, rational
+from generators.answer import Figure, rational
 from generators.figures.lines import Axis, Line, line_figure
 from generators.pipeline.wording import counted
+from generators.steps import Table
 
 Point = tuple[int, float, float]
 """Batch, latency of a token in ms, and throughput in tokens/s."""

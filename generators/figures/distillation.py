@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from generators.answer import Figure, Table, rational
+from generators.answer import Figure, rational
 from generators.figures.lines import Axis, Line, line_figure
+from generators.steps import Table
 
 
 def heat_figure(classes: Sequence[str], powers: Sequence[int], marked: int, highest: int) -> Figure:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from generators.answer import Figure, Table, rational
+from generators.answer import Figure, rational
 from generators.figures.lines import Axis, Line, line_figure
+from generators.steps import Table
 
 N_STEPS = 48
 BEYOND = 1.15

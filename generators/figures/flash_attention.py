@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from generators.answer import Cell, Figure, Table, rational
+from generators.answer import Cell, Figure, rational
 from generators.figures.lines import Axis, Line, line_figure
+from generators.steps import Table
 
 
 def _numbers(cells: tuple[Cell, ...]) -> list[float]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from generators.answer import Answer, Cell, Figure, Part, Table
+from generators.answer import Cell, Figure
 from generators.figures.measured import Panel, Trace, panel_figure
+from generators.steps import Answer, Part, Table
 
 
 def generation_figures(answer: Answer, prefix: str) -> dict[str, Figure]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
-from generators.answer import Cell, Figure, Table, rational
+from generators.answer import Cell, Figure, rational
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.rows import Marks, Panel, rows_figure
 from generators.figures.style import LIGHT, new_axes, to_svg
+from generators.steps import Table
 
 SHOWN = ("absmax", "zero-point", "absmax vector-wise", "absmax LLM.int8()", "FP16")
 """The methods whose errors are drawn over the size of the outliers."""

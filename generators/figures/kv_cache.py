@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from generators.answer import Figure, Table, rational
+from generators.answer import Figure, rational
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, new_axes, subscript, to_svg
+from generators.steps import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

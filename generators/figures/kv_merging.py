@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from generators.answer import Cell, Figure, Table
+from generators.answer import Cell, Figure
 from generators.figures.style import FONT_PT, LIGHT, new_axes, to_svg
+from generators.steps import Table
 
 CELL_IN, ROW_IN, EDGE_IN = 0.9, 0.32, 0.95
 

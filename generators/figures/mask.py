@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from generators.answer import Figure, Table
+from generators.answer import Figure
 from generators.figures.style import FONT_PT, LIGHT, new_axes, plain, subscripted, to_svg
 from generators.pipeline.wording import counted
+from generators.steps import Table
 
 CELL_IN = 0.28
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from generators.answer import Figure, Table, rational
+from generators.answer import Figure, rational
 from generators.figures.graph import label, laid_out, new_graph
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.style import FONT_PT, LIGHT
 from generators.pipeline.wording import counted
+from generators.steps import Table
 
 Points = list[tuple[float, float]]
 

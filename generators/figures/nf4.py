@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from generators.answer import Cell, Figure, Table, rational
+from generators.answer import Cell, Figure, rational
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.rows import Marks, Panel, rows_figure
 from generators.figures.style import FONT_PT, LIGHT, SERIES, new_axes, to_svg
+from generators.steps import Table
 
 CURVE = 1.6
 """Height of the bell curve, in rows."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from generators.answer import Figure, Table, rational
+from generators.answer import Figure, rational
 from generators.figures.curves import Curve, log_log_figure
 from generators.pipeline.wording import counted
+from generators.steps import Table
 
 
 def operations_figure(runs: Table, width: int, length: int) -> Figure:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from generators.answer import Cell, Figure, Table
+from generators.answer import Cell, Figure
 from generators.figures.style import DASHES, FONT_PT, LIGHT, MARKERS, SERIES, new_axes, to_svg
+from generators.steps import Table
 
 
 def error_figure(table: Table, marked_bits: int) -> Figure:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from generators.answer import Cell, Figure, Table, rational
+from generators.answer import Cell, Figure, rational
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.style import DASHES, FONT_PT, LIGHT, PRINTED_WIDTH_IN, SERIES, bare, plain, spread, to_svg
+from generators.steps import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from generators.answer import Cell, Figure, Table, rational
+from generators.answer import Cell, Figure, rational
 from generators.figures.rows import Marks, Panel, rows_figure
+from generators.steps import Table
 
 
 def _floats(cells: tuple[Cell, ...]) -> list[float]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from generators.answer import Cell, Figure, Table, rational
+from generators.answer import Cell, Figure, rational
 from generators.figures.graph import label, laid_out, new_graph
 from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, subscripted
+from generators.steps import Table
 
 _NODES = {
     "final": {

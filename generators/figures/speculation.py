@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from generators.answer import Figure, Table
+from generators.answer import Figure
 from generators.figures.style import DASHES, FONT_PT, LIGHT, MARKERS, SERIES, new_axes, plain, spread, to_svg
+from generators.steps import Table
 
 STANDARD = "Standard"
 

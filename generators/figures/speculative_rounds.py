@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from generators.answer import Figure, Table, rational
+from generators.answer import Figure, rational
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.style import FONT_PT, LIGHT, new_axes, plain, to_svg
 from generators.pipeline.wording import counted
+from generators.steps import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

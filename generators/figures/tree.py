@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from generators.answer import Figure, Table
+from generators.answer import Figure
 from generators.figures.graph import label, laid_out, new_graph
 from generators.figures.style import subscripted
+from generators.steps import Table
 
 
 def tree_figure(table: Table) -> Figure:

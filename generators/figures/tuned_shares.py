@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from generators.answer import Figure, Table, rational
+from generators.answer import Figure, rational
 from generators.figures.lines import Axis, Line, line_figure
+from generators.steps import Table
 
 PER_CENT = 100
 WIDTHS = tuple(2**power for power in range(9))

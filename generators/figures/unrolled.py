@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from generators.answer import Cell, Figure, Math, Table
+from generators.answer import Cell, Figure, Math
 from generators.figures.style import FONT_PT, LIGHT, new_axes, to_svg
+from generators.steps import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -20,9 +20,7 @@ PROGRAM = "hw3_generate"
 
 def parser() -> Parser:
     """The course's arguments with its defaults, then ours."""
-    options = Parser(
-        prog=f"python -m generators.measuring.{PROGRAM}", description=__doc__.splitlines()[0], allow_abbrev=False
-    )
+    options = Parser(prog=f"python -m generators.measuring.{PROGRAM}", description=__doc__.splitlines()[0], allow_abbrev=False)
     options.add_argument("--hf_model_name", default="facebook/opt-350m", help="a name on the Hugging Face hub or a folder")
     options.add_argument("--prompt_seq", default="What is Apple?")
     options.add_argument("--output_len", type=int, default=20, help="new tokens")

@@ -21,9 +21,7 @@ PROGRAM = "hw4_speculative"
 
 def parser() -> Parser:
     """The course's program takes no arguments; the defaults are what it runs."""
-    options = Parser(
-        prog=f"python -m generators.measuring.{PROGRAM}", description=__doc__.splitlines()[0], allow_abbrev=False
-    )
+    options = Parser(prog=f"python -m generators.measuring.{PROGRAM}", description=__doc__.splitlines()[0], allow_abbrev=False)
     options.add_argument("--target", default="EleutherAI/pythia-160m", help="a name on the Hugging Face hub or a folder")
     options.add_argument("--assistant", default="EleutherAI/pythia-14m", help="the draft model, with the same tokenizer")
     options.add_argument("--prompt", default="Write a poem about Spring.")

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sympy
 
-from generators.answer import Cell, Check, Part, Table, rational
+from generators.answer import Cell, rational
 from generators.oracles.compare import Formula, at_sizes, inside_order, same, same_formulas, same_rows, text
+from generators.steps import Check, Part, Table
 
 if TYPE_CHECKING:
     from generators.courses.ift6135.a2_q2_decoding import DecodingParams

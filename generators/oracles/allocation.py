@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from generators.answer import Check, Part
 from generators.oracles.compare import same, same_machine, same_rows
 from generators.oracles.finetuning import TITLES
+from generators.steps import Check, Part
 
 if TYPE_CHECKING:
     from generators.recording import Recording

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import sympy
 
-from generators.answer import Answer, Check, Step, Table, rational
+from generators.answer import rational
 from generators.oracles.compare import same, same_formulas, same_letters, same_rows
 from generators.oracles.token_tree import (
     Prefix,
@@ -29,6 +29,7 @@ from generators.oracles.token_tree import (
 )
 from generators.oracles.tree_model import LogWeights, check_logs, check_track, generated
 from generators.pipeline.wording import counted
+from generators.steps import Answer, Check, Step, Table
 
 if TYPE_CHECKING:
     from generators.courses.comp4901y.hw3_q2_beam_search import BeamParams

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import sympy
 import torch
 
-from generators.answer import Answer, Check, Math, Part, Step
+from generators.answer import Math
 from generators.matrices import gradient, vector
 from generators.oracles.compare import same, same_formulas, same_letters
 from generators.oracles.matrix_formulas import Evaluator, relative_difference
 from generators.oracles.rnn_network import CHAINS, Case, Network, by, network, nodes, recorded_edges, values_at
 from generators.oracles.rnn_symbols import quantity
+from generators.steps import Answer, Check, Part, Step
 
 if TYPE_CHECKING:
     from generators.courses.ift6135.a2_q3_bidirectional_rnn import RnnParams

@@ -14,9 +14,10 @@ import torch
 from transformers import DynamicCache
 from transformers.masking_utils import sliding_window_causal_mask_function
 
-from generators.answer import Answer, Cell, Check, Part, Table
+from generators.answer import Cell
 from generators.oracles.compare import Formula, close_rows, same, same_formulas, same_letters, same_rows
 from generators.oracles.layer_products import DTYPES
+from generators.steps import Answer, Check, Part, Table
 
 if TYPE_CHECKING:
     from generators.courses.sydney.seminar2_cache_policies import PolicyParams

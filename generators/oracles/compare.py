@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import sympy
 
-from generators.answer import Cell, Check, Math, Step, Table
+from generators.answer import Cell, Math
+from generators.steps import Check, Step, Table
 
 if TYPE_CHECKING:
     from generators.recording import Recording

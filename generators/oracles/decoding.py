@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import sympy
 
-from generators.answer import Answer, Cell, Check, Part, Step, rational
+from generators.answer import Cell, rational
 from generators.oracles.algorithm_run import verify_complexity
 from generators.oracles.compare import Formula, at_sizes, same, same_formulas, same_letters, same_rows
 from generators.oracles.token_tree import (
@@ -33,6 +33,7 @@ from generators.oracles.token_tree import (
 )
 from generators.oracles.tree_model import LogWeights, check_logs, check_track, generated
 from generators.pipeline.wording import counted
+from generators.steps import Answer, Check, Part, Step
 
 if TYPE_CHECKING:
     from generators.courses.ift6135.a2_q2_decoding import DecodingParams

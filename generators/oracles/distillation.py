@@ -14,8 +14,9 @@ import sympy
 import torch
 from torch.nn import functional
 
-from generators.answer import Answer, Cell, Check, Part, Step, is_number
+from generators.answer import Cell
 from generators.oracles.compare import at_sizes, same, text
+from generators.steps import Answer, Check, Part, Step, is_number
 
 if TYPE_CHECKING:
     from generators.courses.utaustin.lecture25_distillation import DistillationParams, Example, Training

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from generators.answer import Answer, Check, Math, rational
+from generators.answer import Math, rational
 from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 from generators.oracles.products import ProductRecorder
+from generators.steps import Answer, Check
 
 if TYPE_CHECKING:
     from generators.courses.comp4901y.hw4_q1_finetuning_memory import FinetuningParams

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import sympy
 import torch
 
-from generators.answer import Answer, Cell, Check, Part, Table
+from generators.answer import Cell
 from generators.oracles.attention_tiles import (
     RUNS,
     Walked,
@@ -25,6 +25,7 @@ from generators.oracles.attention_tiles import (
     walked,
 )
 from generators.oracles.compare import Formula, close_numbers, same, same_formulas, same_letters, same_rows
+from generators.steps import Answer, Check, Part, Table
 
 if TYPE_CHECKING:
     from generators.courses.utaustin.lecture25_flash_attention import FlashParams

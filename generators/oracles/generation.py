@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from generators.answer import Answer, Cell, Check, Part, Table
+from generators.answer import Cell
 from generators.oracles.compare import close, close_rows, same, same_rows
 from generators.oracles.next_token import check_next_token
+from generators.steps import Answer, Check, Part, Table
 
 if TYPE_CHECKING:
     from generators.courses.comp4901y.hw3_q3_generation import GenerationParams

@@ -12,10 +12,11 @@ import torch
 from torch import nn
 from transformers import DynamicCache, GPTNeoXConfig, GPTNeoXForCausalLM
 
-from generators.answer import Answer, Cell, Check, Part
+from generators.answer import Cell
 from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 from generators.oracles.layer_products import DTYPES, Layer
 from generators.oracles.products import ProductRecorder
+from generators.steps import Answer, Check, Part
 
 if TYPE_CHECKING:
     from generators.courses.sydney.seminar2_kv_cache import CacheParams, Example

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import sympy
 import torch
 
-from generators.answer import Answer, Cell, Check, Part, Step, Table
+from generators.answer import Cell
 from generators.oracles.compare import Formula, close_numbers, close_rows, same, same_formulas, same_rows
+from generators.steps import Answer, Check, Part, Step, Table
 
 if TYPE_CHECKING:
     from generators.courses.sydney.seminar2_kv_merging import Eviction, Merging, MergingParams

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from generators.answer import Answer, Cell, Check, rational
+from generators.answer import Cell, rational
 from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows, text
 from generators.oracles.layer_forms import filled
 from generators.oracles.products import Count, ProductRecorder
+from generators.steps import Answer, Check
 
 if TYPE_CHECKING:
     from generators.courses.comp4901y.hw3_q1_arithmetic_intensity import InferenceParams

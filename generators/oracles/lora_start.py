@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from generators.answer import Answer, Cell, Check, Math, Part, Table, rational
+from generators.answer import Cell, Math, rational
 from generators.oracles.compare import Formula, close, close_rows, same, same_formulas, same_letters, same_rows
+from generators.steps import Answer, Check, Part, Table
 
 if TYPE_CHECKING:
     from generators.courses.sydney.seminar2_low_rank import LowRankPageParams

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from generators.answer import Answer, Cell, Check, Part, rational
+from generators.answer import Cell, rational
 from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 from generators.oracles.low_rank_choice import verify_choice
 from generators.oracles.low_rank_complexity import verify_complexities
 from generators.oracles.low_rank_modules import Sizes, observe, observe_merging
 from generators.oracles.quantization import verify_errors
+from generators.steps import Answer, Check, Part
 
 if TYPE_CHECKING:
     from generators.courses.ift6135.a2_q4_low_rank_adaptation import LowRankParams

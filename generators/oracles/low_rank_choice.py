@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
-from generators.answer import Cell, Check, Part
+from generators.answer import Cell
 from generators.oracles.compare import same, same_rows
 from generators.oracles.low_rank_modules import Sizes, observe
+from generators.steps import Check, Part
 
 BY = "torch modules, every combination"
 METHODS = ("LoRA", "QLoRA")

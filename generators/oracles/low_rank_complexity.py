@@ -9,10 +9,11 @@ from itertools import product
 
 import sympy
 
-from generators.answer import Cell, Check, Math, Part, Table
+from generators.answer import Cell, Math
 from generators.oracles.compare import Formula, at_sizes, inside_order, same, same_formulas, same_rows, text
 from generators.oracles.low_rank_modules import NARROW, SUMMED, TALL, Sizes, observe
 from generators.oracles.low_rank_names import OUTPUT_SHAPES, TITLES, names_of, same_names
+from generators.steps import Check, Part, Table
 
 MODULES = ("MHA", "LFFN")
 METHODS = ("LoRA", "QLoRA")

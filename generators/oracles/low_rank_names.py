@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from generators.answer import Cell, Check, Math, Table
+from generators.answer import Cell, Math
 from generators.oracles.compare import same_rows
 from generators.oracles.low_rank_modules import NARROW, SUMMED, TALL, Sizes, observe
+from generators.steps import Check, Table
 
 TITLES = {
     TALL: "heads of width d side by side, taller output matrix",

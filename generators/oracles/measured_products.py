@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from generators.answer import Check, Part
 from generators.oracles.compare import close, close_rows, same_machine
 from generators.oracles.layer_products import NAMES
+from generators.steps import Check, Part
 
 if TYPE_CHECKING:
     from generators.recording import Recording

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from generators.answer import Check
+from generators.steps import Check
 
 BY = "numpy, the filters in a few lines"
 SETTINGS = ((1, 1.0), (5, 1.0), (50, 0.9), (0, 0.1), (0, 0.5), (0, 0.9), (20, 0.7), (500, 1.0))

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from generators.answer import Answer, Cell, Check, Part
+from generators.answer import Cell
 from generators.oracles.compare import Formula, close_rows, same, same_formulas, same_letters, same_rows, text
 from generators.oracles.qlora_memory import OTHER_BITS, WEIGHED, bits_of, check_paging, overheads
+from generators.steps import Answer, Check, Part
 
 if TYPE_CHECKING:
     from generators.courses.utaustin.lecture25_nf4 import Nf4Params

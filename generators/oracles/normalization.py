@@ -13,8 +13,9 @@ import sympy
 import torch
 from torch.nn import functional
 
-from generators.answer import Answer, Cell, Check, Step, Table, rational
+from generators.answer import Cell, rational
 from generators.oracles.compare import same, same_letters, same_rows, text
+from generators.steps import Answer, Check, Step, Table
 
 if TYPE_CHECKING:
     from generators.courses.ift6135.a2_q1_normalization import TensorParams

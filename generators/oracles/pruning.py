@@ -13,10 +13,11 @@ import torch
 from torch import nn
 from torch.nn.utils import prune
 
-from generators.answer import Answer, Cell, Check, Part
+from generators.answer import Cell
 from generators.oracles.compare import close_rows, same
 from generators.oracles.products import ProductRecorder
 from generators.oracles.sparse_storage import check_bytes, check_work
+from generators.steps import Answer, Check, Part
 
 if TYPE_CHECKING:
     from generators.courses.utaustin.lecture25_pruning import Layer, PruningParams

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from generators.answer import Check, Part
 from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
+from generators.steps import Check, Part
 
 if TYPE_CHECKING:
     from generators.courses.utaustin.lecture25_nf4 import Nf4Params

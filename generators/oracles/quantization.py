@@ -9,8 +9,9 @@ from functools import lru_cache
 
 import torch
 
-from generators.answer import Cell, Check, Part
+from generators.answer import Cell
 from generators.oracles.compare import text
+from generators.steps import Check, Part
 
 TOLERANCE = 1e-12
 FLOAT32 = 5e-7  # relative; a few roundings of a 24-bit significand

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from generators.answer import Answer, Cell, Check, Part, rational
+from generators.answer import Cell, rational
 from generators.oracles.compare import close, close_rows, same, same_formulas, same_letters, same_rows
 from generators.oracles.rank_seeds import adalora_ranks, increlora_ranks
 from generators.oracles.rank_training import (
@@ -26,6 +26,7 @@ from generators.oracles.rank_training import (
     low_rank_errors,
     targets,
 )
+from generators.steps import Answer, Check, Part
 
 if TYPE_CHECKING:
     from generators.courses.sydney.seminar2_rank_allocation import RankAllocationParams

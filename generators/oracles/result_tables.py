@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from generators.answer import Answer, Cell, Check, Part, Table
+from generators.answer import Cell
 from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
+from generators.steps import Answer, Check, Part, Table
 
 if TYPE_CHECKING:
     from generators.courses.utaustin.lecture25_result_tables import BitfitRow, TablesParams

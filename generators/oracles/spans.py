@@ -9,8 +9,9 @@ from itertools import combinations, permutations
 from math import prod
 from typing import TYPE_CHECKING
 
-from generators.answer import Answer, Cell, Check, Part, Table, rational
+from generators.answer import Cell, rational
 from generators.oracles.compare import same, same_rows
+from generators.steps import Answer, Check, Part, Table
 
 if TYPE_CHECKING:
     from generators.courses.sydney.seminar2_low_rank import LowRankPageParams

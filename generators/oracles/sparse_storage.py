@@ -13,10 +13,11 @@ import torch
 from torch import nn
 from torch.sparse._semi_structured_conversions import sparse_semi_structured_from_dense_cutlass
 
-from generators.answer import Cell, Check, Part, rational
+from generators.answer import Cell, rational
 from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 from generators.oracles.medusa import counted
 from generators.oracles.products import ProductRecorder
+from generators.steps import Check, Part
 
 if TYPE_CHECKING:
     from generators.courses.utaustin.lecture25_pruning import PruningParams

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from generators.answer import Answer, Cell, Check, Part, Table, rational
+from generators.answer import Cell, rational
 from generators.oracles.compare import same, same_formulas, same_letters, same_rows
 from generators.oracles.speculative_rounds import (
     Models,
@@ -22,6 +22,7 @@ from generators.oracles.speculative_rounds import (
     enumerated,
     redrawn,
 )
+from generators.steps import Answer, Check, Part, Table
 
 if TYPE_CHECKING:
     from generators.courses.utaustin.lecture25_speculative_decoding import SpeculativeParams

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
-from generators.answer import Check
 from generators.measuring.decoding.speculative import Speculative
+from generators.steps import Check
 
 NEW_TOKENS = 20
 DRAFT_LENS = (1, 4)

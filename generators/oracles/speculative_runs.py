@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from generators.answer import Answer, Cell, Check, Part
+from generators.answer import Cell
 from generators.oracles.compare import Formula, at_sizes, same, same_letters, same_rows, text
 from generators.oracles.speculative_models import STANDARD_ERRORS, check_greedy, check_sampling, simulated_tokens
 from generators.recording import Recording
+from generators.steps import Answer, Check, Part
 
 BY_NUMPY = f"numpy {np.__version__}, from the raw samples"
 BY_SERIES = "sum of powers of α"

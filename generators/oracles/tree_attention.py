@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from generators.answer import Answer, Cell, Check, Part, Table, rational
+from generators.answer import Cell, rational
 from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
+from generators.steps import Answer, Check, Part, Table
 
 if TYPE_CHECKING:
     from generators.courses.comp4901y.hw4_q2_tree_attention import TreeParams

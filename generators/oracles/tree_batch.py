@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from generators.answer import Answer, Check
 from generators.oracles.compare import at_sizes, close_rows, same, same_machine
+from generators.steps import Answer, Check
 
 if TYPE_CHECKING:
     from generators.recording import Recording

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 import torch
 
-from generators.answer import Check
 from generators.oracles.token_tree import Found, Prefix, Scores, decided_steps
+from generators.steps import Check
 
 LogWeights: TypeAlias = tuple[tuple[Prefix, float], ...]
 TOLERANCE = 1e-5

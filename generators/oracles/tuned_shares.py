@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from generators.answer import Answer, Cell, Check, Part, rational
+from generators.answer import Cell, rational
 from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
+from generators.steps import Answer, Check, Part
 
 if TYPE_CHECKING:
     from generators.courses.utaustin.lecture25_parameter_efficient_tuning import Model, TuningParams

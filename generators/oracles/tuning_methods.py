@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from generators.answer import Answer, Cell, Check, Math, Part
+from generators.answer import Cell, Math
 from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
 from generators.oracles.finetuning import Adapter
 from generators.oracles.products import ProductRecorder
+from generators.steps import Answer, Check, Part
 
 if TYPE_CHECKING:
     from generators.courses.sydney.seminar2_tuning_methods import TuningParams

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from generators.params import Params
-    from generators.question import Question
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATORS = ROOT / "generators"
@@ -158,13 +157,13 @@ def find(prefix: str, ids: Mapping[QuestionId, Any] | None = None) -> QuestionId
     raise UnknownQuestion(f"{prefix}: names no question; `python -m generators list` shows all {len(known)}")
 
 
-def load_question(question_id: QuestionId) -> Question[Any]:
+def load_question(question_id: QuestionId) -> Any:
     """Import the question's module and return its QUESTION."""
-    question: Question[Any] = importlib.import_module(question_id.module).QUESTION
+    question: Any = importlib.import_module(question_id.module).QUESTION
     return question
 
 
-def load_params(question_id: QuestionId, question: Question[Any], entry: Mapping[str, Any]) -> Params:
+def load_params(question_id: QuestionId, question: Any, entry: Mapping[str, Any]) -> Params:
     """Validate a raw entry and put the question's recordings beside it; the first broken rule raises ParameterError."""
     where = f"generators/courses/{question_id.course}/params.yml: {question_id.slug}"
     params: Any = validated(question.params, entry, where)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from generators.answer import Answer, Cell, Math, Part, Step, Table
+from generators.answer import Cell, Math
 from generators.params import Params
 from generators.pipeline import typeset
 from generators.pipeline.catalog import QuestionId
+from generators.steps import Answer, Part, Step, Table
 
 
 def exported(question_id: QuestionId, title: str, params: Params, answer: Answer) -> dict[str, Any]:

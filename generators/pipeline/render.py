@@ -13,7 +13,7 @@ import jinja2
 import sympy
 from markupsafe import Markup
 
-from generators.answer import Answer, Cell, Figure, Math, Step, Table, Value, is_number, rational
+from generators.answer import Cell, Figure, Math, Value, rational
 from generators.errors import RenderError
 from generators.figures.style import subscripted
 from generators.params import Params
@@ -21,6 +21,7 @@ from generators.pipeline import typeset, typeset_matrices
 from generators.pipeline.catalog import TEMPLATES, QuestionId, modules
 from generators.pipeline.site.page import escaped, pipe_table
 from generators.pipeline.wording import counted, noun
+from generators.steps import Answer, Step, Table, is_number
 
 Medium = Literal["site", "pdf"]
 

@@ -7,8 +7,9 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Step, Value
+from generators.answer import Value
 from generators.pipeline.latex import latex
+from generators.steps import Step
 
 SIGNIFICANT_DIGITS = 6
 TOO_LONG = 10**24

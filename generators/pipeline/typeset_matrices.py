@@ -8,8 +8,9 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Step, Value
+from generators.answer import Value
 from generators.pipeline.typeset import equated, formula, fraction, rounded, substituted, terminates, value
+from generators.steps import Step
 
 _LINE_CM = 13.5
 """What fits beside a tensor's symbol on a printed line."""

@@ -6,11 +6,12 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from generators.answer import Answer, Check, Figure
+from generators.answer import Figure
 from generators.errors import CheckFailed, ParameterError, ProjectError, RenderError
 from generators.pipeline.catalog import QuestionId, load_params, load_question
 from generators.pipeline.export import exported
 from generators.pipeline.render import body
+from generators.steps import Answer, Check
 
 
 def compose(question_id: QuestionId, entry: Mapping[str, Any]) -> dict[str, Any]:

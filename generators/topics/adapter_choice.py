@@ -8,7 +8,8 @@ from fractions import Fraction
 from itertools import product
 from typing import TypeAlias
 
-from generators.answer import Cell, Table
+from generators.answer import Cell
+from generators.steps import Table
 from generators.topics.low_rank import METHODS, Method
 
 

@@ -8,7 +8,8 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Table, Value
+from generators.answer import Value
+from generators.steps import Table
 from generators.topics.attention_traffic import (
     FORWARD_PRODUCTS,
     HEAD_WIDTH,

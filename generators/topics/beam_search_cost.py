@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import sympy
 
-from generators.answer import Step, Table, Value, exact, step
+from generators.answer import Value, exact
+from generators.steps import Step, Table, step
 from generators.topics.growth import ORDER, leading_terms
 
 T, B, N, m, q, c = sympy.symbols("T B N m q c", positive=True)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TypeAlias
 
-from generators.answer import Cell, Table
+from generators.answer import Cell
+from generators.steps import Table
 from generators.topics import beam_search_cost as cost
 
 Model: TypeAlias = Callable[[tuple[int, ...]], list[float]]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from generators.answer import Cell, Table, exact
+from generators.answer import Cell, exact
+from generators.steps import Table
 from generators.topics.lora_step import Problem, State
 from generators.topics.row_reduction import Matrix, Row, applied, squares
 

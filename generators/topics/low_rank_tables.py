@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import sympy
 
-from generators.answer import Cell, Math, Table, Value, exact, rational
+from generators.answer import Cell, Math, Value, exact, rational
+from generators.steps import Table
 from generators.topics.growth import ORDER
 from generators.topics.low_rank import METHODS, READINGS, Module, d, h, lffn, m, mha, n, order_of_growth, r
 from generators.topics.quantization import QuantizationError

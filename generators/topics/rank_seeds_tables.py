@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from generators.answer import Table
+from generators.steps import Table
 from generators.topics.rank_methods import Run
 from generators.topics.rank_problem import Spectra, best_ranks, least_error
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from generators.answer import Cell, Table, exact
+from generators.answer import Cell, exact
+from generators.steps import Table
 from generators.topics.row_reduction import Matrix, Reduction, Row
 
 

@@ -7,8 +7,9 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Cell, Step, Table, Value, step
+from generators.answer import Cell, Value
 from generators.pipeline.wording import counted
+from generators.steps import Step, Table, step
 from generators.topics.beam_search import (
     Candidate,
     Scoring,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from generators.answer import Table
+from generators.steps import Table
 from generators.topics.speculative_decoding import (
     Distribution,
     GreedyRound,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from generators.answer import Cell, Table
+from generators.answer import Cell
 from generators.recording import Recording
+from generators.steps import Table
 from generators.topics.speculative_runs import COMPILED, LAUNCHES, LIBRARY_RULE, Runs, Tally, gain_at, tokens_at
 
 ALL_PROMPTS = "all prompts"

@@ -12,13 +12,13 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity import DECODE, PREFILL, D, H, L, solve
 from generators.errors import ParameterError
 from generators.figures.roofline import LINE_SHARE, grouped, joined
 from generators.pipeline.catalog import entries, find, load_params, load_question
 from generators.pipeline.unit import compose
 from generators.recording import Recording, Series
+from generators.steps import Answer
 from tests.conftest import worked_out
 
 SLUG = "hw3_q1_arithmetic_intensity"

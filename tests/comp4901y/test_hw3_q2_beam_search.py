@@ -9,9 +9,9 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Table
 from generators.errors import ParameterError
 from generators.pipeline.catalog import find, load_params, load_question
+from generators.steps import Table
 from generators.topics.beam_search import PRODUCT, beam_search, exhaustive_search, final, smallest_width
 from generators.topics.token_tree import Tree
 from tests.conftest import worked_out

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from generators.answer import Answer
 from generators.errors import ParameterError
 from generators.oracles.next_token import filtered
 from generators.pipeline.catalog import entries, find, load_params, load_question
 from generators.pipeline.render import body
 from generators.recording import Output, Recording, Series
+from generators.steps import Answer
 from generators.topics.measured import least_squares
 
 ID = find("comp4901y/hw3_q3_generation")

@@ -12,10 +12,10 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer
 from generators.courses.comp4901y.hw4_q1_finetuning_memory import solve
 from generators.errors import ParameterError
 from generators.pipeline.catalog import entries, find, load_params, load_question
+from generators.steps import Answer
 from generators.topics.peft import N_LAYER, N_TOP, B, D, L, R
 from tests.conftest import worked_out
 

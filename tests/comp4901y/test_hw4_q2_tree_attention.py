@@ -9,10 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer, Part
 from generators.courses.comp4901y.hw4_q2_tree_attention import TreeParams
 from generators.errors import ParameterError
 from generators.pipeline.catalog import entries, find, load_params, load_question
+from generators.steps import Answer, Part
 from tests.conftest import worked_out
 
 SLUG = "hw4_q2_tree_attention"

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer
 from generators.courses.ift6135.a2_q1_normalization import TensorParams, draw, solve, verify
 from generators.errors import ParameterError
 from generators.figures.tensor import PATTERNS, entry_text
 from generators.pipeline.catalog import entries, find, load_params, load_question
+from generators.steps import Answer
 from tests.conftest import worked_out
 
 PREFIX = "ift6135/a2_q1_normalization"

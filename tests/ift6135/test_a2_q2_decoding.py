@@ -10,9 +10,10 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer, Cell, Part
+from generators.answer import Cell
 from generators.errors import ParameterError
 from generators.pipeline.catalog import find, load_params, load_question
+from generators.steps import Answer, Part
 from generators.topics import beam_search_cost as cost
 from generators.topics.beam_search_run import Score, Tally, by_heap, by_scan, by_sort, counted_run, random_model
 from generators.topics.growth import ORDER

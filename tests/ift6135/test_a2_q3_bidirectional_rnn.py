@@ -13,7 +13,7 @@ import sympy
 import torch
 from sympy import HadamardProduct, MatAdd, MatMul, Transpose
 
-from generators.answer import Answer, Math, with_value
+from generators.answer import Math
 from generators.courses.ift6135.a2_q3_bidirectional_rnn import RnnParams, draw, solve, verify
 from generators.errors import ParameterError
 from generators.figures.unrolled import drawn
@@ -21,6 +21,7 @@ from generators.matrices import Diagonal, TimeSum
 from generators.oracles.matrix_formulas import Evaluator
 from generators.pipeline.catalog import find, load_params, load_question
 from generators.pipeline.typeset_matrices import statement
+from generators.steps import Answer, with_value
 from tests.conftest import worked_out
 
 PREFIX = "ift6135/a2_q3_bidirectional_rnn"

@@ -9,9 +9,10 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generators.answer import Answer, Cell
+from generators.answer import Cell
 from generators.errors import ParameterError
 from generators.pipeline.catalog import QuestionId, load_params, load_question
+from generators.steps import Answer
 from generators.topics.low_rank import d, h, n, order_of_growth, r
 from generators.topics.quantization import dequantized, measured_error, quantized, seeded_weights, step_size
 from tests.conftest import worked_out

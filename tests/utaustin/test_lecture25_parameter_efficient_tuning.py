@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from generators.answer import Cell, Table
+from generators.answer import Cell
 from generators.errors import ParameterError
+from generators.steps import Table
 from tests.conftest import worked_out
 from tests.entries import drawn_entry, entry_of
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer
 from generators.errors import ParameterError
+from generators.steps import Answer
 from generators.topics.printed_tables import explained, likely_swaps, verdict
 from tests.conftest import worked_out
 from tests.entries import drawn_entry, entry_of

@@ -12,9 +12,9 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer, Table
 from generators.errors import ParameterError
 from generators.pipeline.catalog import load_question
+from generators.steps import Answer, Table
 from generators.topics import speculative_decoding as topic
 from tests.conftest import worked_out
 from tests.entries import drawn_entry, entry_of

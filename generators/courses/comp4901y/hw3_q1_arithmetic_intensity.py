@@ -8,10 +8,11 @@ from typing import Annotated, Literal, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Check, Figure, Math, Part, Step, Table, Value, rational, step
+from generators.answer import Figure, Math, Value, rational
 from generators.params import MeasuredParams, Params, PositiveExact, PositiveInt, Text
-from generators.question import Question
 from generators.recording import Recording
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics.roofline import Product, attainable_share, ridge_point
 
 ELEMENT_BYTES: dict[str, Literal[2, 4]] = {"float16": 2, "bfloat16": 2, "float32": 4}
@@ -283,7 +284,7 @@ def draw(params: InferenceParams, answer: Answer) -> dict[str, Figure]:
     return figures
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Arithmetic intensity of prefill and decode",
     points=40,
     params=InferenceParams,

@@ -10,9 +10,10 @@ from typing import Literal, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Check, Figure, Part, Step, Table, Value, exact, step
+from generators.answer import Figure, Value, exact
 from generators.params import Params, PositiveInt
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics.beam_search import PRODUCT, Candidate, Ties, Track, beam_search, exhaustive_search, final, smallest_width
 from generators.topics.search_tables import (
     in_words,
@@ -155,7 +156,7 @@ def draw(params: BeamParams, answer: Answer) -> dict[str, Figure]:
     return {"track": figure}
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Beam search on a tree of probabilities",
     points=20,
     params=BeamParams,

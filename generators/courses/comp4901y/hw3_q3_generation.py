@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from generators.answer import Answer, Cell, Check, Figure, Part, Step, Table
+from generators.answer import Cell, Figure
 from generators.params import Exact, MeasuredParams, PositiveInt, Text
 from generators.pipeline.recorded import command_of
-from generators.question import Question
 from generators.recording import Recording
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table
 from generators.topics.measured import PER_SECOND_MS, in_ms, least_squares
 
 PROGRAM = "python -m generators.measuring.hw3_generate"
@@ -226,7 +227,7 @@ def draw(params: GenerationParams, answer: Answer) -> dict[str, Figure]:
     return figures | (generation_figures(answer, f"{params.elsewhere.device_kind}_") if params.elsewhere else {})
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Generating text: length, beams, top-k and top-p",
     points=40,
     params=GenerationParams,

@@ -8,11 +8,12 @@ from typing import Literal, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Check, Figure, Math, Part, Step, Table, Value, rational, step
+from generators.answer import Figure, Math, Value, rational
 from generators.params import MeasuredParams, Params, PositiveInt
 from generators.pipeline.wording import counted
-from generators.question import Question
 from generators.recording import Recording
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics import peft
 from generators.topics.peft import Group, StepCost
 
@@ -238,7 +239,7 @@ def _bytes_over_rank(label: str, answer: Answer, params: FinetuningParams) -> sy
     return source.subs(fixed)
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Memory of parameters and gradients in fine-tuning",
     points=40,
     params=FinetuningParams,

@@ -8,10 +8,11 @@ from typing import Annotated, Literal, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Check, Figure, Part, Step, Table, step
+from generators.answer import Figure
 from generators.params import MeasuredParams, Params, PositiveInt, Text
-from generators.question import Question
 from generators.recording import Recording
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics.measured import in_ms
 from generators.topics.prefix_tree import (
     Tree,
@@ -228,7 +229,7 @@ def draw(params: TreeParams, answer: Answer) -> dict[str, Figure]:
     return figures
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Tree attention: prefix trees and masks",
     points=40,
     params=TreeParams,

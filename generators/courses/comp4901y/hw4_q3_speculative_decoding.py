@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import sympy
 
-from generators.answer import Answer, Check, Figure, Part, Step
+from generators.answer import Figure
 from generators.params import MeasuredParams, Text
-from generators.question import Question
 from generators.recording import Recording
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step
 from generators.topics import speculative_tables as tables
 from generators.topics.speculative_decoding import ALPHA, COST_RATIO, GAMMA, expected_tokens, walltime_gain
 from generators.topics.speculative_runs import LAUNCHES, LIBRARY_RULE, Costs, Runs, gain_at, measured, tokens_at
@@ -162,7 +163,7 @@ def _figures(part: Part, device: str) -> dict[str, Figure]:
     return figures
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Speculative decoding, measured",
     points=20,
     params=SpeculativeParams,

@@ -12,9 +12,10 @@ from typing import Literal, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Cell, Check, Figure, Part, Step, Table, Value, exact, rational, step
+from generators.answer import Cell, Figure, Value, exact, rational
 from generators.params import Exact, Params
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 
 LONGEST = {"samples": 12, "channels": 5, "features": 8}
 MAX_ENTRIES = 96
@@ -222,7 +223,7 @@ def draw(params: TensorParams, answer: Answer) -> dict[str, Figure]:
     return figures
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Normalization: batch, layer and instance",
     points=6,
     params=TensorParams,

@@ -12,9 +12,10 @@ import sympy
 from pydantic import Field, model_validator
 from sympy import exp
 
-from generators.answer import Answer, Check, Figure, Part, Step, Table, step
+from generators.answer import Figure
 from generators.params import Params, PositiveInt
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics.beam_search import SUM, Candidate, Ties, Track, beam_search, exhaustive_search, final, smallest_width
 from generators.topics.beam_search_cost import SCORES, B, N, T, growth_table, levels, lines_table
 from generators.topics.beam_search_run import runs_table
@@ -289,7 +290,7 @@ def draw(params: DecodingParams, answer: Answer) -> dict[str, Figure]:
     return figures
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Decoding: enumeration, greedy and beam search",
     points=20,
     params=DecodingParams,

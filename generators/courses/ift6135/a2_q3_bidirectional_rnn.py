@@ -10,10 +10,11 @@ import sympy
 from pydantic import Field
 from sympy import HadamardProduct, MatAdd, MatMul, MatrixSymbol, OneMatrix, Transpose
 
-from generators.answer import Answer, Check, Figure, Math, Part, Step, Table, Value, step
+from generators.answer import Figure, Math, Value
 from generators.matrices import Diagonal, TimeSum, entry, gradient, jacobian, vector
 from generators.params import Params
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 
 MAX_STEPS = 30
 STEPS_A_PICTURE = 3
@@ -278,7 +279,7 @@ def draw(params: RnnParams, answer: Answer) -> dict[str, Figure]:
     }
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Bidirectional RNN: backpropagation through time",
     points=17,
     params=RnnParams,

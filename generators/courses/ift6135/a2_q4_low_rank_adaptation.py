@@ -8,9 +8,10 @@ from typing import Annotated, Literal, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Check, Figure, Part, Step, Table, Value, exact, rational, step
+from generators.answer import Figure, Value, exact, rational
 from generators.params import Exact, Params
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics.adapter_choice import (
     Cost,
     Costs,
@@ -280,7 +281,7 @@ def _bytes_over_rank(params: LowRankParams, answer: Answer) -> Figure:
     )
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Low-rank adaptation with LoRA and QLoRA",
     points=18,
     params=LowRankParams,

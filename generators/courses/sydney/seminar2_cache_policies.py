@@ -10,9 +10,10 @@ from typing import Annotated, Literal, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Cell, Check, Figure, Part, Step, Table, Value, exact, rational, step
+from generators.answer import Cell, Figure, Value, exact, rational
 from generators.params import Exact, Params, PositiveInt
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics.batching import CONTEXT, N_HEAD, N_LAYER, D
 from generators.topics.cache_policies import (
     BUDGET,
@@ -237,7 +238,7 @@ def draw(params: PolicyParams, answer: Answer) -> dict[str, Figure]:
     }
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Cache policies: window, initial tokens, attention-based",
     points=0,
     params=PolicyParams,

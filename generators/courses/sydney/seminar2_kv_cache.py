@@ -8,9 +8,10 @@ from typing import Annotated, Literal, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Cell, Check, Figure, Part, Step, Table, Value, exact, rational, step
+from generators.answer import Cell, Figure, Value, exact, rational
 from generators.params import Params, PositiveInt, Text
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics.batching import CONTEXT, N_HEAD, N_LAYER, D, cache_values, weight_values
 from generators.topics.kv_cache import (
     N_VOCAB,
@@ -230,7 +231,7 @@ def draw(params: CacheParams, answer: Answer) -> dict[str, Figure]:
     }
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="KV cache inference step by step",
     points=0,
     params=CacheParams,

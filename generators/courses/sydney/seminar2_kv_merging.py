@@ -10,9 +10,10 @@ from typing import Annotated, Literal, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Cell, Check, Figure, Part, Step, Table, Value, exact, step
+from generators.answer import Cell, Figure, Value, exact
 from generators.params import Exact, Params, PositiveInt, Text
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics.cache_policies import relative_error
 from generators.topics.kv_merging import (
     RULES,
@@ -276,7 +277,7 @@ def _float(cell: Cell) -> float:
     return float(cell)
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Merging of the KV cache",
     points=0,
     params=MergingParams,

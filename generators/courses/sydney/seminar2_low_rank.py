@@ -10,9 +10,10 @@ from typing import Annotated, Literal, Self
 import sympy
 from pydantic import AfterValidator, Field, model_validator
 
-from generators.answer import Answer, Check, Figure, Math, Part, Step, Table, Value, exact, rational, step
+from generators.answer import Figure, Math, Value, exact, rational
 from generators.params import Exact, Params
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics import peft
 from generators.topics.lora_step import (
     ETA,
@@ -291,7 +292,7 @@ def draw(params: LowRankPageParams, answer: Answer) -> dict[str, Figure]:
     }
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Rank, LoRA's size, and its first steps",
     points=0,
     params=LowRankPageParams,

@@ -9,9 +9,10 @@ from typing import Annotated, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Cell, Check, Figure, Part, Step, Table, Value, exact, step
+from generators.answer import Cell, Figure, Value, exact
 from generators.params import Exact, Params, PositiveExact, PositiveInt, Text
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics import rank_methods as methods
 from generators.topics.rank_methods import Growth, Run, Schedule
 from generators.topics.rank_problem import Problem, best_ranks, least_error, seeded_problem
@@ -290,7 +291,7 @@ def draw(params: RankAllocationParams, answer: Answer) -> dict[str, Figure]:
     }
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Setting ranks: DyLoRA, AdaLoRA, IncreLoRA",
     points=0,
     params=RankAllocationParams,

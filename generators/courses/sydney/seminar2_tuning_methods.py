@@ -8,9 +8,10 @@ from typing import Annotated, Literal, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Cell, Check, Figure, Math, Part, Step, Table, Value, exact, rational, step
+from generators.answer import Cell, Figure, Math, Value, exact, rational
 from generators.params import Params
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics.peft import N_LAYER, D, L, R
 from generators.topics.tuning_methods import (
     Method,
@@ -189,7 +190,7 @@ def draw(params: TuningParams, answer: Answer) -> dict[str, Figure]:
     return {"values": size_figure(curves), "flops": cost_figure(flops)}
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="LoRA, adapters, prefix and prompt tuning",
     points=0,
     params=TuningParams,

@@ -10,10 +10,11 @@ from typing import Annotated, Literal, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Check, Figure, Part, Step, Table, Value, exact, rational, step
+from generators.answer import Figure, Value, exact, rational
 from generators.params import Params, PositiveExact, PositiveInt, Text
 from generators.pipeline.wording import counted
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics.batching import (
     BATCH,
     CONTEXT,
@@ -225,7 +226,7 @@ def draw(params: BatchingParams, answer: Answer) -> dict[str, Figure]:
     }
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Batching: throughput against latency",
     points=0,
     params=BatchingParams,

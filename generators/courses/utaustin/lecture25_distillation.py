@@ -9,9 +9,10 @@ from typing import Annotated, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Cell, Check, Figure, Part, Step, Table, Value, exact
+from generators.answer import Cell, Figure, Value, exact
 from generators.params import Exact, Params, PositiveExact, Text
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table
 from generators.topics.distillation import (
     ALPHA,
     K,
@@ -270,7 +271,7 @@ def draw(params: DistillationParams, answer: Answer) -> dict[str, Figure]:
     }
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Distillation",
     points=0,
     params=DistillationParams,

@@ -10,9 +10,10 @@ from typing import Annotated, Literal, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Cell, Check, Figure, Part, Step, Table, Value, exact, step
+from generators.answer import Cell, Figure, Value, exact
 from generators.params import Exact, Params, PositiveExact, PositiveInt, Text
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics.attention_traffic import (
     BACKWARD_PRODUCTS,
     FORWARD_PRODUCTS,
@@ -253,7 +254,7 @@ def draw(params: FlashParams, answer: Answer) -> dict[str, Figure]:
     }
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="FlashAttention",
     points=0,
     params=FlashParams,

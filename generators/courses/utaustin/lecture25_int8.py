@@ -10,9 +10,10 @@ from typing import Annotated, Literal, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Cell, Check, Figure, Part, Step, Table, Value, exact, step
+from generators.answer import Cell, Figure, Value, exact
 from generators.params import Exact, Params
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics.int8_product import (
     METHODS,
     Method,
@@ -258,7 +259,7 @@ def draw(params: Int8Params, answer: Answer) -> dict[str, Figure]:
     }
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="8-bit products with outliers: LLM.int8()",
     points=0,
     params=Int8Params,

@@ -9,9 +9,10 @@ from typing import Annotated, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Check, Figure, Part, Step, Table, Value, exact, rational, step
+from generators.answer import Figure, Value, exact, rational
 from generators.params import Exact, Params, PositiveInt, Text
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics.medusa import (
     D_FF,
     N_LAYER,
@@ -249,7 +250,7 @@ def draw(params: MedusaParams, answer: Answer) -> dict[str, Figure]:
     }
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Medusa heads and their tree",
     points=0,
     params=MedusaParams,

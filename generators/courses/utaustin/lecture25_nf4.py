@@ -10,9 +10,10 @@ from typing import Annotated, Literal, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Cell, Check, Figure, Part, Step, Table, Value, exact, rational, step
+from generators.answer import Cell, Figure, Value, exact, rational
 from generators.params import Params, PositiveExact, PositiveInt, Text
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics.normal_float import (
     block_error,
     in_blocks,
@@ -302,7 +303,7 @@ def draw(params: Nf4Params, answer: Answer) -> dict[str, Figure]:
     }
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="4-bit NormalFloat, double quantization and paged optimizers",
     points=0,
     params=Nf4Params,

@@ -9,9 +9,10 @@ from typing import Annotated, Literal, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Check, Figure, Part, Step, Table, Value, exact, rational, step
+from generators.answer import Figure, Value, exact, rational
 from generators.params import Exact, Params, PositiveInt, Text
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics import peft, tuned_shares
 from generators.topics.peft import N_LAYER, D, R
 from generators.topics.tuned_shares import COLUMNS, D_FF, N_MODEL, ROWS, SHARE, E, Kind, P, S, outside
@@ -253,7 +254,7 @@ def draw(params: TuningParams, answer: Answer) -> dict[str, Figure]:
     }
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Parameter-efficient tuning",
     points=0,
     params=TuningParams,

@@ -9,9 +9,10 @@ from typing import Annotated, Literal, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Check, Figure, Part, Step, Table, Value, exact, rational, step
+from generators.answer import Figure, Value, exact, rational
 from generators.params import Exact, Params, PositiveInt, Text
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics import medusa, sparse_storage
 from generators.topics.pruning import (
     CODE_UNIT,
@@ -338,7 +339,7 @@ def draw(params: PruningParams, answer: Answer) -> dict[str, Figure]:
     }
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Pruning",
     points=0,
     params=PruningParams,

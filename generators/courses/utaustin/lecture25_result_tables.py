@@ -9,9 +9,10 @@ from typing import Annotated, Self
 import sympy
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Cell, Check, Figure, Part, Step, Table, exact, rational, step
+from generators.answer import Cell, Figure, exact, rational
 from generators.params import Exact, Params, PositiveExact, PositiveInt, Text
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics.printed_tables import Perplexities, as_printed, explained, likely_swaps, too_fine, verdict
 
 Score = Annotated[Exact, Field(ge=0)]
@@ -303,7 +304,7 @@ def _scores(params: TablesParams) -> dict[str, Figure]:
     }
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="The lecture's tables of results",
     points=0,
     params=TablesParams,

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
-from generators.answer import Answer, Check, Figure, Part, Step, Table, exact, rational, step
+from generators.answer import Figure, exact, rational
 from generators.params import Exact, Params, PositiveExact, Text
-from generators.question import Question
+from generators.self_verifying import SelfVerifying
+from generators.steps import Answer, Check, Part, Step, Table, step
 from generators.topics.speculative_decoding import (
     ALPHA,
     COST_RATIO,
@@ -265,7 +266,7 @@ def _marked(params: SpeculativeParams, one: GreedyRound) -> tuple[list[Token], l
     return marked(one.drafted, "rejected"), marked(one.choices, "own")
 
 
-QUESTION = Question(
+QUESTION = SelfVerifying(
     title="Speculative decoding",
     points=0,
     params=SpeculativeParams,

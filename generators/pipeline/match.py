@@ -1,0 +1,285 @@
+"""Compares every published datum with what was found at its address, and evaluates every published formula."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import sympy
+
+from generators.answer import Answer, Derivation, Math, Quantity, Table, published, with_formulas
+from generators.found import Found, Proof, Worlds
+from generators.pipeline import worlds
+
+SHOWN = 3
+"""Problems of one part or table that a message names."""
+_NOTHING = object()
+
+
+@dataclass(frozen=True)
+class Boxed:
+    """A value that the sheet asks for, as it is published and as it was found."""
+
+    address: str
+    what: str
+    published: str
+    found: str
+    route: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What was found again: asked values one by one, all others counted by route.
+
+    `restated` counts what only routes that read the sheet or the entry again found, `drawn` the cells of arrays that only
+    pictures show, `formulas` the published formulas that were evaluated, each also at other sizes.
+    """
+
+    total: int
+    routes: Mapping[str, int]
+    restated: int
+    drawn: int
+    formulas: int
+    proofs: Sequence[tuple[str, str]]
+    boxed: Sequence[Boxed]
+
+
+@dataclass
+class Findings:
+    """What `find` yielded, by address; proofs stand apart."""
+
+    at: dict[str, list[Found]] = field(default_factory=dict)
+    proofs: list[Proof] = field(default_factory=list)
+
+    @classmethod
+    def gathered(cls, yielded: Iterable[Found | Proof]) -> Findings:
+        """Sort what was yielded by its address."""
+        made = cls()
+        for one in yielded:
+            if isinstance(one, Proof):
+                made.proofs.append(one)
+            else:
+                made.at.setdefault(one.address, []).append(one)
+        return made
+
+    def value(self, address: str) -> Any:
+        """What was first found at an address; KeyError if nothing was."""
+        return self.at[address][0].value
+
+
+def problems(answer: Answer, found: Findings) -> list[str]:
+    """Every datum without an equal found value, and every found value without a datum, as messages."""
+    data = published(answer)
+    messages = []
+    for address, value in data.items():
+        for problem in _problems_at(value, found.at.get(address, [])):
+            messages.append(f"{address}: {problem}")
+    messages += [
+        f"{address}: nothing is published there, {ones[0].route.name} found {shown(ones[0].value)}"
+        for address, ones in found.at.items()
+        if address not in data
+    ]
+    messages += [
+        f"{proof.what}: differs by {proof.difference:.1e}, {proof.route.name} allows {proof.route.tolerance:g}"
+        for proof in found.proofs
+        if not proof.difference <= proof.route.tolerance
+    ]
+    return messages
+
+
+def _problems_at(value: Any, ones: Sequence[Found]) -> list[str]:
+    if not ones:
+        return [f"published {shown(value)}, nothing found it"]
+    return [
+        f"published {shown(value)}, found {shown(one.value)} by {one.route.name}"
+        for one in ones
+        if not agree(value, one.value, one.route.tolerance, one.route.absolute)
+    ]
+
+
+def agree(value: Any, found: Any, tolerance: float = 0.0, absolute: float = 0.0) -> bool:
+    """Whether a published value is the found one: exactly, or within a tolerance where one of them is a float."""
+    if isinstance(found, Worlds):
+        return bool(found.cases) and all(_gives(value, world, result, tolerance) for world, result in found.cases)
+    if isinstance(value, bool) or isinstance(found, bool) or isinstance(value, str | Math | tuple) or value is None:
+        return type(value) is type(found) and value == found
+    if isinstance(value, float) or isinstance(found, float):
+        numbers = [_number(one) for one in (value, found)]
+        return None not in numbers and math.isclose(*numbers, rel_tol=tolerance, abs_tol=absolute)  # type: ignore[arg-type]
+    return _equal(value, found)
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _gives(expression: Any, world: Mapping[str, Any], result: Any, tolerance: float) -> bool:
+    if worlds.is_matrix(expression):
+        return worlds.difference(expression, world, result) <= tolerance
+    return agree(at(sympy.sympify(expression), world), result, tolerance)
+
+
+def at(formula: sympy.Basic, values: Mapping[str, Any]) -> Any:
+    """A formula's value with its letters, by their names, replaced by numbers; those without one stay."""
+    pairs = tuple((symbol, values[str(symbol)]) for symbol in sorted(formula.free_symbols, key=str) if str(symbol) in values)
+    return _substituted(formula, pairs)
+
+
+@lru_cache(maxsize=8192)
+def _substituted(formula: sympy.Basic, pairs: tuple[tuple[sympy.Symbol, Any], ...]) -> Any:
+    number = formula.subs({symbol: sympy.sympify(value) for symbol, value in pairs}).doit()
+    return Fraction(int(number.p), int(number.q)) if number.is_Rational else number
+
+
+@lru_cache(maxsize=8192)
+def _equal(left: Any, right: Any) -> bool:
+    """Whether values are equal; irrational ones, which may be written in two ways, to 50 digits."""
+    if left == right:
+        return True
+    if not all(isinstance(one, int | Fraction | sympy.Expr) for one in (left, right)):
+        return False
+    both = [sympy.sympify(one) for one in (left, right)]
+    if not all(one.is_number for one in both):
+        return bool(sympy.expand(both[0] - both[1]) == 0)
+    return bool(abs(sympy.N(both[0] - both[1], 60)) < sympy.Float("1e-50"))
+
+
+def formula_problems(answer: Answer, at_entry: Findings, at_others: Sequence[Findings]) -> list[str]:
+    """Formulas that do not give what was found, with the found letters put in, for the entry and at other sizes.
+
+    A letter that has one value everywhere could be left out unseen, so it is refused.
+    """
+    messages = []
+    seen: dict[str, set[Any]] = {}
+    for quantity in with_formulas(answer):
+        count = 0
+        for findings in (at_entry, *at_others):
+            if quantity.address not in findings.at:
+                continue
+            count += findings is not at_entry
+            for one in findings.at[quantity.address]:
+                messages += _formula_problem(quantity, findings, one, seen)
+        if quantity.letters and not count:
+            messages.append(f"{quantity.address}: its formula is evaluated at the entry's sizes alone; add to `others`")
+    messages += [
+        f"{address}: formulas use it, but it is {shown(next(iter(values)))} everywhere; change it in `others`"
+        for address, values in seen.items()
+        if len(values) == 1
+    ]
+    return messages
+
+
+def _formula_problem(quantity: Quantity, findings: Findings, one: Found, seen: dict[str, set[Any]]) -> list[str]:
+    letters: dict[str, Any] = {}
+    for symbol, letter in quantity.letters.items():
+        if letter.address not in findings.at:
+            return [f"{quantity.address}: its letter {symbol} at {letter.address} was not found"]
+        letters[str(symbol)] = findings.value(letter.address)
+        seen.setdefault(letter.address if letter.address.count("/") == 1 else _column(letter.address), set()).add(
+            letters[str(symbol)]
+        )
+    formula = quantity.formula
+    assert formula is not None
+    value = at(formula, letters)
+    if agree(value, one.value, one.route.tolerance, one.route.absolute):
+        return []
+    where = ", ".join(f"{name} = {shown(number)}" for name, number in letters.items())
+    return [f"{quantity.address}: its formula gives {shown(value)} at {where}, found {shown(one.value)} by {one.route.name}"]
+
+
+def _column(address: str) -> str:
+    """A cell's column: the letter of a table's rows."""
+    table, _, rest = address.rpartition("/")
+    return f"{table.rpartition('/')[0]}/{rest}"
+
+
+def summary(messages: Sequence[str]) -> str:
+    """At most three problems of each part or table, and how many more there are."""
+    groups: dict[str, list[str]] = {}
+    for message in messages:
+        address = message.partition(": ")[0].partition("@")[0]
+        groups.setdefault("/".join(address.split("/")[:2]), []).append(message)
+    lines = []
+    for group, ones in groups.items():
+        lines += ones[:SHOWN]
+        if len(ones) > SHOWN:
+            lines.append(f"{group}: {len(ones) - SHOWN} more")
+    more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+    return "; ".join(lines[:SHOWN]) + more
+
+
+def ledger(answer: Answer, found: Findings) -> Ledger:
+    """Count what was found again, by route; call only where there are no problems."""
+    routes: Counter[str] = Counter()
+    restated = drawn = total = 0
+    hidden = tuple(f"{address}/" for address in _drawn_tables(answer))
+    for address in published(answer):
+        total += 1
+        names = {one.route.name for one in found.at[address] if not one.route.restates}
+        if address.startswith(hidden):
+            drawn += 1
+        elif names:
+            routes.update(sorted(names)[:1])
+        else:
+            restated += 1
+    return Ledger(
+        total=total,
+        routes=dict(sorted(routes.items(), key=lambda pair: (-pair[1], pair[0]))),
+        restated=restated,
+        drawn=drawn,
+        formulas=sum(1 for _ in with_formulas(answer)),
+        proofs=[(proof.what, proof.route.name) for proof in found.proofs],
+        boxed=[boxed for item in _asked(answer) for boxed in _boxed(item, found)],
+    )
+
+
+def _drawn_tables(answer: Answer) -> list[str]:
+    items = [item for part in answer.parts.values() for item in part.items.values()]
+    return [item.address for item in items if isinstance(item, Table) and item.drawn]
+
+
+def _asked(answer: Answer) -> list[Quantity | Table | Derivation]:
+    items = [item for part in answer.parts.values() for item in part.items.values()]
+    return [item for item in items if isinstance(item, Quantity | Table | Derivation) and item.asked]
+
+
+def _boxed(item: Quantity | Table | Derivation, found: Findings) -> list[Boxed]:
+    """A quantity by itself; the numbers of a table column by column, each column's first three by themselves."""
+    if isinstance(item, Quantity):
+        ones = found.at[item.address]
+        return [Boxed(item.address, item.what, shown(item.value), shown(ones[0].value), _routes(ones))]
+    if isinstance(item, Derivation):
+        addresses = [f"{item.address}/{key}" for key in item.lines]
+    else:
+        addresses = [f"{item.address}/{row}/{key}" for row in item.rows for key, one in item.columns.items() if not one.of]
+    ones = [one for address in addresses for one in found.at[address] if not one.route.restates]
+    noun = "lines" if isinstance(item, Derivation) else "cells"
+    return [Boxed(item.address, "", f"{len(addresses)} {noun}", f"{len(addresses)} equal", _routes(ones))]
+
+
+def _routes(ones: Sequence[Found]) -> str:
+    return ", ".join(dict.fromkeys(one.route.name for one in ones)) or "the sheet, read again"
+
+
+def shown(value: Any) -> str:
+    """A value as messages show it: exact, a measured one to six digits, a long one by its beginning and end."""
+    if value is None:
+        return "an empty cell"
+    if isinstance(value, Math):
+        return value.latex
+    if isinstance(value, Worlds):
+        return f"the results of {len(value.cases)} worlds"
+    if isinstance(value, bool):
+        return "that it holds" if value else "that it does not hold"
+    if isinstance(value, tuple):
+        value = ", ".join(map(str, value))
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 60 else f"{text[:28]}…{text[-28:]}"
