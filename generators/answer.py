@@ -124,6 +124,11 @@ class Derivation:
     lines: Mapping[str, Line]
     asked: bool = False
 
+    def __getitem__(self, key: str) -> Quantity:
+        """A line as a quantity, whose meaning is the reason for it."""
+        one = self.lines[key]
+        return Quantity(address=f"{self.address}/{key}", value=one.value, what=one.why, symbol=one.symbol, asked=self.asked)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
@@ -284,7 +289,7 @@ class Part:
     items: Mapping[str, Item]
     letters: Mapping[sympy.Symbol, Quantity]
 
-    def __getitem__(self, key: str) -> Item:
+    def __getitem__(self, key: str) -> Any:
         return self.items[key]
 
     @property
@@ -345,16 +350,22 @@ class Answer:
     parts: Mapping[str, Part]
 
     def __getitem__(self, address: str) -> Any:
-        """`2.1/share_saved`: an item of a part; `1.1/form/7/intensity`: a cell."""
-        label, _, rest = address.partition("/")
-        key, _, place = rest.partition("/")
-        item = self.parts[label].items[key]
-        if not place:
-            return item
-        if not isinstance(item, Table):
+        """`2.1`: a part; `2.1/share_saved`: an item of it; `1.1/form/7/intensity`: a cell; `3.3/w/own`: a line."""
+        label, *keys = address.split("/")
+        if not keys:
+            return self.parts[label]
+        item = self.parts[label].items[keys[0]]
+        if isinstance(item, Table) and len(keys) == 3:
+            return item.cell(keys[1], keys[2])
+        if isinstance(item, Derivation) and len(keys) == 2:
+            return item[keys[1]]
+        if len(keys) > 1:
             raise KeyError(address)
-        row, _, name = place.partition("/")
-        return item.cell(row, name)
+        return item
+
+    def starting(self, label: str) -> list[Part]:
+        """The parts whose labels start so, as all that were measured."""
+        return [one for name, one in self.parts.items() if name.startswith(label)]
 
     def __contains__(self, label: object) -> bool:
         return label in self.parts
@@ -414,11 +425,15 @@ def _cells(item: Table) -> Iterator[tuple[str, object]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A drawn picture: SVG text, a caption in plain text, and what it shows for those who can't see it."""
+    """A drawn picture: SVG text, a caption in plain text, and what it shows for those who can't see it.
+
+    `shows` are the addresses of what is drawn.
+    """
 
     svg: str
     caption: str
     alt: str
+    shows: tuple[str, ...] = ()
 
 
 def with_formulas(of: Answer) -> Iterator[Quantity]:

@@ -20,6 +20,17 @@ class Params(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True)
 
 
+class RecordedParams(Params):
+    """Parameters of an answer that shows recordings; those that fit the entry stand beside it, not in it."""
+
+    _measured: Mapping[str, Mapping[str, Recording]] = PrivateAttr(default_factory=dict)
+
+    @property
+    def measured(self) -> Mapping[str, Mapping[str, Recording]]:
+        """The recordings that fit the entry by kind of device, `cuda` or `cpu`, and name."""
+        return self._measured
+
+
 class MeasuredParams(Params):
     """Parameters of an answer that shows recordings; what was measured stands beside the entry, not in it."""
 

@@ -3,6 +3,7 @@
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TRANSFORMERS_VERBOSITY": "error"}
 
@@ -10,14 +11,13 @@ import pytest
 
 from generators.params import Params
 from generators.pipeline.catalog import QuestionId, entries, find, load_params, load_question
-from generators.steps import Answer
 from tests.project import HOSTILE, TAME, Project, text_parameters
 
 IDS = [str(question_id) for question_id in entries()]
 
 
 @cache
-def worked_out(prefix: str) -> tuple[QuestionId, Params, Answer]:
+def worked_out(prefix: str) -> tuple[QuestionId, Params, Any]:
     """A question's id, its parameters in params.yml, and its answer."""
     question_id = find(prefix)
     question = load_question(question_id)

@@ -15,6 +15,11 @@ def without_escapes(text: str) -> str:
     return _ESCAPE.sub("", text) if "as a Python literal" in text else text
 
 
+def without_addresses(markdown: str) -> str:
+    """The Markdown of a page without the marks of addresses."""
+    return re.sub(r"\\label\{[^{}]*\} ?", "", re.sub(r'<span id="[^"]*">(.*?)</span>', r"\1", markdown, flags=re.DOTALL))
+
+
 class Page(HTMLParser):
     """A parsed page: `elements` as tag and attributes, `text` as shown, and the text of each script that stands in it."""
 

@@ -81,7 +81,7 @@ def _worked_out(
     batches = _batches(stale)
     read = {question_id: digests(files_read(question_id)) for question_id in stale}
     composed: dict[QuestionId, Unit] = {}
-    checks: dict[QuestionId, list[dict[str, Any]]] = {}
+    checks: dict[QuestionId, Any] = {}
     with workers(len(stale) + len(batches)) as pool:
         jobs: dict[Future[Any], QuestionId | None] = {pool.submit(_verify, batches[0]): None}
         jobs |= {pool.submit(_compose, question_id, stale[question_id]): question_id for question_id in _longest_first(stale)}
@@ -91,7 +91,7 @@ def _worked_out(
             if question_id is None:
                 for verified_id, (seconds, found) in job.result().items():
                     checks[verified_id] = found
-                    tell(f"{verified_id}: {len(found)} checks passed ({seconds:.1f} s)")
+                    tell(f"{verified_id}: {passed(found)} ({seconds:.1f} s)")
             else:
                 composed[question_id] = job.result()
                 on_composed(question_id, composed[question_id])
@@ -136,9 +136,14 @@ def verify_all(entries: Entries, tell: Tell) -> int:
     with workers(len(batches)) as pool:
         for job in as_completed([pool.submit(_verify, batch) for batch in batches]):
             for question_id, (seconds, found) in job.result().items():
-                count += len(found)
-                tell(f"{question_id}: {len(found)} checks passed ({seconds:.1f} s)")
+                count += found["total"] if isinstance(found, dict) else len(found)
+                tell(f"{question_id}: {passed(found)} ({seconds:.1f} s)")
     return count
+
+
+def passed(found: Any) -> str:
+    """How many values were found again, or checks passed, as progress says it."""
+    return f"{found['total']} values found again" if isinstance(found, dict) else f"{len(found)} checks passed"
 
 
 def _refuse_bad(entries: Entries) -> None:
@@ -188,7 +193,7 @@ def _compose(question_id: QuestionId, entry: Mapping[str, Any]) -> Unit:
     return compose(question_id, entry)
 
 
-def _verify(batch: Iterable[tuple[QuestionId, Mapping[str, Any]]]) -> dict[QuestionId, tuple[float, list[dict[str, Any]]]]:
+def _verify(batch: Iterable[tuple[QuestionId, Mapping[str, Any]]]) -> dict[QuestionId, tuple[float, Any]]:
     from generators.pipeline.unit import verified
 
     found = {}

@@ -76,7 +76,8 @@ def courses() -> tuple[str, ...]:
 
 def modules(course: str) -> tuple[str, ...]:
     """The slugs of a course's question modules, in alphabetical order."""
-    names = (path.stem for path in (COURSES / course).glob("*.py"))
+    folder = COURSES / course
+    names = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
     return tuple(sorted(name for name in names if _HOMEWORK.fullmatch(name) or _LECTURE.fullmatch(name)))
 
 
@@ -163,11 +164,17 @@ def load_question(question_id: QuestionId) -> Any:
     return question
 
 
-def load_params(question_id: QuestionId, question: Any, entry: Mapping[str, Any]) -> Params:
+def load_params(question_id: QuestionId, question: Any, entry: Mapping[str, Any], *, recorded: bool = True) -> Params:
     """Validate a raw entry and put the question's recordings beside it; the first broken rule raises ParameterError."""
     where = f"generators/courses/{question_id.course}/params.yml: {question_id.slug}"
     params: Any = validated(question.params, entry, where)
-    if question.recordings:
+    if not recorded or not question.recordings:
+        return params  # type: ignore[no-any-return]
+    if isinstance(question.recordings, Mapping):
+        from generators.pipeline.recorded import fitting
+
+        params._measured = fitting(recordings_folder(question_id), question.recordings, params.model_dump())
+    else:
         from generators.pipeline.recorded import shown_recordings
 
         params = params.with_recordings(*shown_recordings(recordings_folder(question_id), question.recordings))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from generators.errors import RecordingError
 from generators.recording import Recording, load
+
+if TYPE_CHECKING:
+    from generators.question import Recorded
 
 KINDS = ("cuda", "cpu")
 
@@ -31,6 +35,21 @@ def shown_recordings(folder: Path, names: Sequence[str]) -> tuple[dict[str, Reco
     }
     first, second = sorted(KINDS, key=lambda kind: -len(existing[kind]))
     return _of_one_device(folder, first, existing[first]), _of_one_device(folder, second, existing[second])
+
+
+def fitting(folder: Path, names: Mapping[str, Recorded], entry: Mapping[str, Any]) -> dict[str, dict[str, Recording]]:
+    """By kind of device and name, the recordings that were made with the entry's values in the fields that must agree."""
+    found: dict[str, dict[str, Recording]] = {}
+    for kind, of_kind in paths(folder, tuple(names)).items():
+        existing = _of_one_device(folder, kind, {name: path for name, path in of_kind.items() if path.is_file()})
+        fit = {
+            name: one
+            for name, one in existing.items()
+            if all(one.parameters.get(field) == entry[field] for field in getattr(names[name], kind))
+        }
+        if fit:
+            found[kind] = fit
+    return found
 
 
 def _of_one_device(folder: Path, kind: str, existing: Mapping[str, Path]) -> dict[str, Recording]:

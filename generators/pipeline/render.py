@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -13,11 +13,12 @@ import jinja2
 import sympy
 from markupsafe import Markup
 
+from generators import answer as answers
 from generators.answer import Cell, Figure, Math, Value, rational
 from generators.errors import RenderError
 from generators.figures.style import subscripted
 from generators.params import Params
-from generators.pipeline import typeset, typeset_matrices
+from generators.pipeline import filters, typeset, typeset_matrices
 from generators.pipeline.catalog import TEMPLATES, QuestionId, modules
 from generators.pipeline.site.page import escaped, pipe_table
 from generators.pipeline.wording import counted, noun
@@ -35,18 +36,31 @@ class Body:
     errata: str
 
 
-@lru_cache(maxsize=1)
-def environment() -> jinja2.Environment:
+def _new_environment(finalize: Callable[[Any], Any]) -> jinja2.Environment:
     """Templates in which every `{{ text }}` is escaped unless a filter made it Markdown."""
-    env = jinja2.Environment(
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         undefined=jinja2.StrictUndefined,
-        finalize=_finalized,
+        finalize=finalize,
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+@lru_cache(maxsize=1)
+def addressed_environment() -> jinja2.Environment:
+    """Templates whose context is an Answer with addresses."""
+    env = _new_environment(filters.finalized)
+    env.filters.update(filters.FILTERS)
+    return env
+
+
+@lru_cache(maxsize=1)
+def environment() -> jinja2.Environment:
+    """Templates whose context is parameters and an answer of steps."""
+    env = _new_environment(_finalized)
     env.filters.update(
         equation=equation, formula=formula, value=value, table=table, result=result, tex=tex, token=token, sentence=sentence
     )
@@ -64,12 +78,24 @@ def _finalized(output: Any) -> Any:
     return Markup(escaped(str(output)))
 
 
-def body(question_id: QuestionId, params: Params, answer: Answer, figures: Mapping[str, Figure], medium: Medium) -> Body:
+def body(
+    question_id: QuestionId, params: Params, answer: Answer | answers.Answer, figures: Mapping[str, Figure], medium: Medium
+) -> Body:
     """Render the question's template; anything wrong with it raises RenderError."""
+    addressed = isinstance(answer, answers.Answer)
+    made = blocks(question_id, context_of(question_id, params, answer, figures, medium), addressed=addressed)
+    if not addressed:
+        return made
+    finished = filters.anchored if medium == "site" else filters.bare
+    return Body(finished(made.text), filters.bare(made.conventions), filters.bare(made.errata))
+
+
+def blocks(question_id: QuestionId, names: dict[str, Any], *, addressed: bool) -> Body:
+    """The page with addresses still marked, and the blocks that other pages quote."""
     where = f"templates/{question_id.template}"
     try:
-        template = environment().get_template(question_id.template)
-        context = template.new_context(_context(question_id, params, answer, figures, medium))
+        template = (addressed_environment() if addressed else environment()).get_template(question_id.template)
+        context = template.new_context(names)
         return Body(
             text=_tidied("".join(template.root_render_func(context))),
             conventions=_block(template, context, "conventions"),
@@ -91,9 +117,12 @@ def _tidied(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-def _context(
-    question_id: QuestionId, params: Params, answer: Answer, figures: Mapping[str, Figure], medium: Medium
+def context_of(
+    question_id: QuestionId, params: Params, answer: Answer | answers.Answer, figures: Mapping[str, Figure], medium: Medium
 ) -> dict[str, Any]:
+    """The names that a question's template may use."""
+    addressed = isinstance(answer, answers.Answer)
+
     def figure(name: str) -> Markup:
         return image(f"{question_id.page}-{name}.svg", figures[name])
 
@@ -105,8 +134,8 @@ def _context(
 
     return {
         "see": see,
-        "params": params,
-        "conventions": _conventions(params),
+        **({"definition": filters.definition} if addressed else {"params": params}),
+        "conventions": [(name, what, str(value)) for name, what, value in _conventions(params)],
         "answer": answer,
         "figure": figure,
         "medium": medium,

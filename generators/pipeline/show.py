@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from generators.pipeline.build import Unit
+from generators.pipeline.build import Unit, passed
 from generators.pipeline.site.builder import exported_with_checks
 
 
@@ -18,6 +18,8 @@ def to_json(unit: Unit) -> str:
 def as_text(unit: Unit) -> str:
     """Parts with their steps and tables, then the checks."""
     lines = [f"{unit['id']}: {unit['title']}"]
+    if isinstance(unit["checks"], dict):
+        return "\n".join([*lines, *addressed(unit["answer"]), "", passed(unit["checks"])])
     for label, part in unit["answer"]["parts"].items():
         lines += ["", label, *_part(part)]
     lines += ["", f"{len(unit['checks'])} checks passed"]
@@ -35,3 +37,21 @@ def _part(part: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {name}"
         for row in rows:
             yield "    " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def addressed(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Every datum at its address, a row of a table a line."""
+    for label, part in answer["parts"].items():
+        yield ""
+        yield f"{label} {part['title']}"
+        for one in part["quantities"]:
+            formula = f" = {one['formula']}" if one["formula"] else ""
+            yield f"  {one['address']}{formula} = {one['value']} {one['unit']}".rstrip()
+        for one in (*part["texts"], *part["claims"]):
+            yield f"  {one['address']}: {one['value']}"
+        for one in part["derivations"]:
+            yield from (f"  {one['address']}/{line['key']}: {line['symbol']} = {line['value']}" for line in one["lines"])
+        for table in part["tables"]:
+            yield f"  {table['address']}: {', '.join(column['key'] for column in table['columns'])}"
+            for row in table["rows"]:
+                yield f"    {row['key']}: " + ", ".join("–" if cell is None else str(cell) for cell in row["cells"].values())

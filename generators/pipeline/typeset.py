@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from typing import TypeAlias
 
 import sympy
 
-from generators.answer import Value
+from generators.answer import Quantity, Value
 from generators.pipeline.latex import latex
 from generators.steps import Step
+
+Working: TypeAlias = Step | Quantity
+"""What is shown with its symbol, formula and value."""
 
 SIGNIFICANT_DIGITS = 6
 TOO_LONG = 10**24
@@ -121,7 +125,12 @@ def _scaled(number: Fraction, scales: tuple[tuple[int, str], ...], unit: str) ->
     return ""
 
 
-def formula(expression: sympy.Expr) -> str:
+def named(symbol: sympy.Symbol | str) -> str:
+    """A quantity's symbol: a letter of formulas as they show it, any other as it was written."""
+    return formula(symbol) if isinstance(symbol, sympy.Symbol) else symbol
+
+
+def formula(expression: sympy.Basic) -> str:
     """A symbolic formula."""
     return _binary_logarithms(_upright(latex(expression)))
 
@@ -139,7 +148,7 @@ def _binary_logarithms(text: str) -> str:
     return _RATIO_OF_LOGARITHMS.sub(r"\\log_{2}{\\left(\1 \\right)}", text)
 
 
-def substituted(line: Step) -> str:
+def substituted(line: Working) -> str:
     """The step's formula with the numbers in the places of the letters."""
     names = {symbol: _in_product(number) for symbol, number in line.at.items()}
     return latex(line.formula, symbol_names=names, mul_symbol="times")
@@ -150,7 +159,7 @@ def _in_product(number: Value) -> str:
     return rf"\left({text}\right)" if text.startswith("-") or r"\frac" in text else f"{{{text}}}"
 
 
-def equation(line: Step, *, numbers: bool = True) -> str:
+def equation(line: Working, *, numbers: bool = True) -> str:
     """Symbol, formula, numbers put in (unless `numbers` is false), and value, one under the other."""
     result = value(line.value, line.unit)
     lines = [result]
@@ -159,4 +168,4 @@ def equation(line: Step, *, numbers: bool = True) -> str:
         if numbers and line.formula.free_symbols:
             lines.insert(1, substituted(line))
     body = " \\\\\n".join(f"&{equated(text)}" for text in lines)
-    return f"\\begin{{aligned}}\n{line.symbol} {body}\n\\end{{aligned}}"
+    return f"\\begin{{aligned}}\n{named(line.symbol)} {body}\n\\end{{aligned}}"

@@ -9,8 +9,7 @@ from fractions import Fraction
 import sympy
 
 from generators.answer import Value
-from generators.pipeline.typeset import equated, formula, fraction, rounded, substituted, terminates, value
-from generators.steps import Step
+from generators.pipeline.typeset import Working, equated, formula, fraction, named, rounded, substituted, terminates, value
 
 _LINE_CM = 13.5
 """What fits beside a tensor's symbol on a printed line."""
@@ -19,17 +18,17 @@ _DIGIT_CM = 0.2
 Rows = Sequence[Sequence[Fraction]]
 
 
-def one_line(line: Step) -> str:
+def one_line(line: Working) -> str:
     """Symbol, formula, numbers put in, and value side by side."""
     parts = [value(line.value, line.unit)]
     if line.formula is not None:
         parts = [formula(line.formula), substituted(line), *parts]
-    return " ".join([line.symbol, *map(equated, parts)])
+    return " ".join([named(line.symbol), *map(equated, parts)])
 
 
-def statement(line: Step) -> str:
+def statement(line: Working) -> str:
     """Symbol and value in one equation."""
-    return f"{line.symbol} {equated(value(line.value, line.unit))}"
+    return f"{named(line.symbol)} {equated(value(line.value, line.unit))}"
 
 
 def shape(number: Value) -> str:

@@ -13,3 +13,8 @@ def noun(number: int | Fraction, singular: str, plural: str = "") -> str:
 def counted(number: int | Fraction, singular: str, plural: str = "") -> str:
     """The number with its noun: 1 token, 0 tokens, 20 tokens."""
     return f"{number} {noun(number, singular, plural)}"
+
+
+def sentence(text: str) -> str:
+    """Text with a capital first letter; the rest stays as it is."""
+    return text[:1].upper() + text[1:]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from generators.courses.comp4901y.hw4_q2_tree_attention import TreeParams
+from generators.answer import Answer, Cell, Part
+from generators.courses.comp4901y.hw4_q2_tree_attention.params import TreeParams
 from generators.errors import ParameterError
 from generators.pipeline.catalog import entries, find, load_params, load_question
-from generators.steps import Answer, Part
 from tests.conftest import worked_out
 
 SLUG = "hw4_q2_tree_attention"
@@ -59,6 +59,21 @@ def read(picture: str) -> list[tuple[str | int, ...]]:
     return [(label.replace(":", ": "), *(int(mark == "1") for mark in marks)) for label, marks in rows]
 
 
+def cells(part: Part, table: str = "mask") -> list[tuple[Cell, ...]]:
+    """The rows of a table."""
+    return [tuple(row.values()) for row in part[table].rows.values()]
+
+
+def ones(part: Part) -> list[tuple[Cell, ...]]:
+    """The rows of a mask without their names."""
+    return [row[1:] for row in cells(part)]
+
+
+def under(part: Part, column: str) -> tuple[Cell, ...]:
+    """A column of the tree."""
+    return tuple(part["tree"][column].cells.values())
+
+
 def answered(**changes: Any) -> Answer:
     """The answer to the entry of params.yml with some fields changed."""
     question_id = find(PREFIX)
@@ -74,29 +89,27 @@ def drafted(candidates: list[list[str]], **conventions: str) -> Part:
 
 def test_tree_of_the_candidates() -> None:
     """Thirteen nodes, numbered depth first in the order in which candidates name them."""
-    table = worked_out(PREFIX)[2]["2.1"].tables["tree"]
-    assert table.column("Token") == tuple(f"t{number}" for number in range(1, 14))
-    assert table.column("Parent node") == (None, 1, 2, 3, 2, 5, 1, 7, 8, 8, 7, 11, 12)
-    assert table.column("Depth") == (0, 1, 2, 3, 2, 3, 1, 2, 3, 3, 2, 3, 4)
+    table = worked_out(PREFIX)[2]["2.1"]
+    assert under(table, "token") == tuple(f"t{number}" for number in range(1, 14))
+    assert under(table, "parent") == (None, 1, 2, 3, 2, 5, 1, 7, 8, 8, 7, 11, 12)
+    assert under(table, "depth") == (0, 1, 2, 3, 2, 3, 1, 2, 3, 3, 2, 3, 4)
 
 
 def test_mask_of_the_candidates() -> None:
     """A one where the row's token leads to the column's."""
-    table = worked_out(PREFIX)[2]["2.1"].tables["mask"]
-    assert list(table.rows) == read(MASK_21)
-    assert table.header == ("", *(f"t{number}" for number in range(1, 14)))
+    assert cells(worked_out(PREFIX)[2]["2.1"]) == read(MASK_21)
 
 
 def test_tree_of_the_heads() -> None:
     """Each head's two guesses under every node of the level above: 1 + 2 + 4 + 8 nodes."""
-    table = worked_out(PREFIX)[2]["2.2"].tables["tree"]
-    assert table.column("Token") == ("t1", "t2", "t3", *("t4", "t5") * 2, *("t6", "t7") * 4)
-    assert table.column("Parent node") == (None, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7)
+    table = worked_out(PREFIX)[2]["2.2"]
+    assert under(table, "token") == ("t1", "t2", "t3", *("t4", "t5") * 2, *("t6", "t7") * 4)
+    assert under(table, "parent") == (None, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7)
 
 
 def test_mask_of_the_heads() -> None:
     """Repeated tokens are told apart by the number of their node."""
-    assert list(worked_out(PREFIX)[2]["2.2"].tables["mask"].rows) == read(MASK_22)
+    assert cells(worked_out(PREFIX)[2]["2.2"]) == read(MASK_22)
 
 
 def test_savings() -> None:
@@ -115,16 +128,16 @@ def test_savings() -> None:
 def test_one_candidate_saves_nothing() -> None:
     """A tree that is a single path has a full upper triangle."""
     part = drafted([["a", "b", "c"]])
-    assert [row[1:] for row in part.tables["mask"].rows] == [(1, 1, 1), (0, 1, 1), (0, 0, 1)]
-    assert part["tokens_saved"].value == 0
+    assert ones(part) == [(1, 1, 1), (0, 1, 1), (0, 0, 1)]
+    assert part["share_saved"].value == 0
     assert part["bytes_saved_with_context"].value == 0
 
 
 def test_candidates_without_a_common_start() -> None:
     """Several roots: no token sees another candidate's."""
     part = drafted([["a", "b"], ["c"]])
-    assert part.tables["tree"].column("Parent node") == (None, 1, None)
-    assert [row[1:] for row in part.tables["mask"].rows] == [(1, 1, 0), (0, 1, 0), (0, 0, 1)]
+    assert under(part, "parent") == (None, 1, None)
+    assert ones(part) == [(1, 1, 0), (0, 1, 0), (0, 0, 1)]
 
 
 def test_a_candidate_may_be_the_start_of_another() -> None:
@@ -137,30 +150,28 @@ def test_a_candidate_may_be_the_start_of_another() -> None:
 def test_rows_of_queries_are_the_transpose() -> None:
     """The convention turns the mask and nothing else."""
     ancestors, queries = drafted([["a", "b"], ["a", "c"]]), drafted([["a", "b"], ["a", "c"]], rows="queries")
-    assert [row[1:] for row in queries.tables["mask"].rows] == [(1, 0, 0), (1, 1, 0), (1, 0, 1)]
-    assert list(zip(*(row[1:] for row in ancestors.tables["mask"].rows), strict=True)) == [
-        row[1:] for row in queries.tables["mask"].rows
-    ]
-    assert ancestors.tables["tree"] == queries.tables["tree"]
+    assert ones(queries) == [(1, 0, 0), (1, 1, 0), (1, 0, 1)]
+    assert list(zip(*ones(ancestors), strict=True)) == ones(queries)
+    assert ancestors["tree"] == queries["tree"]
 
 
 def test_top_k_prunes_every_head() -> None:
     """With one guess a head the tree is a path."""
     medusa = {"root": "t1", "heads": [["t2", "t3"], ["t4", "t5"]], "top_k": 1}
-    assert answered(medusa=medusa)["2.2"].tables["tree"].column("Token") == ("t1", "t2", "t4")
+    assert under(answered(medusa=medusa)["2.2"], "token") == ("t1", "t2", "t4")
 
 
 def test_a_token_may_repeat_where_the_convention_allows_it() -> None:
     """The same token under two parents is two nodes."""
     part = drafted([["the", "cat", "the"], ["a", "cat"]])
-    assert part.tables["tree"].column("Token") == ("the", "cat", "the", "a", "cat")
-    assert part.tables["mask"].column("") == ("1: the", "2: cat", "3: the", "4: a", "5: cat")
+    assert under(part, "token") == ("the", "cat", "the", "a", "cat")
+    assert tuple(part["mask"]["token"].cells.values()) == ("1: the", "2: cat", "3: the", "4: a", "5: cat")
 
 
 def paths(part: Part) -> list[tuple[str, ...]]:
     """Each node's tokens from its root down, by following parents in the published table."""
     found: list[tuple[str, ...]] = []
-    for _, token, parent, _ in part.tables["tree"].rows:
+    for _, token, parent, _ in cells(part, "tree"):
         above = () if parent is None else found[int(str(parent)) - 1]
         found.append((*above, str(token)))
     return found
@@ -189,7 +200,7 @@ def test_a_mask_is_ancestry(candidates: list[tuple[str, ...]]) -> None:
     """One exactly where the row's path starts the column's; nothing below the diagonal."""
     part = drafted([list(candidate) for candidate in candidates])
     nodes = paths(part)
-    for i, row in enumerate(part.tables["mask"].rows):
+    for i, row in enumerate(cells(part)):
         assert row[1:] == tuple(int(column[: len(nodes[i])] == nodes[i]) for column in nodes)
         assert not any(row[1 : i + 1])
 

@@ -50,14 +50,14 @@ def test_equal_singular_values_go_to_the_first_modules() -> None:
 
 def test_training_comes_close_to_what_ranks_allow() -> None:
     for row in worked_out(ID)[2]["5"].tables["methods"].rows:
-        least = float(row[-1])  # type: ignore[arg-type]
-        assert least - 1e-3 <= float(row[-2]) <= 1.1 * least + 0.1  # type: ignore[arg-type]
+        least = float(row[-1])
+        assert least - 1e-3 <= float(row[-2]) <= 1.1 * least + 0.1
 
 
 def test_dylora_orders_its_factors() -> None:
     """Cut to a rank below the largest, it is better than a LoRA of the largest rank that is cut."""
     rows = worked_out(ID)[2]["2"].tables["errors"].rows
-    assert all(row[1] < row[2] for row in rows[:-1])  # type: ignore[operator]
+    assert all(row[1] < row[2] for row in rows[:-1])
 
 
 def test_dylora_of_one_rank_is_lora() -> None:

@@ -85,8 +85,8 @@ def test_students_begin_alike_and_the_teacher_helps() -> None:
     part = worked_out(ID)[2]["3"]
     assert len(set(part.tables["curve"].rows[0][1:])) == 1
     scores = {str(row[0]): row for row in part.tables["scores"].rows}
-    assert scores["the teacher alone"][3] < scores["labels alone"][3]  # type: ignore[operator]
-    assert scores["the teacher alone"][1] > scores["labels alone"][1]  # type: ignore[operator]
+    assert scores["the teacher alone"][3] < scores["labels alone"][3]
+    assert scores["the teacher alone"][1] > scores["labels alone"][1]
 
 
 def test_a_first_step_by_hand() -> None:

@@ -88,8 +88,8 @@ def test_no_other_mask_keeps_more_squares(rows: list[list[int]], dropped: int) -
 
 def test_fitting_again_never_hurts() -> None:
     for row in worked_out(ID)[2]["2"].tables["sparsities"].rows:
-        assert row[2] <= row[1]  # type: ignore[operator]
-        assert row[5] <= row[4]  # type: ignore[operator]
+        assert row[2] <= row[1]
+        assert row[5] <= row[4]
 
 
 def test_break_even_by_hand() -> None:

@@ -18,6 +18,9 @@ from generators.errors import RenderError
 _RAISED_PRIME = re.compile(r"<msup>(<m[in]>[^<]*</m[in]>)<mo>([′″])</mo></msup>")
 """As a superscript, browsers draw the prime of a maths font tiny; beside its base it has the right size and height."""
 
+_LABEL = re.compile(r"\\label\{([^{}]*)\} ?")
+"""The address of what a formula shows; it becomes the element's id."""
+
 _NAMED_ENTITY = re.compile(r"&(?!(?:lt|gt|amp|quot|apos);)[A-Za-z]+;")
 """Names such as &ApplyFunction; behind a logarithm, which HTML knows and XML does not."""
 
@@ -56,7 +59,10 @@ class _Formulas(Treeprocessor):
             element.set("tabindex", "0")  # a wide formula scrolls, so the keyboard must reach it
             element.set("role", "group")
             element.set("aria-label", "formula")
-        element.append(ElementTree.fromstring(mathml(latex.strip(), display=display)))
+        address = _LABEL.match(latex.strip())
+        if address:
+            element.set("id", address[1])
+        element.append(ElementTree.fromstring(mathml(_LABEL.sub("", latex.strip()), display=display)))
 
 
 class _Figures(Treeprocessor):
@@ -94,6 +100,9 @@ class _Tables(Treeprocessor):
                     frame = ElementTree.Element(
                         "div", {"class": "frame", "tabindex": "0", "role": "group", "aria-label": "table"}
                     )
+                    address = next((one.get("id", "") for one in child.iter() if one.get("id", "").count("/") == 3), "")
+                    if address:
+                        frame.set("id", "/".join(address.split("/")[:2]))
                     frame.tail, child.tail = child.tail, None
                     parent[index] = frame
                     frame.append(child)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from generators.pipeline.wording import sentence
+
 _ENTITIES = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*_{}[]()<>#+-.!|&$~^\"':=@%/"}
 _READ_BACK = ("the ", "recordings", "counted in the recording", "model card")
 """Routes that read a source again, such as the parameters or a recording: they guard the page, but find no number anew."""
@@ -46,14 +48,12 @@ class Listed(NamedTuple):
 def site_page(question: Listed, pdf: str) -> str:
     """The page of a question on the site; `pdf` is the PDF as seen from there."""
     unit = question.unit
-    checks = unit["checks"]
-    routes = _routes(checks)
     where = f"{question.course}, {question.document}"
     facts = [escaped(where), *_place(unit)]
     if not _words(question.source) <= _words(where):
         facts.append(escaped(f"Source: {question.source}"))
     facts.append(f"[PDF]({pdf}){{.pdf-link}}")
-    passed = f"[{len(checks)} checks passed](#checks): {escaped(routes)}"
+    passed, section = _found_again(unit["checks"]) if isinstance(unit["checks"], dict) else _checked(unit["checks"])
     return "\n".join(
         [
             f"# {escaped(unit['title'])}\n",
@@ -62,13 +62,43 @@ def site_page(question: Listed, pdf: str) -> str:
             passed,
             "\n</div>\n",
             unit["site"],
-            "## Checks { #checks }\n",
-            "Each published value was found again by a route that shares no code with the one that made it.",
-            '\n<div class="checks" markdown="1">\n',
-            checks_table(checks),
-            "\n</div>\n",
+            section,
         ]
     )
+
+
+def _checked(checks: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """The line at the top and the last section of a page whose answer verifies itself."""
+    intro = "Each published value was found again by a route that shares no code with the one that made it."
+    return (
+        f"[{len(checks)} checks passed](#checks): {escaped(_routes(checks))}",
+        "\n".join(["## Checks { #checks }\n", intro, '\n<div class="checks" markdown="1">\n', checks_table(checks), "\n</div>\n"]),
+    )
+
+
+def _found_again(ledger: Mapping[str, Any]) -> tuple[str, str]:
+    """The line at the top and the last section of a page: boxed values one by one, all others counted by route."""
+    total, routes = ledger["total"], ledger["routes"]
+    boxed = [
+        [f"[{escaped(one['what'] or one['address'])}](#{one['address']})", *(escaped(one[key]) for key in ("published", "found", "route"))]
+        for one in ledger["boxed"]
+    ]
+    counts = [[escaped(name), str(count)] for name, count in routes.items()]
+    counts += [["the sheet or the parameters, read again", str(ledger["restated"])]] if ledger["restated"] else []
+    counts += [["arrays that only pictures show", str(ledger["drawn"])]] if ledger["drawn"] else []
+    proofs = [f"- {escaped(sentence(what))} ({escaped(route)})." for what, route in ledger["proofs"]]
+    lines = [
+        "## How it was checked { #checks }\n",
+        "Each value, heading and unit on this page was found again by a route that shares no code with the one that made it.",
+        *([f"{ledger['formulas']} formulas were also evaluated at other sizes."] if ledger["formulas"] > 1 else []),
+        '\n<div class="checks" markdown="1">\n',
+        pipe_table(["What is asked", "Published", "Found", "Route"], boxed, right=[False] * 4) if boxed else "",
+        pipe_table(["Route", "Values found"], counts, right=[False, True]),
+        "",
+        *proofs,
+        "\n</div>\n",
+    ]
+    return f"[{total} values found again](#checks) by {escaped(', '.join(routes))}", "\n".join(lines)
 
 
 def printed_page(unit: Mapping[str, Any], document: str, course: str) -> str:
@@ -120,11 +150,15 @@ def contents_page(contents: Sequence[Listed]) -> str:
         for one in (row for row in contents if row.course == course):
             place = " ".join(_place(one.unit)[:1])
             title = f"[{escaped(one.unit['title'])}]({one.path}.md)"
-            rows.append([escaped(one.document), place, title, str(len(one.unit["checks"])), f"[PDF]({one.pdf})"])
-        header = ["Document", "Question", "Answer", "Checks passed", "Print"]
+            rows.append([escaped(one.document), place, title, _count(one.unit["checks"]), f"[PDF]({one.pdf})"])
+        header = ["Document", "Question", "Answer", "Values found again", "Print"]
         table = pipe_table(header, rows, right=[False, False, False, True, False])
         lines.append(f"## {escaped(course)}\n\n{escaped(institution)}\n{table}")
     return "\n".join([*lines, "## All PDFs { #pdfs }\n", *_pdf_list(contents)])
+
+
+def _count(checks: Any) -> str:
+    return str(checks["total"] if isinstance(checks, dict) else len(checks))
 
 
 def _pdf_list(contents: Sequence[Listed]) -> list[str]:

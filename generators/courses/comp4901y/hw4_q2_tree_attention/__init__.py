@@ -1,0 +1,25 @@
+"""Homework 4, question 2: prefix tree and attention mask of drafted candidates and of Medusa heads."""
+
+from generators.courses.comp4901y.hw4_q2_tree_attention.draw import draw
+from generators.courses.comp4901y.hw4_q2_tree_attention.find import find
+from generators.courses.comp4901y.hw4_q2_tree_attention.params import TreeParams
+from generators.courses.comp4901y.hw4_q2_tree_attention.solve import solve
+from generators.question import Question, Recorded
+
+QUESTION = Question(
+    title="Tree attention: prefix trees and masks",
+    points=40,
+    params=TreeParams,
+    solve=solve,
+    find=find,
+    draw=draw,
+    others=(
+        {
+            "candidates": [["a", "b"], ["a", "c", "d"]],
+            "medusa": {"root": "a", "heads": [["b", "c", "d"]], "top_k": 3},
+            "model": {"n_layers": 3, "d_model": 12, "context_len": 6},
+            "conventions": {"bytes_per_element": 4},
+        },
+    ),
+    recordings={"hw4_q2_tree_batch": Recorded(cuda=("candidates", "medusa", "model"), cpu=("candidates", "medusa"))},
+)

@@ -1,0 +1,22 @@
+"""What pictures take from the columns that they draw: labels and units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from generators.answer import Series
+
+
+def axis_label(series: Sequence[Series], what: str = "") -> str:
+    """The label of an axis on which these columns are drawn: `what` or the one column's label, and their unit.
+
+    Columns of two units on one axis raise ValueError, and so do several columns that `what` does not name together.
+    """
+    units = list(dict.fromkeys(one.unit for one in series))
+    if len(units) != 1:
+        raise ValueError(f"one axis must have one unit (got {', '.join(unit or 'none' for unit in units)})")
+    if not what and len(series) != 1:
+        raise ValueError(f"several columns on one axis need a name (got {', '.join(one.label for one in series)})")
+    name = what or series[0].label
+    name = name[:1].lower() + name[1:] if name[1:2].islower() else name
+    return f"{name}, {units[0]}" if units[0] else name

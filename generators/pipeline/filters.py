@@ -1,0 +1,240 @@
+"""What templates call on the data of an Answer: each turns a datum into Markdown that carries its address."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+import sympy
+from markupsafe import Markup
+
+from generators.answer import Cell, Column, Derivation, Math, Quantity, Table, Text, rational
+from generators.figures.style import subscripted
+from generators.pipeline import typeset, typeset_matrices, wording
+from generators.pipeline.site.page import escaped, pipe_table
+from generators.pipeline.wording import sentence
+
+OPENED, NAMED, CLOSED = "\ue000", "\ue001", "\ue002"
+"""Around an address and the text that it marks, until the medium is known."""
+_MARKED = re.compile(f"{OPENED}([^{NAMED}]*){NAMED}([^{CLOSED}]*){CLOSED}")
+_LABEL = re.compile(r"\\label\{([^{}]*)\} ?")
+
+
+def anchored(text: str) -> str:
+    """Markdown for the site: the first place of each address gets it as its id."""
+    seen: set[str] = set()
+
+    def first(address: str) -> bool:
+        new = address not in seen
+        seen.add(address)
+        return new
+
+    def span(match: re.Match[str]) -> str:
+        return f'<span id="{match[1]}">{match[2]}</span>' if first(match[1]) else match[2]
+
+    text = _MARKED.sub(span, text)
+    return _LABEL.sub(lambda match: match[0] if first(match[1]) else "", text)
+
+
+def bare(text: str) -> str:
+    """Markdown for print, without addresses."""
+    return _LABEL.sub("", _MARKED.sub(lambda match: match[2], text))
+
+
+def marked(address: str, text: str) -> str:
+    """Escaped text that carries an address."""
+    return f"{OPENED}{address}{NAMED}{escaped(text)}{CLOSED}"
+
+
+def finalized(output: object) -> object:
+    """What `{{ ... }}` shows: a datum with its address, any other text escaped."""
+    if isinstance(output, Text):
+        if isinstance(output.value, Math):
+            return Markup(f"$\\label{{{output.address}}} {output.value.latex}$")
+        return Markup(marked(output.address, output.value))
+    if isinstance(output, Quantity):
+        return Markup(marked(output.address, plain(output.value)))
+    if isinstance(output, str) or hasattr(output, "__html__"):
+        return output if hasattr(output, "__html__") else Markup(escaped(str(output)))
+    raise TypeError(f"must be a datum of the answer or text (got {type(output).__name__})")
+
+
+def plain(value: Cell) -> str:
+    """A number or text in running text: digits in groups, a fraction with a slash."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return typeset.grouped(value).replace(r"\,", "\u202f")
+    if isinstance(value, float):
+        return typeset.rounded(value).replace(r"\,", "\u202f")
+    if isinstance(value, Fraction):
+        return typeset.rounded(value).replace(r"\,", "\u202f") if typeset.terminates(value) else f"{value}"
+    if isinstance(value, str):
+        return value
+    raise TypeError(f"must be a number or text (got {value!r})")
+
+
+def value(of: Quantity) -> Markup:
+    """The value with its unit; a line may break before = and ≈."""
+    if isinstance(of.value, str):
+        return Markup(marked(of.address, of.value))
+    return _breakable(of.address, _latex(of.value, of.unit))
+
+
+def _latex(cell: Cell, unit: str) -> str:
+    if isinstance(cell, Math):
+        return cell.latex
+    if cell is None or isinstance(cell, str):
+        raise TypeError(f"must be a number or an expression (got {cell!r})")
+    return typeset.value(cell, unit)
+
+
+def result(of: Quantity, *, letters: bool = True) -> Markup:
+    """Symbol, formula and value; a line may break before = and ≈."""
+    middle = f" = {typeset.formula(of.formula)}" if letters and of.formula is not None else ""
+    return _breakable(of.address, f"{typeset.named(of.symbol)}{middle} {typeset.equated(_latex(of.value, of.unit))}")
+
+
+def _breakable(address: str, latex: str) -> Markup:
+    """Inline formulas never break in browsers, so that each side of a relation becomes a formula of its own."""
+    first, *others = re.split(r" (?==|\\approx )", latex)
+    return Markup(" ".join([f"$\\label{{{address}}} {first}$", *(f"${piece}$" for piece in others)]))
+
+
+def symbol(of: Quantity) -> Markup:
+    """The symbol alone."""
+    return Markup(f"${typeset.named(of.symbol)}$")
+
+
+def formula(of: Quantity) -> Markup:
+    """The formula alone, without numbers."""
+    return Markup(f"${typeset.formula(of.formula)}$")
+
+
+def equation(of: Quantity, *, numbers: bool = True) -> Markup:
+    """A displayed, aligned equation; `numbers` shows the line with the numbers put in."""
+    return _displayed(of.address, typeset.equation(of, numbers=numbers))
+
+
+def one_line(of: Quantity) -> Markup:
+    """A displayed equation on one line."""
+    return _displayed(of.address, typeset_matrices.one_line(of))
+
+
+def statement(of: Quantity) -> Markup:
+    """Symbol, value and the value's shape as a displayed equation."""
+    return _displayed(of.address, rf"{typeset_matrices.statement(of)} \in {typeset_matrices.space(of.value)}")
+
+
+def _displayed(address: str, latex: str) -> Markup:
+    return Markup(f"\n$$\n\\label{{{address}}} {latex}\n$$\n")
+
+
+def derivation(of: Derivation, lines: Sequence[str] = ()) -> Markup:
+    """Equations one under the other, all or the `lines` named, each with the shape of its right side and its reason."""
+    cells = []
+    for key in lines or of.lines:
+        one = of[key]
+        equation_of_line = rf"$\label{{{one.address}}} \displaystyle {typeset_matrices.statement(one)}$"
+        cells.append([equation_of_line, f"${typeset_matrices.shape(one.value)}$", escaped(one.what)])
+    return Markup(pipe_table(["Line", "Shape", "Because"], cells, right=[False] * 3, widths=[60, 10, 30]))
+
+
+def table(
+    of: Table,
+    columns: Sequence[str] = (),
+    widths: Sequence[int] | None = None,
+    *,
+    names: str = "",
+    tokens: bool = False,
+    rounded: bool = False,
+) -> Markup:
+    """A table, all its columns or those named; `widths` are relative and matter in print only.
+
+    `names` is the column whose cells name the rows that stand as columns too, as in a mask; its texts then head them.
+    With `tokens`, text such as t13 is shown as t₁₃; `rounded` shows numbers without their exact fractions.
+    """
+    kept = [of.columns[key] for key in columns or of.columns]
+    heads = {row: cells[names] for row, cells in of.rows.items()} if names else {}
+    header = [_text_cell(heads.get(one.key, one.title), tokens=tokens) for one in kept]
+    header = [text + _headed_unit(one) for text, one in zip(header, kept, strict=True)]
+    rows = [[_cell(of.cell(row, one.key), one, tokens=tokens, rounded=rounded) for one in kept] for row in of.rows]
+    numeric = [all(not isinstance(of.rows[row][one.key], str | Math) for row in of.rows) for one in kept]
+    return Markup(pipe_table(header, rows, right=numeric, widths=widths))
+
+
+_WITH_NUMBERS = ("B", "FLOP", "%", "FLOP/B")
+"""Units that stand behind each number: those with multiples, and those that a reader expects there."""
+
+
+def _headed_unit(one: Column) -> str:
+    return f" ({escaped(one.unit)})" if one.unit and one.unit not in _WITH_NUMBERS else ""
+
+
+def _cell(of: Quantity, one: Column, *, tokens: bool, rounded: bool) -> str:
+    if of.value is None:
+        return "–"
+    if isinstance(of.value, str):
+        return marked(of.address, subscripted(of.value) if tokens else of.value)
+    cell = _rounded(of.value, one.unit) if rounded else of.value
+    latex = _latex(cell, one.unit if one.unit in _WITH_NUMBERS else "")
+    return f"$\\label{{{of.address}}} {latex}$".replace("|", r"\vert ")
+
+
+def _text_cell(cell: Cell, *, tokens: bool) -> str:
+    if isinstance(cell, Math):
+        return f"${cell.latex}$"
+    return escaped(subscripted(str(cell)) if tokens else str(cell))
+
+
+def _rounded(cell: Cell, unit: str) -> Cell:
+    """The number without its exact form; a percentage has none."""
+    if unit != "%" and (isinstance(cell, Fraction) or (isinstance(cell, sympy.Expr) and cell.is_number)):
+        return float(cell)
+    return cell
+
+
+def tensor(of: Table, symbol: str, columns: Sequence[str] = (), *, also_rounded: bool = True) -> Markup:
+    """The numbers of a table as a displayed matrix, without the names of its rows and columns."""
+    rows = [[rational(cells[key]) for key in columns or of.columns] for cells in of.rows.values()]
+    return _displayed(of.address, typeset_matrices.tensor(symbol, rows, also_rounded=also_rounded))
+
+
+def counted(of: Quantity, singular: str, plural: str = "") -> Markup:
+    """A number with its noun: 1 token, 20 tokens."""
+    return Markup(f"{marked(of.address, plain(of.value))} {escaped(noun(of, singular, plural))}")
+
+
+def noun(of: Quantity, singular: str, plural: str = "") -> str:
+    """The form of a noun, or of its verb, that goes with a number; without `plural` an s is added."""
+    return wording.noun(rational(of.value), singular, plural)
+
+
+def listed(texts: Iterable[Quantity | Text], word: str = "and") -> Markup:
+    """Texts as a list in a sentence: a, b and c."""
+    shown = [str(finalized(one)) for one in texts]
+    return Markup(f" {word} ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown))
+
+
+def token(of: Quantity | Text) -> Markup:
+    """A token with its number as a subscript."""
+    return Markup(marked(of.address, subscripted(str(of.value))))
+
+
+def definition(latex: str) -> Markup:
+    """A relation that the page defines, written by hand: nothing finds it again, so it must be marked as one."""
+    return Markup(f"${latex}$")
+
+
+def code(of: Text) -> Markup:
+    """A command line or a program's output as a block of code; must stand between blank lines."""
+    return Markup("    " + " ".join(str(of.value).splitlines()))
+
+
+FILTERS = {
+    one.__name__: one
+    for one in (
+        value, result, symbol, formula, equation, one_line, statement, derivation, table, tensor, counted, noun, listed,
+        sentence, token, code,
+    )
+}  # fmt: skip
+"""Every filter that templates of addressed answers may use besides jinja's own `safe`."""

@@ -1,0 +1,181 @@
+"""Runs each `find` as the first call of a fresh process, traced, and says what a changed datum or formula leaves unnoticed.
+
+`python -m tests.addressed` prints a report by question as JSON: what the tests of addressed answers look at.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import sys
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import sympy
+
+from generators.answer import Math, published, with_formulas
+from generators.pipeline.catalog import GENERATORS, ROOT, QuestionId, entries, load_params, load_question
+from generators.pipeline.match import Findings, agree, at, formula_problems, problems
+from generators.pipeline.unit import overlaid
+from generators.question import Question
+
+VOCABULARY = {"answer", "found", "params", "question", "recording", "errors", "glyphs"}
+"""What both routes may import."""
+LOOKUPS = {"find", "one", "measured"}
+"""What `find` may call of recordings and parameters."""
+
+
+def addressed() -> dict[QuestionId, Question[Any]]:
+    """The questions whose answers have addresses."""
+    found = {question_id: load_question(question_id) for question_id in entries()}
+    return {question_id: one for question_id, one in found.items() if isinstance(one, Question)}
+
+
+def package(question_id: QuestionId) -> Path:
+    """The folder of a question."""
+    return GENERATORS / "courses" / question_id.course / question_id.slug
+
+
+def runtime_imports(path: Path) -> Iterator[str]:
+    """Modules of the project that a file imports, but for types alone."""
+    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        waiting += ast.iter_child_nodes(node)
+
+
+def closure(path: Path) -> set[Path]:
+    """A file and all of the project that it imports at run time."""
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        one = waiting.pop()
+        if one in found:
+            continue
+        found.add(one)
+        for name in runtime_imports(one):
+            source = ROOT.joinpath(*name.split(".")).with_suffix(".py")
+            if name.startswith("generators.") and source.is_file():
+                waiting.append(source)
+    return found
+
+
+def vocabulary(question_id: QuestionId) -> set[Path]:
+    """What `solve` and `find` of a question may share."""
+    return {GENERATORS / f"{name}.py" for name in VOCABULARY} | {package(question_id) / "params.py"}
+
+
+def forbidden(question_id: QuestionId) -> set[str]:
+    """Files whose functions `find` must not run."""
+    params = set(GENERATORS.rglob("params.py")) | {GENERATORS / "recording.py"}
+    topics = set((GENERATORS / "topics").glob("*.py"))
+    solving = closure(package(question_id) / "solve.py") - vocabulary(question_id)
+    return {str(path) for path in params | topics | solving}
+
+
+def traced(question_id: QuestionId, question: Question[Any], params: Any) -> tuple[Findings, list[str]]:
+    """What `find` yields, and the functions of the solver's side that ran meanwhile."""
+    watched, called = forbidden(question_id), set()
+
+    def notice(frame: FrameType, event: str, _: Any) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_filename in watched and code.co_name not in LOOKUPS | {"<module>", "<genexpr>"}:
+            called.add(f"{Path(code.co_filename).relative_to(ROOT)}: {code.co_name}")
+
+    sys.setprofile(notice)
+    try:
+        found = Findings.gathered(question.find(params))
+    finally:
+        sys.setprofile(None)
+    return found, sorted(called)
+
+
+def changed(value: Any) -> Any:
+    """Another value of the same kind."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | Fraction):
+        return value + 1
+    if isinstance(value, float):
+        return value * 1.001 + 1e-6
+    if isinstance(value, str):
+        return f"{value} not"
+    if isinstance(value, Math):
+        return Math(f"{value.latex}'")
+    if isinstance(value, tuple):
+        return value[::-1] if len(set(value)) > 1 else (*value, "more")
+    if value is None:
+        return 0
+    return 2 * value if isinstance(value, sympy.MatrixExpr) else value + 1
+
+
+def report(question_id: QuestionId) -> dict[str, list[str]]:
+    """Problems, calls of the solver's code, and changes that nothing notices."""
+    question, entry = load_question(question_id), entries()[question_id]
+    params = load_params(question_id, question, entry)
+    found, called = traced(question_id, question, params)
+    answer = question.solve(params)
+    messages = problems(answer, found)
+    others = []
+    for change in question.others:
+        other = load_params(question_id, question, overlaid(entry, change), recorded=False)
+        others.append(Findings.gathered(question.find(other)))
+        messages += [f"{one} (at {dict(change)})" for one in problems(question.solve(other), others[-1])]
+    messages += formula_problems(answer, found, others)
+    unnoticed = [address for address, value in published(answer).items() if not _noticed(changed(value), found, address)]
+    for quantity in with_formulas(answer):
+        assert quantity.formula is not None
+        names = {str(symbol): found.value(letter.address) for symbol, letter in quantity.letters.items()}
+        value = at(2 * quantity.formula + 1, names)
+        if not _noticed(value, found, quantity.address):
+            unnoticed.append(f"{quantity.address}, its formula")
+    return {"problems": messages, "called": called, "unnoticed": unnoticed}
+
+
+def _noticed(value: Any, found: Findings, address: str) -> bool:
+    return any(not agree(value, one.value, one.route.tolerance, one.route.absolute) for one in found.at.get(address, []))
+
+
+def main() -> None:
+    """Fork a process a question behind the slow imports, two at a time, and print all reports."""
+    import torch
+    import transformers  # noqa: F401
+
+    torch.set_num_threads(1)
+    waiting = [one for one in addressed() if not sys.argv[1:] or str(one) in sys.argv[1:]]
+    running: dict[int, tuple[QuestionId, int]] = {}
+    reports: dict[str, Any] = {}
+    while waiting or running:
+        while waiting and len(running) < (os.cpu_count() or 1):
+            question_id = waiting.pop()
+            reader, writer = os.pipe()
+            child = os.fork()
+            if child == 0:
+                os.close(reader)
+                with os.fdopen(writer, "w") as out:
+                    json.dump(report(question_id), out)
+                os._exit(0)
+            os.close(writer)
+            running[child] = question_id, reader
+        child, (question_id, reader) = next(iter(running.items()))
+        with os.fdopen(reader) as answer:
+            text = answer.read()
+        os.waitpid(child, 0)
+        del running[child]
+        reports[str(question_id)] = json.loads(text) if text else {"problems": ["find failed"], "called": [], "unnoticed": []}
+    json.dump(reports, sys.stdout, indent=1)
+
+
+if __name__ == "__main__":
+    main()
