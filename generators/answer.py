@@ -319,6 +319,11 @@ def part(label: str, title: str, *items: Item, within: Part | Sequence[Part] = (
     return Part(label=label, title=title, items=placed, letters=letters)
 
 
+def value_at(expression: sympy.Basic, within: Part) -> Value:
+    """An expression at the letters of a part, for a cell of a table."""
+    return exact(expression.subs({symbol: letter.value for symbol, letter in within.letters.items()}))
+
+
 def _placed(item: Item, address: str, letters: Mapping[sympy.Symbol, Quantity]) -> Item:
     if isinstance(item, Table):
         for key in (*item.columns, *item.rows):

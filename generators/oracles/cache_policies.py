@@ -16,7 +16,7 @@ from transformers.masking_utils import sliding_window_causal_mask_function
 
 from generators.answer import Cell
 from generators.oracles.compare import Formula, close_rows, same, same_formulas, same_letters, same_rows
-from generators.oracles.layer_products import DTYPES
+from generators.oracles.transformer_layer import DTYPES
 from generators.steps import Answer, Check, Part, Table
 
 if TYPE_CHECKING:

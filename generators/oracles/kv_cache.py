@@ -14,8 +14,8 @@ from transformers import DynamicCache, GPTNeoXConfig, GPTNeoXForCausalLM
 
 from generators.answer import Cell
 from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
-from generators.oracles.layer_products import DTYPES, Layer
 from generators.oracles.products import ProductRecorder
+from generators.oracles.transformer_layer import DTYPES, Layer
 from generators.steps import Answer, Check, Part
 
 if TYPE_CHECKING:

@@ -85,6 +85,8 @@ def _latex(cell: Cell, unit: str) -> str:
         return cell.latex
     if cell is None or isinstance(cell, str):
         raise TypeError(f"must be a number or an expression (got {cell!r})")
+    if unit == "%":
+        cell = Fraction(cell) / 100 if isinstance(cell, int | Fraction) else cell / 100
     return typeset.value(cell, unit)
 
 
@@ -156,27 +158,35 @@ def table(
     kept = [of.columns[key] for key in columns or of.columns]
     heads = {row: cells[names] for row, cells in of.rows.items()} if names else {}
     header = [_text_cell(heads.get(one.key, one.title), tokens=tokens) for one in kept]
-    header = [text + _headed_unit(one) for text, one in zip(header, kept, strict=True)]
-    rows = [[_cell(of.cell(row, one.key), one, tokens=tokens, rounded=rounded) for one in kept] for row in of.rows]
+    behind = {one.key: _stands_behind(of, one) for one in kept}
+    header = [
+        text if behind[one.key] or not one.unit else f"{text} ({escaped(one.unit)})"
+        for text, one in zip(header, kept, strict=True)
+    ]
+    rows = [
+        [_cell(of.cell(row, one.key), one.unit if behind[one.key] else "", tokens=tokens, rounded=rounded) for one in kept]
+        for row in of.rows
+    ]
     numeric = [all(not isinstance(of.rows[row][one.key], str | Math) for row in of.rows) for one in kept]
     return Markup(pipe_table(header, rows, right=numeric, widths=widths))
 
 
 _WITH_NUMBERS = ("B", "FLOP", "%", "FLOP/B")
-"""Units that stand behind each number: those with multiples, and those that a reader expects there."""
+"""Units that a reader expects behind each number."""
 
 
-def _headed_unit(one: Column) -> str:
-    return f" ({escaped(one.unit)})" if one.unit and one.unit not in _WITH_NUMBERS else ""
+def _stands_behind(of: Table, one: Column) -> bool:
+    """Whether a unit stands behind each number, not in the heading: those with multiples, and percentages, where exact."""
+    measured = any(isinstance(cells[one.key], float) for cells in of.rows.values())
+    return one.unit in _WITH_NUMBERS and not measured
 
 
-def _cell(of: Quantity, one: Column, *, tokens: bool, rounded: bool) -> str:
+def _cell(of: Quantity, unit: str, *, tokens: bool, rounded: bool) -> str:
     if of.value is None:
         return "–"
     if isinstance(of.value, str):
         return marked(of.address, subscripted(of.value) if tokens else of.value)
-    cell = _rounded(of.value, one.unit) if rounded else of.value
-    latex = _latex(cell, one.unit if one.unit in _WITH_NUMBERS else "")
+    latex = _latex(_rounded(of.value, unit) if rounded else of.value, unit)
     return f"$\\label{{{of.address}}} {latex}$".replace("|", r"\vert ")
 
 

@@ -16,6 +16,8 @@ from generators.answer import Answer, Derivation, Math, Quantity, Table, publish
 from generators.found import Found, Proof, Worlds
 from generators.pipeline import worlds
 
+MANY = 20
+"""Boxed numbers of a table that are listed one by one."""
 SHOWN = 3
 """Problems of one part or table that a message names."""
 _NOTHING = object()
@@ -26,7 +28,6 @@ class Boxed:
     """A value that the sheet asks for, as it is published and as it was found."""
 
     address: str
-    what: str
     published: str
     found: str
     route: str
@@ -252,17 +253,26 @@ def _asked(answer: Answer) -> list[Quantity | Table | Derivation]:
 
 
 def _boxed(item: Quantity | Table | Derivation, found: Findings) -> list[Boxed]:
-    """A quantity by itself; the numbers of a table column by column, each column's first three by themselves."""
+    """A quantity by itself, and so the numbers of a short table's columns that have a unit; all else by its size."""
     if isinstance(item, Quantity):
-        ones = found.at[item.address]
-        return [Boxed(item.address, item.what, shown(item.value), shown(ones[0].value), _routes(ones))]
+        return [_one_boxed(item, found)]
     if isinstance(item, Derivation):
         addresses = [f"{item.address}/{key}" for key in item.lines]
     else:
+        measured = [item.cell(row, key) for key, one in item.columns.items() if one.unit for row in item.rows]
+        numbers = [one for one in measured if one.value is not None]
+        if 0 < len(numbers) <= MANY:
+            return [_one_boxed(one, found) for one in numbers]
         addresses = [f"{item.address}/{row}/{key}" for row in item.rows for key, one in item.columns.items() if not one.of]
     ones = [one for address in addresses for one in found.at[address] if not one.route.restates]
     noun = "lines" if isinstance(item, Derivation) else "cells"
-    return [Boxed(item.address, "", f"{len(addresses)} {noun}", f"{len(addresses)} equal", _routes(ones))]
+    return [Boxed(item.address, f"{len(addresses)} {noun}", f"{len(addresses)} equal", _routes(ones))]
+
+
+def _one_boxed(one: Quantity, found: Findings) -> Boxed:
+    ones = found.at[one.address]
+    unit = f" {one.unit}" if one.unit else ""
+    return Boxed(one.address, f"{shown(one.value)}{unit}", f"{shown(ones[0].value)}{unit}", _routes(ones))
 
 
 def _routes(ones: Sequence[Found]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -31,6 +32,11 @@ def least_squares(xs: Sequence[int], ys: Sequence[float]) -> Line:
     across = sum(((x - mean_x) * (y - mean_y) for x, y in points), Fraction(0))
     slope = across / sum(((x - mean_x) ** 2 for x, _ in points), Fraction(0))
     return Line(mean_y - slope * mean_x, slope)
+
+
+def median(series: Series) -> float:
+    """The median of a series, in its unit."""
+    return statistics.median(series.samples)
 
 
 def in_ms(series: Series) -> tuple[float, float, float]:

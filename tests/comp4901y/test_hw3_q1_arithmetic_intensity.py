@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise, product
 from math import log
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -12,13 +13,15 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.courses.comp4901y.hw3_q1_arithmetic_intensity import DECODE, PREFILL, D, H, L, solve
+from generators.answer import Answer, Cell
+from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.roofline_chart import LINE_SHARE, grouped, joined
+from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.solve import DECODE, PREFILL, D, H, L, solve
 from generators.errors import ParameterError
-from generators.figures.roofline import LINE_SHARE, grouped, joined
 from generators.pipeline.catalog import entries, find, load_params, load_question
+from generators.pipeline.match import Findings, problems
+from generators.pipeline.recorded import fitting
 from generators.pipeline.unit import compose
-from generators.recording import Recording, Series
-from generators.steps import Answer
+from generators.recording import Recording, Series, save
 from tests.conftest import worked_out
 
 SLUG = "hw3_q1_arithmetic_intensity"
@@ -36,8 +39,8 @@ def answered(**changes: Any) -> Answer:
 
 def intensities(answer: Answer, label: str) -> dict[str, Fraction]:
     """The filled cells of a form by the sheet's row number."""
-    rows = answer[label].tables["form"].rows
-    return {str(row[0]): Fraction(row[-1]) for row in rows if isinstance(row[-1], int | Fraction)}
+    cells = answer[f"{label}/form"]["intensity"].cells
+    return {row: Fraction(cell) for row, cell in cells.items() if isinstance(cell, int | Fraction)}
 
 
 def test_prefill_form() -> None:
@@ -66,37 +69,37 @@ def test_forms_have_every_row_of_the_sheet() -> None:
     """Rows the sheet marks with a dash are present and empty."""
     answer = worked_out(PREFIX)[2]
     for label, count in (("1.1", 13), ("1.2", 15)):
-        rows = answer[label].tables["form"].rows
-        assert [row[0] for row in rows] == [str(number) for number in range(1, count + 1)]
-        empty = [row for row in rows if row[-1] is None]
+        form = answer[f"{label}/form"]
+        assert list(form.rows) == [str(number) for number in range(1, count + 1)]
+        empty = [cells for cells in form.rows.values() if cells["intensity"] is None]
         assert len(empty) == count - 8
-        assert all(row[-2] is None for row in empty)
+        assert all(cells["formula"] is None for cells in empty)
 
 
 def test_formulas() -> None:
     """Intensities as formulas, reduced by hand."""
     answer = worked_out(PREFIX)[2]
     expected = {
-        ("1.1", "projection"): L * D / (2 * L + D),  # 2LD² / (2(2LD + D²))
-        ("1.1", "score"): L * H / (2 * H + L),  # 2L²H / (2(2LH + L²))
-        ("1.1", "up"): 4 * L * D / (5 * L + 4 * D),  # 8LD² / (2(LD + 4D² + 4LD))
-        ("1.2", "projection"): D / (D + 2),  # 2D² / (2(2D + D²))
-        ("1.2", "score"): H * (L + 1) / (H + (H + 1) * (L + 1)),  # 2H(L+1) / (2(H + H(L+1) + (L+1)))
-        ("1.2", "down"): 4 * D / (4 * D + 5),  # 8D² / (2(4D + 4D² + D))
+        ("1.1", 1): L * D / (2 * L + D),  # 2LD² / (2(2LD + D²))
+        ("1.1", 7): L * H / (2 * H + L),  # 2L²H / (2(2LH + L²))
+        ("1.1", 11): 4 * L * D / (5 * L + 4 * D),  # 8LD² / (2(LD + 4D² + 4LD))
+        ("1.2", 1): D / (D + 2),  # 2D² / (2(2D + D²))
+        ("1.2", 9): H * (L + 1) / (H + (H + 1) * (L + 1)),  # 2H(L+1) / (2(H + H(L+1) + (L+1)))
+        ("1.2", 15): 4 * D / (4 * D + 5),  # 8D² / (2(4D + 4D² + D))
     }
-    for (label, name), formula in expected.items():
-        assert sympy.simplify(answer[label][f"{name}_intensity"].formula - formula) == 0
+    for (label, row), formula in expected.items():
+        assert sympy.simplify(answer[f"{label}/form/{row}/intensity"].formula - formula) == 0
 
 
 def test_working() -> None:
     """FLOPs and bytes of the prefill's products."""
-    part = worked_out(PREFIX)[2]["1.1"]
-    assert part["projection_flops"].value == 137_438_953_472  # 2·4096³ = 2³⁷
-    assert part["projection_bytes"].value == 100_663_296  # 2·3·4096²
-    assert part["score_flops"].value == 4_294_967_296  # 2·4096²·128 = 2³²
-    assert part["score_bytes"].value == 35_651_584  # 2·(2·4096·128 + 4096²)
-    assert part["up_flops"].value == 549_755_813_888  # 2·4096·4096·4·4096 = 2³⁹
-    assert part["up_bytes"].value == 301_989_888  # 2·9·4096²
+    products = worked_out(PREFIX)[2]["1.1/products"].rows
+    assert products["projection"]["flops"] == 137_438_953_472  # 2·4096³ = 2³⁷
+    assert products["projection"]["bytes"] == 100_663_296  # 2·3·4096²
+    assert products["score"]["flops"] == 4_294_967_296  # 2·4096²·128 = 2³²
+    assert products["score"]["bytes"] == 35_651_584  # 2·(2·4096·128 + 4096²)
+    assert products["up"]["flops"] == 549_755_813_888  # 2·4096·4096·4·4096 = 2³⁹
+    assert products["up"]["bytes"] == 301_989_888  # 2·9·4096²
 
 
 def test_small_layer() -> None:
@@ -121,27 +124,31 @@ def test_conventions_scale_the_numbers() -> None:
 
 def test_ridge_points() -> None:
     """Peak FLOP/s over bytes per second, exact although the parameters are decimals."""
-    steps = worked_out(PREFIX)[2]["roofline"].steps
-    assert steps["ridge_1"].value == Fraction(312_000, 2039)  # 312e12 / 2039e9
-    assert steps["ridge_2"].value == Fraction(19_788, 67)  # 989.4e12 / 3350e9
-    assert steps["ridge_3"].value == Fraction(1649, 8)  # 989.4e12 / 4800e9
+    ridges = worked_out(PREFIX)[2]["roofline/accelerators"]["ridge"].cells
+    assert ridges["accelerator_1"] == Fraction(312_000, 2039)  # 312e12 / 2039e9
+    assert ridges["accelerator_2"] == Fraction(19_788, 67)  # 989.4e12 / 3350e9
+    assert ridges["accelerator_3"] == Fraction(1649, 8)  # 989.4e12 / 4800e9
 
 
 def test_share_of_peak() -> None:
     """An intensity over the ridge, at most one."""
-    table = worked_out(PREFIX)[2]["roofline"].tables["share_of_peak"]
-    shares = {row[0]: row[2:] for row in table.rows}
-    assert shares["prefill: projections"] == (1, 1, 1)  # 1365.3 is right of every ridge
-    assert shares["prefill: QKᵀ"] == (
-        Fraction(2048, 17) / Fraction(312_000, 2039),
-        Fraction(2048, 17) / Fraction(19_788, 67),
-        Fraction(2048, 17) / Fraction(1649, 8),
+    shares = {row: tuple(cells.values())[2:] for row, cells in worked_out(PREFIX)[2]["roofline/share_of_peak"].rows.items()}
+    assert shares["prefill.projection"] == (100, 100, 100)  # 1365.3 is right of every ridge
+    assert shares["prefill.score"] == (
+        100 * Fraction(2048, 17) / Fraction(312_000, 2039),
+        100 * Fraction(2048, 17) / Fraction(19_788, 67),
+        100 * Fraction(2048, 17) / Fraction(1649, 8),
     )
+
+
+def bounds(answer: Answer) -> list[tuple[Cell, ...]]:
+    """Which rows of the forms are bound by what, an accelerator or several a row."""
+    return [tuple(cells.values()) for cells in answer["roofline/bounds"].rows.values()]
 
 
 def test_accelerators_that_agree_share_a_row() -> None:
     """All three leave the prefill's attention and the whole decode to memory."""
-    assert worked_out(PREFIX)[2]["roofline"].tables["bounds"].rows == (
+    assert bounds(worked_out(PREFIX)[2]) == [
         (
             "A100 80GB SXM, H100 SXM and H200 SXM",
             "rows 1, 2, 3, 10, 11 and 13",  # 1365.3 and 1820.4 exceed 295.3, the highest ridge
@@ -149,14 +156,14 @@ def test_accelerators_that_agree_share_a_row() -> None:
             "no row",
             "rows 1, 2, 4, 9, 10, 12, 13 and 15",
         ),
-    )
+    ]
 
 
 def test_a_product_on_the_ridge_is_compute_bound() -> None:
     """At equality arithmetic and memory take as long, and the share of peak is one."""
     accelerator = {"name": "ours", "peak_tflops": "3/4", "bandwidth_gb_per_s": 1000, "source": "none"}
     answer = answered(seq_len=1, d_model=6, n_heads=2, accelerators=[accelerator])  # projections: 3/4 FLOP/B
-    assert answer["roofline"].tables["bounds"].rows[0][1] == "rows 1, 2, 3, 10, 11 and 13"
+    assert bounds(answer)[0][1] == "rows 1, 2, 3, 10, 11 and 13"
 
 
 @settings(max_examples=30, deadline=None)
@@ -165,15 +172,16 @@ def test_counts_equal_their_definition(seq_len: int, n_heads: int, head: int) ->
     """FLOPs are two for each triple of indices; bytes two for each distinct element of the three matrices."""
     params = worked_out(PREFIX)[1].model_copy(update={"seq_len": seq_len, "n_heads": n_heads, "d_model": n_heads * head})
     answer = solve(params)  # type: ignore[arg-type]
-    for label, products in (("1.1", PREFILL), ("1.2", DECODE)):
-        for name, one in products.items():
+    for label, phase in (("1.1", PREFILL), ("1.2", DECODE)):
+        for name, one in phase.items():
             m, k, n = (int(size.subs({L: seq_len, D: n_heads * head, H: head})) for size in (one.m, one.k, one.n))
+            products = answer[f"{label}/products"].rows[name]
             triples = list(product(range(m), range(k), range(n)))
             elements = {("left", i, j) for i, j, _ in triples} | {("right", j, h) for _, j, h in triples}
             elements |= {("out", i, h) for i, _, h in triples}
-            assert answer[label][f"{name}_flops"].value == 2 * len(triples)
-            assert answer[label][f"{name}_bytes"].value == 2 * len(elements)
-            assert answer[label][f"{name}_intensity"].value == Fraction(len(triples), len(elements))
+            assert products["flops"] == 2 * len(triples)
+            assert products["bytes"] == 2 * len(elements)
+            assert Fraction(products["flops"], products["bytes"]) == Fraction(len(triples), len(elements))
 
 
 ACCELERATOR = {"name": "one", "peak_tflops": 1, "bandwidth_gb_per_s": 1, "source": "datasheet"}
@@ -308,17 +316,26 @@ def test_timed_products_of_two_devices() -> None:
     question_id = find(PREFIX)
     question = load_question(question_id)
     entry = {**entries()[question_id], "seq_len": 4, "d_model": 8, "n_heads": 2}
-    params: Any = load_params(question_id, question, entry)
-    given = params.with_recordings(
-        {"hw3_q1_products": products_recording("cuda", 4)}, {"hw3_q1_products": products_recording("cpu", 2)}
-    )
-    answer = question.solve(given)
+    params: Any = load_params(question_id, question, entry, recorded=False)
+    params._measured = {
+        "cuda": {"hw3_q1_products": products_recording("cuda", 4)},
+        "cpu": {"hw3_q1_products": products_recording("cpu", 2)},
+    }
+    answer = question.solve(params)
     # a projection of 2 tokens: 2·2·8·8 = 256 FLOP, 2·(16 + 64 + 16) = 192 B; 1 GB/s carries 4/3 GFLOP/s, above the rate of 1
-    name, intensity, median_us, rate, ceiling, share = answer["measured_cpu"].tables["products"].rows[0]
-    assert name == "prefill: projections"
-    assert (intensity, median_us) == pytest.approx((4 / 3, 1000))
-    assert (rate, ceiling, share) == pytest.approx((256e-9, 1e-3, 0.0256))
-    assert answer["measured_cuda"].tables["machine"].rows[0][-3:] == (4, 8, 2)
-    assert [check for check in question.verify(given, answer) if not check.passed] == []
-    other = params.with_recordings({"hw3_q1_products": products_recording("cuda", 2)})
-    assert "measured_cuda" not in question.solve(other).parts
+    timed = answer["measured_cpu/products"].row("prefill.projection")
+    assert timed["product"].value == "prefill: projections"
+    assert [float(timed[key]) for key in ("intensity", "median")] == pytest.approx([4 / 3, 1000])
+    assert [float(timed[key]) for key in ("rate", "roofline", "share")] == pytest.approx([256e-9, 1e-3, 0.0256])
+    assert [answer[f"measured_cuda/{key}"].value for key in ("seq_len", "d_model", "n_heads")] == [4, 8, 2]
+    assert problems(answer, Findings.gathered(question.find(params))) == []
+
+
+def test_recordings_that_fit(tmp_path: Path) -> None:
+    """A GPU's recording is shown at the page's sizes only, a processor's at its own."""
+    for kind in ("cuda", "cpu"):
+        save(products_recording(kind, 2), tmp_path / f"hw3_q1_products.{kind}.json")
+    names = load_question(find(PREFIX)).recordings
+    sizes = {"seq_len": 2, "d_model": 8, "n_heads": 2}
+    assert set(fitting(tmp_path, names, sizes)) == {"cuda", "cpu"}
+    assert set(fitting(tmp_path, names, {**sizes, "seq_len": 4})) == {"cpu"}

@@ -76,7 +76,7 @@ def test_perplexities() -> None:
         F(1524, 1443),
         1,
     )
-    assert part.tables["best"].rows[4][1].count("LLM.int8()") == 2  # type: ignore[union-attr]
+    assert part.tables["best"].rows[4][1].count("LLM.int8()") == 2
 
 
 def test_verdicts() -> None:

@@ -80,7 +80,7 @@ def _found_again(ledger: Mapping[str, Any]) -> tuple[str, str]:
     """The line at the top and the last section of a page: boxed values one by one, all others counted by route."""
     total, routes = ledger["total"], ledger["routes"]
     boxed = [
-        [f"[{escaped(one['what'] or one['address'])}](#{one['address']})", *(escaped(one[key]) for key in ("published", "found", "route"))]
+        [f"[{escaped(one['address'])}](#{one['address']})", *(escaped(one[key]) for key in ("published", "found", "route"))]
         for one in ledger["boxed"]
     ]
     counts = [[escaped(name), str(count)] for name, count in routes.items()]

@@ -41,7 +41,7 @@ class Roof:
         return self.peak_tflops * 1000 / self.bandwidth_gb_per_s
 
 
-def roofline_figure(roofs: list[Roof], products: list[Named]) -> Figure:
+def roofline_figure(roofs: list[Roof], products: list[Named], shows: tuple[str, ...]) -> Figure:
     """Draw every roof, and every product as a mark on each roof with a guide; products close together share a label."""
     figure, axes = new_axes(height_in=4.3)
     axes.set(xscale="log", yscale="log")
@@ -60,10 +60,11 @@ def roofline_figure(roofs: list[Roof], products: list[Named]) -> Figure:
         svg=to_svg(figure),
         caption="Every product on every roofline: left of a ridge the product waits for memory, right of it for arithmetic.",
         alt=f"Roofline chart, both axes logarithmic. {bound}. Products by FLOPs per byte: {marks}.",
+        shows=shows,
     )
 
 
-def measured_figure(roof: Roof, products: list[tuple[str, float, float]]) -> Figure:
+def measured_figure(roof: Roof, products: list[tuple[str, float, float]], shows: tuple[str, ...]) -> Figure:
     """Draw one measured roof, and below it every product (name, FLOP/B, TFLOP/s) at the rate it was timed at."""
     figure, axes = new_axes(height_in=4.0)
     axes.set(xscale="log", yscale="log")
@@ -83,6 +84,7 @@ def measured_figure(roof: Roof, products: list[tuple[str, float, float]]) -> Fig
         svg=to_svg(figure),
         caption=f"Timed rates below the measured roofline of {roof.name}: the nearer to the line, the less is lost.",
         alt=f"Roofline chart, both axes logarithmic, ridge at {roof.ridge:.3g} FLOP/B. TFLOP/s of what is attainable: {rates}.",
+        shows=shows,
     )
 
 

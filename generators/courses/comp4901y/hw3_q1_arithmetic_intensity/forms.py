@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from typing import TypeAlias
 
 import torch
 
 from generators.answer import Cell, Math
+from generators.oracles.products import ProductRecorder
+from generators.oracles.transformer_layer import ORDER
 
 HEADS, WIDTH, LENGTH = 4, 12, 5
 LETTERS = {1: "1", LENGTH: "L", LENGTH + 1: "(L+1)", WIDTH: "D", WIDTH // HEADS: "H", 4 * WIDTH: "4D"}
@@ -45,20 +48,41 @@ def _from_heads(decode: bool) -> Iterator[Operation]:
     yield f"{last} = A' W^2", ("A'", "W^2"), last, torch.matmul
 
 
+Rows: TypeAlias = dict[str, dict[str, Cell]]
+
+
+def filled(*, decode: bool) -> Rows:
+    """Number, computation, inputs and output of every row by its number."""
+    return _run(decode)[0]
+
+
+def shapes(*, decode: bool) -> dict[str, str]:
+    """The operands' shapes of each distinct product, by its name."""
+    return _run(decode)[1]
+
+
 @lru_cache(maxsize=2)
-def filled(*, decode: bool) -> tuple[tuple[Cell, ...], ...]:
-    """Number, computation, inputs and output of every row."""
+def _run(decode: bool) -> tuple[Rows, dict[str, str]]:
     held = {"x": torch.ones(LENGTH, WIDTH), "t": torch.ones(1, WIDTH)}
     held |= {rf"{one}_{{\text{{cache}}}}": torch.ones(LENGTH, WIDTH) for one in "KV"}
     held |= {f"W^{one}": torch.ones(WIDTH, WIDTH) for one in "QKVO"}
     held |= {"W^1": torch.ones(WIDTH, 4 * WIDTH), "W^2": torch.ones(4 * WIDTH, WIDTH)}
-    rows: list[tuple[Cell, ...]] = []
-    for number, (computation, names, out, run) in enumerate([*_into_heads(decode), *_from_heads(decode)], 1):
-        given = [held[name] for name in names]
-        made = held[out.partition(",")[0]] = run(*given)
-        shown = r",\; ".join(_shaped(name, one.shape) for name, one in zip(names, given, strict=True))
-        rows.append((str(number), Math(computation), Math(shown), Math(_shaped(out, made.shape))))
-    return tuple(rows)
+    rows: Rows = {}
+    with ProductRecorder() as recorder:
+        for number, (computation, names, out, run) in enumerate([*_into_heads(decode), *_from_heads(decode)], 1):
+            given = [held[name] for name in names]
+            made = held[out.partition(",")[0]] = run(*given)
+            shown = r",\; ".join(_shaped(name, one.shape) for name, one in zip(names, given, strict=True))
+            rows[str(number)] = {
+                "number": str(number),
+                "computation": Math(computation),
+                "input": Math(shown),
+                "output": Math(_shaped(out, made.shape)),
+            }
+    products = {name: one.shape for name, one in zip(ORDER, recorder.products, strict=True)}
+    return rows, {
+        name: rf"({LETTERS[m]} \times {LETTERS[k]})({LETTERS[k]} \times {LETTERS[n]})" for name, (m, k, n) in products.items()
+    }
 
 
 def _shaped(name: str, shape: Sequence[int]) -> str:
