@@ -23,9 +23,13 @@ IDS = [str(one) for one in addressed()]
 
 
 @pytest.fixture(scope="module")
-def reports() -> dict[str, Any]:
-    """What running every `find` in a fresh process says."""
-    done = subprocess.run([sys.executable, "-m", "tests.addressed"], cwd=ROOT, capture_output=True, text=True, check=True)
+def reports(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What running every `find` whose tests were chosen says, each as the first call of a fresh process."""
+    calls = [item.callspec for item in request.session.items if isinstance(item, pytest.Function) and hasattr(item, "callspec")]
+    chosen = sorted({str(call.params["prefix"]) for call in calls if call.params.get("prefix") in IDS})
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.addressed", *chosen], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    )
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
