@@ -146,7 +146,7 @@ def test_where_questions_come_from_is_said(built: Project) -> None:
     for question_id in (QuestionId(*one.split("/")) for one in IDS):
         course = load_course(question_id.course)
         assert course.institution in contents
-        document = course.document(question_id.assignment)
+        document = course.document(question_id.document)
         named = f"{course.title} {document.title}".casefold()
         says_more = any(word not in named for word in re.findall(r"\w+", document.source.casefold()))
         assert (f"Source: {document.source}" in parsed(page_of(built, str(question_id))).text) == says_more

@@ -110,8 +110,8 @@ def _worked_out(
 
 def _longest_first(stale: Entries) -> list[QuestionId]:
     """Questions of the documents with most pages first: their PDFs take longest, and wait for all of them."""
-    pages = Counter((question_id.course, question_id.assignment) for question_id in stale)
-    return sorted(stale, key=lambda question_id: -pages[question_id.course, question_id.assignment])
+    pages = Counter((question_id.course, question_id.document) for question_id in stale)
+    return sorted(stale, key=lambda question_id: -pages[question_id.course, question_id.document])
 
 
 def _batches(stale: Entries) -> list[list[tuple[QuestionId, Mapping[str, Any]]]]:

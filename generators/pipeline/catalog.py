@@ -6,6 +6,7 @@ import importlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,8 +24,7 @@ GENERATORS = ROOT / "generators"
 COURSES = GENERATORS / "courses"
 TEMPLATES = ROOT / "templates"
 
-_HOMEWORK = re.compile(r"(?P<assignment>(hw|a)\d+)_q(?P<number>\d+)_\w+")
-_LECTURE = re.compile(r"(?P<assignment>(seminar|lecture)\d+)_(?P<topic>\w+)")
+_NUMBERED = re.compile(r"q(?P<number>\d+)_\w+")
 
 M = TypeVar("M", bound="BaseModel")
 
@@ -50,22 +50,44 @@ class QuestionId:
         return f"{self.course}/{self.slug}.md.j2"
 
     @property
-    def assignment(self) -> str:
-        """`hw3` of `hw3_q1_arithmetic_intensity`, `lecture25` of `lecture25_flash_attention`."""
-        return (_HOMEWORK.fullmatch(self.slug) or _LECTURE.fullmatch(self.slug))["assignment"]  # type: ignore[index]
+    def document(self) -> str:
+        """The document of `course.yml` that begins the slug: `hw3` of `hw3_q1_arithmetic_intensity`."""
+        return document_of(self.course, self.slug) or ""
+
+    @property
+    def number(self) -> int | None:
+        """The question's number on its sheet; a lecture's topic has none."""
+        numbered = _NUMBERED.fullmatch(self._rest)
+        return int(numbered["number"]) if numbered else None
 
     @property
     def page(self) -> str:
-        """The page's name in its assignment: `question1`, or a lecture's topic."""
-        homework = _HOMEWORK.fullmatch(self.slug)
-        if homework:
-            return f"question{int(homework['number'])}"
-        return _LECTURE.fullmatch(self.slug)["topic"]  # type: ignore[index]
+        """The page's name in its document: `question1`, or a topic."""
+        return self._rest if self.number is None else f"question{self.number}"
 
     @property
     def path(self) -> str:
         """Where page and PDF stand, without a suffix: `comp4901y/hw3/question1`."""
-        return f"{self.course}/{self.assignment}/{self.page}"
+        return f"{self.course}/{self.document}/{self.page}"
+
+    @property
+    def _rest(self) -> str:
+        return self.slug.removeprefix(f"{self.document}_")
+
+
+@cache
+def document_names(course: str) -> tuple[str, ...]:
+    """The documents that a course's `course.yml` declares, the longest name first."""
+    path = COURSES / course / "course.yml"
+    declared = read_mapping(path).get("documents")
+    if not isinstance(declared, dict) or not declared:
+        raise ParameterError(f"{shown(path)}: documents: must map each document to its title and source (got {declared!r})")
+    return tuple(sorted(map(str, declared), key=lambda name: (-len(name), name)))
+
+
+def document_of(course: str, slug: str) -> str | None:
+    """The declared document whose name begins a slug, `{document}_q{number}_{noun}` or `{document}_{noun}`."""
+    return next((name for name in document_names(course) if re.fullmatch(rf"{re.escape(name)}_\w+", slug)), None)
 
 
 def courses() -> tuple[str, ...]:
@@ -75,10 +97,10 @@ def courses() -> tuple[str, ...]:
 
 
 def modules(course: str) -> tuple[str, ...]:
-    """The slugs of a course's question modules, in alphabetical order."""
+    """The slugs of a course's questions, in alphabetical order."""
     folder = COURSES / course
     names = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
-    return tuple(sorted(name for name in names if _HOMEWORK.fullmatch(name) or _LECTURE.fullmatch(name)))
+    return tuple(sorted(names - {"__init__"}))
 
 
 def entries() -> dict[QuestionId, Mapping[str, Any]]:
@@ -90,23 +112,26 @@ def entries() -> dict[QuestionId, Mapping[str, Any]]:
         known = modules(course)
         for slug in table:
             if slug not in known:
-                raise ParameterError(f"{shown(path)}: {slug}: no module generators/courses/{course}/{slug}.py answers this entry")
+                raise ParameterError(f"{shown(path)}: {slug}: no package generators/courses/{course}/{slug} answers this entry")
         for slug in known:
             if slug not in table:
+                raise ParameterError(f"{shown(path)}: {slug}: the entry is missing, generators/courses/{course}/{slug} needs it")
+            if document_of(course, slug) is None:
+                declared = ", ".join(sorted(document_names(course)))
                 raise ParameterError(
-                    f"{shown(path)}: {slug}: the entry is missing, generators/courses/{course}/{slug}.py needs it"
+                    f"{shown(path)}: {slug}: must begin with a document that course.yml declares (got none of {declared})"
                 )
-        for slug in sorted(table, key=_place):
+        for slug in sorted(table, key=partial(_place, course)):
             if not isinstance(table[slug], dict):
                 raise ParameterError(f"{shown(path)}: {slug}: must be a mapping of fields (got {table[slug]!r})")
             found[QuestionId(course, slug)] = table[slug]
     return found
 
 
-def _place(slug: str) -> str:
-    """What a slug sorts by: questions by number; pages of one lecture alike, so that they stay as `params.yml` has them."""
-    lecture = _LECTURE.fullmatch(slug)
-    return lecture["assignment"] if lecture else slug
+def _place(course: str, slug: str) -> tuple[str, int]:
+    """What a slug sorts by: its document, then its number; topics stay as `params.yml` has them."""
+    question_id = QuestionId(course, slug)
+    return question_id.document, question_id.number or 0
 
 
 class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]

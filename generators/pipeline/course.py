@@ -11,12 +11,13 @@ from generators.pipeline.catalog import COURSES, read_mapping, shown, validated
 
 
 class Document(Params):
-    """A sheet of questions or a lecture, and how its answers are printed.
+    """A sheet of questions or a lecture, its kind in a word (homework, lab, lecture, ...), and how its answers are printed.
 
     `question`: a PDF a question; `theory`: one PDF that opens with the signed agreement; `collected`: one PDF.
     """
 
     title: Text
+    kind: Text
     source: Text
     printed: Literal["question", "theory", "collected"] = "question"
 
@@ -28,11 +29,11 @@ class Course(Params):
     institution: Text
     documents: dict[str, Document]
 
-    def document(self, assignment: str) -> Document:
-        """The sheet or lecture `assignment`; an unlisted one raises ParameterError."""
-        if assignment not in self.documents:
-            raise ParameterError(f"course.yml of {self.title}: documents: {assignment}: is required, but missing")
-        return self.documents[assignment]
+    def document(self, name: str) -> Document:
+        """The sheet or lecture `name`; an unlisted one raises ParameterError."""
+        if name not in self.documents:
+            raise ParameterError(f"course.yml of {self.title}: documents: {name}: is required, but missing")
+        return self.documents[name]
 
 
 @cache

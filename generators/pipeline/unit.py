@@ -29,6 +29,7 @@ def compose(question_id: QuestionId, entry: Mapping[str, Any]) -> dict[str, Any]
     return {
         "id": str(question_id),
         "page": question_id.page,
+        "number": question_id.number,
         "title": question.title,
         "points": question.points,
         "site": site.text,

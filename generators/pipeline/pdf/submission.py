@@ -58,8 +58,8 @@ def student() -> Student:
 
 def pdf_path(question_id: QuestionId) -> str:
     """The PDF that holds a question, below `build/pdf/`."""
-    folder = f"{question_id.course}/{question_id.assignment}"
-    printed = load_course(question_id.course).document(question_id.assignment).printed
+    folder = f"{question_id.course}/{question_id.document}"
+    printed = load_course(question_id.course).document(question_id.document).printed
     return {"question": f"{question_id.path}.pdf", "theory": f"{folder}/theory.pdf", "collected": f"{folder}.pdf"}[printed]
 
 
@@ -75,7 +75,7 @@ def document(path: str, question_ids: Sequence[QuestionId], units: Mapping[Quest
     """The text and pictures of one PDF."""
     first = question_ids[0]
     course = load_course(first.course)
-    sheet = course.document(first.assignment)
+    sheet = course.document(first.document)
     together = sheet.printed != "question"
     pages = [printed_page(units[question_id], sheet.title, course.title) for question_id in question_ids]
     if sheet.printed == "theory":

@@ -95,7 +95,7 @@ def _contents(worked_out: Mapping[QuestionId, Unit]) -> list[Listed]:
     rows = []
     for question_id, unit in worked_out.items():
         course = load_course(question_id.course)
-        sheet = course.document(question_id.assignment)
+        sheet = course.document(question_id.document)
         place = (question_id.path, pdf_path(question_id))
         rows.append(Listed(course.title, course.institution, sheet.title, sheet.source, *place, unit))
     return rows
@@ -105,8 +105,8 @@ def _nav(worked_out: Mapping[QuestionId, Unit]) -> list[Any]:
     """Hand-written pages, then answers by course, document and question."""
     courses: dict[str, dict[str, list[dict[str, str]]]] = {}
     for one in _contents(worked_out):
-        number = one.unit["page"].removeprefix("question")
-        title = f"{number}. {one.unit['title']}" if number.isdigit() else one.unit["title"]
+        number, title = one.unit["number"], one.unit["title"]
+        title = title if number is None else f"{number}. {title}"
         courses.setdefault(one.course, {}).setdefault(one.document, []).append({title: f"answers/{one.path}.md"})
     answers = [{course: [{name: pages} for name, pages in documents.items()]} for course, documents in courses.items()]
     overview: list[Any] = [{"All questions": "answers/index.md"}, {"Conventions and errata": "answers/conventions.md"}]

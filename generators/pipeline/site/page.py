@@ -121,8 +121,7 @@ def agreement_page(document: str, name: str | None, student_id: str | None, sign
 
 def _place(unit: Mapping[str, Any]) -> list[str]:
     """Number and points of a homework question; a lecture's section has neither."""
-    number = unit["page"].removeprefix("question")
-    return [f"Question {number}", f"{unit['points']} points"] if number.isdigit() else []
+    return [] if unit["number"] is None else [f"Question {unit['number']}", f"{unit['points']} points"]
 
 
 def _words(text: str) -> set[str]:
