@@ -49,18 +49,18 @@ def show(id: str, as_json: bool) -> None:
     from generators.pipeline.build import units
     from generators.pipeline.show import as_text, to_json
 
-    (unit,) = units(chosen(id), tell).values()
-    click.echo(to_json(unit) if as_json else as_text(unit))
+    (worked,) = units(chosen(id), tell).values()
+    click.echo(to_json(worked) if as_json else as_text(worked))
 
 
 @main.command()
 @click.argument("id", required=False)
 def verify(id: str | None) -> None:
-    """Run every check again; end with status 1 at the first that fails."""
+    """Find every value again; end with status 1 where one is not."""
     from generators.pipeline.build import verify_all
 
     count = verify_all(chosen(id), tell)
-    click.echo(f"{count} checks passed")
+    click.echo(f"{count} values found again")
 
 
 @main.command()
@@ -91,7 +91,7 @@ def pdf(id: str | None) -> None:
     inputs = stamp.inputs_digest()
     known, wanted = entries(), chosen(id)
     members = [member for ids in plan(known).values() if any(one in wanted for one in ids) for member in ids]
-    written = build_pdfs({member: known[member] for member in members}, tell)
+    written, _ = build_pdfs({member: known[member] for member in members}, tell)
     if id is None:
         stamp.finished("pdf", inputs, written)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from generators.pipeline.build import put_in_place, restore, write_whole
+from generators.pipeline.files import put_in_place, restore, write_whole
 from generators.pipeline.catalog import ROOT, find
 from generators.pipeline.reads import files_read, imported_packages
 from tests.conftest import IDS
@@ -91,7 +91,7 @@ def test_a_changed_template_or_module(project: Project, path: str, old: str, new
 
 
 def read(question_id: str) -> set[str]:
-    return {path.relative_to(ROOT).as_posix() for path in files_read(find(question_id))}
+    return {path.relative_to(ROOT).as_posix() for path in files_read(find(question_id)).all()}
 
 
 def test_what_a_question_reads() -> None:

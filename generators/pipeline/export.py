@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import sympy
 
 from generators import answer as answers
 from generators.answer import Cell, Math
@@ -10,6 +16,15 @@ from generators.params import Params
 from generators.pipeline import typeset
 from generators.pipeline.catalog import QuestionId
 from generators.steps import Answer, Part, Step, Table
+
+if TYPE_CHECKING:
+    from generators.pipeline.listed import Listed
+
+VERSION = 2
+DIGITS, MEASURED_DIGITS = 12, 6
+"""Significant digits of decimal forms: of exact values and of measured ones."""
+EXACT_BELOW = 10_000
+RELATIVE = 0.001
 
 
 def exported(question_id: QuestionId, title: str, params: Params, answer: Answer | answers.Answer) -> dict[str, Any]:
@@ -63,7 +78,7 @@ def _addressed(part: answers.Part) -> dict[str, Any]:
     return {
         "title": part.title,
         "quantities": [_quantity(one) for one in items if isinstance(one, answers.Quantity)],
-        "texts": [{"address": one.address, "value": cell(one.value)} for one in items if isinstance(one, answers.Text)],
+        "texts": [{"address": one.address, "value": datum(one.value)} for one in items if isinstance(one, answers.Text)],
         "claims": [
             {"address": one.address, "what": one.what, "value": one.holds} for one in items if isinstance(one, answers.Claim)
         ],
@@ -78,7 +93,7 @@ def _quantity(one: answers.Quantity) -> dict[str, Any]:
         "what": one.what,
         "symbol": str(one.symbol),
         "unit": one.unit,
-        "value": cell(one.value),
+        "value": datum(one.value),
         "formula": None if one.formula is None else str(one.formula),
         "letters": {str(symbol): letter.address for symbol, letter in one.letters.items()},
         "answer": one.asked,
@@ -86,14 +101,66 @@ def _quantity(one: answers.Quantity) -> dict[str, Any]:
 
 
 def _derivation(one: answers.Derivation) -> dict[str, Any]:
-    lines = [{"key": key, "symbol": line.symbol, "value": cell(line.value), "why": line.why} for key, line in one.lines.items()]
+    lines = [
+        {"key": key, "symbol": line.symbol, "latex": typeset.value(line.value), "why": line.why}
+        for key, line in one.lines.items()
+    ]
     return {"address": one.address, "lines": lines, "answer": one.asked}
 
 
 def _addressed_table(one: answers.Table) -> dict[str, Any]:
     columns = [
-        {"key": key, "heading": cell(column.title), "unit": column.unit, "symbol": str(column.symbol or ""), "of": column.of}
+        {"key": key, "heading": datum(column.title), "unit": column.unit, "symbol": str(column.symbol or ""), "of": column.of}
         for key, column in one.columns.items()
     ]
-    rows = [{"key": key, "cells": {name: cell(value) for name, value in cells.items()}} for key, cells in one.rows.items()]
-    return {"address": one.address, "columns": columns, "rows": rows, "answer": one.asked}
+    rows = [{"key": key, "cells": {name: datum(value) for name, value in cells.items()}} for key, cells in one.rows.items()]
+    letters = {str(symbol): letter.address for symbol, letter in one.letters.items()}
+    return {"address": one.address, "columns": columns, "rows": rows, "letters": letters, "answer": one.asked}
+
+
+def datum(value: Cell) -> Any:
+    """A value for machines: text as it is, notation as LaTeX, an exact or measured number with its decimal form.
+
+    A number's `tolerance` is what grading may allow: none for integers below EXACT_BELOW, else RELATIVE of the value.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Math):
+        return {"latex": value.latex}
+    if isinstance(value, float):
+        return {"measured": value, **_decimal(value, MEASURED_DIGITS)}
+    if isinstance(value, int | Fraction) or (isinstance(value, sympy.Expr) and value.is_number and value.is_real):
+        return {"exact": str(value), **_decimal(value, DIGITS)}
+    return {"expression": str(value)}
+
+
+def _decimal(value: Any, digits: int) -> dict[str, Any]:
+    number = sympy.N(sympy.sympify(value), digits + 5)
+    exact = isinstance(value, int) and abs(value) < EXACT_BELOW
+    tolerance = 0.0 if exact else float(f"{abs(float(number)) * RELATIVE:.3g}")
+    shown = str(value) if isinstance(value, int) else f"{Decimal(str(number)):.{digits - 1}e}"
+    return {"decimal": str(Decimal(shown)), "digits": digits, "tolerance": tolerance}
+
+
+def answers_json(contents: Sequence[Listed]) -> str:
+    """Every answer with what was found again, as docs/answers.schema.json says."""
+    content = {"$schema": "answers.schema.json", "version": VERSION, "questions": [question_object(one) for one in contents]}
+    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+
+def question_object(listed: Listed) -> dict[str, Any]:
+    """One question's object of answers.json."""
+    worked = listed.worked
+    return {
+        "id": str(worked.question_id),
+        "course": listed.course,
+        "document": listed.document,
+        "number": worked.question_id.number,
+        "title": worked.title,
+        "points": worked.points,
+        "page": f"answers/{listed.path}.html",
+        "pdf": f"answers/{listed.pdf}",
+        "params": worked.answer["params"],
+        "parts": worked.answer["parts"],
+        "found" if isinstance(worked.checks, dict) else "checks": worked.checks,
+    }

@@ -7,34 +7,70 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from generators.pipeline.catalog import ROOT, TEMPLATES, QuestionId, load_question, recordings_folder, shown
+from generators.pipeline.catalog import COURSES, ROOT, TEMPLATES, QuestionId, load_question, modules, recordings_folder, shown
 from generators.pipeline.recorded import paths
 
-_RENDERING = ("generators.pipeline.render", "generators.pipeline.unit")
 _LOCK = ROOT / "requirements.lock"
 _REFERENCE = re.compile(r"""{%-?\s*(?:extends|include|import|from)\s+["']([^"']+)["']""")
+_LINK = re.compile(r"""\bsee\(["']([^"']+)["']""")
+_ALL = ("generators.pipeline.unit",)
+"""What every step of a question that verifies itself runs, solving and rendering alike."""
 
 
-def files_read(question_id: QuestionId) -> list[Path]:
-    """The question's module and template with everything they import, its recordings even if missing, and the lock file."""
-    code = _closure({question_id.module, *_RENDERING})
-    return sorted({*code, *_templates(question_id.template), *_recordings(question_id), _LOCK})
+@dataclass(frozen=True)
+class Files:
+    """What each step of a question reads besides its entry and what earlier steps made."""
+
+    solve: list[Path]
+    match: list[Path]
+    draw: list[Path]
+    render: list[Path]
+
+    def all(self) -> list[Path]:
+        """Every file that any step reads."""
+        return sorted({*self.solve, *self.match, *self.draw, *self.render})
+
+
+def files_read(question_id: QuestionId) -> Files:
+    """Code, found without running it, template and recordings of a question, and the versions of packages."""
+    place = COURSES / question_id.course / question_id.slug
+    if not place.is_dir():
+        everything = _files({question_id.module, *_ALL}, _templates(question_id.template) | _recordings(question_id))
+        return Files(everything, everything, everything, everything)
+    own, package = {place / "__init__.py"}, question_id.module
+    return Files(
+        solve=_files({f"{package}.solve", "generators.pipeline.export"}, own | _recordings(question_id)),
+        match=_files({f"{package}.find", "generators.pipeline.match"}, own | _recordings(question_id)),
+        draw=_files({f"{package}.draw"}, set()),
+        render=_files({"generators.pipeline.render"}, _templates(question_id.template)),
+    )
+
+
+def _files(modules: set[str], others: set[Path]) -> list[Path]:
+    return sorted({*_closure(modules), *others, _LOCK})
+
+
+def links(question_id: QuestionId) -> dict[str, bool]:
+    """The questions that a template links to, and whether there are such questions: a link to none becomes plain text."""
+    targets = {target for path in _templates(question_id.template) for target in _LINK.findall(path.read_text(encoding="utf-8"))}
+    return {target: target.partition("/")[2] in modules(target.partition("/")[0]) for target in sorted(targets)}
 
 
 def _recordings(question_id: QuestionId) -> set[Path]:
     """A recording that does not exist yet counts as read, so that the page follows when it is made."""
-    names = load_question(question_id).recordings
+    names = tuple(load_question(question_id).recordings)
     return {path for of_kind in paths(recordings_folder(question_id), names).values() for path in of_kind.values()}
 
 
 def imported_packages(question_id: QuestionId) -> set[str]:
-    """Top-level packages outside the project that the question's code imports, now or later."""
-    return {name.split(".")[0] for path in _closure({question_id.module}) for name in _imports(path)}
+    """Top-level packages outside the project that finding a question's values imports, now or later."""
+    return {name.split(".")[0] for path in files_read(question_id).match if path.suffix == ".py" for name in _imports(path)}
 
 
 def _closure(modules: Iterable[str]) -> set[Path]:
@@ -89,7 +125,7 @@ def digest_of_file(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
-def digest_of(content: Mapping[str, Any] | str) -> str:
-    """SHA-256 of a mapping of plain values, or of text, together with the Python version."""
+def digest_of(content: Any) -> str:
+    """SHA-256 of plain values or text, together with the Python version."""
     text = json.dumps([content, sys.version_info[:3]], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -6,24 +6,25 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from generators.pipeline.build import Unit, passed
-from generators.pipeline.site.builder import exported_with_checks
+from generators.pipeline.build import Worked, found_again
+from generators.pipeline.export import question_object
+from generators.pipeline.listed import listed
 
 
-def to_json(unit: Unit) -> str:
+def to_json(worked: Worked) -> str:
     """The question's object of answers.json."""
-    return json.dumps(exported_with_checks(unit), ensure_ascii=False, indent=1)
+    return json.dumps(question_object(listed(worked)), ensure_ascii=False, indent=1)
 
 
-def as_text(unit: Unit) -> str:
-    """Parts with their steps and tables, then the checks."""
-    lines = [f"{unit['id']}: {unit['title']}"]
-    if isinstance(unit["checks"], dict):
-        return "\n".join([*lines, *addressed(unit["answer"]), "", passed(unit["checks"])])
-    for label, part in unit["answer"]["parts"].items():
+def as_text(worked: Worked) -> str:
+    """Parts with all that stands in them, then what was found again."""
+    answer, lines = worked.answer, [f"{worked.question_id}: {worked.title}"]
+    if isinstance(worked.checks, dict):
+        return "\n".join([*lines, *addressed(answer), "", found_again(worked.checks)])
+    for label, part in answer["parts"].items():
         lines += ["", label, *_part(part)]
-    lines += ["", f"{len(unit['checks'])} checks passed"]
-    lines += [f"  {check['what']}: {check['found']} ({check['by']})" for check in unit["checks"]]
+    lines += ["", found_again(worked.checks)]
+    lines += [f"  {check['what']}: {check['found']} ({check['by']})" for check in worked.checks]
     return "\n".join(lines)
 
 
@@ -46,12 +47,18 @@ def addressed(answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"{label} {part['title']}"
         for one in part["quantities"]:
             formula = f" = {one['formula']}" if one["formula"] else ""
-            yield f"  {one['address']}{formula} = {one['value']} {one['unit']}".rstrip()
+            yield f"  {one['address']}{formula} = {_cell(one['value'])} {one['unit']}".rstrip()
         for one in (*part["texts"], *part["claims"]):
-            yield f"  {one['address']}: {one['value']}"
+            yield f"  {one['address']}: {_cell(one['value'])}"
         for one in part["derivations"]:
-            yield from (f"  {one['address']}/{line['key']}: {line['symbol']} = {line['value']}" for line in one["lines"])
+            yield from (f"  {one['address']}/{line['key']}: {line['symbol']} = {line['latex']}" for line in one["lines"])
         for table in part["tables"]:
             yield f"  {table['address']}: {', '.join(column['key'] for column in table['columns'])}"
             for row in table["rows"]:
-                yield f"    {row['key']}: " + ", ".join("–" if cell is None else str(cell) for cell in row["cells"].values())
+                yield f"    {row['key']}: " + ", ".join(map(_cell, row["cells"].values()))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return str(next(iter(value.values())))
+    return "–" if value is None else str(value)

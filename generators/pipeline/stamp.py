@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from generators.pipeline.build import BUILD, write_whole
 from generators.pipeline.catalog import ROOT
+from generators.pipeline.files import write_whole
+from generators.pipeline.kept import BUILD
 from generators.pipeline.reads import digest_of, digests
 
 _READ = ("generators", "templates", "docs")

@@ -1,10 +1,10 @@
-"""One question worked out: solved, drawn and rendered, then verified, as plain data that can be kept."""
+"""The steps of one question: solve, draw, render and match, each with the key of what it reads."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from generators import steps
@@ -13,32 +13,121 @@ from generators.errors import CheckFailed, ParameterError, ProjectError, RenderE
 from generators.params import Params
 from generators.pipeline.catalog import QuestionId, load_params, load_question
 from generators.pipeline.export import exported
+from generators.pipeline.kept import Section, Sections
 from generators.pipeline.match import Findings, Ledger, formula_problems, ledger, problems, summary
+from generators.pipeline.reads import digest_of, digests, files_read, links
 from generators.pipeline.render import body
 from generators.question import Question
 from generators.steps import Check
 
+Entry = Mapping[str, Any]
 
-def compose(question_id: QuestionId, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Solve, draw and render; nothing is verified yet."""
-    question = load_question(question_id)
-    params = load_params(question_id, question, entry)
-    answer = question.solve(params)
-    figures = drawn(question_id, question, params, answer)
-    site = body(question_id, params, answer, figures, "site")
-    return {
-        "id": str(question_id),
-        "page": question_id.page,
-        "number": question_id.number,
-        "title": question.title,
-        "points": question.points,
-        "site": site.text,
-        "pdf": body(question_id, params, answer, figures, "pdf").text,
-        "conventions": site.conventions,
-        "errata": site.errata,
-        "figures": {name: figure.svg for name, figure in figures.items()},
-        "answer": exported(question_id, question.title, params, answer),
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of a question's steps as far as they follow from files and the entry."""
+
+    solve: str
+    match: str
+    draw: str
+    render: str
+
+    @classmethod
+    def of(cls, question_id: QuestionId, entry: Entry) -> Keys:
+        """Digest what each step reads itself."""
+        files = files_read(question_id)
+        place = [str(question_id), dict(entry)]
+        return cls(
+            solve=digest_of([place, digests(files.solve)]),
+            match=digest_of([place, digests(files.match)]),
+            draw=digest_of([place, digests(files.draw)]),
+            render=digest_of([place, digests(files.render), links(question_id)]),
+        )
+
+
+def composed(question_id: QuestionId, entry: Entry, kept: Sections) -> dict[str, Section]:
+    """Solve, draw and render, each only if what it reads changed; nothing is matched."""
+    keys = Keys.of(question_id, entry)
+    work = _Work(question_id, entry)
+    solved = work.solved(kept.get("solve"), keys)
+    of_answer = solved.content["digest"]
+    drawn_key, rendered_key = digest_of([keys.draw, of_answer]), digest_of([keys.render, keys.draw, of_answer])
+    pictures = _current(kept.get("draw"), drawn_key) or Section(drawn_key, work.pictures())
+    pages = _current(kept.get("render"), rendered_key) or Section(rendered_key, work.pages(pictures.content))
+    return {"solve": solved, "draw": pictures, "render": pages}
+
+
+def match_section(question_id: QuestionId, entry: Entry, kept: Sections) -> tuple[Section, bool]:
+    """What was found again for the answer as it is now, and whether that had to be found now."""
+    keys = Keys.of(question_id, entry)
+    solved = _Work(question_id, entry).solved(kept.get("solve"), keys)
+    key = digest_of([keys.match, solved.content["digests"]])
+    current = _current(kept.get("match"), key)
+    return (current, False) if current else (Section(key, verified(question_id, entry)), True)
+
+
+def is_current(question_id: QuestionId, entry: Entry, kept: Sections) -> bool:
+    """Whether no step has anything to do."""
+    keys = Keys.of(question_id, entry)
+    solved = _current(kept.get("solve"), keys.solve)
+    if solved is None:
+        return False
+    of_answer, of_all = solved.content["digest"], solved.content["digests"]
+    wanted = {
+        "draw": [keys.draw, of_answer],
+        "render": [keys.render, keys.draw, of_answer],
+        "match": [keys.match, of_all],
     }
+    return all(_current(kept.get(step), digest_of(parts)) for step, parts in wanted.items())
+
+
+def _current(section: Section | None, key: str) -> Section | None:
+    return section if section is not None and section.key == key else None
+
+
+class _Work:
+    """A question solved at most once, for whatever step needs its answer."""
+
+    def __init__(self, question_id: QuestionId, entry: Entry) -> None:
+        self.question_id, self.entry = question_id, entry
+        self._solved: tuple[Any, Params, Any] | None = None
+
+    def answer(self) -> tuple[Any, Params, Any]:
+        """The question, its parameters and its answer."""
+        if self._solved is None:
+            question = load_question(self.question_id)
+            params = load_params(self.question_id, question, self.entry)
+            self._solved = question, params, question.solve(params)
+        return self._solved
+
+    def solved(self, kept: Section | None, keys: Keys) -> Section:
+        """The answer for machines, its digest, and the digests of the answers at other sizes too."""
+        current = _current(kept, keys.solve)
+        if current:
+            return current
+        question, params, answer = self.answer()
+        export = exported(self.question_id, question.title, params, answer)
+        others = [
+            exported(self.question_id, question.title, other, question.solve(other))
+            for other in (
+                load_params(self.question_id, question, overlaid(self.entry, change), recorded=False)
+                for change in getattr(question, "others", ())
+            )
+        ]
+        facts = {"title": question.title, "points": question.points, "answer": export}
+        return Section(keys.solve, {**facts, "digest": digest_of(facts), "digests": digest_of([facts, others])})
+
+    def pictures(self) -> dict[str, Any]:
+        """Every figure as plain data."""
+        return {name: vars(figure) for name, figure in drawn(self.question_id, *self.answer()).items()}
+
+    def pages(self, pictures: Mapping[str, Any]) -> dict[str, str]:
+        """The page for the site and for print, and what other pages quote of it."""
+        _, params, answer = self.answer()
+        figures = {name: Figure(**{**one, "shows": tuple(one["shows"])}) for name, one in pictures.items()}
+        site = body(self.question_id, params, answer, figures, "site")
+        printed = body(self.question_id, params, answer, figures, "pdf")
+        return {"site": site.text, "pdf": printed.text, "conventions": site.conventions, "errata": site.errata}
 
 
 def drawn(question_id: QuestionId, question: Any, params: Params, answer: Any) -> Mapping[str, Figure]:
@@ -52,11 +141,11 @@ def drawn(question_id: QuestionId, question: Any, params: Params, answer: Any) -
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise RenderError(f"generators/courses/{question_id}.py: draw: a figure failed: {reason}") from error
+        raise RenderError(f"generators/courses/{question_id}: draw: a figure failed: {reason}") from error
     return figures
 
 
-def verified(question_id: QuestionId, entry: Mapping[str, Any]) -> list[dict[str, Any]] | dict[str, Any]:
+def verified(question_id: QuestionId, entry: Entry) -> list[dict[str, Any]] | dict[str, Any]:
     """Solve, and run every check or find every datum again; what does not hold raises CheckFailed."""
     try:
         if isinstance(load_question(question_id), Question):
@@ -74,14 +163,14 @@ def verified(question_id: QuestionId, entry: Mapping[str, Any]) -> list[dict[str
     return [vars(check) for check in checks]
 
 
-def run_checks(question_id: QuestionId, entry: Mapping[str, Any], answer: steps.Answer | None = None) -> list[Check]:
+def run_checks(question_id: QuestionId, entry: Entry, answer: steps.Answer | None = None) -> list[Check]:
     """Every check of a question, passed or not."""
     question = load_question(question_id)
     params = load_params(question_id, question, entry)
     return list(question.verify(params, question.solve(params) if answer is None else answer))
 
 
-def matched(question_id: QuestionId, entry: Mapping[str, Any]) -> Ledger:
+def matched(question_id: QuestionId, entry: Entry) -> Ledger:
     """Find every published datum again, and evaluate every formula at other sizes too; a difference raises CheckFailed."""
     question = load_question(question_id)
     params = load_params(question_id, question, entry)
@@ -99,10 +188,17 @@ def matched(question_id: QuestionId, entry: Mapping[str, Any]) -> Ledger:
     return ledger(answer, found)
 
 
-def overlaid(entry: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+def overlaid(entry: Entry, change: Mapping[str, Any]) -> dict[str, Any]:
     """An entry with some fields changed, mappings field by field."""
     made = dict(entry)
     for name, value in change.items():
         inside = isinstance(value, Mapping) and isinstance(made.get(name), Mapping)
         made[name] = overlaid(made[name], value) if inside else value
     return made
+
+
+def compose(question_id: QuestionId, entry: Entry) -> dict[str, Any]:
+    """The pages and pictures of a question, worked out anew."""
+    made = composed(question_id, entry, {})
+    figures = {name: one["svg"] for name, one in made["draw"].content.items()}
+    return {**made["render"].content, "figures": figures, "answer": made["solve"].content["answer"]}

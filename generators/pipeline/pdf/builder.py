@@ -11,8 +11,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from generators.pipeline.build import BUILD, Entries, Tell, Unit, units, write_whole
+from generators.pipeline.build import Entries, Tell, Worked, units
 from generators.pipeline.catalog import QuestionId, shown
+from generators.pipeline.files import write_whole
+from generators.pipeline.kept import BUILD
 from generators.pipeline.pdf.printed_check import check_printed
 from generators.pipeline.pdf.printing import OWN_FILES, compiled_pdf
 from generators.pipeline.pdf.submission import Document, document, plan
@@ -24,27 +26,30 @@ _READING = Lock()
 """The library that reads PDFs back does one at a time."""
 
 
-def build_pdfs(entries: Entries, tell: Tell, while_waiting: Callable[[], object] = lambda: None) -> list[Path]:
+def build_pdfs(
+    entries: Entries, tell: Tell, while_waiting: Callable[[], object] = lambda: None
+) -> tuple[list[Path], dict[QuestionId, Worked]]:
     """Write every PDF of these questions whose content changed; nothing is put in place before all are complete.
 
-    `while_waiting` is called once when only checks still run.
+    `while_waiting` is called once when only matches still run. Returns the PDFs, and the questions as worked out.
     """
     stamps = _read_stamps()
     planned = plan(entries)
-    composed: dict[QuestionId, Unit] = {}
+    composed: dict[QuestionId, Worked] = {}
     compiling: dict[str, tuple[str, Future[bytes]]] = {}
 
     with ThreadPoolExecutor(2) as threads:
 
-        def compile_when_complete(question_id: QuestionId, unit: Unit) -> None:
-            composed[question_id] = unit
+        def compile_when_complete(worked: Worked) -> None:
+            question_id = worked.question_id
+            composed[question_id] = worked
             for path, members in planned.items():
                 if question_id in members and all(member in composed for member in members):
                     found = document(path, members, composed)
                     if not _current(found, stamps):
                         compiling[path] = (_digest(found), threads.submit(_checked, found))
 
-        units(entries, tell, compile_when_complete, while_waiting)
+        done = units(entries, tell, compile_when_complete, while_waiting)
         compiled = {path: (digest, future.result()) for path, (digest, future) in compiling.items()}
     for path, (digest, content) in compiled.items():
         write_whole(PDFS / path, content)
@@ -52,7 +57,7 @@ def build_pdfs(entries: Entries, tell: Tell, while_waiting: Callable[[], object]
         tell(f"wrote {shown(PDFS / path)}")
     if compiled:
         write_whole(_STAMPS, json.dumps(stamps, sort_keys=True, indent=1).encode())
-    return [PDFS / path for path in planned]
+    return [PDFS / path for path in planned], done
 
 
 def _checked(found: Document) -> bytes:

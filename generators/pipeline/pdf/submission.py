@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from generators.params import Params, Text
-from generators.pipeline.build import Unit
+from generators.pipeline.build import Worked
 from generators.pipeline.catalog import ROOT, QuestionId, read_mapping, shown, validated
 from generators.pipeline.course import load_course
 from generators.pipeline.site.page import agreement_page, printed_page
@@ -71,17 +71,17 @@ def plan(question_ids: Iterable[QuestionId]) -> Plan:
     return found
 
 
-def document(path: str, question_ids: Sequence[QuestionId], units: Mapping[QuestionId, Unit]) -> Document:
+def document(path: str, question_ids: Sequence[QuestionId], worked: Mapping[QuestionId, Worked]) -> Document:
     """The text and pictures of one PDF."""
     first = question_ids[0]
     course = load_course(first.course)
     sheet = course.document(first.document)
     together = sheet.printed != "question"
-    pages = [printed_page(units[question_id], sheet.title, course.title) for question_id in question_ids]
+    pages = [printed_page(worked[question_id], sheet.title, course.title) for question_id in question_ids]
     if sheet.printed == "theory":
         signed = student()
         pages.insert(0, agreement_page(f"{course.title}, {sheet.title}", signed.name, signed.student_id, signed.signature))
-    title = units[first]["title"]
+    title = worked[first].title
     return Document(
         path=path,
         title=f"{course.title}, {sheet.title}" if together else f"{course.title}, {sheet.title}: {title}",
@@ -90,12 +90,12 @@ def document(path: str, question_ids: Sequence[QuestionId], units: Mapping[Quest
         pictures={
             f"{question_id.page}-{name}.svg": svg
             for question_id in question_ids
-            for name, svg in units[question_id]["figures"].items()
+            for name, svg in worked[question_id].figures.items()
         },
         opening="Agreement" if sheet.printed == "theory" else "",
-        questions=[(units[question_id]["title"], _part_headings(units[question_id])) for question_id in question_ids],
+        questions=[(worked[question_id].title, _part_headings(worked[question_id])) for question_id in question_ids],
     )
 
 
-def _part_headings(unit: Unit) -> list[str]:
-    return [label for label in unit["answer"]["parts"] if label[0].isdigit()]
+def _part_headings(worked: Worked) -> list[str]:
+    return [label for label in worked.answer["parts"] if label[0].isdigit()]

@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from generators.pipeline import stamp
-from generators.pipeline.build import BUILD, Entries, Tell, Unit, put_in_place, restore, units, write_whole
+from generators.pipeline.build import Entries, Tell, Worked
+from generators.pipeline.kept import BUILD
+from generators.pipeline.export import answers_json
+from generators.pipeline.files import put_in_place, restore, write_whole
 from generators.pipeline.catalog import ROOT, QuestionId
-from generators.pipeline.course import load_course
 from generators.errors import RenderError
 from generators.figures import style
 from generators.pipeline.site.math_font import math_font
-from generators.pipeline.site.page import Listed, contents_page, conventions_page, site_page
+from generators.pipeline.listed import Listed, contents
+from generators.pipeline.site.page import contents_page, conventions_page, site_page
 from generators.pipeline.pdf.builder import build_pdfs, copy_pdfs
-from generators.pipeline.pdf.submission import pdf_path
 
 DOCS = ROOT / "docs"
 PAGES = DOCS / "answers"
@@ -37,15 +39,14 @@ def build_site(entries: Entries, tell: Tell) -> None:
     inputs = stamp.inputs_digest()
     restore(SITE)
     restore(PAGES)
-    pdfs = build_pdfs(entries, tell, _prepare)
-    worked_out = units(entries, tell)
+    pdfs, worked_out = build_pdfs(entries, tell, _prepare)
     write_pages(worked_out, pdfs)
     _write_config(worked_out)
     new = BUILD / "site.new"
     shutil.rmtree(new, ignore_errors=True)
     _run_mkdocs(new)
     _name_search(new)
-    write_whole(new / "answers.json", answers_json(worked_out).encode())
+    write_whole(new / "answers.json", answers_json(contents(worked_out.values())).encode())
     _write_search_index(new)
     put_in_place(new, SITE)
     stamp.finished("site", inputs, [*_files(SITE), *_files(PAGES), CONFIG, *pdfs])
@@ -62,16 +63,16 @@ def _prepare() -> None:
     _import_mkdocs()
 
 
-def write_pages(worked_out: Mapping[QuestionId, Unit], pdfs: Iterable[Path]) -> None:
+def write_pages(worked_out: Mapping[QuestionId, Worked], pdfs: Iterable[Path]) -> None:
     """Write Markdown, pictures, PDFs and assets of all questions, then put them in the place of the old ones."""
     new = BUILD / "answers.new"
     shutil.rmtree(new, ignore_errors=True)
-    contents = _contents(worked_out)
-    for question in contents:
+    listing = contents(worked_out.values())
+    for question in listing:
         _write_question(new, question)
     copy_pdfs(pdfs, new)
-    _write_text(new / "index.md", contents_page(contents))
-    _write_text(new / "conventions.md", conventions_page(contents))
+    _write_text(new / "index.md", contents_page(listing))
+    _write_text(new / "conventions.md", conventions_page(listing))
     _write_text(new / "assets" / "palette.css", style.palette_css())
     write_whole(new / "assets" / "math.woff", math_font())
     put_in_place(new, PAGES)
@@ -80,7 +81,7 @@ def write_pages(worked_out: Mapping[QuestionId, Unit], pdfs: Iterable[Path]) -> 
 def _write_question(folder: Path, question: Listed) -> None:
     page = folder / f"{question.path}.md"
     _write_text(page, site_page(question, posixpath.relpath(question.pdf, posixpath.dirname(question.path))))
-    for name, svg in question.unit["figures"].items():
+    for name, svg in question.worked.figures.items():
         _write_text(page.with_name(f"{page.stem}-{name}.svg"), svg)
         _write_text(page.with_name(f"{page.stem}-{name}.dark.svg"), style.dark(svg))
 
@@ -90,22 +91,11 @@ def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _contents(worked_out: Mapping[QuestionId, Unit]) -> list[Listed]:
-    """Every question with its course and document, in order."""
-    rows = []
-    for question_id, unit in worked_out.items():
-        course = load_course(question_id.course)
-        sheet = course.document(question_id.document)
-        place = (question_id.path, pdf_path(question_id))
-        rows.append(Listed(course.title, course.institution, sheet.title, sheet.source, *place, unit))
-    return rows
-
-
-def _nav(worked_out: Mapping[QuestionId, Unit]) -> list[Any]:
+def _nav(worked_out: Mapping[QuestionId, Worked]) -> list[Any]:
     """Hand-written pages, then answers by course, document and question."""
     courses: dict[str, dict[str, list[dict[str, str]]]] = {}
-    for one in _contents(worked_out):
-        number, title = one.unit["number"], one.unit["title"]
+    for one in contents(worked_out.values()):
+        number, title = one.worked.question_id.number, one.worked.title
         title = title if number is None else f"{number}. {title}"
         courses.setdefault(one.course, {}).setdefault(one.document, []).append({title: f"answers/{one.path}.md"})
     answers = [{course: [{name: pages} for name, pages in documents.items()]} for course, documents in courses.items()]
@@ -113,7 +103,7 @@ def _nav(worked_out: Mapping[QuestionId, Unit]) -> list[Any]:
     return [_HAND_WRITTEN[0], *overview, *answers, *_HAND_WRITTEN[1:]]
 
 
-def _write_config(worked_out: Mapping[QuestionId, Unit]) -> None:
+def _write_config(worked_out: Mapping[QuestionId, Worked]) -> None:
     config = {"INHERIT": "../mkdocs.yml", "docs_dir": "../docs", "site_dir": "../site", "nav": _nav(worked_out)}
     write_whole(CONFIG, json.dumps(config, indent=1).encode())
 
@@ -169,13 +159,3 @@ def _write_search_index(site: Path) -> None:
     index = (site / "search" / "search_index.json").read_bytes()
     write_whole(site / "search" / "search_index.js", b"var __index = " + index)
 
-
-def answers_json(worked_out: Mapping[QuestionId, Unit]) -> str:
-    """Every answer with its checks, as docs/answers.schema.json says."""
-    questions = [exported_with_checks(unit) for unit in worked_out.values()]
-    return json.dumps({"questions": questions}, ensure_ascii=False, indent=1) + "\n"
-
-
-def exported_with_checks(unit: Unit) -> dict[str, Any]:
-    """One question's object of answers.json."""
-    return {**unit["answer"], "checks": unit["checks"]}

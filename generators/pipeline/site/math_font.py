@@ -6,7 +6,8 @@ import importlib.util
 import io
 from pathlib import Path
 
-from generators.pipeline.build import BUILD, write_whole
+from generators.pipeline.files import write_whole
+from generators.pipeline.kept import BUILD
 from generators.pipeline.catalog import ROOT
 from generators.errors import RenderError
 from generators.pipeline.reads import digest_of_file

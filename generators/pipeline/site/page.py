@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from generators.pipeline.wording import sentence
+
+if TYPE_CHECKING:
+    from generators.pipeline.build import Worked
+    from generators.pipeline.listed import Listed
 
 _ENTITIES = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*_{}[]()<>#+-.!|&$~^\"':=@%/"}
 _READ_BACK = ("the ", "recordings", "counted in the recording", "model card")
@@ -33,35 +37,23 @@ def pipe_table(
     return "\n" + "\n".join(lines) + "\n"
 
 
-class Listed(NamedTuple):
-    """A question on the site: where it comes from, its page and PDF below `answers/`, and what was worked out."""
-
-    course: str
-    institution: str
-    document: str
-    source: str
-    path: str
-    pdf: str
-    unit: Mapping[str, Any]
-
-
 def site_page(question: Listed, pdf: str) -> str:
     """The page of a question on the site; `pdf` is the PDF as seen from there."""
-    unit = question.unit
+    worked = question.worked
     where = f"{question.course}, {question.document}"
-    facts = [escaped(where), *_place(unit)]
+    facts = [escaped(where), *_place(worked)]
     if not _words(question.source) <= _words(where):
         facts.append(escaped(f"Source: {question.source}"))
     facts.append(f"[PDF]({pdf}){{.pdf-link}}")
-    passed, section = _found_again(unit["checks"]) if isinstance(unit["checks"], dict) else _checked(unit["checks"])
+    passed, section = _found_again(worked.checks) if isinstance(worked.checks, dict) else _checked(worked.checks)
     return "\n".join(
         [
-            f"# {escaped(unit['title'])}\n",
+            f"# {escaped(worked.title)}\n",
             '<div class="facts" markdown="1">\n',
             " · ".join(facts) + "  ",
             passed,
             "\n</div>\n",
-            unit["site"],
+            worked.site,
             section,
         ]
     )
@@ -101,10 +93,10 @@ def _found_again(ledger: Mapping[str, Any]) -> tuple[str, str]:
     return f"[{total} values found again](#checks) by {escaped(', '.join(routes))}", "\n".join(lines)
 
 
-def printed_page(unit: Mapping[str, Any], document: str, course: str) -> str:
+def printed_page(worked: Worked, document: str, course: str) -> str:
     """The same question for its PDF, without anything that belongs to a website."""
-    facts = " · ".join([escaped(f"{course}, {document}"), *_place(unit)])
-    return f"# {escaped(unit['title'])}\n\n{facts}\n\n{unit['pdf']}"
+    facts = " · ".join([escaped(f"{course}, {document}"), *_place(worked)])
+    return f"# {escaped(worked.title)}\n\n{facts}\n\n{worked.pdf}"
 
 
 def agreement_page(document: str, name: str | None, student_id: str | None, signature: str | None) -> str:
@@ -119,9 +111,10 @@ def agreement_page(document: str, name: str | None, student_id: str | None, sign
     )
 
 
-def _place(unit: Mapping[str, Any]) -> list[str]:
+def _place(worked: Worked) -> list[str]:
     """Number and points of a homework question; a lecture's section has neither."""
-    return [] if unit["number"] is None else [f"Question {unit['number']}", f"{unit['points']} points"]
+    number = worked.question_id.number
+    return [] if number is None else [f"Question {number}", f"{worked.points} points"]
 
 
 def _words(text: str) -> set[str]:
@@ -147,9 +140,9 @@ def contents_page(contents: Sequence[Listed]) -> str:
     for course, institution in dict.fromkeys((row.course, row.institution) for row in contents):
         rows = []
         for one in (row for row in contents if row.course == course):
-            place = " ".join(_place(one.unit)[:1])
-            title = f"[{escaped(one.unit['title'])}]({one.path}.md)"
-            rows.append([escaped(one.document), place, title, _count(one.unit["checks"]), f"[PDF]({one.pdf})"])
+            place = " ".join(_place(one.worked)[:1])
+            title = f"[{escaped(one.worked.title)}]({one.path}.md)"
+            rows.append([escaped(one.document), place, title, _count(one.worked.checks), f"[PDF]({one.pdf})"])
         header = ["Document", "Question", "Answer", "Values found again", "Print"]
         table = pipe_table(header, rows, right=[False, False, False, True, False])
         lines.append(f"## {escaped(course)}\n\n{escaped(institution)}\n{table}")
@@ -165,7 +158,7 @@ def _pdf_list(contents: Sequence[Listed]) -> list[str]:
     titles: dict[str, list[str]] = {}
     documents = {row.pdf: f"{row.course}, {row.document}" for row in contents}
     for row in contents:
-        titles.setdefault(row.pdf, []).append(row.unit["title"])
+        titles.setdefault(row.pdf, []).append(row.worked.title)
     return [f"- [{escaped(documents[pdf])}]({pdf}): {escaped('; '.join(held))}" for pdf, held in titles.items()]
 
 
@@ -177,6 +170,6 @@ def conventions_page(contents: Sequence[Listed]) -> str:
         "change it in `params.yml` and every number that depends on it follows. In print: [all PDFs](index.md#pdfs).\n",
     ]
     for one in contents:
-        lines.append(f"## [{escaped(one.unit['title'])}]({one.path}.md)\n\n{escaped(f'{one.course}, {one.document}')}\n")
-        lines += [one.unit["conventions"], one.unit["errata"]]
+        lines.append(f"## [{escaped(one.worked.title)}]({one.path}.md)\n\n{escaped(f'{one.course}, {one.document}')}\n")
+        lines += [one.worked.conventions, one.worked.errata]
     return "\n".join(lines)

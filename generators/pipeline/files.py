@@ -1,0 +1,47 @@
+"""Writes files whole or not at all, and lets complete folders take the place of old ones."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from generators.errors import RenderError
+from generators.pipeline.catalog import shown
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is either the old one or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise RenderError(f"{shown(path)}: cannot be written ({error.strerror or type(error).__name__})") from error
+
+
+def put_in_place(new: Path, old: Path) -> None:
+    """Let the complete folder `new` take the place of `old`; `restore` mends a kill between the two renames."""
+    _refuse_link(old)
+    aside = old.with_name(f".{old.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    if old.exists():
+        old.replace(aside)
+    new.replace(old)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _refuse_link(folder: Path) -> None:
+    """Renaming would take a link's place, not its target's."""
+    if folder.is_symlink():
+        raise RenderError(f"{shown(folder)}: must be a folder, which a build replaces as a whole (got a link)")
+
+
+def restore(old: Path) -> None:
+    """Put a folder back that a killed build had moved aside."""
+    _refuse_link(old)
+    aside = old.with_name(f".{old.name}.old")
+    if aside.exists() and not old.exists():
+        aside.replace(old)
