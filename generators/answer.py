@@ -18,7 +18,7 @@ Value: TypeAlias = int | Fraction | sympy.Basic | float
 """An exact number or expression; a float only where it was measured or sampled."""
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_NUMBER = re.compile(r"(?<![A-Za-z])\d")
+_NUMBER = re.compile(r"(?<![A-Za-z\d])\d")
 
 
 @dataclass(frozen=True)

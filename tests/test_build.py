@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from generators.pipeline.files import put_in_place, restore, write_whole
 from generators.pipeline.catalog import ROOT, find
+from generators.pipeline.files import put_in_place, restore, write_whole
 from generators.pipeline.reads import files_read, imported_packages
 from tests.conftest import IDS
 from tests.project import Project, digests, environment
@@ -29,11 +30,22 @@ def project(built: Project, tmp_path: Path) -> Project:
     return built.copy(tmp_path / "project")
 
 
-def computed(project: Project, *arguments: str) -> list[str]:
-    """Run a command that succeeds; return the questions that it worked out and verified again."""
+def steps_run(project: Project, *arguments: str) -> dict[str, set[str]]:
+    """Run a command that succeeds; return the steps of each question that it ran."""
     done = project.run(*arguments)
     assert done.returncode == 0, done.stderr
-    return sorted(line.partition(": ")[0] for line in done.stderr.splitlines() if "checks passed" in line)
+    found: dict[str, set[str]] = {}
+    for line in done.stderr.splitlines():
+        question_id, _, said = line.partition(": ")
+        if said and re.fullmatch(r"[a-z0-9]+/[a-z0-9_]+", question_id):
+            steps = {"matched"} if re.match(r"\d+ (values|checks)", said) else set(said.split(", "))
+            found.setdefault(question_id, set()).update(steps)
+    return found
+
+
+def computed(project: Project, *arguments: str) -> list[str]:
+    """Run a command that succeeds; return the questions of which it ran any step."""
+    return sorted(steps_run(project, *arguments))
 
 
 def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
@@ -72,22 +84,42 @@ def test_a_comment_in_the_parameters(project: Project) -> None:
     assert changed(kept, project.kept()) == set()
 
 
+TREE_PACKAGE = f"generators/courses/{TREE}"
+
+
 @pytest.mark.parametrize(
-    ("path", "old", "new"),
+    ("path", "old", "new", "steps"),
     [
-        (f"templates/{TREE}.md.j2", "Candidate continuations can", "Continuations can"),
-        ("generators/topics/prefix_tree.py", '"""A tree of tokens', '"""The tree of tokens'),
+        (f"templates/{TREE}.md.j2", "Candidate continuations can", "Continuations can", {"rendered"}),
+        (f"{TREE_PACKAGE}/draw.py", '"""Draws each tree', '"""Draws every tree', {"drawn", "rendered"}),
+        (f"{TREE_PACKAGE}/find.py", '"""Finds trees', '"""Finds all trees', {"matched"}),
+        (f"{TREE_PACKAGE}/solve.py", '"""Merges candidates', '"""Merges all candidates', {"solved"}),
+        ("generators/topics/prefix_tree.py", '"""A tree of tokens', '"""The tree of tokens', {"solved"}),
     ],
 )
-def test_a_changed_template_or_module(project: Project, path: str, old: str, new: str) -> None:
-    """Only the questions that read it are computed again."""
+def test_a_step_runs_when_what_it_reads_changed(project: Project, path: str, old: str, new: str, steps: set[str]) -> None:
+    """Words of a template run no solver; code of the solver that gives the same answer runs nothing else."""
     units = digests(project.folder, "build/units")
-    readers = [question_id for question_id in IDS if path in read(question_id)]
-    assert TREE in readers
-    assert len(readers) < len(IDS) / 2
     project.replace(path, old, new)
-    assert computed(project, "pdf") == sorted(readers)
-    assert changed(units, digests(project.folder, "build/units")) == {f"build/units/{one}.json" for one in readers}
+    ran = steps_run(project, "pdf")
+    assert ran[TREE] == steps
+    assert len(ran) < len(IDS) / 2
+    assert changed(units, digests(project.folder, "build/units")) == {f"build/units/{one}.json" for one in ran}
+    assert computed(project, "pdf") == []
+
+
+def test_a_changed_recording_is_matched_again(project: Project) -> None:
+    """An answer never stands beside findings of another one."""
+    project.replace("generators/courses/comp4901y/recordings/hw4_q2_tree_batch.cuda.json", '"2.11.0"', '"2.11.1"')
+    assert steps_run(project, "pdf")[TREE] == {"solved", "drawn", "rendered", "matched"}
+
+
+def test_a_kept_value_that_was_changed(project: Project) -> None:
+    """A value changed inside whole JSON is not published: the step runs again."""
+    before = project.kept()
+    project.replace(f"build/units/{TREE}.json", '"exact": "8/21"', '"exact": "9/21"')
+    assert computed(project, "site") == [TREE]
+    assert project.kept() == before
 
 
 def read(question_id: str) -> set[str]:
@@ -95,15 +127,18 @@ def read(question_id: str) -> set[str]:
 
 
 def test_what_a_question_reads() -> None:
-    """Its module, topic, oracle, figures, template with the layout it extends, and the versions of packages."""
+    """Its package, topic, oracle, figures, template with the layout it extends, and the versions of packages."""
     assert {
-        f"generators/courses/{HW3}.py",
+        f"generators/courses/{HW3}/__init__.py",
+        f"generators/courses/{HW3}/params.py",
+        f"generators/courses/{HW3}/solve.py",
+        f"generators/courses/{HW3}/find.py",
+        f"generators/courses/{HW3}/draw.py",
         "generators/topics/roofline.py",
-        "generators/oracles/layer_products.py",
+        "generators/oracles/transformer_layer.py",
         "generators/oracles/products.py",
-        "generators/figures/roofline.py",
         "generators/figures/style.py",
-        "generators/steps.py",
+        "generators/answer.py",
         "generators/pipeline/typeset.py",
         "generators/pipeline/render.py",
         f"templates/{HW3}.md.j2",
@@ -115,7 +150,7 @@ def test_what_a_question_reads() -> None:
 def test_what_a_question_does_not_read() -> None:
     """Neither another question's files nor what only writes pages."""
     paths = read(HW3)
-    others = {"generators/topics/peft.py", "generators/figures/tree.py", "generators/pipeline/site/builder.py"}
+    others = {"generators/topics/peft.py", "generators/pipeline/site/builder.py"}
     assert not others & paths
     assert not {path for path in paths if "hw4" in path}
 

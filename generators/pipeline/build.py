@@ -15,6 +15,8 @@ from generators.pipeline.kept import Section, keep, load
 from generators.pipeline.reads import imported_packages
 from generators.pipeline.workers import workers
 
+_DONE = {"solve": "solved", "draw": "drawn", "render": "rendered"}
+"""Steps as progress says them."""
 _SLOW_PACKAGES = (("transformers", "peft"), ("torch",))
 
 Entries = Mapping[QuestionId, Mapping[str, Any]]
@@ -103,6 +105,9 @@ def _worked_out(
                         tell(f"{matched_id}: {found_again(section.content)} ({seconds:.1f} s)")
             else:
                 made[question_id] = job.result()
+                ran = [_DONE[step] for step, section in made[question_id].items() if section != kept[question_id].get(step)]
+                if ran:
+                    tell(f"{question_id}: {', '.join(ran)}")
                 on_composed(Worked.of(question_id, made[question_id]))
                 if len(made) == len(stale):
                     while_waiting()
