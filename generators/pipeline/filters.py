@@ -17,6 +17,8 @@ from generators.pipeline.wording import sentence
 
 OPENED, NAMED, CLOSED = "\ue000", "\ue001", "\ue002"
 """Around an address and the text that it marks, until the medium is known."""
+_THIN = "\ue003"
+"""Stands for a thin space between groups of digits, where a line must not break."""
 _MARKED = re.compile(f"{OPENED}([^{NAMED}]*){NAMED}([^{CLOSED}]*){CLOSED}")
 _LABEL = re.compile(r"\\label\{([^{}]*)\} ?")
 
@@ -44,7 +46,7 @@ def bare(text: str) -> str:
 
 def marked(address: str, text: str) -> str:
     """Escaped text that carries an address."""
-    return f"{OPENED}{address}{NAMED}{escaped(text)}{CLOSED}"
+    return f"{OPENED}{address}{NAMED}{escaped(text).replace(_THIN, '&#8239;')}{CLOSED}"
 
 
 def finalized(output: object) -> object:
@@ -63,11 +65,11 @@ def finalized(output: object) -> object:
 def plain(value: Cell) -> str:
     """A number or text in running text: digits in groups, a fraction with a slash."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return typeset.grouped(value).replace(r"\,", "\u202f")
+        return typeset.grouped(value).replace(r"\,", _THIN)
     if isinstance(value, float):
-        return typeset.rounded(value).replace(r"\,", "\u202f")
+        return typeset.rounded(value).replace(r"\,", _THIN)
     if isinstance(value, Fraction):
-        return typeset.rounded(value).replace(r"\,", "\u202f") if typeset.terminates(value) else f"{value}"
+        return typeset.rounded(value).replace(r"\,", _THIN) if typeset.terminates(value) else f"{value}"
     if isinstance(value, str):
         return value
     raise TypeError(f"must be a number or text (got {value!r})")
@@ -85,8 +87,10 @@ def _latex(cell: Cell, unit: str) -> str:
         return cell.latex
     if cell is None or isinstance(cell, str):
         raise TypeError(f"must be a number or an expression (got {cell!r})")
+    if unit == "%" and isinstance(cell, float):
+        return rf"{typeset.rounded(cell)}\,\%"
     if unit == "%":
-        cell = Fraction(cell) / 100 if isinstance(cell, int | Fraction) else cell / 100
+        cell = Fraction(cell) / 100  # typeset takes a share
     return typeset.value(cell, unit)
 
 

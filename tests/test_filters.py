@@ -1,0 +1,81 @@
+"""What templates' filters make of data: Markdown with addresses, written out by hand."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+import sympy
+
+from generators.answer import Math, Quantity, Text, column, formula, letter, part, table
+from generators.pipeline import filters
+
+L = sympy.Symbol("L", positive=True)
+TABLE = table(
+    "form",
+    ["name", column("time", unit="ms"), column("size", unit="B"), column("share", unit="%"), column("left", Math("x"))],
+    {"a": {"name": "t13 | b", "time": 1.5, "size": 2048, "share": Fraction(100, 3), "left": None}},
+)
+PART = part("1.1", "Counts", letter(L, 7, "tokens"), formula("twice", 2 * L, symbol="T", unit="B"), TABLE)
+
+
+def quantity(value: int | Fraction | float | str, unit: str = "") -> Quantity:
+    return Quantity(address="1/a", value=value, unit=unit)
+
+
+def test_the_first_place_of_an_address_gets_it_as_id() -> None:
+    """Ids stand once on a page; print has none."""
+    text = f"{filters.marked('1/a', 'x')} {filters.marked('1/a', 'x')} {filters.value(quantity(3))}"
+    assert filters.anchored(text) == '<span id="1/a">x</span> x $3$'
+    assert filters.anchored(str(filters.value(quantity(3)))) == r"$\label{1/a} 3$"
+    assert filters.bare(text) == "x x $3$"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (Fraction(4096, 3), "FLOP/B", r"$\frac{4096}{3}$ $\approx 1365.33\ \text{FLOP/B}$"),
+        (Fraction(81580, 2000), "%", r"$40.79\,\%$"),  # percent stay percent
+        (40.79, "%", r"$40.79\,\%$"),
+        (1.5, "ms", r"$1.5\ \text{ms}$"),
+    ],
+)
+def test_a_value_with_its_unit(value: Fraction | float, unit: str, shown: str) -> None:
+    assert filters.bare(str(filters.value(quantity(value, unit)))) == shown
+
+
+def test_a_result_shows_symbol_formula_and_value() -> None:
+    assert filters.bare(str(filters.result(PART["twice"]))) == r"$T$ $= 2 L$ $= 14\ \text{B}$"
+    assert filters.bare(str(filters.result(PART["L"]))) == "$L$ $= 7$"
+
+
+def test_a_table_has_units_where_readers_expect_them() -> None:
+    """Behind bytes and percent, else in the heading; text is escaped, an empty cell is a dash."""
+    header, rule, row = filters.bare(str(filters.table(TABLE))).strip().splitlines()
+    assert header == "| Name | Time (ms) | Size | Share | $x$ |"
+    assert rule == "| :--- | ---: | ---: | ---: | ---: |"
+    assert row == r"| t13 &#124; b | $1.5$ | $2048\ \text{B} = 2\ \text{KiB}$ | $\approx 33.3333\,\%$ | – |"
+
+
+def test_columns_may_be_chosen() -> None:
+    assert filters.bare(str(filters.table(TABLE, ["name"], tokens=True))).strip().splitlines()[2] == "| t₁₃ &#124; b |"
+
+
+def test_a_number_in_running_text() -> None:
+    assert filters.bare(str(filters.counted(quantity(1), "token"))) == "1 token"
+    assert filters.bare(str(filters.counted(quantity(12345), "token"))) == "12&#8239;345 tokens"
+    assert filters.bare(str(filters.counted(quantity(Fraction(1, 3)), "copy", "copies"))) == "1&#47;3 copies"
+
+
+def test_only_data_and_words_are_shown() -> None:
+    """A bare number in a template is no datum of the answer."""
+    assert str(filters.finalized("a*b")) == "a&#42;b"
+    assert filters.bare(str(filters.finalized(Text(address="1/t", value=Math("x^2"))))) == "$x^2$"
+    with pytest.raises(TypeError, match="must be a datum of the answer or text"):
+        filters.finalized(3)
+
+
+def test_texts_as_a_list() -> None:
+    """One, two and three."""
+    texts = [Text(address=f"1/{name}", value=name) for name in "abc"]
+    assert [filters.bare(str(filters.listed(texts[:n]))) for n in (1, 2, 3)] == ["a", "a and b", "a, b and c"]
