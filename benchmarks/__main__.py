@@ -47,7 +47,11 @@ def keep_questions(folder: Path, prefixes: Sequence[str]) -> None:
         entries = yaml.safe_load(params.read_text(encoding="utf-8"))
         kept = {slug: entry for slug, entry in entries.items() if f"{params.parent.name}/{slug}".startswith(tuple(prefixes))}
         for slug in entries.keys() - kept.keys():
-            (params.parent / f"{slug}.py").unlink()
+            place = params.parent / slug
+            if place.is_dir():
+                shutil.rmtree(place)
+            else:
+                place.with_suffix(".py").unlink()
         params.write_text(yaml.safe_dump(kept, sort_keys=False), encoding="utf-8")
         if not kept:
             params.unlink()

@@ -1,4 +1,4 @@
-"""The command line: python -m generators list | show ID | verify [ID] | site | pdf [ID]."""
+"""The command line: python -m generators list | show ID | verify [ID] | site | pdf [ID] | new ID."""
 
 from __future__ import annotations
 
@@ -94,6 +94,16 @@ def pdf(id: str | None) -> None:
     written, _ = build_pdfs({member: known[member] for member in members}, tell)
     if id is None:
         stamp.finished("pdf", inputs, written)
+
+
+@main.command()
+@click.argument("id")
+def new(id: str) -> None:
+    """Write a small question COURSE/SLUG that builds, to start from."""
+    from generators.pipeline.scaffold import write_question
+
+    for path in write_question(id):
+        click.echo(f"wrote {shown(path)}")
 
 
 def run() -> None:

@@ -37,6 +37,6 @@ class Question(Generic[P]):
     params: type[P]
     solve: Callable[[P], Answer]
     find: Callable[[P], Iterable[Found | Proof]]
-    draw: Callable[[Answer], Mapping[str, Figure]]
+    draw: Callable[[Answer], Mapping[str, Figure]] = lambda answer: {}
     others: tuple[Mapping[str, Any], ...] = ()
     recordings: Mapping[str, Recorded] = field(default_factory=dict)

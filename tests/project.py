@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.__main__ import copy_project
+from benchmarks.__main__ import ROOT, copy_project
 
 BUILT = ("site", "build/pdf")
 """What a user keeps: a refused build leaves it as it was."""
@@ -35,6 +35,12 @@ class Project:
         """Copy everything, what was built too; times stay, so nothing counts as changed."""
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
         return Project(folder)
+
+    def copy_tests(self) -> None:
+        """Copy the tests and their settings beside what is there."""
+        shutil.copytree(ROOT / "tests", self.path("tests"), dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / "benchmarks", self.path("benchmarks"), dirs_exist_ok=True)
+        shutil.copyfile(ROOT / "pyproject.toml", self.path("pyproject.toml"))
 
     def command(self, *arguments: str) -> list[str]:
         """The command line of `python -m generators`."""

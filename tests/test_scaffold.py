@@ -1,0 +1,48 @@
+"""A new question: at most 60 lines in all, green as it is written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.project import Project, environment
+
+
+@pytest.mark.parametrize("name", ["mycourse/lab1_q1_pairs", "comp4901y/quiz2_q3_pairs"])
+def test_a_new_question_builds(tmp_path: Path, name: str) -> None:
+    """In a new course, and as a new document of one that exists: found again, shown, and every standard held."""
+    project = Project.unbuilt(tmp_path / "project")
+    done = project.run("new", name)
+    assert done.returncode == 0, done.stderr
+    course, _, slug = name.partition("/")
+    written = [project.path(f"generators/courses/{name}"), project.path(f"templates/{course}/{slug}.md.j2")]
+    files = [path for one in written for path in ([one] if one.is_file() else sorted(one.glob("*.py")))]
+    files.append(project.path(f"tests/{course}/test_{slug}.py"))
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= 60
+    assert project.run("verify", name).stdout == "6 values found again\n"  # two titles; n, P and their symbols
+    assert "1.1/pairs = n*(n + 1)/2 = 6" in project.run("show", name).stdout
+    project.copy_tests()
+    tests = [f"tests/{course}/test_{slug}.py", "tests/test_addressed.py", "-k", slug]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    ran = subprocess.run(command, cwd=project.folder, env=environment(), capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("pairs", "pairs: must be COURSE/DOCUMENT_qNUMBER_NOUN or COURSE/DOCUMENT_NOUN, as in course/lab1_q1_pairs"),
+        ("comp4901y/Lab1_q1_pairs", "comp4901y/Lab1_q1_pairs: must be COURSE/DOCUMENT_qNUMBER_NOUN"),
+        (
+            "comp4901y/hw4_q2_tree_attention",
+            "comp4901y/hw4_q2_tree_attention: exists (generators/courses/comp4901y/hw4_q2_tree_attention)",
+        ),
+    ],
+)
+def test_a_name_that_cannot_be_new(built: Project, name: str, message: str) -> None:
+    done = built.run("new", name)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {message}")
