@@ -75,11 +75,11 @@ def plain(value: Cell) -> str:
     raise TypeError(f"must be a number or text (got {value!r})")
 
 
-def value(of: Quantity) -> Markup:
-    """The value with its unit; a line may break before = and ≈."""
+def value(of: Quantity, *, rounded: bool = False) -> Markup:
+    """The value with its unit, `rounded` without its exact fraction; a line may break before = and ≈."""
     if isinstance(of.value, str):
         return Markup(marked(of.address, of.value))
-    return _breakable(of.address, _latex(of.value, of.unit))
+    return _breakable(of.address, _latex(_rounded(of.value, of.unit) if rounded else of.value, of.unit))
 
 
 def _latex(cell: Cell, unit: str) -> str:
