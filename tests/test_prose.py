@@ -46,7 +46,7 @@ EDGES: list[tuple[str, dict[str, Any], list[str]]] = [
     (COMP + "hw3_q2", {"num_beams": 27}, ["the 27 best are kept, all where there are fewer;"]),
     (COMP + "hw4_q1",
      {"n_layers": 1, "n_top_layers": 1, "d_model": 1, "n_heads": 1, "rank": 1, "batch_size": 1, "seq_len": 1},
-     ["A batch of $B = 1$ sequence of $L = 1$ token;"]),
+     ["A batch of $B$ $= 1$ sequence of $L$ $= 1$ token;"]),
     (COMP + "hw4_q2",
      {"candidates": [["t1"]], "medusa": {"root": "t1", "heads": [["a"]], "top_k": 1},
       "model": {"n_layers": 1, "d_model": 1, "context_len": 1}},

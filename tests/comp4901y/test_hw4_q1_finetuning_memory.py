@@ -12,10 +12,10 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.courses.comp4901y.hw4_q1_finetuning_memory import solve
+from generators.answer import Answer, Cell
+from generators.courses.comp4901y.hw4_q1_finetuning_memory.solve import solve
 from generators.errors import ParameterError
 from generators.pipeline.catalog import entries, find, load_params, load_question
-from generators.steps import Answer
 from generators.topics.peft import N_LAYER, N_TOP, B, D, L, R
 from tests.conftest import worked_out
 
@@ -30,6 +30,11 @@ def answered(**changes: Any) -> Answer:
     question = load_question(question_id)
     answer: Answer = question.solve(load_params(question_id, question, {**entries()[question_id], **changes}))
     return answer
+
+
+def under(answer: Answer, address: str, column: str) -> tuple[Cell, ...]:
+    """The cells of a column."""
+    return tuple(answer[address][column].cells.values())
 
 
 def test_formulas() -> None:
@@ -49,32 +54,31 @@ def test_formulas() -> None:
 def test_bytes_at_the_example_sizes() -> None:
     """32 layers, 4 of them tuned, width 4096, rank 16."""
     answer = worked_out(PREFIX)[2]
-    assert answer["1.1"]["values_per_layer"].value == 201_326_592  # 12·4096²
-    assert answer["1.1"]["parameters"].value == 1_610_612_736  # 2·4·12·4096² = 1.5 GiB
-    assert answer["1.2"]["parameters"].value == 16_777_216  # 2·32·4·4096·16 = 16 MiB
-    assert answer["1.3"]["parameters"].value == 25_165_824  # 2·32·6·4096·16 = 24 MiB
-    assert answer["1.4"]["parameters"].value == 789_504  # 2·32·3·(4096 + 16)
-    assert answer["1.4"]["frozen"].value == 262_144  # 2·(4096·16 + 16·4096)
+    assert answer["1.1/values_per_layer"].value == 201_326_592  # 12·4096²
+    assert answer["1.1/parameters"].value == 1_610_612_736  # 2·4·12·4096² = 1.5 GiB
+    assert answer["1.2/parameters"].value == 16_777_216  # 2·32·4·4096·16 = 16 MiB
+    assert answer["1.3/parameters"].value == 25_165_824  # 2·32·6·4096·16 = 24 MiB
+    assert answer["1.4/parameters"].value == 789_504  # 2·32·3·(4096 + 16)
+    assert answer["1.4/frozen"].value == 262_144  # 2·(4096·16 + 16·4096)
     for label in ("1.1", "1.2", "1.3", "1.4"):
         assert answer[label]["gradients"].value == answer[label]["parameters"].value
 
 
 def test_share_of_all_weights() -> None:
     """Of 32·12·4096² weights."""
-    table = worked_out(PREFIX)[2]["comparison"].tables["bytes"]
-    assert table.column("Share of all weights") == (
-        1,
-        Fraction(1, 8),  # 4 of 32 layers
-        Fraction(1, 768),  # 4DR / 12D² = R / 3D = 16 / 12288
-        Fraction(1, 512),  # 6DR / 12D² = R / 2D = 16 / 8192
-        Fraction(257, 4_194_304),  # 3(D + R) / 12D² = 4112 / (4·4096²)
+    assert under(worked_out(PREFIX)[2], "comparison/bytes", "share_of_all_weights") == (
+        100,
+        100 * Fraction(1, 8),  # 4 of 32 layers
+        100 * Fraction(1, 768),  # 4DR / 12D² = R / 3D = 16 / 12288
+        100 * Fraction(1, 512),  # 6DR / 12D² = R / 2D = 16 / 8192
+        100 * Fraction(257, 4_194_304),  # 3(D + R) / 12D² = 4112 / (4·4096²)
     )
 
 
 def test_matrices() -> None:
     """How many tensors of which kind one layer trains."""
     answer = worked_out(PREFIX)[2]
-    counts = {label: answer[label].tables["matrices"].column("In one layer") for label in ("1.1", "1.2", "1.3", "1.4")}
+    counts = {label: under(answer, f"{label}/matrices", "in_one_layer") for label in ("1.1", "1.2", "1.3", "1.4")}
     assert counts == {"1.1": (4, 1, 1), "1.2": (2, 2), "1.3": (3, 3), "1.4": (3, 3)}
 
 
@@ -120,7 +124,12 @@ def test_one_layer_of_width_one() -> None:
     """Every size 1: twelve weights, of which adapters add 4, LoRA 6, VeRA 6."""
     answer = answered(n_layers=1, n_top_layers=1, d_model=1, n_heads=1, rank=1, seq_len=1)
     assert [answer[label]["values_per_layer"].value for label in ("1.1", "1.2", "1.3", "1.4")] == [12, 4, 6, 6]
-    assert answer["comparison"].tables["bytes"].rows[1] == ("Freezing layers", 24, 24, 1)  # all layers are the top layers
+    assert tuple(answer["comparison/bytes"].rows["freezing"].values()) == (
+        "Freezing layers",
+        24,
+        24,
+        100,
+    )  # all layers are the top layers
     part = answer["optional"]
     assert part["full_forward"].value == 28  # 2·(12 + 2)
     assert part["full_backward"].value == 50  # 2·28 − 2·3
@@ -139,7 +148,7 @@ def test_four_bytes_a_value_double_the_bytes() -> None:
     base, wide = worked_out(PREFIX)[2], answered(conventions={"bytes_per_element": 4})
     for label in ("1.1", "1.2", "1.3", "1.4"):
         assert wide[label]["parameters"].value == 2 * base[label]["parameters"].value
-    shares = [one["comparison"].tables["bytes"].column("Share of all weights") for one in (base, wide)]
+    shares = [under(one, "comparison/bytes", "share_of_all_weights") for one in (base, wide)]
     assert shares[0] == shares[1]
     assert wide["optional"]["lora_backward"].value == base["optional"]["lora_backward"].value
 

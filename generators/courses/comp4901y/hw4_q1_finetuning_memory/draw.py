@@ -1,0 +1,64 @@
+"""Draws the bytes of every method over the rank, and the recorded bytes beside the predicted ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from generators.answer import Answer, Figure, Part
+from generators.figures.curves import Curve, log_log_figure
+from generators.figures.series import axis_label
+from generators.figures.style import FONT_PT, LIGHT, MARKERS, new_axes, to_svg
+from generators.pipeline.wording import counted
+
+METHODS = ("freezing", "adapters", "lora", "vera", "full")
+
+
+def draw(answer: Answer) -> dict[str, Figure]:
+    """Trainable bytes of every method against the rank, and what each device held."""
+    figures = {"bytes_over_rank": _over_rank(answer)}
+    return figures | {measured.label: _allocation(measured) for measured in answer.starting("measured_")}
+
+
+def _over_rank(answer: Answer) -> Figure:
+    table, rank = answer["comparison/over_rank"], answer["sheet/R"]
+    xs, series = table["rank"], [table[name] for name in METHODS]
+    curves = [Curve(one.label, list(zip(xs.numbers.values(), one.numbers.values(), strict=True))) for one in series]
+    figure = log_log_figure(
+        curves,
+        x_label=f"{axis_label([xs])} (log scale)",
+        y_label=f"{axis_label(series, 'trainable parameters')} (log scale)",
+        marked_x=float(rank),
+        caption="Bytes of trainable parameters, and as many again of gradients, over the rank R.",
+        alt=f"Trainable bytes against rank for {counted(int(answer['sheet/N_layer']), 'layer')} of width "
+        f"{answer['sheet/D'].value}: adapters and LoRA rise with R times the width, "
+        "VeRA with R alone, freezing and full fine-tuning do not depend on R.",
+    )
+    return replace(figure, shows=(table.address, rank.address))
+
+
+def _allocation(measured: Part) -> Figure:
+    """A row a method and kind of value: predicted bytes as lines, stored and allocated ones as marks."""
+    table = measured["bytes"]
+    figure, axes = new_axes(height_in=3.6)
+    names = [f"{row['method'].value}: {row['of'].value}" for row in table]
+    places = dict(zip(table.rows, range(len(names)), strict=True))
+    predicted = table["predicted"]
+    found = [table[key] for key in ("stored", "allocated") if key in table.columns]
+    axes.set_xscale("log", base=2)
+    axes.vlines(list(predicted.numbers.values()), [y - 0.38 for y in places.values()], [y + 0.38 for y in places.values()],
+                color=LIGHT["ink"], linewidth=1.6, label=predicted.label.lower())  # fmt: skip
+    for one, marker, colour in zip(found, MARKERS, ("accent", "warning"), strict=False):
+        axes.plot(list(one.numbers.values()), [places[row] for row in one.numbers], marker, color=LIGHT[colour],
+                  label=one.label.lower(), markersize=5.5, fillstyle="none", markeredgewidth=1.4)  # fmt: skip
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set_xlabel(f"{axis_label([predicted, *found], 'bytes')} (log scale)")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.4, 1.14), ncols=3, frameon=False, fontsize=FONT_PT, labelcolor=LIGHT["ink"])
+    counts = ", ".join(f"{name} {size:.4g}" for name, size in zip(names, predicted.numbers.values(), strict=True))
+    return Figure(
+        svg=to_svg(figure),
+        caption=f"Predicted bytes and what torch held on {measured['device'].value}; marks on the lines mean that nothing was "
+        "left out.",
+        alt=f"Bytes of each method on a logarithmic axis, predicted: {counts}.",
+        shows=(table.address,),
+    )

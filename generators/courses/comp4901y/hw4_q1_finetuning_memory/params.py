@@ -1,0 +1,40 @@
+"""What `params.yml` may say of fine-tuning memory."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from generators.params import Params, PositiveInt, RecordedParams
+
+
+class Conventions(Params):
+    """What the numbers rest on."""
+
+    bytes_per_element: Literal[2, 4] = Field(2, description="bytes of one parameter or gradient value (2 is FP16)")
+    flops_per_multiply_add: Literal[1, 2] = Field(2, description="FLOPs counted for one multiply-add")
+    adapter_biases: bool = Field(False, description="whether the two matrices of an adapter have biases")
+
+
+class FinetuningParams(RecordedParams):
+    """Example sizes for which the symbolic answers are also given in bytes."""
+
+    n_layers: PositiveInt
+    n_top_layers: PositiveInt
+    d_model: PositiveInt
+    n_heads: PositiveInt
+    rank: PositiveInt
+    batch_size: PositiveInt
+    seq_len: PositiveInt
+    conventions: Conventions = Conventions()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.d_model % self.n_heads:
+            raise ValueError(f"d_model: must be divisible by n_heads (got {self.d_model} and {self.n_heads})")
+        if self.n_top_layers > self.n_layers:
+            raise ValueError(f"n_top_layers: must be at most n_layers (got {self.n_top_layers} and {self.n_layers})")
+        if self.rank > self.d_model:
+            raise ValueError(f"rank: must be at most d_model (got {self.rank} and {self.d_model})")
+        return self
