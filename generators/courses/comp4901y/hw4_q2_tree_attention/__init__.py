@@ -16,7 +16,7 @@ QUESTION = Question(
     others=(
         {
             "candidates": [["a", "b"], ["a", "c", "d"]],
-            "medusa": {"root": "a", "heads": [["b", "c", "d"]], "top_k": 3},
+            "medusa": {"root": "a", "heads": [["b", "c", "d"], ["e", "f"]], "top_k": 2},
             "model": {"n_layers": 3, "d_model": 12, "context_len": 6},
             "conventions": {"bytes_per_element": 4},
         },

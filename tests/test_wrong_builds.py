@@ -1,0 +1,77 @@
+"""Builds that say something wrong are refused: each is made on purpose, and the message names the address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from generators.pipeline.catalog import COURSES, entries, find, load_params, load_question
+from generators.pipeline.match import Findings, formula_problems, problems
+from generators.pipeline.unit import overlaid
+
+TREE, INTENSITY = "hw4_q2_tree_attention", "hw3_q1_arithmetic_intensity"
+
+
+@cache
+def found(slug: str) -> list[tuple[Any, Findings]]:
+    """Parameters and what was found at them, for the entry and for other sizes."""
+    question_id = find(f"comp4901y/{slug}")
+    question, entry = load_question(question_id), entries()[question_id]
+    given = [load_params(question_id, question, entry)]
+    given += [load_params(question_id, question, overlaid(entry, change), recorded=False) for change in question.others]
+    return [(params, Findings.gathered(question.find(params))) for params in given]
+
+
+def messages(slug: str, old: str, new: str) -> list[str]:
+    """What the matcher says of a solver in which `old` was replaced."""
+    path = COURSES / "comp4901y" / slug / "solve.py"
+    source = path.read_text(encoding="utf-8")
+    assert old in source
+    solver = ModuleType(f"generators.courses.comp4901y.{slug}.solve")
+    exec(compile(source.replace(old, new), str(path), "exec"), vars(solver))
+    answers = [solver.solve(params) for params, _ in found(slug)]
+    findings = [ones for _, ones in found(slug)]
+    said = [one for answer, ones in zip(answers, findings, strict=True) for one in problems(answer, ones)]
+    return said + formula_problems(answers[0], findings[0], findings[1:])
+
+
+@pytest.mark.parametrize(
+    ("slug", "old", "new", "said"),
+    [
+        (  # the last guesses of each head instead of the first
+            TREE, "[: params.medusa.top_k]", "[-params.medusa.top_k :]", ["2.2/tree/", "found b by"],
+        ),
+        (  # a saving that is wrong by the context of one candidate
+            TREE, "(S + k * C - T - C)", "(S + k * C - T)", ["2.1/bytes_saved_with_context: published"],
+        ),
+        (  # a unit
+            INTENSITY, 'column("median", unit="µs")', 'column("median", unit="ms")',
+            ["/products/median@unit: published ms, found µs"],
+        ),
+        (  # exchanged headings
+            INTENSITY, 'column("flops_formula", "FLOPs"', 'column("flops_formula", "Bytes"',
+            ["/products/flops_formula@heading: published Bytes, found FLOPs"],
+        ),
+        (  # a heading that is its key in words
+            INTENSITY, 'column("rate", unit', 'column("rate", "Roofline", unit',
+            ["/products/rate@heading: published Roofline, nothing found it"],
+        ),
+        (  # a claim the wrong way round
+            TREE, 'claim("one_guess", medusa.top_k == 1)', 'claim("one_guess", medusa.top_k > 1)',
+            ["sheet/one_guess: published that it holds, found that it does not hold"],
+        ),
+        (  # a formula that is right at the page's width only
+            INTENSITY, '"up": Product(L, D, 4 * D),\n    "down": Product(L, 4 * D, D),',
+            '"up": Product(L, D, 4 * L),\n    "down": Product(L, 4 * D, D),', ["1.1/products/up/flops: its formula gives"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_wrong_build_is_refused(slug: str, old: str, new: str, said: Sequence[str]) -> None:
+    """The message says what was published and what was found."""
+    assert messages(slug, old, old) == []
+    joined = "\n".join(messages(slug, old, new))
+    assert all(words in joined for words in said), joined
