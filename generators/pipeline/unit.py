@@ -15,7 +15,7 @@ from generators.pipeline.catalog import QuestionId, load_params, load_question
 from generators.pipeline.export import exported
 from generators.pipeline.match import Findings, Ledger, formula_problems, ledger, problems, summary
 from generators.pipeline.render import body
-from generators.question import Question
+from generators.question import Question, Whole
 from generators.steps import Check
 
 
@@ -99,9 +99,9 @@ def matched(question_id: QuestionId, entry: Mapping[str, Any]) -> Ledger:
 
 
 def overlaid(entry: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry with some fields changed, mappings field by field."""
+    """An entry with some fields changed, mappings field by field unless they are Whole."""
     made = dict(entry)
     for name, value in change.items():
-        inside = isinstance(value, Mapping) and isinstance(made.get(name), Mapping)
+        inside = isinstance(value, Mapping) and not isinstance(value, Whole) and isinstance(made.get(name), Mapping)
         made[name] = overlaid(made[name], value) if inside else value
     return made
