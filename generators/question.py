@@ -24,6 +24,10 @@ class Recorded:
     cpu: tuple[str, ...] = ()
 
 
+class Whole(dict[str, Any]):
+    """A mapping in `others` that takes the place of the entry's, which others are merged with."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Question(Generic[P]):
     """A unit without side effects: the same parameters always give the same answer, findings and figures.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from generators.answer import Cell, Figure, rational
+from collections.abc import Mapping
+
+from generators.answer import Cell, Figure, Series, Table
 from generators.figures.graph import label, laid_out, new_graph
 from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, subscripted
-from generators.steps import Table
 
 _NODES = {
     "final": {
@@ -31,38 +32,39 @@ LEGEND = (
 _GAP_IN = 0.05
 
 
-def search_tree_figure(table: Table, *, root: str, step: str, weight: str, search: str) -> Figure:
-    """Draw a table of node, token, parent, depth, weight and fate below `root`.
+def search_tree_figure(table: Table, weights: Series, *, root: str, search: str, shows: tuple[str, ...]) -> Figure:
+    """Draw a table of tokens by node, with their parents, depths, `weights` and fates, below `root`.
 
-    It grows downward, or to the right where that would be wider than the page. `step` names what a level is,
-    `weight` what the numbers are, and `search` whose track it is.
+    It grows downward, or to the right where that would be wider than the page. `search` names whose track it is.
     """
-    tokens = [subscripted(str(token)) for token in table.column("Token")]
-    numbers = [shown_weight(row[4]) for row in table.rows]
-    parents = set(table.column("Parent node"))
-    leaves = sum(row[0] not in parents for row in table.rows)
-    width = max(_width_in(text) for text in (*tokens, *numbers))
+    tokens = {row: subscripted(str(token)) for row, token in table["token"].cells.items()}
+    numbers = {row: shown_weight(number) for row, number in weights.numbers.items()}
+    parents, fates = table["parent"].cells, table["track"].cells
+    leaves = len(tokens.keys() - set(parents.values()))
+    width = max(map(_width_in, (*tokens.values(), *numbers.values())))
     across = leaves * (width + _GAP_IN) > PRINTED_WIDTH_IN
     if across:
-        width = max(_width_in(f"{token} {number}") for token, number in zip(tokens, numbers, strict=True))
+        width = max(_width_in(f"{token} {numbers[row]}") for row, token in tokens.items())
     graph = new_graph(nodesep=str(_GAP_IN), ranksep="0.3", rankdir="LR" if across else "TB")
     height = "0.2" if across else "0.36"
     graph.attr("node", shape="box", style="rounded,filled", width=f"{width:.3f}", height=height, fontsize=str(FONT_PT))
     graph.node("root", label(subscripted(root)), width=f"{_width_in(root) + 0.1:.3f}", height="0.2")
-    for row, token, number in zip(table.rows, tokens, numbers, strict=True):
-        fate = str(row[5])
-        graph.node(str(row[0]), f"{label(token)}{' ' if across else chr(92) + 'n'}{label(number)}", **_NODES[fate])
-        graph.edge("root" if row[2] is None else str(row[2]), str(row[0]), **_EDGES[fate])
+    for row, token in tokens.items():
+        fate = str(fates[row])
+        graph.node(row, f"{label(token)}{' ' if across else chr(92) + 'n'}{label(numbers[row])}", **_NODES[fate])
+        graph.edge("root" if parents[row] is None else str(parents[row]), row, **_EDGES[fate])
     return Figure(
         svg=laid_out(graph),
-        caption=f"The {search} on the tree, {step}. With each token stands its {weight}. {LEGEND}",
-        alt=f"Tree diagram of the {search}. " + " ".join(_level(table, depth) for depth in sorted(_depths(table))),
+        caption=f"The {search} on the tree, a level for each step. The number with each token is its {weights.label.lower()} "
+        f"after the tokens before it. {LEGEND}",
+        alt=f"Tree diagram of the {search}. {_levels(table)}",
+        shows=shows,
     )
 
 
-def shown_weight(weight: Cell) -> str:
+def shown_weight(weight: float) -> str:
     """A probability as .4, a log-probability as −3.4."""
-    text = f"{float(rational(weight)):g}".replace("-", "−")
+    text = f"{weight:g}".replace("-", "−")
     return text[1:] if text.startswith("0.") else text
 
 
@@ -72,16 +74,20 @@ def _width_in(text: str) -> float:
     return 0.045 + ems * FONT_PT / 72
 
 
-def _depths(table: Table) -> set[int]:
-    return {int(rational(depth)) for depth in table.column("Depth")}
+def _levels(table: Table) -> str:
+    """Who was kept and who was pruned on each level, in words."""
+    names: dict[str, str] = {}
+    for row, parent in table["parent"].cells.items():
+        token = str(table["token"].cells[row])
+        names[row] = token if parent is None else f"{names[str(parent)]} {token}"
+    depths = table["depth"].cells
+    return " ".join(
+        _level(str(depth), {names[row]: table["track"].cells[row] for row in names if depths[row] == depth})
+        for depth in dict.fromkeys(depths.values())
+    )
 
 
-def _level(table: Table, depth: int) -> str:
-    """Who was kept and who was pruned on one level, in words."""
-    names: dict[Cell, str] = {}
-    for node, token, parent, *_ in table.rows:
-        names[node] = f"{names[parent]} {token}" if parent is not None else str(token)
-    on_level = {fate: [names[row[0]] for row in table.rows if row[3] == depth and row[5] == fate] for fate in _NODES}
-    kept = on_level["final"] or on_level["kept"]
-    pruned = f"; pruned: {', '.join(on_level['pruned'])}" if on_level["pruned"] else ""
-    return f"Step {depth} keeps {', '.join(kept)}{pruned}."
+def _level(depth: str, fates: Mapping[str, Cell]) -> str:
+    kept = [name for name, fate in fates.items() if fate in ("final", "kept")]
+    pruned = [name for name, fate in fates.items() if fate == "pruned"]
+    return f"Step {depth} keeps {', '.join(kept)}{'; pruned: ' + ', '.join(pruned) if pruned else ''}."

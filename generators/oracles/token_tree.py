@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +15,8 @@ Weights: TypeAlias = Mapping[Prefix, Fraction]
 """What a parameter file says of every prefix's last token, as a reader meets them from left to right."""
 Scores: TypeAlias = Mapping[Prefix, Fraction]
 """The score of every prefix in the same order, behind that of the empty one."""
+FLOAT32_MARGIN = 1e-5
+"""Relative or absolute; sums of a few log-probabilities in float32 lie a hundred times closer to the true ones."""
 
 
 def weights_of(tree: Mapping[str, Any], name: str) -> dict[Prefix, Fraction]:
@@ -82,11 +85,11 @@ def smallest_width(scores: Scores, ties: str) -> int:
     )
 
 
-def decided_steps(scores: Scores, steps: Sequence[Found]) -> int:
-    """How many steps precede the first whose last kept and first pruned candidate are equal."""
+def decided_steps(logs: Mapping[Prefix, Fraction] | Mapping[Prefix, float], steps: Sequence[Found]) -> int:
+    """How many steps precede the first whose last kept and first pruned candidate a search in float32 may not tell apart."""
     for number, step in enumerate(steps):
-        cut = list(step.ranks)[step.width - 1 : step.width + 1]
-        if len(cut) == 2 and scores[cut[0]] == scores[cut[1]]:
+        cut = [float(logs[one]) for one in list(step.ranks)[step.width - 1 : step.width + 1]]
+        if len(cut) == 2 and math.isclose(*cut, rel_tol=FLOAT32_MARGIN, abs_tol=FLOAT32_MARGIN):
             return number
     return len(steps)
 
@@ -145,3 +148,75 @@ def width_row(scores: Scores, order: Mapping[Prefix, int], width: int, ties: str
     one = steps[-1].kept[0]
     firsts = {sequence[0] for sequence in steps[-1].kept}
     return width, " ".join(one), scores[one], order[one], len(firsts), sum(len(step.ranks) for step in steps)
+
+
+def node_keys(weights: Weights) -> dict[Prefix, str]:
+    """The row of every prefix, numbered as a reader meets them."""
+    return {prefix: f"node_{list(weights).index(prefix) + 1}" for prefix in weights}
+
+
+def tree_cells(weights: Weights, steps: Sequence[Found], weight: str) -> dict[str, dict[str, Cell]]:
+    """Last token, row of the parent, depth, weight and fate of every prefix."""
+    keys = node_keys(weights)
+    return {
+        keys[prefix]: {
+            "token": prefix[-1],
+            "parent": keys[prefix[:-1]] if prefix[1:] else None,
+            "depth": len(prefix),
+            weight: weights[prefix],
+            "track": fate(prefix, steps),
+        }
+        for prefix in keys
+    }
+
+
+def candidate_cells(
+    weights: Weights, scores: Scores, steps: Sequence[Found], shown: Callable[[Fraction], Cell] = lambda score: score
+) -> list[dict[str, dict[str, Cell]]]:
+    """For every step its candidates, best first: score before the last token, that token's weight, score, rank and fate."""
+    keys = node_keys(weights)
+    return [
+        {
+            keys[one]: {
+                "candidate": " ".join(one),
+                "before": shown(scores[one[:-1]]),
+                "last_token": shown(weights[one]),
+                "score": shown(scores[one]),
+                "rank": rank,
+                "track": fate(one, steps),
+            }
+            for one, rank in step.ranks.items()
+        }
+        for step in steps
+    ]
+
+
+def ranked_cells(scores: Scores, order: Sequence[Prefix], score: str) -> dict[str, dict[str, Cell]]:
+    """Rank, sequence and score, for sequences in their order."""
+    return {f"rank_{n}": {"rank": n, "sequence": " ".join(one), score: scores[one]} for n, one in enumerate(order, 1)}
+
+
+def search_cells(
+    name: Cell, scores: Scores, order: Mapping[Prefix, int], steps: Sequence[Found], score: str, gap: Mapping[str, Cell]
+) -> dict[str, Cell]:
+    """What a search is called, its best sequence with score and rank among all, `gap`, and where the best of all is pruned."""
+    one = steps[-1].kept[0]
+    found: dict[str, Cell] = {"search": name, "sequence": " ".join(one), score: scores[one], "rank_among_all": order[one]}
+    return found | dict(gap) | {"best_pruned_at_step": pruned_at(next(iter(order)), steps)}
+
+
+def width_cells(scores: Scores, order: Mapping[Prefix, int], widest: int, ties: str, score: str) -> dict[str, dict[str, Cell]]:
+    """For each width the best sequence found with score and rank among all, first tokens at the end, candidates scored."""
+    rows: dict[str, dict[str, Cell]] = {}
+    for width in range(1, widest + 1):
+        steps = search(scores, width, ties)
+        one = steps[-1].kept[0]
+        rows[f"beams_{width}"] = {
+            "beams": width,
+            "best_sequence_found": " ".join(one),
+            score: scores[one],
+            "rank_among_all": order[one],
+            "first_tokens_left": len({sequence[0] for sequence in steps[-1].kept}),
+            "candidates_scored": sum(len(step.ranks) for step in steps),
+        }
+    return rows

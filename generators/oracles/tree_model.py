@@ -10,7 +10,9 @@ from typing import Any, TypeAlias
 
 import torch
 
-from generators.oracles.token_tree import Found, Prefix, Scores, decided_steps
+from generators.answer import Cell
+from generators.found import Route
+from generators.oracles.token_tree import FLOAT32_MARGIN, Found, Prefix, Scores, Weights, decided_steps, node_keys
 from generators.steps import Check
 
 LogWeights: TypeAlias = tuple[tuple[Prefix, float], ...]
@@ -119,3 +121,22 @@ def route(width: int) -> str:
 
     beams = f"num_beams={width}" if width > 1 else "greedy"
     return f"Hugging Face generate, {beams}, transformers {transformers.__version__}"
+
+
+def generate_route(width: int, log: float = 1.0) -> Route:
+    """The route, for probabilities whose logarithm is as large as `log`, or for log-probabilities themselves."""
+    tolerance = FLOAT32_MARGIN * max(1.0, abs(log))
+    return Route(route(width), tolerance=tolerance, absolute=FLOAT32_MARGIN)
+
+
+def generated_fates(weights: Weights, run: Generated, decided: int) -> dict[str, dict[str, Cell]]:
+    """What became of every prefix in a run, for the steps that are decided: it goes on from what it kept."""
+    begun = (frozenset[Prefix]([()]), *run.kept)
+    found: dict[str, dict[str, Cell]] = {}
+    for prefix, key in node_keys(weights).items():
+        size = len(prefix)
+        if size <= decided:
+            kept = "final" if size == len(run.kept) else "kept"
+            fate = kept if prefix in run.kept[size - 1] else "pruned" if prefix[:-1] in begun[size - 1] else "not scored"
+            found[key] = {"track": fate}
+    return found

@@ -17,7 +17,7 @@ from generators.pipeline.kept import Section, Sections
 from generators.pipeline.match import Findings, Ledger, formula_problems, ledger, problems, summary
 from generators.pipeline.reads import digest_of, digests, files_read, links
 from generators.pipeline.render import body
-from generators.question import Question
+from generators.question import Question, Whole
 from generators.steps import Check
 
 Entry = Mapping[str, Any]
@@ -189,10 +189,10 @@ def matched(question_id: QuestionId, entry: Entry) -> Ledger:
 
 
 def overlaid(entry: Entry, change: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry with some fields changed, mappings field by field."""
+    """An entry with some fields changed, mappings field by field unless they are Whole."""
     made = dict(entry)
     for name, value in change.items():
-        inside = isinstance(value, Mapping) and isinstance(made.get(name), Mapping)
+        inside = isinstance(value, Mapping) and not isinstance(value, Whole) and isinstance(made.get(name), Mapping)
         made[name] = overlaid(made[name], value) if inside else value
     return made
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from generators.params import Exact, Params, PositiveExact, Text
+from generators.params import Exact, Params, Text
 
 Sequence: TypeAlias = tuple[str, ...]
 Tree: TypeAlias = Mapping[Sequence, Fraction]
@@ -18,23 +18,6 @@ Tree: TypeAlias = Mapping[Sequence, Fraction]
 MAX_TOKENS = 128
 MAX_SEQUENCES = 32
 Token = Annotated[Text, Field(max_length=16)]
-
-
-class Branch(Params):
-    """A token's probability after what precedes it and what may follow it; a bare number is a last token."""
-
-    p: PositiveExact
-    next: dict[Token, Branch] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _last(cls, value: Any) -> Any:
-        return value if isinstance(value, Mapping | Branch) else {"p": value}
-
-    @property
-    def weight(self) -> Fraction:
-        """The conditional probability."""
-        return self.p
 
 
 class LogBranch(Params):
@@ -47,11 +30,6 @@ class LogBranch(Params):
     @classmethod
     def _last(cls, value: Any) -> Any:
         return value if isinstance(value, Mapping | LogBranch) else {"log_p": value}
-
-    @property
-    def weight(self) -> Fraction:
-        """The conditional log-probability."""
-        return self.log_p
 
 
 def _bounded(tree: Any) -> Any:
@@ -67,16 +45,15 @@ def _bounded(tree: Any) -> Any:
     return tree
 
 
-ProbabilityTree = Annotated[dict[Token, Branch], Field(min_length=1), BeforeValidator(_bounded)]
 LogProbabilityTree = Annotated[dict[Token, LogBranch], Field(min_length=1), BeforeValidator(_bounded)]
 
 
-def flattened(tree: Mapping[str, Branch] | Mapping[str, LogBranch], prefix: Sequence = ()) -> Tree:
-    """Every prefix of the tree with the weight of its last token."""
+def flattened(tree: Mapping[str, Any], weight: str, prefix: Sequence = ()) -> Tree:
+    """Every prefix of the tree with the number called `weight` of its last token's branch."""
     flat: dict[Sequence, Fraction] = {}
     for token, branch in tree.items():
-        flat[(*prefix, token)] = branch.weight
-        flat |= flattened(branch.next, (*prefix, token))
+        flat[(*prefix, token)] = getattr(branch, weight)
+        flat |= flattened(branch.next, weight, (*prefix, token))
     return flat
 
 

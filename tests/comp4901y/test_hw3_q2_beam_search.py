@@ -9,9 +9,10 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from generators.answer import Cell
 from generators.errors import ParameterError
+from generators.oracles.token_tree import decided_steps, search
 from generators.pipeline.catalog import find, load_params, load_question
-from generators.steps import Table
 from generators.topics.beam_search import PRODUCT, beam_search, exhaustive_search, final, smallest_width
 from generators.topics.token_tree import Tree
 from tests.conftest import worked_out
@@ -24,43 +25,47 @@ entry = partial(entry_of, ID)
 solved = partial(solved_entry, ID)
 
 
-def table(name: str, part: str = "2") -> Table:
-    return worked_out(ID)[2][part].tables[name]
+def cells(address: str, *columns: str, of: Any = None) -> list[tuple[Cell, ...]]:
+    """Some columns of a table, row by row."""
+    rows = (of or worked_out(ID)[2])[address].rows.values()
+    return [tuple(row[column] for column in columns) for row in rows]
 
 
 def test_the_track_of_the_sheet() -> None:
     """Two beams on the sheet's tree, multiplied by hand."""
-    assert table("step_1").rows[:2] == (
+    assert cells("step_1/candidates", "candidate", "before", "last_token", "score", "rank", "track")[:2] == [
         ("b", 1, Fraction(1, 2), Fraction(1, 2), 1, "kept"),
         ("c", 1, Fraction(3, 10), Fraction(3, 10), 2, "kept"),
-    )
-    assert [row[:4:3] for row in table("step_2").rows[:3]] == [
+    ]
+    assert cells("step_2/candidates", "candidate", "score")[:3] == [
         ("c a", Fraction(24, 100)),  # .3 · .8
         ("b c", Fraction(20, 100)),  # .5 · .4
         ("b a", Fraction(15, 100)),  # .5 · .3, as for b b, which stands further right
     ]
-    assert table("final").rows == (
-        (1, "b c a", Fraction(12, 100)),  # .5 · .4 · .6
-        (2, "c a b", Fraction(96, 1000)),  # .3 · .8 · .4
-    )
+    assert cells("2/final", "rank", "sequence", "p_1", "p_2", "p_3", "probability") == [
+        (1, "b c a", Fraction("0.5"), Fraction("0.4"), Fraction("0.6"), Fraction("0.12")),
+        (2, "c a b", Fraction("0.3"), Fraction("0.8"), Fraction("0.4"), Fraction("0.096")),
+    ]
 
 
 def test_the_best_sequence_needs_three_beams() -> None:
     """The likeliest of all is a b a, but a is third at the first step."""
-    comparison = worked_out(ID)[2]["comparison"]
-    assert comparison["best"].value == Fraction(128, 1000)  # .2 · .8 · .8
-    assert comparison["smallest_width"].value == 3
-    assert comparison["sequences"].value == 27  # 3³
-    assert table("methods", "comparison").rows == (
-        ("greedy search", "b c a", Fraction(12, 100), 2, Fraction(15, 16), 1),  # .12 / .128
-        ("2 beams", "b c a", Fraction(12, 100), 2, Fraction(15, 16), 1),
-        ("exhaustive search", "a b a", Fraction(128, 1000), 1, 1, None),
-    )
-    assert table("widths", "comparison").column("Candidates scored") == (9, 15, 21)  # 3+3+3, 3+6+6, 3+9+9
+    answer = worked_out(ID)[2]
+    assert answer["comparison/best/best/probability"].value == Fraction(128, 1000)  # .2 · .8 · .8
+    assert answer["comparison/smallest_width"].value == 3
+    assert answer["comparison/sequences"].value == 27  # 3³
+    assert answer["comparison/nodes"].value == 39  # 3 + 9 + 27
+    columns = ("search", "sequence", "probability", "rank_among_all", "share_of_the_best", "best_pruned_at_step")
+    assert cells("comparison/searches", *columns) == [
+        ("greedy search", "b c a", Fraction(12, 100), 2, Fraction(375, 4), 1),  # 12 / .128
+        ("2 beams", "b c a", Fraction(12, 100), 2, Fraction(375, 4), 1),
+        ("exhaustive search", "a b a", Fraction(128, 1000), 1, 100, None),
+    ]
+    assert cells("comparison/widths", "candidates_scored") == [(9,), (15,), (21,)]  # 3+3+3, 3+6+6, 3+9+9
 
 
 def test_the_fate_of_every_node_is_drawn() -> None:
-    fates = [row[-1] for row in table("tree").rows]
+    fates = [fate for (fate,) in cells("2/tree", "track")]
     assert {fate: fates.count(fate) for fate in fates} == {
         "not scored": 39 - 15,  # 3 + 9 + 27 nodes
         "kept": 4,
@@ -70,23 +75,39 @@ def test_the_fate_of_every_node_is_drawn() -> None:
 
 
 def test_a_sum_of_logs_keeps_the_same_sequences() -> None:
-    answer = solved(entry() | {"conventions": {"scoring": "sum of logs", "ties": "first"}})
-    assert answer["2"].tables["final"].rows[0] == (1, "b c a", Fraction(3, 25), sympy.log(sympy.Rational(3, 25)))
-    assert answer["2"].tables["final"].column("Sequence") == ("b c a", "c a b")
+    answer = solved(entry(conventions={"scoring": "sum of logs", "ties": "first"}))
+    assert cells("2/final", "rank", "sequence", "probability", "sum_of_logs", of=answer) == [
+        (1, "b c a", Fraction(3, 25), sympy.log(sympy.Rational(3, 25))),
+        (2, "c a b", Fraction(12, 125), sympy.log(sympy.Rational(12, 125))),
+    ]
 
 
 @pytest.mark.parametrize(("ties", "kept"), [("first", "b a"), ("last", "b b")])
 def test_a_tie_at_the_cut_goes_by_the_stated_rule(ties: str, kept: str) -> None:
     """With four beams b a and b b, both .5 · .3, compete for the fourth place of step 2."""
-    answer = solved(entry() | {"num_beams": 4, "conventions": {"scoring": "product", "ties": ties}})
-    assert [row[0] for row in answer["2"].tables["step_2"].rows if row[-1] == "kept"][-1] == kept
+    answer = solved(entry(num_beams=4, conventions={"scoring": "product", "ties": ties}))
+    assert [name for name, track in cells("step_2/candidates", "candidate", "track", of=answer) if track == "kept"][-1] == kept
 
 
 @pytest.mark.parametrize("num_beams", [1, 3, 9, 27])
-def test_any_number_of_beams_is_verified(num_beams: int) -> None:
-    answer = solved(entry() | {"num_beams": num_beams})
-    assert len(answer["2"].tables["final"].rows) == min(num_beams, 27)
+def test_any_number_of_beams_is_found_again(num_beams: int) -> None:
+    answer = solved(entry(num_beams=num_beams))
+    assert len(answer["2/final"].rows) == min(num_beams, 27)
     assert answer["2"].title == ("Beam search with 1 beam" if num_beams == 1 else f"Beam search with {num_beams} beams")
+
+
+@pytest.mark.parametrize("gap", ["1e-7", "1e-30"])
+def test_candidates_too_close_for_float32_are_told_apart_by_enumeration(gap: str) -> None:
+    """Hugging Face's generate, which adds in float32, may keep the other one."""
+    half = Fraction(1, 2)
+    tree = {"a": str(half - Fraction(gap)), "b": str(half + Fraction(gap))}
+    assert cells("2/final", "sequence", of=solved(entry(tree=tree, num_beams=1))) == [("b",)]
+
+
+@pytest.mark.parametrize(("gap", "decided"), [("1/100", 1), ("1/10000000", 0), ("0", 0)])
+def test_a_close_cut_is_not_left_to_float32(gap: str, decided: int) -> None:
+    scores: dict[tuple[str, ...], Fraction] = {("a",): Fraction(-1), ("b",): Fraction(-1) - Fraction(gap)}
+    assert decided_steps(scores, search(scores, 1, "first")) == decided
 
 
 def refusal(changed: dict[str, Any]) -> str:

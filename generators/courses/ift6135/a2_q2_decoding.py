@@ -12,6 +12,7 @@ import sympy
 from pydantic import Field, model_validator
 from sympy import exp
 
+from generators import answer as answers
 from generators.answer import Figure
 from generators.params import Params, PositiveInt
 from generators.self_verifying import SelfVerifying
@@ -115,7 +116,7 @@ class DecodingParams(Params):
     @cached_property
     def flat_tree(self) -> Tree:
         """Every prefix with the conditional log-probability of its last word."""
-        return flattened(self.tree)
+        return flattened(self.tree, "log_p")
 
 
 def solve(params: DecodingParams) -> Answer:
@@ -270,6 +271,21 @@ def verify(params: DecodingParams, answer: Answer) -> Iterator[Check]:
     return verify_decoding(params, answer)
 
 
+def _addressed(old: Table) -> answers.Table:
+    rows = {
+        f"node_{node}": {
+            "token": token,
+            "parent": parent and f"node_{parent}",
+            "depth": depth,
+            "log_probability": weight,
+            "track": fate,
+        }
+        for node, token, parent, depth, weight, fate in old.rows
+    }
+    weight = answers.column("log_probability", "Log-probability")
+    return answers.table("tree", ["token", "parent", "depth", weight, "track"], rows)
+
+
 def draw(params: DecodingParams, answer: Answer) -> dict[str, Figure]:
     """The tree with both tracks, and counted operations on the curves of their formulas."""
     from generators.figures.operations import operations_figure
@@ -278,11 +294,7 @@ def draw(params: DecodingParams, answer: Answer) -> dict[str, Figure]:
     names = {"2.4a": "track of greedy decoding", "2.4b": f"track of {in_words(params.beam_width)}"}
     figures = {
         f"tree_{label}": search_tree_figure(
-            answer[label].tables["tree"],
-            root="<BOS>",
-            step="a level for each step",
-            weight="log-probability after what stands above it",
-            search=search,
+            tree := _addressed(answer[label].tables["tree"]), tree["log_probability"], root="<BOS>", search=search, shows=()
         )
         for label, search in names.items()
     }

@@ -1,0 +1,143 @@
+"""Finds the track again by enumeration of all sequences, and with Hugging Face's generate.
+
+From the sheet: two beams on the tree in the figure, the track marked, and the two sequences written down. A prefix is as
+likely as all sequences together that begin with it, and a candidate's rank is one more than how many are likelier.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+
+from generators.answer import Cell, Math
+from generators.courses.comp4901y.hw3_q2_beam_search.params import BeamParams
+from generators.found import Found, Route
+from generators.oracles import token_tree as trees
+from generators.oracles.token_tree import Prefix, Scores, Weights
+
+SHEET = Route("the sheet and the parameters, read again", restates=True)
+ENUMERATED = Route("enumeration of all sequences")
+COUNTED = Route("ranks by counting better candidates")
+LOGS = Route("ranks by counting better candidates, and logarithms in float64", tolerance=1e-12, absolute=1e-12)
+
+
+def find(params: BeamParams) -> Iterator[Found]:
+    """Everything that is published about the search."""
+    weights, ties = trees.weights_of(params.tree, "p"), params.conventions.ties
+    scores = _marginals(weights)
+    steps = trees.search(scores, params.num_beams, ties)
+    order = trees.ranks(scores, trees.complete(scores), ties)
+    yield from _given(params, weights)
+    yield from _track(params, weights, scores, steps)
+    yield from _comparison(params, weights, scores, order, steps)
+    yield from _generated(params.num_beams, weights, scores, steps)
+    for width in range(1, max(trees.smallest_width(scores, ties), params.num_beams) + 1):
+        yield from _generated_width(width, weights, scores, trees.search(scores, width, ties))
+
+
+def _marginals(weights: Weights) -> dict[Prefix, Fraction]:
+    """The probability of each prefix as the sum over all sequences that begin with it."""
+    sequences = {one: math.prod(trees.along(weights, one), start=Fraction(1)) for one in trees.complete(weights)}
+    prefixes: list[Prefix] = [(), *weights]
+    return {prefix: sum((p for one, p in sequences.items() if one[: len(prefix)] == prefix), Fraction(0)) for prefix in prefixes}
+
+
+def _given(params: BeamParams, weights: Weights) -> Iterator[Found]:
+    beams, conventions = params.num_beams, params.conventions
+    yield from SHEET.part("sheet", "Given")
+    tokens = dict.fromkeys(prefix[-1] for prefix in weights)
+    yield from SHEET.values("sheet", root=params.root, vocabulary=", ".join(tokens), num_beams=beams, ties=conventions.ties)
+    yield from SHEET.letters("sheet", V=len(tokens), T=trees.length(weights))
+    yield from SHEET.values("sheet", one_beam=beams == 1, several_beams=beams != 1)
+    products = {"product": True, "sum of logs": False}[conventions.scoring]
+    yield from SHEET.values("sheet", scores_are_products=products, scores_are_sums_of_logs=not products)
+
+
+def _track(params: BeamParams, weights: Weights, scores: Scores, steps: Sequence[trees.Found]) -> Iterator[Found]:
+    in_logs = params.conventions.scoring == "sum of logs"
+    by = LOGS if in_logs else COUNTED
+    yield from SHEET.part("2", f"Beam search with {_beams(params.num_beams)}")
+    yield from COUNTED.table("2", "tree", trees.tree_cells(weights, steps, "probability"))
+    rows = trees.ranked_cells(scores, steps[-1].kept, "probability")
+    for row, one in zip(rows.values(), steps[-1].kept, strict=True):
+        row.update({"sum_of_logs": _log(scores[one])} if in_logs else {}, **_factors(weights, one))
+    factors = list(_factors(weights, steps[-1].kept[0]))
+    columns = ("rank", "sequence", *factors, "probability", *(["sum_of_logs"] if in_logs else []))
+    yield from by.table("2", "final", rows, headings=_written(factors), columns=columns)
+    yield from COUNTED.values("2", fewer_candidates=len(steps[0].ranks) < params.num_beams)
+    names = {"before": "P before", "last_token": "p of last token", "score": "P"}
+    headings = {key: f"log {name}" if in_logs else name for key, name in names.items()}
+    tables = trees.candidate_cells(weights, scores, steps, _log if in_logs else lambda score: score)
+    for number, rows in enumerate(tables, 1):
+        noun = "candidate" if len(rows) == 1 else "candidates"
+        yield from COUNTED.part(f"step_{number}", f"Step {number}: {len(rows)} {noun}")
+        yield from by.table(f"step_{number}", "candidates", rows, headings=headings)
+
+
+def _beams(number: int) -> str:
+    return "1 beam" if number == 1 else f"{number} beams"
+
+
+def _log(score: Fraction) -> float:
+    """The natural logarithm, of a number too small for a float as well."""
+    return math.log(score.numerator) - math.log(score.denominator)
+
+
+def _written(factors: Sequence[str]) -> dict[str, Math]:
+    """p_12 as notation."""
+    return {one: Math("p_{" + one[2:] + "}") for one in factors}
+
+
+def _factors(weights: Weights, sequence: Prefix) -> dict[str, Cell]:
+    return {f"p_{number}": p for number, p in enumerate(trees.along(weights, sequence), 1)}
+
+
+def _comparison(
+    params: BeamParams, weights: Weights, scores: Scores, order: Mapping[Prefix, int], steps: Sequence[trees.Found]
+) -> Iterator[Found]:
+    ties, first = params.conventions.ties, next(iter(order))
+    found, best, width = scores[steps[-1].kept[0]], max(scores[one] for one in order), trees.smallest_width(scores, ties)
+    yield from SHEET.part("comparison", "Against greedy and exhaustive search")
+    scored = [len(step.ranks) for step in steps]
+    yield from ENUMERATED.values("comparison", sequences=len(order), nodes=len(weights), symbols={"sequences": "S"})
+    yield from COUNTED.values("comparison", candidates_scored=sum(scored))
+    yield from COUNTED.values("comparison", smallest_width=width, symbols={"smallest_width": "k^*"})
+    row: dict[str, Cell] = {"sequence": " ".join(first), **_factors(weights, first), "probability": best}
+    yield from COUNTED.table("comparison", "best", {"best": row}, headings=_written(list(_factors(weights, first))))
+    yield from COUNTED.values("comparison", misses_the_best=found != best, finds_the_best=found == best)
+    rows = {}
+    names = {"greedy": ("greedy search", 1), "beams": (_beams(params.num_beams), params.num_beams),
+             "exhaustive": ("exhaustive search", len(order))}  # fmt: skip
+    for key, (name, beams) in names.items():
+        ended = trees.search(scores, beams, ties)
+        share = {"share_of_the_best": 100 * scores[ended[-1].kept[0]] / best}
+        rows[key] = trees.search_cells(name, scores, order, ended, "probability", share)
+    yield from COUNTED.table("comparison", "searches", rows, units={"share_of_the_best": "%"})
+    widths = trees.width_cells(scores, order, max(width, params.num_beams), ties, "probability")
+    yield from COUNTED.table("comparison", "widths", widths)
+
+
+def _logs(weights: Weights) -> dict[Prefix, float]:
+    return {one: _log(weight) for one, weight in weights.items()}
+
+
+def _generated(width: int, weights: Weights, scores: Scores, steps: Sequence[trees.Found]) -> Iterator[Found]:
+    """The fate of every node down to the first step whose cut float32 cannot tell, and what the search ends with."""
+    from generators.oracles.tree_model import generate_route, generated, generated_fates
+
+    run = generated(tuple(_logs(weights).items()), width)
+    decided = trees.decided_steps(_logs(scores), steps)
+    yield from generate_route(width).cells("2", "tree", generated_fates(weights, run, decided))
+    if decided >= len(steps) - 1:
+        for rank, (_, log) in enumerate(run.final, 1):
+            yield from generate_route(width, log).cells("2", "final", {f"rank_{rank}": {"probability": math.exp(log)}})
+
+
+def _generated_width(width: int, weights: Weights, scores: Scores, steps: Sequence[trees.Found]) -> Iterator[Found]:
+    """The best that this many beams find, where no cut before the last step is too close for float32."""
+    from generators.oracles.tree_model import generate_route, generated
+
+    if trees.decided_steps(_logs(scores), steps) >= len(steps) - 1:
+        log = generated(tuple(_logs(weights).items()), width).final[0][1]
+        yield from generate_route(width, log).cells("comparison", "widths", {f"beams_{width}": {"probability": math.exp(log)}})

@@ -1,0 +1,137 @@
+"""A beam search as data of an answer: the fate of every node, each step's candidates, and what searches find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from fractions import Fraction
+
+from generators.answer import Cell, Column, Math, Part, Table, Value, column, part, table
+from generators.pipeline.wording import counted
+from generators.topics.beam_search import (
+    Candidate,
+    Scoring,
+    Ties,
+    Track,
+    beam_search,
+    exhaustive_search,
+    fates,
+    final,
+    first_loss,
+    scored_candidates,
+)
+from generators.topics.token_tree import Sequence, Tree
+
+
+def written(sequence: Sequence) -> str:
+    """A sequence's tokens with spaces between them."""
+    return " ".join(sequence)
+
+
+def in_words(num_beams: int) -> str:
+    """1 beam, 2 beams."""
+    return counted(num_beams, "beam")
+
+
+def node_keys(tree: Tree) -> dict[Sequence, str]:
+    """The key of each prefix's row: nodes are numbered in the order of the tree."""
+    return {prefix: f"node_{number}" for number, prefix in enumerate(tree, 1)}
+
+
+def tree_table(tree: Tree, track: Track, weight: Column) -> Table:
+    """Every prefix with its last token, the row of its parent, its depth, its weight and its fate, for the picture asked for."""
+    keys, fate = node_keys(tree), fates(tree, track)
+    rows: dict[str, dict[str, Cell]] = {
+        keys[prefix]: {
+            "token": prefix[-1],
+            "parent": keys.get(prefix[:-1]),
+            "depth": len(prefix),
+            weight.key: value,
+            "track": fate[prefix],
+        }
+        for prefix, value in tree.items()
+    }
+    return table("tree", ["token", "parent", "depth", weight, "track"], rows, asked=True, drawn=True)
+
+
+def step_parts(
+    tree: Tree, track: Track, headings: Mapping[str, str], shown: Callable[[Fraction], Value] = lambda score: score
+) -> Iterator[Part]:
+    """The candidates of every step, best first; `shown` turns a score into what is published."""
+    keys = node_keys(tree)
+    columns: list[Column | str] = ["candidate", *(column(key, heading) for key, heading in headings.items()), "rank", "track"]
+    for number, candidates in enumerate(track, 1):
+        kept = "final" if number == len(track) else "kept"
+        rows: dict[str, dict[str, Cell]] = {
+            keys[one.sequence]: {
+                "candidate": written(one.sequence),
+                "before": shown(one.before),
+                "last_token": shown(one.weight),
+                "score": shown(one.score),
+                "rank": one.rank,
+                "track": kept if one.kept else "pruned",
+            }
+            for one in candidates
+        }
+        title = f"Step {number}: {counted(len(candidates), 'candidate')}"
+        yield part(f"step_{number}", title, table("candidates", columns, rows))
+
+
+def weight_columns(letter: str, tree: Tree) -> list[Column]:
+    """A column for the weight of each token of a sequence: p_1, p_2 ..."""
+    return [column(f"{letter}_{number}", Math(f"{letter}_{{{number}}}")) for number in range(1, max(map(len, tree)) + 1)]
+
+
+def along(tree: Tree, sequence: Sequence, columns: list[Column]) -> dict[str, Cell]:
+    """The weights on the path to a sequence, in these columns."""
+    return {one.key: tree[sequence[:number]] for number, one in enumerate(columns, 1)}
+
+
+def ranked_rows(candidates: Iterable[Candidate], score: Column) -> dict[str, dict[str, Cell]]:
+    """Sequences with their ranks and scores."""
+    return {f"rank_{one.rank}": {"rank": one.rank, "sequence": written(one.sequence), score.key: one.score} for one in candidates}
+
+
+def searches_table(
+    tracks: Mapping[str, tuple[str, Track]],
+    everything: tuple[Candidate, ...],
+    score: Column,
+    gap: Column,
+    gap_of: Callable[[Fraction, Fraction], Value],
+) -> Table:
+    """What each search finds, its rank among all, `gap_of` its score and the best one, and the step that loses the best.
+
+    `tracks` holds each search's name and track by the key of its row.
+    """
+    ranks, best = {one.sequence: one.rank for one in everything}, everything[0]
+    rows: dict[str, dict[str, Cell]] = {}
+    for key, (name, track) in tracks.items():
+        found = final(track)[0]
+        rows[key] = {
+            "search": name,
+            "sequence": written(found.sequence),
+            score.key: found.score,
+            "rank_among_all": ranks[found.sequence],
+            gap.key: gap_of(found.score, best.score),
+            "best_pruned_at_step": first_loss(track, best.sequence),
+        }
+    return table("searches", ["search", "sequence", score, "rank_among_all", gap, "best_pruned_at_step"], rows)
+
+
+def widths_table(tree: Tree, widest: int, scoring: Scoring, ties: Ties, score: Column) -> Table:
+    """For 1 to `widest` beams: the best found, its rank among all, distinct first tokens at the end, and candidates scored."""
+    ranks = {one.sequence: one.rank for one in exhaustive_search(tree, scoring, ties)}
+    rows: dict[str, dict[str, Cell]] = {}
+    for width in range(1, widest + 1):
+        track = beam_search(tree, width, scoring, ties)
+        best = final(track)[0]
+        rows[f"beams_{width}"] = {
+            "beams": width,
+            "best_sequence_found": written(best.sequence),
+            score.key: best.score,
+            "rank_among_all": ranks[best.sequence],
+            "first_tokens_left": len({one.sequence[0] for one in final(track)}),
+            "candidates_scored": scored_candidates(track),
+        }
+    columns: list[Column | str] = ["beams", "best_sequence_found", score, "rank_among_all"]
+    columns += ["first_tokens_left", "candidates_scored"]
+    return table("widths", columns, rows)
