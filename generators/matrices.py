@@ -1,4 +1,4 @@
-"""What matrix formulas use beyond sympy's own matrix expressions: names with a time step, diagonals, sums."""
+"""What matrix formulas use beyond sympy's own matrix expressions: names with a time step, diagonals, tanh, sums."""
 
 from __future__ import annotations
 
@@ -50,6 +50,24 @@ class Diagonal(sympy.MatrixExpr):  # type: ignore[misc]
 
     def _latex(self, printer: Any) -> str:
         return rf"\operatorname{{diag}}\left({printer._print(self.args[0])}\right)"
+
+
+class Tanh(sympy.MatrixExpr):  # type: ignore[misc]
+    """The hyperbolic tangent of every entry."""
+
+    def __new__(cls, argument: sympy.MatrixExpr) -> Tanh:
+        """Apply tanh to `argument`, which also gives the shape."""
+        made: Tanh = super().__new__(cls, argument)
+        return made
+
+    @property
+    def shape(self) -> tuple[Any, Any]:
+        """The shape of the argument."""
+        rows, columns = self.args[0].shape
+        return rows, columns
+
+    def _latex(self, printer: Any) -> str:
+        return rf"\tanh\left({printer._print(self.args[0])}\right)"
 
 
 class TimeSum(sympy.MatrixExpr):  # type: ignore[misc]

@@ -20,7 +20,8 @@ class NoValue(Exception):
 def evaluated(expression: sympy.Basic, world: Mapping[str, Any]) -> Array:
     """The value of a matrix expression, or of one in entries: index i runs down its rows and j along its columns.
 
-    `world` holds matrices (rows, columns) by name, and under `steps` a world for each time step of a sum over time.
+    `world` holds matrices (rows, columns) by name, the sizes that their shapes are written with, and under `steps` a world
+    for each time step of a sum over time.
     """
     try:
         return _value(expression, world)
@@ -78,6 +79,7 @@ _OPERATIONS: dict[str, Callable[[Any, Mapping[str, Any]], Array]] = {
     "MatAdd": _sum,
     "MatrixElement": _entries,
     "TimeSum": lambda of, world: reduce(np.add, (_value(of.summand, step) for step in world["steps"])),
+    "Tanh": lambda of, world: np.tanh(_value(of.args[0], world)),
     "Transpose": lambda of, world: _value(of.arg, world).T,
     "Diagonal": lambda of, world: np.diag(_value(of.args[0], world)[:, 0]),
     "HadamardProduct": lambda of, world: reduce(np.multiply, _values(of, world)),
@@ -88,16 +90,30 @@ _OPERATIONS: dict[str, Callable[[Any, Mapping[str, Any]], Array]] = {
 }
 
 
+def shape(expression: sympy.MatrixExpr, world: Mapping[str, Any]) -> tuple[int, ...]:
+    """The written shape of a matrix expression at the sizes that the world has by the letters in it."""
+    sizes = [sympy.sympify(size) for size in expression.shape]
+    missing = sorted({str(letter) for size in sizes for letter in size.free_symbols} - set(world))
+    if missing:
+        raise NoValue(f"no size for {', '.join(missing)}: {expression}")
+    return tuple(int(size.subs({letter: world[str(letter)] for letter in size.free_symbols})) for size in sizes)
+
+
 def difference(expression: sympy.Basic, world: Mapping[str, Any], found: Array) -> float:
-    """The largest difference over the largest found value; infinite where shapes do not fit or a value is missing."""
+    """The largest difference over the largest found value; infinite where shapes do not fit or a value is missing.
+
+    The shape that is written beside a matrix expression, at the sizes of the world, must be the found one too.
+    """
     found = np.asarray(found)
     try:
         value = evaluated(expression, world)
-        if not isinstance(expression, sympy.MatrixExpr):
-            value = np.broadcast_to(value, found.shape)
+        if isinstance(expression, sympy.MatrixExpr):
+            written = shape(expression, world)
+        else:
+            written, value = found.shape, np.broadcast_to(value, found.shape)
     except (NoValue, ValueError):
         return float("inf")
-    if value.shape != found.shape:
+    if not value.shape == written == found.shape:
         return float("inf")
     off = float(np.abs(value - found).max() / np.abs(found).max())
     return off if off == off else float("inf")  # noqa: PLR0124 (a NaN differs from itself)

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from generators.matrices import gradient, jacobian, vector
-
 CHAINS = {"f": 1, "b": -1}
 """The step in time from a hidden state to the next one of its chain."""
-Edge = tuple[str, str, str]
-"""Names of the source, the target and the weight between them."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +22,6 @@ class Case:
     d_x: int
     d_h: int
     d_y: int
-
-    def __str__(self) -> str:
-        return f"T = {self.steps}, sizes {self.d_x}, {self.d_h}, {self.d_y}"
 
 
 class Network:
@@ -78,58 +70,36 @@ class Network:
             states: torch.Tensor = rnn(torch.stack(list(self.x.values())), start)[0]
         return states
 
+    def outputs_of_torch(self) -> torch.Tensor:
+        """Outputs (T, d_y) of one linear layer over both states of torch.nn.RNN side by side."""
+        both = torch.cat([self.weights["V", chain] for chain in CHAINS], dim=1).detach()
+        return functional.linear(self.states_of_torch(), both)
+
     def own_states(self) -> torch.Tensor:
         """The same of this network."""
         return torch.stack([torch.cat([self.h["f", t], self.h["b", t]]) for t in self.times]).detach()
 
 
-def by(of: torch.Tensor, what: torch.Tensor) -> torch.Tensor:
+def derivative(of: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
     """The gradient of a scalar, or row by row the Jacobian of a vector."""
     if of.dim() == 0:
-        return torch.autograd.grad(of, what, retain_graph=True)[0]
-    return torch.stack([by(one, what) for one in of])
+        return torch.autograd.grad(of, by, retain_graph=True)[0]
+    return torch.stack([derivative(one, by) for one in of])
 
 
-@lru_cache(maxsize=16)
-def network(case: Case) -> Network:
-    """The network of a case, made once."""
-    return Network(case)
-
-
-@lru_cache(maxsize=64)
-def values_at(case: Case, t: int) -> dict[str, torch.Tensor]:
-    """Every quantity that a formula about step t may name, as a matrix; what lies outside the network is missing."""
-    net = network(case)
-    found = {rf"\mathbf{{{letter}}}^{{({chain})}}": weight for (letter, chain), weight in net.weights.items()}
-    labels = {"t-1": t - 1, "t": t, "t+1": t + 1, "T": case.steps, "1": 1}
-    for label, time in labels.items():
-        for letter, vectors in (("x", net.x), ("y", net.y), ("z", net.z)):
-            if time in vectors:
-                found[vector(letter, label)] = vectors[time]
-        for chain in CHAINS:
-            if (chain, time) in net.h:
-                found[vector("h", label, chain)] = net.h[chain, time]
-            if (chain, time) in net.a:
-                found[gradient("L", vector("h", label, chain))] = by(net.loss, net.h[chain, time])
-    if t in net.y:
-        found |= {vector(letter, "t", chain): copy for (letter, chain, time), copy in net.copies.items() if time == t}
-        found[gradient("L_t", vector("y", "t"))] = by(net.losses[t], net.y[t])
-        found |= {jacobian(vector("y", "t"), vector("h", "t", chain)): by(net.y[t], net.h[chain, t]) for chain in CHAINS}
-    return {name: (value if value.dim() == 2 else value[:, None]).detach() for name, value in found.items()}
-
-
-def nodes(net: Network) -> list[tuple[str, str, int]]:
-    """Name, row of the picture and time step of every vector of the graph."""
+def nodes(net: Network) -> dict[str, tuple[str, int]]:
+    """Kind and time step of every vector of the graph."""
     kinds = {"f": "forward", "b": "backward"}
-    found = [(vector("x", str(t)), "input", t) for t in net.x] + [(vector("y", str(t)), "output", t) for t in net.y]
-    return found + [(vector("h", str(t), chain), kinds[chain], t) for chain, t in net.h]
+    found = {f"y_{t}": ("output", t) for t in net.y}
+    found |= {f"h_{chain}_{t}": (kinds[chain], t) for chain in "bf" for name, t in sorted(net.h) if name == chain}
+    return found | {f"x_{t}": ("input", t) for t in net.x}
 
 
-def recorded_edges(net: Network) -> Iterator[Edge]:
-    """The matrix-vector products in the graph that torch's autograd recorded."""
-    weights = {id(weight): rf"\mathbf{{{letter}}}^{{({chain})}}" for (letter, chain), weight in net.weights.items()}
-    tensors = {vector("x", str(t)): x for t, x in net.x.items()} | {vector("y", str(t)): y for t, y in net.y.items()}
-    tensors |= {vector("h", str(t), chain): h for (chain, t), h in net.h.items()}
+def recorded_edges(net: Network) -> Iterator[tuple[str, str, tuple[str, str]]]:
+    """Source, target and weight of the matrix-vector products in the graph that torch's autograd recorded."""
+    weights = {id(weight): name for name, weight in net.weights.items()}
+    tensors = {f"x_{t}": x for t, x in net.x.items()} | {f"y_{t}": y for t, y in net.y.items()}
+    tensors |= {f"h_{chain}_{t}": h for (chain, t), h in net.h.items()}
     leaves = {id(tensor): name for name, tensor in tensors.items() if tensor.grad_fn is None}
     made = {tensor.grad_fn: name for name, tensor in tensors.items() if tensor.grad_fn is not None}
     for node, target in made.items():

@@ -1,0 +1,132 @@
+"""Finds every line of the derivation again by autograd, on random networks, and the graph in what torch records.
+
+From the sheet: both chains and the outputs as it defines them, and the derivatives that it asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from generators.answer import Math
+from generators.courses.ift6135.a2_q3_bidirectional_rnn.params import RnnParams
+from generators.found import Found, Proof, Route
+
+if TYPE_CHECKING:
+    from generators.courses.ift6135.a2_q3_bidirectional_rnn.network import Network
+
+SHEET = Route("the sheet and the parameters, read again", restates=True)
+RNN = Route("torch.nn.RNN, bidirectional, in float64", tolerance=1e-12)
+AUTOGRAD = Route("torch's autograd on random networks in float64", tolerance=1e-12)
+GRAPH = Route("the graph that torch's autograd records")
+
+TITLES = {
+    "sheet": "Given",
+    "3.1": "The graph unrolled",
+    "3.2a": "Gradients of one step, and entries of the Jacobians",
+    "3.2b": "Jacobian matrices",
+    "3.3": "Gradients of the weights",
+}
+OF_STATES = "output_by_state chain_rule gradient argument argument_entry slope_entry entry"
+OF_MATRICES = "slope argument jacobian recursion start"
+OF_WEIGHTS = "copy argument copy_entry entry own gradient"
+LINES = {
+    "3.2a/loss": "norm by_output", "3.2a/forward": OF_STATES, "3.2a/backward": OF_STATES,
+    "3.2b/forward": OF_MATRICES, "3.2b/backward": OF_MATRICES, "3.3/w": OF_WEIGHTS, "3.3/u": OF_WEIGHTS,
+}  # fmt: skip
+SIZES = {"square": ((3, 4, 4, 4), (1, 3, 3, 3), (2, 1, 1, 1)), "general": ((5, 2, 4, 3), (1, 2, 4, 3), (3, 4, 2, 5))}
+"""Time steps and sizes of inputs, hidden states and outputs of the random networks."""
+
+Lines = dict[str, tuple[str, list[tuple[Mapping[str, Any], Any]]]]
+
+
+def find(params: RnnParams) -> Iterator[Found | Proof]:
+    """The graph, the network that the sheet defines, and every line of the derivation."""
+    from generators.courses.ift6135.a2_q3_bidirectional_rnn.network import Case, Network
+
+    for label, title in TITLES.items():
+        yield from SHEET.part(label, title)
+    square = params.conventions.shapes == "square"
+    yield from SHEET.letters("sheet", T=params.time_steps)
+    yield from SHEET.values("sheet", sizes_are_equal=square, sizes_differ=not square)
+    yield from _graph(Network(Case(params.time_steps, 2, 2, 2)))
+    networks = [Network(Case(*sizes)) for sizes in SIZES[params.conventions.shapes]]
+    yield from _network(networks, square)
+    yield from _derivations(networks, square)
+
+
+def _graph(net: Network) -> Iterator[Found]:
+    """Nodes row by row; edges by the step that they lead to, forward chain first."""
+    from generators.courses.ift6135.a2_q3_bidirectional_rnn.network import nodes, recorded_edges
+
+    found = nodes(net)
+    rows = {name: {"name": _math(*name.split("_")), "row": kind, "time": t} for name, (kind, t) in found.items()}
+    edges = sorted(recorded_edges(net), key=lambda edge: (found[edge[1]][1], "fb".index(edge[2][1]), "WUV".index(edge[2][0])))
+    met = {name for source, target, _ in edges for name in (source, target)}
+    counts = {"n_nodes": len(met), "n_edges": len(edges)}
+    yield from GRAPH.values("3.1", counts, symbols={name: rf"n_{{\text{{{name[2:]}}}}}" for name in counts})
+    yield from GRAPH.table("3.1", "nodes", rows)
+    cells = {f"{a}-{b}": {"from": a, "to": b, "weight": _math(*weight, bold_time="")} for a, b, weight in edges}
+    yield from GRAPH.table("3.1", "edges", cells)
+    shown = [list(net.times)[at : at + 3] for at in range(0, len(net.times), 3)]
+    pictures = {f"graph_{place}": {"first": min(one), "last": max(one)} for place, one in enumerate(shown, 1)}
+    yield from GRAPH.table("3.1", "pictures", pictures)
+
+
+def _math(letter: str, *rest: str, bold_time: str = "_{?}") -> Math:
+    r"""Such as \mathbf{h}_{2}^{(f)} for h, f and 2, and without a time for weights."""
+    chain = "".join(f"^{{({one})}}" for one in rest if one in "fb")
+    return Math(rf"\mathbf{{{letter}}}{bold_time.replace('?', rest[-1])}{chain}")
+
+
+def _network(networks: list[Network], square: bool) -> Iterator[Found | Proof]:
+    """States and outputs as torch's own network computes them from the same weights."""
+    from generators.courses.ift6135.a2_q3_bidirectional_rnn.moments import Moment, world
+
+    lines: Lines = {}
+    names = {"forward": r"\mathbf{h}_{t}^{(f)}", "backward": r"\mathbf{h}_{t}^{(b)}", "output": r"\mathbf{y}_{t}"}
+    worst = 0.0
+    for net in networks:
+        states, outputs = net.states_of_torch(), net.outputs_of_torch()
+        worst = max(worst, float((states - net.own_states()).abs().max()))
+        for t in net.times:
+            values = {**world(Moment(net, t)), **_sizes(net, square)}
+            columns = (*states[t - 1].split(net.case.d_h), outputs[t - 1])
+            for (key, name), column in zip(names.items(), columns, strict=True):
+                lines.setdefault(key, (name, []))[1].append((values, column.numpy()[:, None]))
+    yield from RNN.lines("sheet", "network", lines)
+    yield from RNN.proof("the hidden states whose derivatives are taken are those of torch.nn.RNN", worst)
+
+
+def _derivations(networks: list[Network], square: bool) -> Iterator[Found]:
+    """Each line's left side at every time step where it exists."""
+    from generators.courses.ift6135.a2_q3_bidirectional_rnn.moments import Moment, results, world
+
+    found: dict[str, Lines] = {where: {} for where in LINES}
+    for net in networks:
+        for t in range(net.case.steps + 2):
+            moment = Moment(net, t)
+            values = {**world(moment), **_sizes(net, square)}
+            for one in results(moment):
+                found[one.derivation].setdefault(one.line, (one.left, []))[1].append((values, one.numbers))
+        for weight, chain in (("W", "b"), ("U", "f")):
+            left, case = _gradient(net, weight, chain, square)
+            found[f"3.3/{weight.lower()}"].setdefault("gradient", (left, []))[1].append(case)
+    for where, order in LINES.items():
+        part, key = where.split("/")
+        yield from AUTOGRAD.lines(part, key, {line: found[where][line] for line in order.split()})
+
+
+def _gradient(net: Network, weight: str, chain: str, square: bool) -> tuple[str, tuple[Mapping[str, Any], Any]]:
+    """The gradient of the whole loss by a weight of all steps."""
+    from generators.courses.ift6135.a2_q3_bidirectional_rnn.moments import Moment, Named, gradient, world
+
+    steps = [Moment(net, t) for t in net.times]
+    whole = gradient(steps[0].loss, Named(rf"\mathbf{{{weight}}}^{{({chain})}}", net.weights[weight, chain]))
+    return whole.name, ({"steps": [world(one) for one in steps], **_sizes(net, square)}, whole.numbers)
+
+
+def _sizes(net: Network, square: bool) -> dict[str, int]:
+    """The letters of the sizes, one for all where all are equal."""
+    case = net.case
+    return {"d": case.d_h} if square else {"d_x": case.d_x, "d_h": case.d_h, "d_y": case.d_y}

@@ -1,0 +1,26 @@
+"""What `params.yml` may say of the bidirectional RNN."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from generators.params import Params
+
+MAX_STEPS = 30
+
+
+class Conventions(Params):
+    """What the derivation rests on."""
+
+    shapes: Literal["square", "general"] = Field(
+        "square", description="sizes of inputs, hidden states and outputs: all d (square), or d_x, d_h and d_y (general)"
+    )
+
+
+class RnnParams(Params):
+    """How many time steps the graph is unrolled for."""
+
+    time_steps: Annotated[int, Field(gt=0, le=MAX_STEPS)]
+    conventions: Conventions = Conventions()

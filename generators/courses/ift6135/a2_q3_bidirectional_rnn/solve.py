@@ -1,0 +1,204 @@
+"""Unrolls a bidirectional RNN, and derives its gradients line by line for both chains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import sympy
+from sympy import MatAdd, MatMul, MatrixSymbol, Transpose
+
+from generators.answer import (
+    Answer,
+    Cell,
+    Derivation,
+    Line,
+    Math,
+    Part,
+    answer,
+    claim,
+    derivation,
+    formula,
+    letter,
+    line,
+    part,
+    table,
+)
+from generators.courses.ift6135.a2_q3_bidirectional_rnn.chain import Chain, sizes_of
+from generators.courses.ift6135.a2_q3_bidirectional_rnn.params import RnnParams
+from generators.matrices import TimeSum, entry, gradient, jacobian, vector
+
+STEPS_A_PICTURE = 3
+
+T = sympy.Symbol("T", positive=True)
+i, j = sympy.symbols("i j", integer=True)
+
+
+def solve(params: RnnParams) -> Answer:
+    """The graph, and every gradient."""
+    sizes = sizes_of(params.conventions.shapes)
+    forward, backward = Chain("f", "t-1", "t+1", "T", sizes), Chain("b", "t+1", "t-1", "1", sizes)
+    sheet = _sheet(params, forward, backward)
+    return answer(
+        sheet,
+        _graph(params.time_steps, sheet),
+        part(
+            "3.2a",
+            "Gradients of one step, and entries of the Jacobians",
+            _loss(forward),
+            derivation("forward", _of_one_step(forward), asked=True),
+            derivation("backward", _of_one_step(backward), asked=True),
+        ),
+        part(
+            "3.2b",
+            "Jacobian matrices",
+            derivation("forward", _matrices(forward), asked=True),
+            derivation("backward", _matrices(backward), asked=True),
+        ),
+        part("3.3", "Gradients of the weights", _by_w(backward), _by_u(forward)),
+    )
+
+
+def _sheet(params: RnnParams, forward: Chain, backward: Chain) -> Part:
+    """The network as the sheet defines it."""
+    square = params.conventions.shapes == "square"
+    output = MatAdd(*(MatMul(chain.v, chain.h("t")) for chain in (forward, backward)))
+    network = {
+        "forward": line(vector("h", "t", "f"), forward.step, "forward chain"),
+        "backward": line(vector("h", "t", "b"), backward.step, "backward chain"),
+        "output": line(vector("y", "t"), output, "both chains added up"),
+    }
+    return part(
+        "sheet",
+        "Given",
+        letter(T, params.time_steps, "time steps"),
+        claim("sizes_are_equal", square),
+        claim("sizes_differ", not square),
+        derivation("network", network),
+    )
+
+
+def _graph(steps: int, sheet: Part) -> Part:
+    """Nodes row by row, edges with their weights, and how many of each."""
+    times = range(1, steps + 1)
+    nodes: dict[str, Mapping[str, Cell]] = {}
+    nodes |= {f"y_{t}": _node(vector("y", str(t)), "output", t) for t in times}
+    nodes |= {f"h_b_{t}": _node(vector("h", str(t), "b"), "backward", t) for t in (*times, steps + 1)}
+    nodes |= {f"h_f_{t}": _node(vector("h", str(t), "f"), "forward", t) for t in (0, *times)}
+    nodes |= {f"x_{t}": _node(vector("x", str(t)), "input", t) for t in times}
+    edges = {f"{edge['from']}-{edge['to']}": edge for t in times for edge in _edges_of_step(t)}
+    starts = enumerate(times[::STEPS_A_PICTURE], 1)
+    pictures = {f"graph_{n}": {"first": first, "last": min(first + STEPS_A_PICTURE - 1, steps)} for n, first in starts}
+    return part(
+        "3.1",
+        "The graph unrolled",
+        formula("n_nodes", 4 * T + 2, "nodes", r"n_{\text{nodes}}"),
+        formula("n_edges", 6 * T, "edges", r"n_{\text{edges}}"),
+        table("nodes", ["name", "row", "time"], nodes, drawn=True),
+        table("edges", ["from", "to", "weight"], edges, asked=True, drawn=True),
+        table("pictures", ["first", "last"], pictures),
+        within=sheet,
+    )
+
+
+def _node(name: str, row: str, time: int) -> dict[str, Cell]:
+    return {"name": Math(name), "row": row, "time": time}
+
+
+def _edges_of_step(t: int) -> Iterator[dict[str, Cell]]:
+    for chain, before in (("f", t - 1), ("b", t + 1)):
+        here = f"h_{chain}_{t}"
+        ends = {"W": (f"x_{t}", here), "U": (f"h_{chain}_{before}", here), "V": (here, f"y_{t}")}
+        for weight, (source, target) in ends.items():
+            yield {"from": source, "to": target, "weight": Math(rf"\mathbf{{{weight}}}^{{({chain})}}")}
+
+
+def _loss(chain: Chain) -> Derivation:
+    error = chain.error("t")
+    lines = {
+        "norm": line("L_t", MatMul(Transpose(error), error), "the squared norm as a product"),
+        "by_output": line(gradient("L_t", vector("y", "t")), MatMul(-2, error), "derivative of a square, once for each entry"),
+    }
+    return derivation("loss", lines)
+
+
+def _of_one_step(chain: Chain) -> dict[str, Line]:
+    return {**_local_gradient(chain), **_entries(chain)}
+
+
+def _local_gradient(chain: Chain) -> dict[str, Line]:
+    """The gradient of one step's loss by the hidden state of the same step."""
+    h, y = vector("h", "t", chain.name), vector("y", "t")
+    output_by_state = MatrixSymbol(jacobian(y, h), chain.sizes.y, chain.sizes.h)
+    loss_by_output = MatrixSymbol(gradient("L_t", y), chain.sizes.y, 1)
+    both = MatMul(Transpose(output_by_state), loss_by_output)
+    return {
+        "output_by_state": line(output_by_state.name, chain.v, "the output is linear in the state"),
+        "chain_rule": line(gradient("L_t", h), both, "chain rule, with gradients as columns"),
+        "gradient": line(gradient("L_t", h), chain.local("t"), "both put in"),
+    }
+
+
+def _entries(chain: Chain) -> dict[str, Line]:
+    """The Jacobian of the next state entry by entry, through the argument a of its tanh."""
+    after, h = chain.h(chain.after), chain.h("t")
+    a = vector("a", chain.after, chain.name)
+    slope = 1 - after[i, 0] ** 2
+    return {
+        "argument": line(a, chain.argument(chain.after, "t"), "what tanh is applied to"),
+        "argument_entry": line(jacobian(entry(a, "i"), entry(h.name, "j")), chain.u[i, j], "row i of U times the state"),
+        "slope_entry": line(
+            jacobian(entry(after.name, "i"), entry(a, "i")),
+            slope,
+            "tanh acts on each entry alone, and its derivative is one minus its square",
+        ),
+        "entry": line(entry(jacobian(after.name, h.name), "i j"), slope * chain.u[i, j], "chain rule"),
+    }
+
+
+def _matrices(chain: Chain) -> dict[str, Line]:
+    """The Jacobian as a matrix, and the sheet's recursion with it put in."""
+    after, h, a = vector("h", chain.after, chain.name), vector("h", "t", chain.name), vector("a", chain.after, chain.name)
+    through = MatMul(Transpose(chain.u), chain.slope(chain.after), chain.loss_by_h(chain.after))
+    return {
+        "slope": line(jacobian(after, a), chain.slope(chain.after), "no entry depends on another, so the matrix is diagonal"),
+        "argument": line(jacobian(a, h), chain.u, "the argument is linear in the state"),
+        "jacobian": line(jacobian(after, h), chain.jacobian, "their product: row i of U is scaled by the slope of entry i"),
+        "recursion": line(
+            gradient("L", h),
+            MatAdd(chain.local("t"), through),
+            "the sheet's recursion with 3.2a and the Jacobian put in; a diagonal matrix is its own transpose",
+        ),
+        "start": line(
+            gradient("L", vector("h", chain.last, chain.name)),
+            chain.local(chain.last),
+            "at the end of the chain nothing follows, so the second term is missing",
+        ),
+    }
+
+
+def _by_w(chain: Chain) -> Derivation:
+    return _by_weight(chain, "W", chain.w, chain.x("t"), MatMul(chain.u, chain.h(chain.before)))
+
+
+def _by_u(chain: Chain) -> Derivation:
+    return _by_weight(chain, "U", chain.u, chain.h(chain.before), MatMul(chain.w, chain.x("t")))
+
+
+def _by_weight(chain: Chain, name: str, weight: MatrixSymbol, factor: MatrixSymbol, rest: MatMul) -> Derivation:
+    """The gradient of a weight that multiplies `factor`: give each step its own copy, then add the copies' gradients."""
+    copy = MatrixSymbol(vector(name, "t", chain.name), *weight.shape)
+    a, grad_h = vector("a", "t", chain.name), chain.loss_by_h("t")
+    through = MatMul(chain.slope("t"), grad_h)
+    entries = grad_h[i, 0] * (1 - chain.h("t")[i, 0] ** 2) * factor[j, 0]
+    own = MatMul(*through.args, Transpose(factor))
+    lines = {
+        "copy": line(a, MatAdd(MatMul(copy, factor), rest), "step t uses a copy of its own"),
+        "argument": line(gradient("L", a), through, "the gradient passes tanh, whose Jacobian is diagonal"),
+        "copy_entry": line(
+            jacobian(entry(a, "i"), entry(copy.name, "i j")), factor[j, 0], "the copy's entry i, j multiplies entry j only"
+        ),
+        "entry": line(jacobian("L", entry(copy.name, "i j")), entries, "chain rule: only entry i of the argument holds row i"),
+        "own": line(gradient("L", copy.name), own, "all entries at once: an outer product"),
+        "gradient": line(gradient("L", weight.name), TimeSum(own), "the copies are one matrix, so their gradients add up"),
+    }
+    return derivation(name.lower(), lines, asked=True)
