@@ -15,7 +15,7 @@ from torch.sparse._semi_structured_conversions import sparse_semi_structured_fro
 
 from generators.answer import Cell, rational
 from generators.oracles.compare import Formula, same, same_formulas, same_letters, same_rows
-from generators.oracles.medusa import counted
+from generators.oracles.gated_decoder import counted_values
 from generators.oracles.products import ProductRecorder
 from generators.steps import Check, Part
 
@@ -198,8 +198,8 @@ def _tiled(width: int, tile: int) -> tuple[Cell, ...]:
 
 def _shapes(params: PruningParams, flops: int) -> list[tuple[Cell, ...]]:
     rows: list[tuple[Cell, ...]] = []
-    counts = [counted(one.n_layers, one.d_model, one.d_ff, one.vocabulary_size, 1, bias=False) for one in params.shapes]
+    counts = [counted_values(one.n_layers, one.d_model, one.d_ff, one.vocabulary_size) for one in params.shapes]
     for one, count in zip(params.shapes, counts, strict=True):
-        left = _plain(Fraction(count.model, counts[0].model))
-        rows.append((one.name, one.n_layers, one.d_model, one.d_ff, count.model, left, flops * count.matrices))
+        left = _plain(Fraction(count[0], counts[0][0]))
+        rows.append((one.name, one.n_layers, one.d_model, one.d_ff, count[0], left, flops * count[1]))
     return rows

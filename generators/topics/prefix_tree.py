@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 
 @dataclass(frozen=True)
@@ -53,11 +52,6 @@ def tree_of_heads(root: str, guesses: Sequence[Sequence[str]]) -> Tree:
     return tuple(nodes)
 
 
-def level_sizes(widths: Sequence[int]) -> list[int]:
-    """Nodes on each level when every node of level i has widths[i] children, from the single root down."""
-    return list(accumulate(widths, lambda nodes, width: nodes * width, initial=1))
-
-
 def path(tree: Tree, node: int) -> tuple[int, ...]:
     """Positions from the root down to `node`, both included."""
     parent = tree[node].parent
@@ -79,11 +73,3 @@ def ancestor_mask(tree: Tree) -> tuple[tuple[int, ...], ...]:
 def transpose(mask: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
     """Rows become columns: from rows of ancestors to rows of queries and back."""
     return tuple(zip(*mask, strict=True))
-
-
-def subtree(tree: Tree, kept: Sequence[int]) -> Tree:
-    """The tree of the `kept` positions in their old order; it must hold the parent of each of its nodes but the root."""
-    order = sorted(kept)
-    place = {old: new for new, old in enumerate(order)}
-    nodes = (tree[old] for old in order)
-    return tuple(Node(node.token, None if node.parent is None else place[node.parent], node.depth) for node in nodes)

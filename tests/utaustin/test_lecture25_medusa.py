@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generators.answer import rational
+from generators.courses.utaustin.lecture25_medusa.likely_nodes import best_tokens, by_reach, reach
 from generators.errors import ParameterError
-from generators.topics.medusa import by_reach, reach
-from generators.topics.prefix_tree import Node, Tree, subtree, tree_of_heads
+from generators.topics.prefix_tree import Tree, tree_of_heads
 from tests.conftest import worked_out
 from tests.entries import entry_of, solved_entry
 
@@ -50,37 +50,34 @@ def test_a_bias_is_one_value_a_width() -> None:
 
 def test_full_trees() -> None:
     """Rates of two guesses a head are .72 .62 .5 .4."""
-    rows = worked_out(ID)[2]["2"].tables["widths"].rows
-    assert rows[0] == (1, F(6, 10), F(5, 10), F(4, 10), F(3, 10), 4, 1, F(2056, 1000))  # 1 + .6 + .3 + .12 + .036
-    assert rows[1][5:7] == (30, 16)  # 2 + 4 + 8 + 16
-    assert rows[1][7] == 1 + F(72, 100) * (1 + F(62, 100) * (1 + F(5, 10) * (1 + F(4, 10))))
+    rows = worked_out(ID)[2]["2/widths"].rows
+    # tokens: 1 + .6 + .3 + .12 + .036
+    assert tuple(rows["width_1"].values()) == (1, F(6, 10), F(5, 10), F(4, 10), F(3, 10), 4, 1, F(2056, 1000))
+    assert (rows["width_2"]["nodes"], rows["width_2"]["leaves"]) == (30, 16)  # 2 + 4 + 8 + 16
+    assert rows["width_2"]["tokens_a_step"] == 1 + F(72, 100) * (1 + F(62, 100) * (1 + F(5, 10) * (1 + F(4, 10))))
 
 
 def test_the_first_nodes_that_join() -> None:
-    rows = worked_out(ID)[2]["3"].tables["growth"].rows[:6]
-    assert [(row[1], row[3]) for row in rows] == [
-        ("the root", 1),
-        ("to", F(6, 10)),
-        ("to the", F(3, 10)),
-        ("home", F(12, 100)),  # as likely as what follows, but further up
-        ("to the house", F(12, 100)),  # .6 · .5 · .4
-        ("to his", F(72, 1000)),  # .6 · .12
+    rows = worked_out(ID)[2]["3/growth"].rows
+    assert [(key, row["added"], row["reached"]) for key, row in rows.items()][:6] == [
+        ("root", "the root", 1),
+        ("1", "to", F(6, 10)),
+        ("1.1", "to the", F(3, 10)),
+        ("2", "home", F(12, 100)),  # as likely as what follows, but further up
+        ("1.1.1", "to the house", F(12, 100)),  # .6 · .5 · .4
+        ("1.2", "to his", F(72, 1000)),  # .6 · .12
     ]
-    assert rows[5][4] == F(2212, 1000)  # 1 + .6 + .3 + .12 + .12 + .072
+    assert rows["1.2"]["tokens_a_step"] == F(2212, 1000)  # 1 + .6 + .3 + .12 + .12 + .072
 
 
 def test_two_heads_by_hand() -> None:
     """Shares 1/2, 1/4 and 1/2, 1/4: 1 + 3/4 + 9/16 in full; the best two nodes are g0 (1/2) and g0 g0 or g1 (1/4 each)."""
     answer = solved(entry(heads=heads(["1/2", "1/4"], ["1/2", "1/4"]), n_nodes=2))
-    assert answer["2"]["tokens"].value == F(37, 16)
-    assert answer["3"]["tokens"].value == F(7, 4)
-    assert answer["3"]["share"].value == F(12, 21)  # 3/4 of 21/16
-    assert answer["3"].tables["tree"].column("Token") == ("ran", "g0", "g1")
-
-
-def test_subtree_renumbers_parents() -> None:
-    tree = tree_of_heads("r", [["a", "b"], ["c", "d"]])
-    assert subtree(tree, [0, 2, 6]) == (Node("r", None, 0), Node("b", 0, 1), Node("d", 1, 2))
+    assert answer["2/tokens"].value == F(37, 16)
+    assert answer["3/tokens"].value == F(7, 4)
+    assert answer["3/share"].value == 100 * F(12, 21)  # 3/4 of 21/16
+    assert list(answer["3/tree"].rows) == ["root", "1", "2"]
+    assert tuple(answer["3/tree"]["token"].cells.values()) == ("ran", "g0", "g1")
 
 
 def is_closed(tree: Tree, kept: tuple[int, ...]) -> bool:
@@ -94,14 +91,13 @@ def test_no_subtree_of_as_many_nodes_is_better(weights: list[list[int]], n_nodes
     shares = [[F(weight, 20) for weight in sorted(head, reverse=True)] for head in weights]
     tree = tree_of_heads("r", [["a", "b"]] * len(shares))
     reached = reach(tree, shares, [["a", "b"]] * len(shares))
-    kept = by_reach(tree, reached)[: n_nodes + 1]
-    assert is_closed(tree, tuple(kept))
+    assert is_closed(tree, tuple(by_reach(reached)[: n_nodes + 1]))
     best = max(
         sum((reached[node] for node in some), F(0))
         for some in combinations(range(len(tree)), n_nodes + 1)
         if is_closed(tree, some)
     )
-    assert sum((reached[node] for node in kept), F(0)) == best
+    assert best_tokens(reached)[n_nodes] == best
 
 
 @settings(max_examples=10, deadline=None)
@@ -110,10 +106,10 @@ def test_no_subtree_of_as_many_nodes_is_better(weights: list[list[int]], n_nodes
     st.integers(1, 2),
 )
 def test_any_shares(weights: list[list[int]], n_nodes: int) -> None:
-    """All checks pass, and the pruned tree gives no more than the full one."""
+    """Everything is found again, and the pruned tree gives no more than the full one."""
     shares = [[str(F(weight, 20)) for weight in sorted(head, reverse=True)] for head in weights]
     answer = solved(entry(heads=heads(*shares), n_nodes=n_nodes))
-    assert rational(answer["3"]["tokens"].value) <= rational(answer["2"]["tokens"].value)
+    assert rational(answer["3/tokens"].value) <= rational(answer["2/tokens"].value)
 
 
 @pytest.mark.parametrize(

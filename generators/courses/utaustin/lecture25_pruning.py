@@ -13,7 +13,8 @@ from generators.answer import Figure, Value, exact, rational
 from generators.params import Exact, Params, PositiveInt, Text
 from generators.self_verifying import SelfVerifying
 from generators.steps import Answer, Check, Part, Step, Table, step
-from generators.topics import medusa, sparse_storage
+from generators.topics import sparse_storage
+from generators.topics.decoder_values import D_FF, N_LAYER, D, V, matrix_values, model_values
 from generators.topics.pruning import (
     CODE_UNIT,
     TARGET_UNIT,
@@ -306,8 +307,13 @@ def _shapes(shapes: list[Shape], flops: int) -> Table:
     """Values and FLOPs a token of each model, and the first model's share that is left."""
     rows: list[tuple[Value | str, ...]] = []
     for one in shapes:
-        at = {medusa.N_LAYER: one.n_layers, medusa.D: one.d_model, medusa.D_FF: one.d_ff, medusa.V: one.vocabulary_size}
-        values, matrices = (exact(f.subs(at)) for f in (medusa.model_values(), flops * medusa.matrix_values()))
+        at = {
+            N_LAYER: one.n_layers,
+            D: one.d_model,
+            D_FF: one.d_ff,
+            V: one.vocabulary_size,
+        }
+        values, matrices = (exact(f.subs(at)) for f in (model_values(), flops * matrix_values()))
         first = rows[0][4] if rows else values
         rows.append((one.name, one.n_layers, one.d_model, one.d_ff, values, exact(rational(values) / rational(first)), matrices))
     header = ("Model", "Layers", "D", "D_ff", "Values", "Left", "FLOPs a token")

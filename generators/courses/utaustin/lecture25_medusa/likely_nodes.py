@@ -1,4 +1,4 @@
-"""Medusa heads: their size, the tree of their guesses, and which nodes of it are worth checking.
+"""The tree of Medusa's guesses: how likely each node is reached, and which nodes are worth checking.
 
 Head k guesses the token k places after the next one. Source: Cai et al. 2024, arXiv 2401.10774.
 """
@@ -7,30 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import accumulate
 
 import sympy
 
 from generators.topics.prefix_tree import Tree
 
-N_LAYER, D, D_FF, V, K = sympy.symbols("N_layer D D_ff V K", positive=True)
-
 Shares = Sequence[Sequence[Fraction]]
 """For each head, the probability that its first, second ... guess is right, if all tokens before are."""
-
-
-def head_values(*, bias: bool) -> sympy.Expr:
-    """Values of one head, W2 (SiLU(W1 h) + h) with W1 of D×D and W2 of D×V; `bias` adds one to W1."""
-    return D**2 + D * V + (D if bias else 0)
-
-
-def matrix_values() -> sympy.Expr:
-    """Values of the matrices that every step reads: attention and gated feed-forward layers, and the output head."""
-    return N_LAYER * (4 * D**2 + 3 * D * D_FF) + D * V
-
-
-def model_values() -> sympy.Expr:
-    """All values of the model: its matrices, the embedding, and two norms a layer and one at the end."""
-    return matrix_values() + D * V + (2 * N_LAYER + 1) * D
 
 
 def hit_rates(shares: Shares, width: int) -> list[Fraction]:
@@ -60,9 +44,14 @@ def reach(tree: Tree, shares: Shares, guesses: Sequence[Sequence[str]]) -> list[
     return found
 
 
-def by_reach(tree: Tree, reached: Sequence[Fraction]) -> list[int]:
+def by_reach(reached: Sequence[Fraction]) -> list[int]:
     """Nodes with the likeliest first, of equals those further up and to the left; every cut leaves a tree.
 
     A node is never likelier than its parent, which stands before it, so that the first n nodes are the best tree of n.
     """
-    return sorted(range(len(tree)), key=lambda node: (-reached[node], node))
+    return sorted(range(len(reached)), key=lambda node: (-reached[node], node))
+
+
+def best_tokens(reached: Sequence[Fraction]) -> list[Fraction]:
+    """Expected tokens a step with the best tree of 0, 1, 2 ... nodes below the root."""
+    return list(accumulate(reached[node] for node in by_reach(reached)))
