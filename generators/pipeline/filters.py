@@ -82,6 +82,11 @@ def value(of: Quantity, *, rounded: bool = False) -> Markup:
     return _breakable(of.address, _latex(_rounded(of.value, of.unit) if rounded else of.value, of.unit))
 
 
+def rounded(of: Quantity) -> Markup:
+    """The value with its unit, rounded, without its exact form."""
+    return _breakable(of.address, _latex(_rounded(of.value, of.unit), of.unit))
+
+
 def _latex(cell: Cell, unit: str) -> str:
     if isinstance(cell, Math):
         return cell.latex
@@ -247,7 +252,7 @@ def code(of: Text) -> Markup:
 FILTERS = {
     one.__name__: one
     for one in (
-        value, result, symbol, formula, equation, one_line, statement, derivation, table, tensor, counted, noun, listed,
+        value, rounded, result, symbol, formula, equation, one_line, statement, derivation, table, tensor, counted, noun, listed,
         sentence, token, code,
     )
 }  # fmt: skip

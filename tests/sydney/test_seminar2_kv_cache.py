@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from generators.courses.sydney.seminar2_kv_cache.decoding import with_cache, without_cache
 from generators.errors import ParameterError
-from generators.topics.kv_cache import with_cache, without_cache
 from tests.conftest import worked_out
 from tests.entries import drawn_entry, entry_of
 
@@ -33,10 +33,22 @@ SMALL = {"n_layers": 1, "d_model": 2, "n_heads": 1, "vocabulary_size": 3}
 
 def test_the_example() -> None:
     """Queries (1, 2), (2, 0), (1, 1), (0, 3); keys (1, 0), (2, 1), (0, 2), (1, 1); values (3, 1), (0, 2), (1, 1), (2, 0)."""
-    tables = worked_out(ID)[2]["1"].tables
-    assert tables["scores"].rows[3] == ("q4", 0, 3, 6, 3)
-    assert tables["outputs"].rows[3] == (4, "0·(3, 1) + 3·(0, 2) + 6·(1, 1) + 3·(2, 0)", "(12, 12)", "(12, 12)")
-    assert tables["counts"].rows[3] == (4, "down", 16, 6, 6, 4, 3)
+    part = worked_out(ID)[2]["1"]
+    assert tuple(part["scores"].rows["q4"].values()) == ("q4", 0, 3, 6, 3)
+    assert tuple(part["outputs"].rows["step_4"].values()) == (
+        4,
+        "0·(3, 1) + 3·(0, 2) + 6·(1, 1) + 3·(2, 0)",
+        "(12, 12)",
+        "(12, 12)",
+    )
+    assert tuple(part["counts"].rows["step_4"].values()) == (4, "down", 16, 6, 6, 4, 3)
+
+
+def test_negative_numbers_have_a_minus_sign() -> None:
+    """Queries (−1), keys (2), values (3): a score of −2."""
+    rows = solved(entry(example={"tokens": ["a", "b"], "queries": [[-1]] * 2, "keys": [[2]] * 2, "values": [[3]] * 2}))
+    assert rows["1/outputs/step_2/scores_times_values"].value == "(−2)·(3) + (−2)·(3)"
+    assert rows["1/outputs/step_2/without"].value == "(−12)"
 
 
 def test_scores_in_all() -> None:

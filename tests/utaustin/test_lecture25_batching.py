@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import rational
+from generators.answer import Cell, Table, rational
 from generators.errors import ParameterError
 from generators.topics.roofline import roofline_seconds
 from tests.conftest import worked_out
@@ -30,6 +30,11 @@ SMALL = {
 
 
 entry = partial(entry_of, ID)
+
+
+def cells(table: Table) -> list[tuple[Cell, ...]]:
+    """The rows of a table."""
+    return [tuple(row.values()) for row in table.rows.values()]
 
 
 def accelerator(**changes: Any) -> dict[str, Any]:
@@ -54,7 +59,7 @@ def test_a_step_of_a_small_model_timed_by_hand() -> None:
     Attention: b·2·(2 + 10 + 5) twice = 68b.
     """
     slow = accelerator(bandwidth_gb_per_s=1, peak_tflops=1000)
-    rows = solved(entry(**SMALL, accelerator=slow))["2"].tables["batches"].rows
+    rows = cells(solved(entry(**SMALL, accelerator=slow))["2/batches"])
     assert [row[1] for row in rows] == [F(190, 10**6), F(272, 10**6)]  # ms
     assert [row[2] for row in rows] == [F(68, 10**6), F(136, 10**6)]
     assert rows[1][4] == F(2 * 10**9, 408)  # tokens/s
@@ -64,7 +69,7 @@ def test_a_step_of_a_small_model_timed_by_hand() -> None:
 def test_arithmetic_may_take_longer() -> None:
     """At 1 TFLOP/s and 10⁶ GB/s every product waits for arithmetic: 2·(48 + 6)·b FLOPs and 40·b of attention."""
     fast = accelerator(bandwidth_gb_per_s=10**6, peak_tflops=1)
-    rows = solved(entry(**SMALL, accelerator=fast))["2"].tables["batches"].rows
+    rows = cells(solved(entry(**SMALL, accelerator=fast))["2/batches"])
     assert rows[1][1:3] == (F(2 * 108 * 1000, 10**12), F(2 * 40 * 1000, 10**12))
     assert rows[1][6] == 2  # nothing is shared
 
@@ -79,13 +84,13 @@ def test_limits() -> None:
     assert part["balanced"].value == F(13_147_045_888, 2**30)
     assert part["fitting"].value == 62  # (80·10⁹ - 13147045888) / 2³⁰ = 62.26
     assert part["compute_bound"].value == 346  # D·I/(D - 2I) = 345.11 with I = 989400/3350
-    assert [row[2] for row in part.tables["contexts"].rows] == [249, 62, 15]
+    assert list(part["contexts"]["largest_batch"].cells.values()) == [249, 62, 15]
 
 
 def test_narrow_products_are_never_compute_bound() -> None:
     """With b·D² multiply-adds over 2bD + D² values, at most D/2 FLOPs a byte are reached in FP16."""
     model = {"n_layers": 2, "d_model": 512, "n_heads": 8, "vocabulary_size": 100}
-    assert "compute_bound" not in solved(entry(model=model))["3"].steps
+    assert "compute_bound" not in solved(entry(model=model))["3"].items
 
 
 @settings(max_examples=10, deadline=None)
@@ -94,7 +99,7 @@ def test_any_model(n_layers: int, n_heads: int, width: int, vocabulary: int, con
     """All checks pass; a larger batch never gives fewer tokens a second, nor any sooner."""
     model = {"n_layers": n_layers, "d_model": n_heads * width, "n_heads": n_heads, "vocabulary_size": vocabulary}
     answer = solved(entry(model=model, context_len=context, other_context_lens=[]))
-    rows = answer["2"].tables["batches"].rows
+    rows = cells(answer["2/batches"])
     for fewer, more in pairwise(rows):
         assert rational(fewer[3]) < rational(more[3])
         assert rational(fewer[4]) <= rational(more[4])

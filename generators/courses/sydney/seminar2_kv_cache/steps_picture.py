@@ -1,14 +1,12 @@
-"""Decoding with and without a cache of keys and values: the scores of every step as squares, and costs over the length."""
+"""Draws the scores of every step as squares, without a cache of keys and values and with it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from generators.answer import Figure, rational
-from generators.figures.lines import Axis, Line, line_figure
+from generators.answer import Figure, Table, rational
 from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, new_axes, subscript, to_svg
-from generators.steps import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,9 +49,9 @@ class _Canvas:
         self.axes.text(x, y, text, ha="left", va="center", fontsize=FONT_PT, color=LIGHT[ink])
 
 
-def steps_figure(scores: Table) -> Figure:
+def steps_figure(scores: Table, counts: Table) -> Figure:
     """Draw each step twice: the square of scores without the cache, and keys and one row of scores with it."""
-    rows = [[int(rational(cell)) for cell in row[1:]] for row in scores.rows]
+    rows = [[int(rational(cell)) for key, cell in cells.items() if key != "query"] for cells in scores.rows.values()]
     cell = max(CELL_IN, 0.14 + 0.08 * max(len(str(score)) for row in rows for score in row))
     lines = _lines(len(rows), cell)
     heights = [3 * HEAD_IN + (max(line) + 2.6) * CELL_IN for line in lines]
@@ -67,12 +65,13 @@ def steps_figure(scores: Table) -> Figure:
     for k, line in enumerate(lines):
         _line(canvas, line, rows, sum(heights[:k]))
     _legend(_Canvas(axes, CELL_IN), height - LEGEND_IN + 0.01)
-    again = sum(n * (n - 1) // 2 for n in range(1, len(rows) + 1))
+    again, masked = (int(sum(counts[key].numbers.values())) for key in ("computed_again", "masked"))
     return Figure(
         svg=to_svg(figure),
         caption="Each step above without the cache and below with it, where only the bottom row of scores is left.",
-        alt=f"{len(rows)} steps. Without the cache {again} scores are computed again and as many computed and masked; with it "
+        alt=f"{len(rows)} steps. Without the cache {again} scores are computed again and {masked} computed and masked; with it "
         f"step n computes n scores and reads n minus 1 keys.",
+        shows=(scores.address, counts.address),
     )
 
 
@@ -111,22 +110,3 @@ def _legend(canvas: _Canvas, y: float) -> None:
         canvas.square(x, y, kind, "")
         canvas.text(x + CELL_IN + 0.07, y + CELL_IN / 2, words)
         x += CELL_IN + 0.25 + 0.078 * len(words)
-
-
-def saving_figure(lengths: Table) -> Figure:
-    """Draw how many times as much a step takes without the cache, in FLOPs and in bytes, over the tokens so far."""
-    tokens = [float(rational(cell)) for cell in lengths.column("Tokens")]
-    lines = []
-    for name, unit in (("FLOPs", "GFLOP"), ("bytes", "GB")):
-        without, kept = (map(rational, lengths.column(f"{unit} {way}")) for way in ("without", "with"))
-        points = [(n, float(most / least)) for n, most, least in zip(tokens, without, kept, strict=True)]
-        lines.append(Line(name, points, tuple(points)))
-    ends = "; ".join(f"{line.name}: {line.points[0][1]:,.1f} and {line.points[-1][1]:,.1f} times" for line in lines)
-    return line_figure(
-        lines,
-        Axis("tokens so far", scale="log", base=2),
-        Axis("times as much", scale="log"),
-        caption="How many times as many FLOPs and bytes a step takes without the cache.",
-        alt=f"FLOPs and bytes of a step without the cache over those with. At {tokens[0]:g} and {tokens[-1]:g} tokens, {ends}.",
-        height_in=2.8,
-    )

@@ -13,8 +13,8 @@ import sympy
 from generators.topics.batching import CONTEXT, N_LAYER, D, Group, Sizes, attention_groups, weight_groups
 from generators.topics.roofline import Product
 
-PROMPT, NEW, POSITIONS, SCORES = sympy.symbols("L T P S", positive=True)
-"""Tokens of the prompt, tokens generated after it, positions that pass through the layers, and scores a head."""
+PROMPT, NEW = sympy.symbols("L T", positive=True)
+"""Tokens of the prompt, and tokens generated after it."""
 N_VOCAB = sympy.Symbol("N_vocab", positive=True)
 """Tokens of the vocabulary; V stands for the values here."""
 ONE = Sizes(batch=1, vocabulary=N_VOCAB)
@@ -99,6 +99,6 @@ def scores(*, cached: bool) -> sympy.Expr:
     return NEW * (6 * PROMPT**2 + 6 * PROMPT * (NEW - 1) + (NEW - 1) * (2 * NEW - 1)) / 6
 
 
-def generation_flops(flops_per_multiply_add: int) -> sympy.Expr:
-    """FLOPs of P positions through the layers, of S scores a head with their values, and of T passes of the output head."""
-    return flops_per_multiply_add * (12 * D**2 * N_LAYER * POSITIONS + 2 * D * N_LAYER * SCORES + D * N_VOCAB * NEW)
+def generation_flops(positions: sympy.Symbol, scores: sympy.Symbol, flops_per_multiply_add: int) -> sympy.Expr:
+    """FLOPs of positions through the layers, of scores a head with their values, and of T passes of the output head."""
+    return flops_per_multiply_add * (12 * D**2 * N_LAYER * positions + 2 * D * N_LAYER * scores + D * N_VOCAB * NEW)

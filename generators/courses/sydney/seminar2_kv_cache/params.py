@@ -1,0 +1,74 @@
+"""What `params.yml` may say of the cache of keys and values."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from generators.params import Params, PositiveInt, Text
+
+MAX_LENGTH = 2**24
+
+Length = Annotated[int, Field(gt=0, le=MAX_LENGTH)]
+Rows = list[Annotated[list[Annotated[int, Field(ge=-9, le=9)]], Field(min_length=1, max_length=3)]]
+
+
+class Conventions(Params):
+    """What the counts rest on."""
+
+    flops_per_multiply_add: Literal[1, 2] = Field(2, description="FLOPs counted for one multiply-add")
+    bytes_per_element: Literal[2, 4] = Field(2, description="bytes of one element (2 is FP16)")
+
+
+class Example(Params):
+    """Queries, keys and values of a few tokens, one row a token."""
+
+    tokens: Annotated[list[Text], Field(min_length=2, max_length=6)]
+    queries: Rows
+    keys: Rows
+    values: Rows
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for name in ("queries", "keys", "values"):
+            rows = getattr(self, name)
+            if len(rows) != len(self.tokens):
+                raise ValueError(f"{name}: must be as many as tokens (got {len(rows)})")
+            if len({len(row) for row in rows}) > 1:
+                raise ValueError(f"{name}: must be of one length (got {sorted({len(row) for row in rows})})")
+        if len(self.queries[0]) != len(self.keys[0]):
+            raise ValueError(f"keys: must be as long as queries (got {len(self.keys[0])})")
+        return self
+
+
+class Model(Params):
+    """The model whose steps are counted."""
+
+    n_layers: PositiveInt
+    d_model: PositiveInt
+    n_heads: PositiveInt
+    vocabulary_size: PositiveInt
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.d_model % self.n_heads:
+            raise ValueError(f"d_model: must be divisible by n_heads (got {self.d_model} and {self.n_heads})")
+        return self
+
+
+class CacheParams(Params):
+    """The example, the model, how many tokens are read and generated, and the lengths of the tables."""
+
+    example: Example
+    model: Model
+    prompt_len: Length
+    new_tokens: Annotated[int, Field(ge=2, le=512)]
+    seq_lens: Annotated[list[Length], Field(min_length=2, max_length=10)]
+    conventions: Conventions = Conventions()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.seq_lens != sorted(set(self.seq_lens)):
+            raise ValueError(f"seq_lens: must rise from each to the next (got {self.seq_lens})")
+        return self

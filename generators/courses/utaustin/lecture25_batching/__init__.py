@@ -1,0 +1,32 @@
+"""Lecture 25, batching: what decoding many sequences together gains in throughput and costs in latency."""
+
+from generators.courses.utaustin.lecture25_batching.draw import draw
+from generators.courses.utaustin.lecture25_batching.find import find
+from generators.courses.utaustin.lecture25_batching.params import BatchingParams
+from generators.courses.utaustin.lecture25_batching.solve import solve
+from generators.question import Question
+
+QUESTION = Question(
+    title="Batching: throughput against latency",
+    points=0,
+    params=BatchingParams,
+    solve=solve,
+    find=find,
+    draw=draw,
+    others=(
+        {
+            "model": {"n_layers": 5, "d_model": 65, "n_heads": 5, "vocabulary_size": 50},
+            "context_len": 3001,
+            "other_context_lens": [7],
+            "batch_sizes": [1, 5],
+            "accelerator": {"peak_tflops": 0.0025, "bandwidth_gb_per_s": 1, "memory_gb": 0.1},
+        },
+        {
+            "model": {"n_layers": 7, "d_model": 99, "n_heads": 3, "vocabulary_size": 51},
+            "context_len": 3002,
+            "other_context_lens": [],
+            "batch_sizes": [1, 3],
+            "accelerator": {"peak_tflops": 0.0035, "bandwidth_gb_per_s": 1, "memory_gb": 0.2},
+        },
+    ),
+)
