@@ -10,12 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from generators.courses.utaustin.lecture25_nf4.normal_float import (
+    block_error,
+    in_blocks,
+    levels,
+    probabilities,
+    restored,
+    rounded_scales,
+)
+from generators.courses.utaustin.lecture25_nf4.paging import Memory, paged_steps, ranges
 from generators.errors import ParameterError
-from generators.topics.normal_float import block_error, in_blocks, levels, probabilities, restored, scales_in_8_bits
-from generators.topics.paging import Memory, paged_steps, ranges
 from generators.topics.quantization import measured_error, seeded_weights
 from tests.conftest import worked_out
-from tests.entries import entry_of, solved_entry
+from tests.entries import drawn_entry, entry_of, solved_entry
 
 SLUG = "lecture25_nf4"
 ID = f"utaustin/{SLUG}"
@@ -43,42 +50,42 @@ def test_probabilities() -> None:
 
 def test_levels() -> None:
     """The ends, zero, and FP4's magnitudes 0.5, 1, 1.5, 2, 3, 4, 6 over 6."""
-    assert (levels("NF4")[0], levels("NF4")[7], levels("NF4")[15]) == (-1.0, 0.0, 1.0)
-    assert levels("NF4")[8] == pytest.approx(0.0796, abs=1e-4)
-    assert levels("FP4")[7:] == pytest.approx([0, 1 / 12, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 1])
-    assert len(levels("Int4")) == 15
+    assert (levels("nf4")[0], levels("nf4")[7], levels("nf4")[15]) == (-1.0, 0.0, 1.0)
+    assert levels("nf4")[8] == pytest.approx(0.0796, abs=1e-4)
+    assert levels("fp4")[7:] == pytest.approx([0, 1 / 12, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 1])
+    assert len(levels("int4")) == 15
 
 
 def test_a_block_by_hand() -> None:
     """With a scale of 4, -1 is -1/4 and its nearest seventh -2/7; 4 is the largest level."""
-    blocks = in_blocks([4.0, -1.0, 0.2, -3.0], 4, "Int4")
-    assert restored(blocks, "Int4") == pytest.approx([4, -8 / 7, 0, -20 / 7])
+    blocks = in_blocks([4.0, -1.0, 0.2, -3.0], 4, "int4")
+    assert restored(blocks, "int4") == pytest.approx([4, -8 / 7, 0, -20 / 7])
 
 
 def test_one_block_of_integers_is_a_quantized_matrix() -> None:
     """With a single scale, Int4 is the symmetric quantization of assignment 2."""
     weights = seeded_weights(3, 16)
-    assert block_error(weights, 256, "Int4") == pytest.approx(measured_error(weights, 4).relative, rel=1e-12)
+    assert block_error(weights, 256, "int4") == pytest.approx(measured_error(weights, 4).relative, rel=1e-12)
 
 
 def test_scales_by_hand() -> None:
     """Mean 3, rests -2 and 2 with a step of 2/127, which both ends hit; the mean comes back as 0."""
-    assert scales_in_8_bits([1.0, 5.0, 3.0], 3) == pytest.approx([1, 5, 3])
+    assert rounded_scales([1.0, 5.0, 3.0], 3, 8) == pytest.approx([1, 5, 3])
 
 
 def test_bits() -> None:
-    part = worked_out(ID)[2]["3"]
-    assert part["plain"].value == F(1, 2)  # 32/64
-    assert part["double"].value == F(65, 512)  # 8/64 + 32/(64·256)
-    assert part.tables["memory"].rows[0][1] == F(14 * 10**9, 2**30)
-    assert part.tables["memory"].rows[3][4] == F(65 * 10**9) * F(191, 512) / 8 / 2**30  # 3 GB
+    answer = worked_out(ID)[2]
+    assert answer["3/plain"].value == F(1, 2)  # 32/64
+    assert answer["3/double"].value == F(65, 512)  # 8/64 + 32/(64·256)
+    assert answer["3/memory/model_1/fp16"].value == F(14 * 10**9, 2**30)
+    assert answer["3/memory/model_4/saved"].value == F(65 * 10**9) * F(191, 512) / 8 / 2**30  # 3 GB
 
 
 def test_adapters_and_states() -> None:
     part = worked_out(ID)[2]["4"]
-    assert part["values"].value == 64 * 32 * (4 * 2 * 4096 + 3 * (4096 + 11008))
-    assert part["states"].value == 8 * 159_907_840 + 4 * 14 * 32
-    assert part["per_token"].value == 2 * 32 * 4096
+    assert part["N_LoRA"].value == 64 * 32 * (4 * 2 * 4096 + 3 * (4096 + 11008))
+    assert part["S"].value == 8 * 159_907_840 + 4 * 14 * 32
+    assert part["A"].value == 2 * 32 * 4096
 
 
 def test_pages_by_hand() -> None:
@@ -97,18 +104,25 @@ def test_ranges() -> None:
 @settings(max_examples=10, deadline=None)
 @given(st.lists(st.integers(1, 8360), min_size=1, max_size=4), st.sampled_from([64, 2048, 65536]))
 def test_any_run(tokens: list[int], page_kib: int) -> None:
-    """All checks pass, and paging never holds more than the accelerator has."""
-    limit = 6144
-    rows = solved(entry(**within("training", tokens=tokens, page_kib=page_kib)))["4"].tables["steps"].rows
-    assert all(isinstance(row[4], int | F) and row[4] <= limit for row in rows)
+    """Everything is found again, and paging never holds more than the accelerator has."""
+    answer = solved(entry(**within("training", tokens=tokens, page_kib=page_kib)))
+    assert max(answer["4/steps"]["peak_paged"].numbers.values()) <= 6144
+
+
+def test_a_run_that_never_pages() -> None:
+    """Short sequences move nothing, and the picture says so."""
+    answer = drawn_entry(ID, entry(**within("training", tokens=[512, 640])))
+    assert bool(answer["4/pages_stay"])
+    assert not answer["4/spikes"].rows
+    assert answer["4/moved"].value == 0
 
 
 def test_other_conventions() -> None:
     """FP16 scales halve their bits; FP32 adapters double what stays beside the codes."""
     changes = {"conventions": {"scale_bits": 16, "quantized_scale_bits": 8, "bytes_per_value": 4}}
     answer = solved(entry(**changes, **within("training", limit_mib=8192)))
-    assert answer["3"]["plain"].value == F(1, 4)
-    assert answer["4"]["fixed"].value == 4 * 2 * 159_907_840 + -(-7 * 10**9 * (4 + F(1, 8) + F(1, 1024)) // 8)
+    assert answer["3/plain"].value == F(1, 4)
+    assert answer["4/M_fixed"].value == 4 * 2 * 159_907_840 + -(-7 * 10**9 * (4 + F(1, 8) + F(1, 1024)) // 8)
 
 
 @pytest.mark.parametrize(

@@ -48,16 +48,19 @@ def normal_levels() -> tuple[float, ...]:
     return tuple(round(NormalDist().inv_cdf(float(p)) / largest, _DECIMALS) + 0.0 for p in probabilities())
 
 
-CODEBOOKS = {
-    "Int4": tuple(Fraction(code, 7) for code in range(-7, 8)),
-    "FP4": tuple(Fraction(sign * size, 12) for sign in (-1, 1) for size in (0, 1, 2, 3, 4, 6, 8, 12)),
+MAGNITUDES = {
+    "int4": tuple(Fraction(code) for code in range(8)),
+    "fp4": tuple(Fraction(size, 2) for size in (0, 1, 2, 3, 4, 6, 8, 12)),
 }
-"""Levels of 4-bit integers, symmetric, and of floats with two bits of exponent and one of mantissa (E2M1), up to 1."""
+"""Of 4-bit integers, symmetric, and of floats with two bits of exponent and one of mantissa (E2M1)."""
 
 
 def levels(name: str) -> tuple[float, ...]:
-    """The different levels of NF4, Int4 or FP4 from the smallest."""
-    return normal_levels() if name == "NF4" else tuple(sorted({float(level) for level in CODEBOOKS[name]}))
+    """The different levels of nf4, int4 or fp4 from -1 to 1."""
+    if name == "nf4":
+        return normal_levels()
+    sizes = MAGNITUDES[name]
+    return tuple(sorted({float(sign * size / sizes[-1]) for sign in (-1, 1) for size in sizes}))
 
 
 def uniform_weights(seed: int, count: int) -> list[float]:
@@ -104,12 +107,12 @@ def block_error(weights: Sequence[float], block_len: int, name: str) -> float:
     return relative_error(restored(in_blocks(weights, block_len, name), name), weights)
 
 
-def scales_in_8_bits(scales: Sequence[float], block_len: int) -> list[float]:
-    """Scales less their mean as 8-bit integers with a step a block, and what they stand for."""
+def rounded_scales(scales: Sequence[float], block_len: int, bits: int) -> list[float]:
+    """Scales less their mean as integers with a step a block, and what they stand for."""
     mean = math.fsum(scales) / len(scales)
     found = []
     for start in range(0, len(scales), block_len):
         rest = [scale - mean for scale in scales[start : start + block_len]]
-        step = step_size(rest, 8)
+        step = step_size(rest, bits)
         found += [mean + offset for offset in dequantized(quantized(rest, step), step)]
     return found
