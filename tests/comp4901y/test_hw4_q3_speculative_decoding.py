@@ -1,17 +1,22 @@
 """Homework 4, question 3: times, acceptance and gains read from a recording."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from generators.answer import Answer
+from generators.courses.comp4901y.hw4_q3_speculative_decoding import small_models
+from generators.courses.comp4901y.hw4_q3_speculative_decoding.params import SpeculativeParams
+from generators.courses.comp4901y.hw4_q3_speculative_decoding.runs import Costs, gain_at, measured, tally, tokens_at
 from generators.errors import RecordingError
-from generators.oracles.speculative_models import LEAST_P, chi_square_p, first_two, small_tables
-from generators.pipeline.catalog import load_question
+from generators.pipeline.catalog import entries, find, load_params, load_question
+from generators.pipeline.match import Findings, problems
 from generators.pipeline.render import body
 from generators.recording import Recording, Series
-from generators.topics.speculative_runs import Costs, Runs, gain_at, measured, tally, tokens_at
 from tests.conftest import worked_out
 
 PREFIX = "comp4901y/hw4_q3"
@@ -26,9 +31,29 @@ def without(recording: Recording, *launches: str) -> Recording:
     return replace(recording, series=tuple(one for one in recording.series if one.at.get("by") not in launches))
 
 
-def given(recordings: dict[str, Recording]) -> Any:
+def given(recordings: dict[str, Recording], **changes: str) -> SpeculativeParams:
+    """The entry's parameters beside recordings by the kind of their device."""
+    question_id = find(PREFIX)
+    params: Any = load_params(question_id, load_question(question_id), {**entries()[question_id], **changes}, recorded=False)
+    params._measured = {kind: {"hw4_q3_speculative": one} for kind, one in recordings.items()}
+    held: SpeculativeParams = params
+    return held
+
+
+def recorded(kind: str) -> Recording:
+    """What the site shows of a kind of device."""
     params: Any = worked_out(PREFIX)[1]
-    return params.with_recordings(recordings)
+    held: Recording = params.measured[kind]["hw4_q3_speculative"]
+    return held
+
+
+def page(params: SpeculativeParams) -> str:
+    """What a reader of the site sees, all of it found again."""
+    question_id = find(PREFIX)
+    question = load_question(question_id)
+    answer: Answer = question.solve(params)
+    assert problems(answer, Findings.gathered(question.find(params))) == []
+    return body(question_id, params, answer, question.draw(answer), "site").text.replace("&quot;", '"')
 
 
 def test_a_call_rejects_at_most_one_token() -> None:
@@ -64,45 +89,51 @@ def test_four_digits() -> None:
 
 
 def test_sampling_without_rejection_is_found_out() -> None:
-    """The chi-square test sees a draft whose tokens are all kept, which gives the draft's distribution."""
-    target, draft = small_tables(seed=5, vocabulary=5)
-    wrong = first_two(target, draft, np.random.default_rng(11), 60_000, keep_all=True)
-    assert chi_square_p(target, wrong)[2] < LEAST_P
+    """The chi-square statistic sees a draft whose tokens are all kept, which gives the draft's distribution."""
+    target, draft = small_models.small_tables(seed=5, vocabulary=5)
+    wrong = small_models.first_two(target, draft, np.random.default_rng(11), 60_000, keep_all=True)
+    assert small_models.chi_square_distance(target, wrong) > 100
+    assert abs(small_models.distance_of_samples()) < 4
 
 
 def test_a_page_before_the_first_recording() -> None:
-    """Title, command and checks of the principle; no number."""
-    question_id = worked_out(PREFIX)[0]
-    question = load_question(question_id)
-    params = given({})
-    answer = question.solve(params)
-    assert not answer["3"].steps
-    assert question.draw(params, answer) == {}
-    assert "Not measured yet" in body(question_id, params, answer, {}, "site").text
-    assert all(check.passed for check in question.verify(params, answer))
+    """The question alone; no number and no picture."""
+    text = page(given({}))
+    assert "Decode greedily" in text
+    assert "ms" not in text
 
 
 def test_a_page_of_a_device_without_graphs() -> None:
-    """A CPU's recording has neither graphs nor a compiled run; the page then speaks of the launches it has."""
-    question_id, shown, _ = worked_out(PREFIX)
-    question, held = load_question(question_id), shown.recordings["hw4_q3_speculative"]  # type: ignore[attr-defined]
-    params = given({"hw4_q3_speculative": without(held, "fixed cache, graph", "transformers, compiled")})
-    answer = question.solve(params)
-    text = body(question_id, params, answer, question.draw(params, answer), "pdf").text
-    assert 'launch "eager, fixed cache"' in text.replace("&quot;", '"')
+    """A GPU's recording without graphs and compiled run: the page speaks of the launches it has."""
+    text = page(given({"cuda": without(recorded("cuda"), "fixed cache, graph", "transformers, compiled")}))
+    assert 'launch "eager, fixed cache"' in text
     assert "graph of the same kernels" not in text
-    assert all(check.passed for check in question.verify(params, answer))
+
+
+def test_a_page_of_the_librarys_launch_alone() -> None:
+    """Without timed steps the costs are those of whole runs, and nothing is said of the check."""
+    text = page(given({"cpu": without(recorded("cpu"), "fixed cache")}))
+    assert 'launch "eager"' in text
+    assert "Then the check" not in text
+    assert "GPU waits" not in text
+
+
+def test_a_processor_beside_a_gpu() -> None:
+    """Each kind of device has a part of its own; a processor's answers the sheet where there is no other."""
+    both = worked_out(PREFIX)[2]
+    assert list(both.parts) == ["sheet", "expected", "3", "measured_cpu"]
+    alone: Answer = load_question(find(PREFIX)).solve(given({"cpu": recorded("cpu")}))
+    assert alone["3/standard"].value == both["measured_cpu/standard"].value
+    assert alone["3/device"] != both["3/device"]
 
 
 def test_a_prompt_that_was_not_recorded_is_refused() -> None:
-    params: Any = worked_out(PREFIX)[1]
-    other = params.model_copy(update={"prompt": "Another."})
-    with pytest.raises(RecordingError, match="must stand once in the recording"):
-        load_question(worked_out(PREFIX)[0]).solve(other)
+    """The recorded ones are named."""
+    with pytest.raises(RecordingError, match=r"prompt: must be one of .*'class Stack:'.* \(got 'Another\.'\)"):
+        load_question(find(PREFIX)).solve(given({"cuda": recorded("cuda")}, prompt="Another."))
 
 
 def test_library_and_fixed_caches_decode_the_same_tokens() -> None:
     """In float32 every recorded way gave standard decoding's tokens."""
-    params: Any = worked_out(PREFIX)[1]
-    same, compared = Runs(params.recordings["hw4_q3_speculative"]).agreement()
-    assert same == compared > 0
+    answer = worked_out(PREFIX)[2]
+    assert answer["3/same"].value == answer["3/compared"].value > 0

@@ -6,6 +6,7 @@ that a reader can repeat it from the page.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -14,14 +15,22 @@ from generators.topics.speculative_decoding import expected_tokens, walltime_gai
 
 LAUNCHES = {"transformers": "eager", "fixed cache": "eager, fixed cache", "fixed cache, graph": "graph, fixed cache"}
 """Ways in which both modes of decoding are launched, and what a page calls them."""
+KEYS = {
+    "transformers": "eager",
+    "fixed cache": "fixed_cache",
+    "fixed cache, graph": "graph",
+    "transformers, compiled": "compiled",
+}
+"""Every recorded launch with its key."""
 COMPILED = "transformers, compiled"
 LIBRARY_RULE = 0
 """The recorded draft length where the library decides how many tokens are drafted."""
 
 
-def measured(value: float) -> float:
-    """Four significant digits."""
-    return float(f"{value:.4g}")
+def measured(value: float | Fraction) -> float:
+    """Four significant digits; what lies halfway between two such numbers goes to the even one."""
+    number = Fraction(str(value))
+    return float(round(number, 3 - math.floor(math.log10(abs(number))))) if number else 0.0
 
 
 def exactly(value: float) -> Fraction:
@@ -32,14 +41,14 @@ def exactly(value: float) -> Fraction:
 def tokens_at(rate: float, n_drafted: int) -> float:
     """Tokens expected of a target call at a measured rate; a draft that is never rejected gives all and one more."""
     alpha = exactly(rate)
-    return measured(float(expected_tokens(alpha, n_drafted))) if alpha < 1 else float(n_drafted + 1)
+    return measured(expected_tokens(alpha, n_drafted)) if alpha < 1 else float(n_drafted + 1)
 
 
 def gain_at(rate: float, n_drafted: int, cost_ratio: float) -> float:
     """Expected gain at a measured rate and cost ratio."""
     alpha, cost = exactly(rate), exactly(cost_ratio)
     gain = walltime_gain(alpha, n_drafted, cost) if alpha < 1 else (n_drafted + 1) / (n_drafted * cost + 1)
-    return measured(float(gain))
+    return measured(gain)
 
 
 @dataclass(frozen=True)
@@ -54,12 +63,12 @@ class Tally:
     @property
     def rate(self) -> float:
         """Accepted tokens over those looked at: a call looks at none behind the first it rejects."""
-        return measured(self.accepted / (self.accepted + self.rejected))
+        return measured(Fraction(self.accepted, self.accepted + self.rejected))
 
     @property
     def tokens_per_call(self) -> float:
         """Accepted tokens and the target's own one, a call on average."""
-        return measured(self.accepted / self.calls + 1)
+        return measured(Fraction(self.accepted, self.calls) + 1)
 
 
 def tally(pairs: list[tuple[Series, Series]]) -> Tally:
@@ -84,14 +93,14 @@ class Costs:
     @property
     def ratio(self) -> float:
         """The cost ratio c."""
-        return measured(float(exactly(self.draft_ms) / exactly(self.single_ms)))
+        return measured(exactly(self.draft_ms) / exactly(self.single_ms))
 
     def gain(self, tokens_per_call: float, n_drafted: int) -> float | None:
         """The gain that the times of the steps give for the measured tokens a call, with the check at its own price."""
         if self.check_ms is None:
             return None
         call = n_drafted * exactly(self.draft_ms) + exactly(self.check_ms)
-        return measured(float(exactly(tokens_per_call) * exactly(self.single_ms) / call))
+        return measured(exactly(tokens_per_call) * exactly(self.single_ms) / call)
 
 
 @dataclass(frozen=True)
@@ -136,7 +145,7 @@ class Runs:
 
     def gain(self, by: str, draft_len: int) -> float:
         """Standard over speculative decoding, all prompts together."""
-        return measured(float(self.total_ms(by, None) / self.total_ms(by, draft_len)))
+        return measured(self.total_ms(by, None) / self.total_ms(by, draft_len))
 
     def standard_range_ms(self, by: str) -> tuple[float, float]:
         """The fastest and the slowest prompt's median of standard decoding, which does the same work for each."""
@@ -145,7 +154,7 @@ class Runs:
 
     def launch_gain(self) -> float:
         """Standard decoding by the first launch over standard decoding by the last, all prompts together."""
-        return measured(float(self.total_ms(self.launches[0], None) / self.total_ms(self.launches[-1], None)))
+        return measured(self.total_ms(self.launches[0], None) / self.total_ms(self.launches[-1], None))
 
     def tally(self, by: str, draft_len: int, prompt: str | None = None) -> Tally:
         """What was drafted and accepted for one prompt or for all."""
