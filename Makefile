@@ -52,7 +52,7 @@ check: lint types test verify site workflow ## lint, types, tests, verification,
 measure: $(READY) ## renew the recordings on this machine, on its GPU where it has one
 	$(BIN)/python -m generators.measuring.measure_all
 
-bench: $(READY) ## measure cold builds and builds with nothing changed
+bench: $(READY) ## measure builds, cold and after small changes
 	$(BIN)/python -m benchmarks --keep
 
 lock: ## resolve the direct dependencies anew and pin everything

@@ -1,4 +1,4 @@
-"""What `make bench` runs: medians of several builds, cold and with nothing changed, site and PDF apart."""
+"""What `make bench` runs: medians of several builds, cold, with nothing, a word or a parameter changed, site and PDF apart."""
 
 from __future__ import annotations
 
@@ -73,6 +73,29 @@ def measured(folder: Path, command: str, runs: int, before: Callable[[Path], Non
     return samples[1:]
 
 
+def a_word(folder: Path) -> None:
+    """Change a word in a template, another each time."""
+    path = next((folder / "templates").glob("*/*.md.j2"))
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("{% block meaning %}\n", "{% block meaning %}\nIndeed. "), encoding="utf-8")
+
+
+def a_parameter(folder: Path) -> None:
+    """Raise the number of input tokens of homework 3, question 1, by one."""
+    path = folder / "generators" / "courses" / "comp4901y" / "params.yml"
+    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    entries["hw3_q1_arithmetic_intensity"]["seq_len"] += 1
+    path.write_text(yaml.safe_dump(entries, allow_unicode=True, sort_keys=False), encoding="utf-8")
+
+
+STATES: dict[str, Callable[[Path], None]] = {
+    "cold": clear,
+    "nothing changed": lambda folder: None,
+    "a word in a template": a_word,
+    "one parameter": a_parameter,
+}
+
+
 def machine() -> str:
     """What the numbers were measured on."""
     return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
@@ -91,7 +114,7 @@ def main(arguments: Sequence[str]) -> None:
         copy_project(folder)
         keep_questions(folder, options.only)
         for command in ("site", "pdf"):
-            for state, before in (("cold", clear), ("nothing changed", lambda folder: None)):
+            for state, before in STATES.items():
                 samples = measured(folder, command, options.runs, before)
                 record[f"{command}, {state}"] = {"median_s": statistics.median(samples), "samples_s": samples}
                 print(f"{command}, {state}: median {statistics.median(samples):.2f} s of {samples}", flush=True)
