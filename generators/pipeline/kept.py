@@ -50,4 +50,4 @@ def load(question_id: QuestionId) -> dict[str, Section]:
 def keep(question_id: QuestionId, sections: Sections) -> None:
     """Write the sections, whole or not at all."""
     held = {step: {"key": one.key, "content": one.content, "digest": one.digest} for step, one in sections.items()}
-    write_whole(path_of(question_id), json.dumps(held, ensure_ascii=False, sort_keys=True).encode())
+    write_whole(path_of(question_id), json.dumps(held, ensure_ascii=False).encode())
