@@ -37,7 +37,7 @@ class Panel:
     band: tuple[float, float] | None = None
 
 
-def rows_figure(names: Sequence[str], panels: Sequence[Panel], *, caption: str, alt: str) -> Figure:
+def rows_figure(names: Sequence[str], panels: Sequence[Panel], *, caption: str, alt: str, shows: tuple[str, ...] = ()) -> Figure:
     """Draw the rows from top to bottom; a legend says what each mark is where a panel has several kinds."""
     from matplotlib.figure import Figure as Drawing
 
@@ -58,7 +58,7 @@ def rows_figure(names: Sequence[str], panels: Sequence[Panel], *, caption: str, 
         handles, labels = grid[panels.index(most)].get_legend_handles_labels()
         drawing.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, fontsize=FONT_PT,
                        labelcolor=LIGHT["ink"], handletextpad=0.2, columnspacing=1.2)  # fmt: skip
-    return Figure(svg=to_svg(drawing), caption=caption, alt=alt)
+    return Figure(svg=to_svg(drawing), caption=caption, alt=alt, shows=shows)
 
 
 def _draw(axes: Axes, panel: Panel, *, aside: bool) -> None:

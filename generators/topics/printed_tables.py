@@ -1,11 +1,10 @@
-"""Numbers as a printed table gives them: all with the same decimals, and what rounding to these can explain."""
+"""Numbers as a printed table gives them: all with the same decimals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import combinations, pairwise
-from statistics import median
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -72,32 +71,3 @@ class Perplexities(Params):
     def column(self, model: int) -> dict[Scheme, Fraction]:
         """The perplexities of one model by scheme."""
         return {row.scheme: row.values[model] for row in self.rows}
-
-
-def verdict(printed: Fraction, exact: Fraction, decimals: int) -> str:
-    """Whether the exact number rounds to the printed one; it may lie halfway between two printed numbers."""
-    off = abs(printed - exact) * 10**decimals
-    if off == Fraction(1, 2):
-        return "half case"
-    return "yes" if off < Fraction(1, 2) else "no"
-
-
-def explained(printed: Fraction, exact: Fraction, decimals: int) -> bool:
-    """Whether a mean of numbers that were rounded themselves can be the printed one: each may be off by half a unit."""
-    return abs(printed - exact) <= Fraction(1, 10**decimals)
-
-
-def likely_swaps(rows: Sequence[Sequence[Fraction]], margin: Fraction) -> list[tuple[int, int, int]]:
-    """Row and two columns whose values would each lie nearer, by the margin, to the other column's median without the row."""
-    found = []
-    for number, row in enumerate(rows):
-        others = [other for place, other in enumerate(rows) if place != number]
-        medians = [median(column) for column in zip(*others, strict=True)]
-        for i, j in combinations(range(len(row)), 2):
-            nearer = (
-                abs(row[i] - medians[i]) - abs(row[j] - medians[i]),
-                abs(row[j] - medians[j]) - abs(row[i] - medians[j]),
-            )
-            if min(nearer) >= margin:
-                found.append((number, i, j))
-    return found

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from generators.answer import Answer, Cell
+from generators.courses.utaustin.lecture25_result_tables.averages import explained, likely_swaps, verdict
 from generators.errors import ParameterError
-from generators.steps import Answer
-from generators.topics.printed_tables import explained, likely_swaps, verdict
+from generators.pipeline.catalog import find
+from generators.pipeline.unit import compose
 from tests.conftest import worked_out
 from tests.entries import drawn_entry, entry_of
 
@@ -32,51 +34,58 @@ def arena(*rows: tuple[list[float], float], decimals: int = 1) -> dict[str, Any]
     return {"long_range_arena": {"decimals": decimals, "tasks": ["a", "b"], "rows": listed}}
 
 
-def column(answer: Answer, label: str, name: str) -> dict[Any, Any]:
-    table = answer[label].tables["averages"]
-    return dict(zip(table.column(str(table.header[0])), table.column(name), strict=True))
+def column(answer: Answer, label: str, name: str) -> dict[Cell, Cell]:
+    """A column of the averages by the names of the rows."""
+    rows = [list(row.values()) for row in answer[f"{label}/averages"].rows.values()]
+    place = list(answer[f"{label}/averages"].columns).index(name)
+    return {row[0]: row[place] for row in rows}
+
+
+def cells(answer: Answer, address: str, row: str) -> tuple[Cell, ...]:
+    """A row of a table."""
+    return tuple(answer[address].rows[row].values())
 
 
 def test_the_long_range_arena() -> None:
     """The transformer's scores sum to 296.2, a fifth of which is 59.24 and not 59.3; all others agree."""
     answer = worked_out(ID)[2]
-    assert column(answer, "1", "Recomputed")["Transformer"] == F("59.24")
-    assert column(answer, "1", "Difference")["Transformer"] == F("0.06")
-    assert [name for name, agrees in column(answer, "1", "Agrees").items() if agrees == "no"] == ["Transformer"]
-    assert answer["1"]["agree"].value == 8
-    assert answer["1"]["half"].value == 0
+    assert column(answer, "1", "recomputed")["Transformer"] == F("59.24")
+    assert column(answer, "1", "difference")["Transformer"] == F("0.06")
+    assert cells(answer, "1/off", "row_1") == ("Transformer", F("59.3"), F("59.24"), F("0.06"), "can")
+    assert list(answer["1/off"].rows) == ["row_1"]
+    assert (answer["1/n_agree"].value, answer["1/n_averages"].value) == (8, 9)
+    assert (answer["1/S"].value, answer["1/n"].value, answer["1/furthest"].value) == (F("296.2"), 5, F("59.24"))
+    assert answer["1/terms"].value == "36.0 + 63.6 + 81.6 + 42.3 + 72.7"
+    assert not answer["1/half_cases"]
 
 
 def test_sheared_llama() -> None:
     """262.1 on the five tasks shown and 449.1 on the six others make 711.2 over 11."""
     answer = worked_out(ID)[2]
-    assert column(answer, "2", "Recomputed")["LLaMA2-7B (2T)†"] == F("711.2") / 11
-    assert column(answer, "2", "Difference")["Sheared-LLaMA-2.7B (50B)"] == 0  # 213.9 + 409.8 = 623.7
-    assert answer["2"]["agree"].value == 6
-    assert answer["2"].tables["swaps"].rows == (("LLaMA2-7B (2T)†", "LAMBADA", "NQ (32)"),)
+    assert column(answer, "2", "recomputed")["LLaMA2-7B (2T)†"] == F("711.2") / 11
+    assert column(answer, "2", "difference")["Sheared-LLaMA-2.7B (50B)"] == 0  # 213.9 + 409.8 = 623.7
+    assert answer["2/n_agree"].value == 6
+    assert len(answer["2/swaps"].rows) == 1
+    assert cells(answer, "2/swaps", "row_1") == ("LLaMA2-7B (2T)†", "LAMBADA", "NQ (32)")
 
 
 def test_bitfit() -> None:
     """93.5 + 94.1 + 86.5 + 87.1 = 361.2, a fourth of which is 90.3; no printed average is near the mean of its row."""
     answer = worked_out(ID)[2]
-    assert column(answer, "3", "Mean of shown")["(V) Full-FT†"] == F("90.3")
-    assert answer["3"]["explained"].value == 0
-    assert answer["3"].tables["beside"].rows[0] == ("(V) BitFit", "(V) Full-FT†", F(8, 10_000), F("-1.85"), F("-0.6"))
-    assert answer["3"].tables["printed"].rows[1][2] == "91.7 ± 0.1"
+    assert column(answer, "3", "recomputed")["(V) Full-FT†"] == F("90.3")
+    assert answer["3/none_explained"]
+    assert cells(answer, "3/beside", "row_1") == ("(V) BitFit", "(V) Full-FT†", F("0.08"), F("-1.85"), F("-0.6"))
+    assert answer["3/printed/row_2/task_1"].value == "91.7 ± 0.1"
 
 
 def test_perplexities() -> None:
-    part = worked_out(ID)[2]["4"]
-    assert part.tables["ratios"].rows[0][1] == F(8776, 2565)
-    assert part.tables["best"].rows[2] == (
-        "2.7B",
-        "Int8 zeropoint vector-wise",
-        F(1436, 1443),
-        "Int8 absmax row-wise",
-        F(1524, 1443),
-        1,
-    )
-    assert part.tables["best"].rows[4][1].count("LLM.int8()") == 2
+    """The first 8-bit row has 87.76 beside 25.65."""
+    answer = worked_out(ID)[2]
+    assert answer["4/ratios/absmax/model_1"].value == F(8776, 2565)
+    assert cells(answer, "4/best", "model_3") == (
+        "2.7B", "Int8 zeropoint vector-wise", F(1436, 1443), "Int8 absmax row-wise", F(1524, 1443), 1,
+    )  # fmt: skip
+    assert str(answer["4/best/model_5/best"].value).count("LLM.int8()") == 2
 
 
 def test_verdicts() -> None:
@@ -91,9 +100,9 @@ def test_verdicts() -> None:
 def test_half_cases_are_named() -> None:
     """1.1 and 1.2 have the mean 1.15, which could be printed as 1.1 and 1.2 alike, but not as 1.3."""
     answer = solved(entry(**arena(([1.1, 1.2], 1.1), ([1.1, 1.2], 1.2), ([1.1, 1.2], 1.3), ([1.1, 1.1], 1.1))))
-    assert list(column(answer, "1", "Agrees").values()) == ["half case", "half case", "no", "yes"]
-    assert list(column(answer, "1", "Explained by rounding").values()) == ["–", "–", "no", "–"]
-    assert answer["1"]["half"].value == 2
+    assert list(column(answer, "1", "agrees").values()) == ["half case", "half case", "no", "yes"]
+    assert list(column(answer, "1", "explained").values()) == [None, None, "no", None]
+    assert [row["model"] for row in answer["1/halves"].rows.values()] == ["m0", "m1"]
 
 
 def test_a_swap_by_hand() -> None:
@@ -103,10 +112,32 @@ def test_a_swap_by_hand() -> None:
     assert likely_swaps(rows, F(7)) == []
 
 
+@pytest.mark.parametrize(
+    ("averages", "claims"),
+    [
+        ((1.0, 2.0), {"none_explained": False, "some_explained": False, "all_explained": True}),
+        ((1.1, 2.5), {"none_explained": False, "some_explained": True, "all_explained": False}),
+        ((1.5, 2.5), {"none_explained": True, "some_explained": False, "all_explained": False}),
+    ],
+)
+def test_what_the_shown_columns_explain(averages: tuple[float, float], claims: dict[str, bool]) -> None:
+    """The means are 1 and 2; a tenth off is what rounding explains. Two sets of one method each compare nothing."""
+    rows = [
+        {"set": name, "method": "all", "percent": 100, "scores": [mean, mean], "average": average}
+        for name, mean, average in zip("VT", (1, 2), averages, strict=True)
+    ]
+    changed = entry(bitfit={"decimals": 1, "tasks": ["a", "b"], "n_lost": 1, "rows": rows})
+    answer = solved(changed)
+    assert {key: bool(answer[f"3/{key}"]) for key in claims} == claims
+    assert not answer["3/compared"]
+    text = compose(find(ID), changed)["site"]
+    assert ("None of the" in text, "; the others cannot" in text, "explains all" in text) == tuple(claims.values())
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.tuples(*[st.integers(0, 1000)] * 3), min_size=2, max_size=4))
 def test_any_scores(rows: list[tuple[int, ...]]) -> None:
-    """All checks pass."""
+    """Everything is found again."""
     solved(entry(**arena(*(([a / 10, b / 10], mean / 10) for a, b, mean in rows))))
 
 
