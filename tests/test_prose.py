@@ -65,6 +65,8 @@ EDGES: list[tuple[str, dict[str, Any], list[str]]] = [
      ["as QLoRA would store no less.", "than merged LoRA for 1 token.", "that the steps $\\Delta$ take"]),
     (IFT + "a2_q4", {"memory_headroom": "9/10"},
      ["as the fastest combination within the limit needs the", "as the limit is met without"]),
+    ("sydney/seminar2_low_rank", {"matrices": [[[1, 0, 0], [0, 1, 0], [0, 0, 1]]], "vector": [1, 2, 3]},
+     ["the rank of its 1 example matrix (1)", "Three independent rows reach every vector"]),
     (UT + "lecture25_batching",
      {"model": {"n_layers": 1, "d_model": 1, "n_heads": 1, "vocabulary_size": 1}, "context_len": 1, "other_context_lens": [],
       "batch_sizes": [1, 2], "accelerator": {**TPU, "memory_gb": "30/1000000000"}},

@@ -11,16 +11,19 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import rational
-from generators.errors import ParameterError
-from generators.topics.row_reduction import (
+from generators.answer import Answer, Cell, Table
+from generators.courses.sydney.seminar2_low_rank.minors import determinant as by_permutations
+from generators.courses.sydney.seminar2_low_rank.minors import echelon, rank_by_minors
+from generators.courses.sydney.seminar2_low_rank.row_reduction import (
     applied,
     determinant,
     exact_matrix,
     null_vectors,
     rank,
+    reduced,
     solution,
 )
+from generators.errors import ParameterError
 from tests.conftest import worked_out
 from tests.entries import drawn_entry, entry_of
 
@@ -41,17 +44,28 @@ def example(**changes: Any) -> dict[str, Any]:
 solved = partial(drawn_entry, ID)
 
 
+def cells(table: Table) -> tuple[tuple[Cell, ...], ...]:
+    """The rows of a table."""
+    return tuple(tuple(row.values()) for row in table.rows.values())
+
+
+def answer() -> Answer:
+    """The answer to the entry of params.yml."""
+    made: Answer = worked_out(ID)[2]
+    return made
+
+
 def test_ranks_of_the_slide() -> None:
-    part = worked_out(ID)[2]["1"]
-    assert part.tables["ranks"].rows == ((1, 3, -3), (2, 2, 0))
-    assert part.tables["null_2"].column("1") == (1, -2, 1)  # 1·1 − 2·2 + 1·3 = 0 and 4 − 10 + 6 = 0
-    assert part.tables["relation_2"].column("1") == (-2, 0, 1)  # the third row is twice the first
-    assert "null_1" not in part.tables
+    assert cells(answer()["1/ranks"]) == ((1, 3, -3), (2, 2, 0))
+    assert cells(answer()["matrix_2/null"]) == ((1,), (-2,), (1,))  # 1·1 − 2·2 + 1·3 = 0 and 4 − 10 + 6 = 0
+    assert cells(answer()["matrix_2/relation"]) == ((-2,), (0,), (1,))  # the third row is twice the first
+    assert "null" not in answer()["matrix_1"].items
+    assert answer()["matrix_1/independent"]
+    assert answer()["matrix_2/dependent"]
 
 
 def test_the_reduction_row_by_row() -> None:
-    rows = worked_out(ID)[2]["1"].tables["reduction_1"].rows[3:]
-    assert rows == (
+    assert cells(answer()["matrix_1/reduction"])[3:] == (
         ("R2", "R2 − 4·R1", 0, -3, -6),
         ("R3", "R3 − 7·R1", 0, -6, -11),
         ("R3", "R3 − 2·R2", 0, 0, 1),
@@ -61,68 +75,109 @@ def test_the_reduction_row_by_row() -> None:
 def test_the_vector_is_reached_by_rank_3_alone() -> None:
     """From c·A = v, the factors of (1, 0, 0) are the first row of the inverse."""
     # −2/3 (1, 2, 3) − 4/3 (4, 5, 6) + (7, 8, 10) = (1, 0, 0)
-    first, second = worked_out(ID)[2]["2"].tables["spans"].rows
+    first, second = cells(answer()["2/spans"])
     a = sympy.Matrix([[1, 2, 3], [4, 5, 6], [7, 8, 10]])
     assert list(sympy.Matrix([[1, 0, 0]]) * a.inv()) == [sympy.Rational(str(one)) for one in first[2:5]]
     assert second == (2, "no", None, None, None, 1)
+    assert answer()["matrix_2/outside"]
+    assert answer()["matrix_2/contradicting_row"].value == "E3"  # E3 − 3·E1 = (0, −3, 0 | −3), minus E2 − 2·E1 = (0, −3, 0 | −2)
+    assert abs(answer()["matrix_2/contradiction"].value) == 1
 
 
 def test_a_vector_in_the_plane_is_reached_by_both() -> None:
-    rows = solved(entry(vector=[5, 7, 9]))["2"].tables["spans"].rows
-    assert rows[1] == (2, "yes", 1, 1, 0, 0)
+    made = solved(entry(vector=[5, 7, 9]))
+    assert cells(made["2/spans"])[1] == (2, "yes", 1, 1, 0, 0)
+    assert made["matrix_2/in_plane"]
 
 
 def test_a_zero_where_a_pivot_belongs() -> None:
     """Another row is added first, and the determinant keeps its sign."""
-    part = solved(entry(matrices=[[[0, 1, 0], [1, 0, 0], [0, 0, 5]], [[0, 0, 0], [0, 0, 2], [0, 3, 1]]]))["1"]
-    assert part.tables["ranks"].rows == ((1, 3, -5), (2, 2, 0))
-    assert part.tables["null_2"].column("1") == (1, 0, 0)
+    made = solved(entry(matrices=[[[0, 1, 0], [1, 0, 0], [0, 0, 5]], [[0, 0, 0], [0, 0, 2], [0, 3, 1]]]))
+    assert cells(made["1/ranks"]) == ((1, 3, -5), (2, 2, 0))
+    assert cells(made["matrix_2/null"]) == ((1,), (0,), (0,))
 
 
 def test_counts() -> None:
-    part = worked_out(ID)[2]["3"]
+    part = answer()["3"]
     assert part["network"].value == 4_722_432  # 2·4·768² + 4·768 + 768
     assert part["lora"].value == 61_440  # two times 8·(768 + 3072)
     assert part["equal"].value == F(6149, 10)  # (8·768 + 5) / 10
+    assert answer()["3/ranks/rank_1/of_the_network"].value == F(100 * 7680, 4_722_432)
 
 
 def test_two_steps() -> None:
     """A = ½·draw, Ax = (1, 1), s = 4/2, h = (3, 1), g = (−2, 2); c = 1/16 · 4 · 2."""
-    part = worked_out(ID)[2]["4"]
-    assert part.tables["b_gradient_0"].rows == ((-4, -4), (4, 4))  # 2·g·(Ax)ᵀ
-    assert part.tables["a_gradient_0"].rows == ((0, 0, 0), (0, 0, 0))
-    assert part["shrinking"].value == F(1, 2)
-    assert part.tables["g_1"].column("1") == (-1, 1)
-    assert part.tables["a_gradient_1"].rows == ((-1, -2, -1), (-1, -2, -1))  # 2·(−½)·xᵀ
+    part = answer()["4"]
+    assert cells(part["b_gradient_0"]) == ((-4, -4), (4, 4))  # 2·g·(Ax)ᵀ
+    assert cells(part["a_gradient_0"]) == ((0, 0, 0), (0, 0, 0))
+    assert part["removed"].value == F(1, 2)
+    assert cells(part["g_1"]) == ((-1,), (1,))
+    assert cells(part["a_gradient_1"]) == ((-1, -2, -1), (-1, -2, -1))  # 2·(−½)·xᵀ
     assert part["expected_inner"].value == 3  # 2 · ¼ · 6
     assert part["matched"].value == F(1, 8)
-    assert part.tables["steps"].rows[1][:2] == (1, 1)
+    assert answer()["4/steps/after_1/loss"].value == 1
+    assert float(part["least_at"]) == pytest.approx(0.5**0.5)  # c = 2σ²
+    assert float(part["back_at"]) == pytest.approx(1)
+    assert part["goes_on"]
 
 
 def test_merging() -> None:
-    part = worked_out(ID)[2]["5"]
-    assert part.tables["b"].rows == ((F(3, 8), F(3, 8)), (F(-3, 8), F(-3, 8)))
-    assert part.tables["a"].rows[0] == (F(9, 16), F(1, 8), F(9, 16))
+    part = answer()["5"]
+    assert cells(part["b"]) == ((F(3, 8), F(3, 8)), (F(-3, 8), F(-3, 8)))
+    assert cells(part["a"])[0] == (F(9, 16), F(1, 8), F(9, 16))
     assert part["rank"].value == 1
-    rows = part.tables["outputs"].rows
-    assert all(row[2] == row[3] for row in rows)
-    assert rows[2][1] == -4  # (1, 0, 2)·(0, 1, −2)
+    assert all(row["apart"].value == row["merged"].value for row in part["outputs"])
+    assert answer()["5/outputs/other_x_1/alone"].value == -4  # (1, 0, 2)·(0, 1, −2)
 
 
 def test_alpha_alone_scales_more() -> None:
-    part = solved(entry(conventions={"scaling": "alpha"}))["4"]
-    assert part["scale"].value == 4
-    assert part["expected_ratio"].value == 8  # 16 · 2 · ¼
+    made = solved(entry(conventions={"scaling": "alpha"}))
+    assert made["example/s"].value == 4
+    assert made["4/expected_ratio"].value == 8  # 16 · 2 · ¼
+    assert made["example/not_over_rank"]
 
 
 def test_a_target_that_is_met_needs_no_step() -> None:
+    """W x = (3, 1) is the target itself: every gradient is zero, and no step lowers the loss."""
     part = solved(entry(example=example(target=[3, 1])))["4"]
-    assert part.tables["steps"].rows == ((0, 0, 0, 0), (1, 0, 0, 0), (2, 0, 0, 0))
-    assert part["shrinking"].value == F(1, 2)
+    assert cells(part["steps"]) == ((0, 0, 0, 0), (1, 0, 0, 0), (2, 0, 0, 0))
+    assert part["removed"].value == F(1, 2)
+    assert part["stuck"]
+    assert not part["loss_moves"]
+
+
+def test_an_input_that_a_loses_trains_nothing() -> None:
+    """(1, 0, 1)·(1, 2, −1) = 0 and (1, 1, −1)·(1, 0, 1) = 0: Ax = 0, and B stays at zero."""
+    made = solved(entry(example=example(draw=[[1, 0, 1]], x=[1, 2, -1])))
+    assert made["4/removed"].value == 0
+    assert made["4/stuck"]
+    assert made["5/rank"].value == 0
+
+
+def test_one_step_may_meet_the_target() -> None:
+    """At η = 1/8 c = 1: g is zero after one step, and A has no gradient."""
+    part = solved(entry(example=example(learning_rate="1/8")))["4"]
+    assert part["removed"].value == 1
+    assert cells(part["g_1"]) == ((0,), (0,))
+    assert part["met"]
+
+
+SMALL = st.lists(st.lists(st.integers(-3, 3), min_size=3, max_size=3), min_size=3, max_size=3)
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.lists(st.integers(-3, 3), min_size=3, max_size=3), min_size=3, max_size=3))
+@given(SMALL)
+def test_minors_say_what_row_operations_do(rows: list[list[int]]) -> None:
+    """Both routes to an echelon form, a rank and a determinant agree for any matrix."""
+    matrix = exact_matrix(rows)
+    steps = [(one.target, one.factor, one.source, one.row) for one in reduced(matrix).operations]
+    assert echelon(matrix, 3) == steps
+    assert rank_by_minors(matrix) == rank(matrix)
+    assert by_permutations(matrix) == determinant(matrix)
+
+
+@settings(max_examples=30, deadline=None)
+@given(SMALL)
 def test_row_reduction_as_sympy(rows: list[list[int]]) -> None:
     matrix, other = exact_matrix(rows), sympy.Matrix(rows)
     assert rank(matrix) == other.rank()
@@ -137,8 +192,8 @@ def test_row_reduction_as_sympy(rows: list[list[int]]) -> None:
 @settings(max_examples=10, deadline=None)
 @given(st.lists(st.integers(-4, 4), min_size=3, max_size=3).filter(any), st.integers(-3, 3), st.integers(1, 3))
 def test_any_vector_and_input(vector: list[int], shift: int, size: int) -> None:
-    answer = solved(entry(vector=vector, example=example(x=vector, other_x=[shift, 1, 0], sigma=f"1/{size}")))
-    assert rational(answer["4"].tables["steps"].rows[0][3]) >= 0
+    made = solved(entry(vector=vector, example=example(x=vector, other_x=[shift, 1, 0], sigma=f"1/{size}")))
+    assert made["4/steps/after_0/b_squared"].value >= 0
 
 
 @pytest.mark.parametrize(

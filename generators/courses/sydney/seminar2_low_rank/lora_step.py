@@ -10,10 +10,19 @@ from fractions import Fraction
 
 import sympy
 
+from generators.courses.sydney.seminar2_low_rank.row_reduction import (
+    Matrix,
+    Row,
+    added,
+    applied,
+    dot,
+    product,
+    squares,
+    transposed,
+)
 from generators.topics.peft import R
-from generators.topics.row_reduction import Matrix, Row, added, applied, dot, product, squares, transposed
 
-ETA, S, SIGMA = sympy.symbols("eta s sigma", nonnegative=True)
+ALPHA, ETA, S, SIGMA = sympy.symbols("alpha eta s sigma", nonnegative=True)
 X_SQUARED = sympy.Symbol("X", positive=True)  # ‖x‖²
 
 

@@ -1,48 +1,52 @@
-"""Rows of a matrix and the plane that two of them span; and LoRA's share of a network over its rank."""
+"""Rows of each matrix and the plane that two of them span."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from generators.answer import Figure
-from generators.figures.lines import Axis, Line, line_figure
+from generators.answer import Figure, Part, Table
 from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, subscripted, to_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Placed = tuple[str, tuple[Fraction, ...]]
+Placed = tuple[str, tuple[float, ...]]
 """A vector's name, and its coordinates along the two vectors of the plane and across it."""
 
 ALONG, BESIDE, UP = (1.0, -0.16), (0.42, 0.5), (0.0, 1.0)
 """Where the three axes point on paper."""
-"""Vectors out of the plane rise at least this much, as a share of the plane's width."""
 
 
-def spans_figure(panels: Sequence[Sequence[Placed]]) -> Figure:
+def spans_figure(matrices: Sequence[Part]) -> Figure:
     """Draw one panel a matrix: the plane of two rows, all rows as arrows, and the vector v."""
     from matplotlib.figure import Figure as Drawing
 
+    panels = {one.label: [_placed(one["frame"], name) for name in one["frame"].rows] for one in matrices}
+
     figure = Drawing(figsize=(PRINTED_WIDTH_IN, 2.9), layout="constrained")
     columns = figure.subplots(1, len(panels), squeeze=False)[0]
-    for number, (axes, vectors) in enumerate(zip(columns, panels, strict=True), 1):
-        _draw(axes, vectors)
-        rank = 3 if any(place[2] for name, place in vectors if name != "v") else 2
-        axes.set_title(f"matrix {number}, rank {rank}", fontsize=FONT_PT + 1, color=LIGHT["ink"])
-    told = "; ".join(_told(number, vectors) for number, vectors in enumerate(panels, 1))
+    for axes, one in zip(columns, matrices, strict=True):
+        _draw(axes, panels[one.label])
+        title = f"{one.title[:1].lower()}{one.title[1:]}, rank {int(one['rank'])}"
+        axes.set_title(title, fontsize=FONT_PT + 1, color=LIGHT["ink"])
+    told = "; ".join(_told(one.title, panels[one.label]) for one in matrices)
     return Figure(
         svg=to_svg(figure),
         caption="The plane of the first two independent rows. Dotted lines lead from the plane to what stands out of it. "
         "Drawn along those two rows and across them, so lengths and angles are not to scale.",
         alt=f"Rows of each matrix as arrows from one point, and the plane of two of them. {told}.",
+        shows=tuple(one[key].address for one in matrices for key in ("frame", "rank")),
     )
 
 
-def _told(number: int, vectors: Sequence[Placed]) -> str:
+def _placed(frame: Table, name: str) -> Placed:
+    return name, tuple(float(one) for one in frame.row(name).values())
+
+
+def _told(title: str, vectors: Sequence[Placed]) -> str:
     out = [name for name, place in vectors if place[2]]
-    return f"Matrix {number}: {' and '.join(out)} out of the plane" if out else f"Matrix {number}: everything lies in the plane"
+    return f"{title}: {' and '.join(out)} out of the plane" if out else f"{title}: everything lies in the plane"
 
 
 def _unit(vectors: Sequence[Placed]) -> tuple[float, float]:
@@ -51,7 +55,7 @@ def _unit(vectors: Sequence[Placed]) -> tuple[float, float]:
     return flat, max(abs(float(place[2])) for _, place in vectors) or 1.0
 
 
-def _on_paper(place: Sequence[Fraction | float], unit: tuple[float, float]) -> tuple[float, float]:
+def _on_paper(place: Sequence[float], unit: tuple[float, float]) -> tuple[float, float]:
     a, b, c = float(place[0]) / unit[0], float(place[1]) / unit[0], 0.8 * float(place[2]) / unit[1]
     x, y = (a * ALONG[k] + b * BESIDE[k] + c * UP[k] for k in range(2))
     return x, y
@@ -75,7 +79,7 @@ def _draw(axes: Axes, vectors: Sequence[Placed]) -> None:
     axes.set_axis_off()
 
 
-def _arrow(axes: Axes, name: str, place: Sequence[Fraction], unit: tuple[float, float]) -> None:
+def _arrow(axes: Axes, name: str, place: Sequence[float], unit: tuple[float, float]) -> None:
     colour = LIGHT["warning" if name == "v" else "accent"]
     tip, foot = _on_paper(place, unit), _on_paper((*place[:2], 0.0), unit)
     if place[2]:
@@ -87,18 +91,3 @@ def _arrow(axes: Axes, name: str, place: Sequence[Fraction], unit: tuple[float, 
     axes.annotate(subscripted(name), tip, xytext=(away, 5), textcoords="offset points", color=colour, fontsize=FONT_PT,
                   ha="left" if away > 0 else "right", va="center")  # fmt: skip
     axes.plot(*tip, linestyle="none")
-
-
-def share_figure(shares: list[tuple[float, float]], rank: int, equal: float, width: int) -> Figure:
-    """Draw LoRA's values over those of the network for every rank of the table, in percent."""
-    points = [(ranked, 100 * share) for ranked, share in shares]
-    here = dict(points)[float(rank)]
-    return line_figure(
-        [Line("LoRA", points, tuple(points))],
-        Axis("rank R", scale="log", base=2),
-        Axis("of the network's values, %", scale="log"),
-        caption=f"LoRA's trainable values grow in proportion to the rank. They are as many as the network's at R = {equal:g}.",
-        alt=f"LoRA's trainable values as a share of the network of width {width} over the rank, a straight line on "
-        f"logarithmic axes: {here:.3g} % at rank {rank}.",
-        guide=(float(rank), f"here: {rank}"),
-    )
