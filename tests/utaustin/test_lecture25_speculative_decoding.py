@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
 
 import pytest
-import sympy
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.errors import ParameterError
+from generators.answer import Cell
+from generators.courses.utaustin.lecture25_speculative_decoding import rounds as topic
+from generators.courses.utaustin.lecture25_speculative_decoding.enumeration import Models
+from generators.courses.utaustin.lecture25_speculative_decoding.sampling import chi_square_tail, counted_pairs
+from generators.errors import CheckFailed, ParameterError
 from generators.pipeline.catalog import load_question
-from generators.steps import Answer, Table
-from generators.topics import speculative_decoding as topic
+from generators.topics.speculative_decoding import expected_tokens
 from tests.conftest import worked_out
-from tests.entries import drawn_entry, entry_of
+from tests.entries import drawn_entry, entry_of, solved_entry
 
 SLUG = "lecture25_speculative_decoding"
 ID = f"utaustin/{SLUG}"
@@ -25,32 +27,45 @@ F = Fraction
 
 
 entry = partial(entry_of, ID)
-solved = partial(drawn_entry, ID)
+solved = partial(solved_entry, ID)
+drawn = partial(drawn_entry, ID)
 
 
-def table(label: str, name: str) -> Table:
-    return worked_out(ID)[2][label].tables[name]
+def cells(address: str) -> list[tuple[Cell, ...]]:
+    """The rows of a table."""
+    return [tuple(row.values()) for row in worked_out(ID)[2][address].rows.values()]
+
+
+def column(address: str, key: str) -> list[Cell]:
+    """A column of a table."""
+    return list(worked_out(ID)[2][address][key].cells.values())
+
+
+def value(address: str) -> Cell:
+    """A value of the answer."""
+    held: Cell = worked_out(ID)[2][address].value
+    return held
 
 
 def test_greedy_calls() -> None:
     """After ran the draft says the (.5) and the target home (.5): only the first call is cut short."""
-    assert table("1", "rounds").rows == (
+    assert cells("1/rounds") == [
         (1, "the", "dog, ran, the", "dog, ran, home, dog", 2, "dog, ran, home", 3),
         (2, "home", "the, dog, ran", "the, dog, ran, home", 3, "the, dog, ran, home", 4),
         (3, "home", "the, dog, ran", "the, dog, ran, home", 3, "the, dog, ran, home", 4),
-    )
-    assert worked_out(ID)[2]["1"]["tokens_per_call"].value == F(11, 3)  # (3 + 4 + 4) / 3
+    ]
+    assert value("1/tokens_per_call") == F(11, 3)  # (3 + 4 + 4) / 3
 
 
 def test_fates_of_one_token() -> None:
     """Target 0 .6 .1 .3, draft .1 .5 .3 .1: kept are 0 .5 .1 .1, and the .3 that is lost goes to dog and home as .1 to .2."""
-    rows = table("3", "one_token").rows
-    assert [row[3] for row in rows] == [0, F(5, 10), F(1, 10), F(1, 10)]
-    assert [row[4] for row in rows] == [0, F(1, 10), 0, F(2, 10)]
-    assert [row[5] for row in rows] == [0, F(6, 10), F(1, 10), F(3, 10)]
-    assert [row[6] for row in rows] == [0, F(68, 100), F(13, 100), F(19, 100)]  # .5 + .3 · .6, .1 + .3 · .1, .1 + .3 · .3
-    assert worked_out(ID)[2]["3"]["acceptance_rate"].value == F(7, 10)
-    assert worked_out(ID)[2]["3"]["bias"].value == F(11, 100)  # .08 + .03
+    assert column("3/one_token", "drafted_and_kept") == [0, F(5, 10), F(1, 10), F(1, 10)]
+    assert column("3/one_token", "drawn_again") == [0, F(1, 10), 0, F(2, 10)]
+    assert column("3/one_token", "emitted") == [0, F(6, 10), F(1, 10), F(3, 10)]
+    # .5 + .3 · .6, .1 + .3 · .1, .1 + .3 · .3
+    assert column("3/one_token", "if_drawn_again_from_p") == [0, F(68, 100), F(13, 100), F(19, 100)]
+    assert value("3/acceptance_rate") == F(7, 10)
+    assert value("3/bias") == F(11, 100)  # .08 + .03
 
 
 def test_a_round_followed_by_hand() -> None:
@@ -92,17 +107,23 @@ def test_a_round_of_two_tokens_added_up() -> None:
 
 
 def test_expected_tokens_and_gain() -> None:
-    part = worked_out(ID)[2]["4"]
-    assert part["tokens"].value == F(3439, 1000)  # 1 + .9 + .81 + .729
-    assert part["gain"].value == F(3439, 1150)  # over 1 + 3 · .05
-    assert part["mean_by_formula"].value == F(2533, 1000)  # 1 + .7 + .49 + .343
-    assert table("4", "tokens").rows[1] == (2, F(175, 100), F(219, 100), F(244, 100), F(271, 100))  # 1 + α + α²
-    assert topic.expected_tokens(F(0), 5) == 1
+    """At the last rate, .9, and at .7, the rate of the first token."""
+    assert value("4/tokens") == F(3439, 1000)  # 1 + .9 + .81 + .729
+    assert value("4/gain") == F(3439, 1150)  # over 1 + 3 · .05
+    assert value("4/mean_by_formula") == F(2533, 1000)  # 1 + .7 + .49 + .343
+    assert cells("4/tokens_by_length")[1] == (2, F(175, 100), F(219, 100), F(244, 100), F(271, 100))  # 1 + α + α²
+    assert expected_tokens(F(0), 5) == 1
 
 
 def test_the_best_draft_length_is_where_one_more_no_longer_pays() -> None:
     """At α = .5, c = .05: γ = 3 gives 1.875/1.15 = 1.6304, γ = 2 1.75/1.1 = 1.5909, γ = 4 1.9375/1.2 = 1.6146."""
-    assert table("4", "best").rows[0][2:] == (3, F(1875, 1000), F(1875, 1150))
+    assert cells("4/best")[0][2:] == (3, F(1875, 1000), F(1875, 1150))
+
+
+def test_a_draft_longer_than_the_longest_tried() -> None:
+    """The gain at the drafted length is stated all the same."""
+    gain = {"cost_ratio": 1, "acceptance_rates": [0.5], "longest_draft": 2}
+    assert solved(entry(gain=gain))["4/best/alpha_1/at_gamma"].value == F(1875, 4000)  # 1.875 / (1 + 3)
 
 
 def distributions(size: int) -> st.SearchStrategy[list[str]]:
@@ -113,20 +134,22 @@ def distributions(size: int) -> st.SearchStrategy[list[str]]:
 @settings(max_examples=10, deadline=None, derandomize=True)  # one in a thousand random cases is unlikely at 0.001
 @given(st.data(), st.integers(2, 3), st.integers(1, 3))
 def test_any_two_models(data: st.DataObject, size: int, n_drafted: int) -> None:
-    """Whatever the models: every check passes, and all sequences stay as likely as under the target."""
+    """Whatever the models: everything is found again, and all sequences stay as likely as under the target."""
     words = ["a", "b", "c"][:size]
     target, draft = ({word: data.draw(distributions(size)) for word in words} for _ in range(2))
     simulation = {"n_sequences": 1000, "seed": 0}
-    answer = solved(entry(vocabulary=words, first="b", target=target, draft=draft, n_drafted=n_drafted, simulation=simulation))
-    assert answer["3"]["sequences"].value == answer["3"]["equal"].value
+    answer = drawn(entry(vocabulary=words, first="b", target=target, draft=draft, n_drafted=n_drafted, simulation=simulation))
+    assert answer["3/sequences"].value == answer["3/equal"].value
 
 
 def test_equal_models_reject_nothing() -> None:
     """β is 1: the formula in α has no value there, and is left out."""
     answer = solved(entry(draft=entry()["target"]))
-    assert answer["3"]["acceptance_rate"].value == 1
-    assert answer["4"]["mean"].value == 4
-    assert "mean_by_formula" not in answer["4"].steps
+    assert answer["3/acceptance_rate"].value == 1
+    assert answer["4/mean"].value == 4
+    assert "mean_by_formula" not in answer["4"].items
+    assert not answer["2/rejected"]
+    assert list(answer["2/last"].columns) == ["x", "p", "share_ends_at", "result"]
 
 
 @pytest.mark.parametrize(
@@ -164,28 +187,20 @@ def test_bad_rows(row: list[float], message: str) -> None:
 
 
 def test_a_wrong_rule_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A solver that draws again from p fails the checks of the distribution."""
-    question_id, params, _ = worked_out(ID)
-    question = load_question(question_id)
+    """A solver that draws again from p counts fewer sequences as equally likely."""
     monkeypatch.setattr(topic, "residual", lambda target, draft: target)
-    failed = {check.what for check in question.verify(params, question.solve(params)) if not check.passed}
-    assert "3, equally likely sequences" in failed
+    with pytest.raises(CheckFailed, match="2/last/token_1/drawn_with: published 1/5, found 1/2"):
+        solved(entry())
+    question_id, params, right = worked_out(ID)
+    assert load_question(question_id).solve(params)["3/equal"].value < right["3/equal"].value
 
 
-def test_the_published_distribution_is_held_against_samples() -> None:
-    """Shares moved by .02 no longer fit the seeded runs."""
-    question_id, params, answer = worked_out(ID)
-    part = answer["3"]
-    rows = [list(row) for row in part.tables["one_token"].rows]
-    rows[1][5], rows[3][5] = F(58, 100), F(32, 100)
-    moved = Table(header=part.tables["one_token"].header, rows=tuple(map(tuple, rows)))
-    changed = Answer({**answer.parts, "3": replace(part, tables={"one_token": moved})})
-    failed = {check.what for check in load_question(question_id).verify(params, changed) if not check.passed}
-    assert "3, first two tokens as sampled" in failed
-
-
-def test_formulas() -> None:
-    alpha, gamma, cost = topic.ALPHA, topic.GAMMA, topic.COST_RATIO
-    part = worked_out(ID)[2]["4"]
-    assert part["tokens"].formula == (1 - alpha ** (gamma + 1)) / (1 - alpha)
-    assert sympy.simplify(part["gain"].formula - (1 - alpha ** (gamma + 1)) / ((1 - alpha) * (gamma * cost + 1))) == 0
+def test_the_distribution_is_held_against_samples() -> None:
+    """Shares moved by .02 do not fit the seeded runs."""
+    params: Any = worked_out(ID)[1]
+    target, draft = (tuple(tuple(rows[word]) for word in params.vocabulary) for rows in (params.target, params.draft))
+    counts = counted_pairs(Models(tuple(params.vocabulary), target, draft), "the", 3, 20_000, 25, again_from_target=False)
+    rows = torch.tensor([[float(share) for share in row] for row in target], dtype=torch.float64)
+    first, moved = rows[0], rows[0] + torch.tensor([0, -0.02, 0, 0.02])
+    assert chi_square_tail(counts, first[:, None] * rows) > 1e-3
+    assert chi_square_tail(counts, moved[:, None] * rows) < 1e-3

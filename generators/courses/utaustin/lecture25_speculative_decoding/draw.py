@@ -1,24 +1,21 @@
-"""Rounds of speculative decoding as rows of tokens, and the overlap of two distributions."""
+"""Draws rounds as rows of tokens, the overlap of two distributions, and the expected tokens and gain."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from generators.answer import Figure, rational
+from generators.answer import Answer, Figure, Table
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.style import FONT_PT, LIGHT, new_axes, plain, to_svg
 from generators.pipeline.wording import counted
-from generators.steps import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Mark = Literal["kept", "own", "rejected", "unused"]
-Token = tuple[str, Mark]
-Points = list[tuple[float, float]]
+Token = tuple[str, str]
+"""A word, and what became of it."""
 ROW_IN = 0.36
-FRAMES: dict[Mark, tuple[str, str, float, str, str]] = {
+FRAMES = {
     "kept": ("accent-tint", "accent", 1.2, "-", "ink"),
     "own": ("accent", "accent", 1.2, "-", "paper"),
     "rejected": ("paper", "warning", 1.2, "--", "ink"),
@@ -27,22 +24,39 @@ FRAMES: dict[Mark, tuple[str, str, float, str, str]] = {
 """Fill, border, its width and dashes, and ink."""
 
 
-def rounds_figure(first: str, rounds: list[tuple[list[Token], list[Token]]]) -> Figure:
+def draw(answer: Answer) -> dict[str, Figure]:
+    """The greedy calls, the two distributions of the first token, tokens a call, and gain."""
+    first = answer["sheet/first"].value
+    return {
+        "greedy": _rounds(answer["1/places"], first),
+        "overlap": _overlap(answer["3/one_token"], first),
+        "tokens": _tokens(answer["4/tokens_by_rate"]),
+        "gain": _gain(answer["4/gain_by_length"], answer["4/best"], float(answer["sheet/c"])),
+    }
+
+
+def _rounds(table: Table, first: str) -> Figure:
     """Draw two rows a call, what the draft proposes and what the target would say, in columns of the text's places."""
-    rows = 2 * len(rounds)
-    figure, axes = new_axes(height_in=(rows + 0.5 * len(rounds) + 0.4) * ROW_IN)
-    place, y = 1, 0.0
+    calls: dict[str, tuple[list[Token], list[Token]]] = {}
+    for row in table.rows.values():
+        drafted, choices = calls.setdefault(str(row["call"]), ([], []))
+        fate = str(row["fate"])
+        choices.append((str(row["choice"]), fate))
+        if row["drafted"] is not None:
+            drafted.append((str(row["drafted"]), "rejected" if fate == "own" else fate))
+    figure, axes = new_axes(height_in=(2.5 * len(calls) + 0.4) * ROW_IN)
+    place, y, columns = 1, 0.0, 0
     words = [first]
     axes.text(0.5, 1, plain(first), ha="center", va="center", color=LIGHT["ink"], fontsize=FONT_PT)
-    for number, (drafted, choices) in enumerate(rounds, 1):
+    for number, (drafted, choices) in calls.items():
         axes.text(-0.15, y + 1, f"call {number}", ha="right", va="center", color=LIGHT["ink"], fontsize=FONT_PT)
-        for row, tokens in ((y, drafted), (y + 1, choices)):
+        for line, tokens in ((y, drafted), (y + 1, choices)):
             for column, (word, mark) in enumerate(tokens, place):
-                _token(axes, column, row, word, mark)
-        emitted = [word for word, mark in choices if mark in {"kept", "own"}]
+                _token(axes, column, line, word, mark)
+        columns = place + len(choices)
+        emitted = [word for word, mark in choices if mark != "unused"]
         place, y = place + len(emitted), y + 2.5
         words += emitted
-    columns = max(place, place - len(emitted) + len(choices))
     axes.set(xlim=(-0.9, columns), ylim=(y, -0.1))
     axes.set_axis_off()
     return Figure(
@@ -51,11 +65,12 @@ def rounds_figure(first: str, rounds: list[tuple[list[Token], list[Token]]]) -> 
             "Of each call the upper row is drafted, the lower one is what the target would say at each place. "
             "Light: both agree; dark: the target's own token, with which the call ends; dashed: rejected; pale: unused."
         ),
-        alt=f"Rows of tokens for {counted(len(rounds), 'call')}; the text so far reads: {' '.join(words)}.",
+        alt=f"Rows of tokens for {counted(len(calls), 'call')}; the text so far reads: {' '.join(words)}.",
+        shows=(table.address,),
     )
 
 
-def _token(axes: Axes, column: float, row: float, word: str, mark: Mark) -> None:
+def _token(axes: Axes, column: float, row: float, word: str, mark: str) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     fill, border, width, dashes, ink = FRAMES[mark]
@@ -68,13 +83,12 @@ def _token(axes: Axes, column: float, row: float, word: str, mark: Mark) -> None
               fontweight="bold" if mark == "own" else "normal")  # fmt: skip
 
 
-def overlap_figure(table: Table, first: str) -> Figure:
-    """Draw p and q of each token side by side and fill what they share; takes columns x, p(x), q(x)."""
+def _overlap(table: Table, first: str) -> Figure:
+    """Draw p and q of each token side by side and fill what they share."""
     from matplotlib.patches import Patch
 
-    words = [str(word) for word in table.column("x")]
-    p, q = ([float(rational(cell)) for cell in table.column(name)] for name in ("p(x)", "q(x)"))
-    shared = [min(pair) for pair in zip(p, q, strict=True)]
+    words = [str(word) for word in table["x"].cells.values()]
+    p, q, shared = (list(table[key].numbers.values()) for key in ("p", "q", "drafted_and_kept"))
     figure, axes = new_axes(height_in=3.0)
     for offset, heights, colour, name in ((-0.19, p, "accent", "p"), (0.19, q, "warning", "q")):
         places = [place + offset for place in range(len(words))]
@@ -92,29 +106,39 @@ def overlap_figure(table: Table, first: str) -> Figure:
         svg=to_svg(figure),
         caption="Target p and draft q of one token. Grey is kept; what p has above it is what a rejected token is drawn from.",
         alt=f"Bars of p and q for each next token after {first}: {bars}. They share {sum(shared):g}.",
+        shows=(table.address,),
     )
 
 
-def tokens_figure(tokens: Mapping[int, Points]) -> Figure:
+def _tokens(table: Table) -> Figure:
     """Draw the expected tokens a call over the acceptance rate, a line a draft length."""
-    longest = max(tokens)
-    return line_figure(
-        [Line(f"γ = {n}", points) for n, points in tokens.items()],
-        Axis("acceptance rate α", limits=(0, 1)),
-        Axis("expected tokens a target call", limits=(0, longest + 1.5)),
+    rates = table["alpha"]
+    series = [table[key] for key in table.columns if key != "alpha"]
+    longest = max(value for one in series for value in one.numbers.values())
+    figure = line_figure(
+        [Line(one.label, [(rates.numbers[row], y) for row, y in one.numbers.items()]) for one in series],
+        Axis(rates.label, limits=(0, 1)),
+        Axis("expected tokens a target call", limits=(0, longest + 0.5)),
         caption="Drafting longer helps only where nearly every drafted token is kept.",
-        alt=f"Expected tokens a call over the acceptance rate, from 1 at α = 0 to γ + 1 at α = 1, for γ = {list(tokens)}.",
+        alt=f"Expected tokens a call over the acceptance rate, from 1 at α = 0 to γ + 1 at α = 1, for "
+        f"{', '.join(one.label for one in series)}.",
     )
+    return Figure(svg=figure.svg, caption=figure.caption, alt=figure.alt, shows=(table.address,))
 
 
-def gain_figure(gains: Mapping[float, Points], cost_ratio: float) -> Figure:
+def _gain(table: Table, best: Table, cost_ratio: float) -> Figure:
     """Draw the expected walltime gain over the draft length, a line a rate, with the best length marked."""
-    best = {rate: max(points, key=lambda point: point[1]) for rate, points in gains.items()}
-    largest = "; ".join(f"{y:.3g} at γ = {x:g} for α = {rate:g}" for rate, (x, y) in best.items())
-    return line_figure(
-        [Line(f"α = {rate:g}", points, (best[rate],)) for rate, points in gains.items()],
+    lines, largest = [], []
+    for key in best.rows:
+        series, lengths = table[key], table["gamma"].numbers
+        mark = (best["best_gamma"].numbers[key], best["gain"].numbers[key])
+        lines.append(Line(series.label, [(lengths[row], y) for row, y in series.numbers.items()], (mark,)))
+        largest.append(f"{mark[1]:.3g} at γ = {mark[0]:g} for {series.label}")
+    figure = line_figure(
+        lines,
         Axis("drafted tokens γ", whole=True),
-        Axis("expected walltime gain", limits=(0, 1.1 * max(y for _, y in best.values()))),
+        Axis("expected walltime gain", limits=(0, 1.1 * max(best["gain"].numbers.values()))),
         caption=f"The gain over the length of the draft at c = {cost_ratio:g}; the mark is the best length of each line.",
-        alt=f"Expected walltime gain over the draft length. Largest: {largest}.",
+        alt=f"Expected walltime gain over the draft length. Largest: {'; '.join(largest)}.",
     )
+    return Figure(svg=figure.svg, caption=figure.caption, alt=figure.alt, shows=(table.address, best.address))

@@ -1,0 +1,84 @@
+"""What `params.yml` may say of speculative decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from generators.params import Exact, Params, PositiveExact, Text
+
+MAX_SEQUENCES = 1024
+Probability = Annotated[Exact, Field(ge=0, le=1)]
+Rate = Annotated[Exact, Field(ge=0, lt=1)]
+Rows = dict[Text, list[Probability]]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Sampling(Params):
+    """The random numbers of the round that is traced."""
+
+    seed: Seed
+    decimals: Annotated[int, Field(ge=1, le=9)]
+
+
+class Gain(Params):
+    """Where the gain is evaluated: costs, acceptance rates, and the longest draft tried."""
+
+    cost_ratio: PositiveExact
+    acceptance_rates: Annotated[list[Rate], Field(min_length=1, max_length=5)]
+    longest_draft: Annotated[int, Field(ge=2, le=32)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.acceptance_rates != sorted(set(self.acceptance_rates)):
+            shown = ", ".join(map(str, self.acceptance_rates))
+            raise ValueError(f"acceptance_rates: must rise from each to the next (got {shown})")
+        return self
+
+
+class Simulation(Params):
+    """The seeded experiment among the checks."""
+
+    n_sequences: Annotated[int, Field(ge=1000, le=200_000)]
+    seed: Seed
+
+
+class SpeculativeParams(Params):
+    """Two models of the next token given the one before, and how many tokens are drafted."""
+
+    vocabulary: Annotated[list[Text], Field(min_length=2, max_length=6)]
+    first: Text
+    target: Rows
+    draft: Rows
+    n_drafted: Annotated[int, Field(ge=1, le=6)]
+    n_greedy_calls: Annotated[int, Field(ge=1, le=6)]
+    sampling: Sampling
+    gain: Gain
+    simulation: Simulation
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(set(self.vocabulary)) < len(self.vocabulary):
+            raise ValueError(f"vocabulary: must not repeat a token (got {self.vocabulary})")
+        if self.first not in self.vocabulary:
+            raise ValueError(f"first: must be a token of the vocabulary (got {self.first!r})")
+        sequences = len(self.vocabulary) ** (self.n_drafted + 1)
+        if sequences > MAX_SEQUENCES:
+            raise ValueError(
+                f"n_drafted: the vocabulary must have at most {MAX_SEQUENCES} sequences of n_drafted + 1 tokens (got {sequences})"
+            )
+        _refuse_improper("target", self.target, self.vocabulary)
+        _refuse_improper("draft", self.draft, self.vocabulary)
+        return self
+
+
+def _refuse_improper(name: str, rows: Rows, vocabulary: Sequence[str]) -> None:
+    if sorted(rows) != sorted(vocabulary):
+        raise ValueError(f"{name}: must have a row for each token of the vocabulary and no other (got {list(rows)})")
+    for token, row in rows.items():
+        if len(row) != len(vocabulary):
+            raise ValueError(f"{name}: row {token} must have {len(vocabulary)} probabilities (got {len(row)})")
+        if sum(row) != 1:
+            raise ValueError(f"{name}: row {token} must sum to 1 (got {sum(row)})")
