@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.errors import ParameterError
-from generators.topics.pruning import (
+from generators.courses.utaustin.lecture25_pruning.pruned_layer import (
     Problem,
     by_magnitude,
     by_neuron,
@@ -23,6 +22,7 @@ from generators.topics.pruning import (
     refitted_error,
     squares_kept,
 )
+from generators.errors import ParameterError
 from tests.conftest import worked_out
 from tests.entries import drawn_entry, entry_of
 
@@ -87,9 +87,9 @@ def test_no_other_mask_keeps_more_squares(rows: list[list[int]], dropped: int) -
 
 
 def test_fitting_again_never_hurts() -> None:
-    for row in worked_out(ID)[2]["2"].tables["sparsities"].rows:
-        assert row[2] <= row[1]
-        assert row[5] <= row[4]
+    for row in worked_out(ID)[2]["2/sparsities"]:
+        assert float(row["magnitude_fitted_again"]) <= float(row["magnitude"])
+        assert float(row["neurons_fitted_again"]) <= float(row["neurons"])
 
 
 def test_break_even_by_hand() -> None:
@@ -98,29 +98,33 @@ def test_break_even_by_hand() -> None:
     assert part["csr_break_even"].value == 1 - F(2 * 4096 * 11008 - 4 * 4097, 6 * 4096 * 11008)
     assert part["fits"].value == (2 * 4096 * 11008 - 4 * 4097) // 6
     assert part["bitmap_break_even"].value == F(1, 16)
-    assert part["pattern_share"].value == F(9, 16)  # half of 16 bits, and 2 bits for each of these halves
+    assert part["bitmap_from"].value == F(25, 4)
+    assert part["pattern_share"].value == 100 * F(9, 16)  # half of 16 bits, and 2 bits for each of these halves
 
 
 def test_work_by_hand() -> None:
     part = worked_out(ID)[2]["4"]
     assert part["dense"].value == 2 * 512 * 4096 * 11008
     assert part["narrower"].value == part["useful"].value == 512 * 4096 * 11008
-    assert part.tables["tiles"].rows[2] == (5505, 44, 5632, F(5505, 5632))
-    assert part.tables["shapes"].column("Values")[1:] == (2_701_560_320, 1_345_423_360)
+    assert tuple(part["tiles"].rows["width_3"].values()) == (5505, 44, 5632, 100 * F(5505, 5632))
+    assert tuple(part["shapes"]["values"].cells.values())[1:] == (2_701_560_320, 1_345_423_360)
 
 
 def test_other_conventions_and_sizes() -> None:
     conventions = {"bytes_per_value": 4, "bytes_per_index": 8, "flops_per_multiply_add": 1}
     answer = solved(entry(conventions=conventions, pattern={"kept": 3, "group": 8}, other_patterns=[]))
-    assert answer["3"]["pattern_share"].value == F(3, 8) * F(35, 32)
+    assert answer["3/pattern_share"].value == 100 * F(3, 8) * F(35, 32)
     solved(entry(**inside("layer", n_outputs=1, n_inputs=8, n_samples=16, seed=1, noise=0)))
 
 
 def test_a_matrix_too_small_for_csr() -> None:
     part = solved(entry(**inside("stored", n_rows=3, n_columns=4)))["3"]
     assert part["csr_break_even"].value == 1 - F(24 - 16, 72)
-    assert solved(entry(**inside("stored", n_rows=1, n_columns=4)))["3"]["fits"].value == 0
-    assert solved(entry(**inside("stored", n_rows=8, n_columns=1024)))["3"]["fits"].value == (2 * 8192 - 36) // 6
+    assert part["csr_pays"]
+    smallest = solved(entry(**inside("stored", n_rows=1, n_columns=4)))["3"]  # 8 bytes, as many as its row pointers take
+    assert smallest["fits"].value == 0
+    assert smallest["csr_never_pays"]
+    assert solved(entry(**inside("stored", n_rows=8, n_columns=1024)))["3/fits"].value == (2 * 8192 - 36) // 6
 
 
 @pytest.mark.parametrize(

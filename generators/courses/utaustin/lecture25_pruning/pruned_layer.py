@@ -12,6 +12,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from generators.courses.utaustin.lecture25_pruning.params import Pattern
+
 Codes: TypeAlias = tuple[tuple[int, ...], ...]
 Mask: TypeAlias = tuple[tuple[bool, ...], ...]
 
@@ -63,6 +65,16 @@ def fitted(problem: Problem) -> Codes:
     columns = [[ZZ(row[i]) for row in problem.cross] for i in range(size)]
     found = gram.lu_solve(DomainMatrix(columns, (size, n_outputs), ZZ).convert_to(QQ)).to_Matrix().tolist()
     return tuple(tuple(round(Fraction(int(v.p), int(v.q)) * CODE_UNIT) for v in column) for column in zip(*found, strict=True))
+
+
+def name_of(pattern: Pattern) -> str:
+    """N:M."""
+    return f"{pattern.kept}:{pattern.group}"
+
+
+def sparsity_of(pattern: Pattern) -> Fraction:
+    """The share that goes."""
+    return 1 - Fraction(pattern.kept, pattern.group)
 
 
 def kept_count(total: int, sparsity: Fraction) -> int:

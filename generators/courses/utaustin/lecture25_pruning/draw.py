@@ -1,0 +1,136 @@
+"""Draws what stays of a pruned layer, its error over the sparsity, and the bytes of formats that hold it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from generators.answer import Answer, Figure, Part, Series, Table
+from generators.figures.lines import Axis, Line, line_figure
+from generators.figures.series import axis_label
+from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, bare, to_svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PRUNED = "sparsity: share of the weights that is pruned"
+
+
+def draw(answer: Answer) -> dict[str, Figure]:
+    """The three masks, the error over the sparsity, and bytes over the sparsity."""
+    return {
+        "masks": _masks(answer["1/layer"], answer["1/methods"]),
+        "errors": _errors(answer["2/sparsities"], answer["2/patterns"]),
+        "bytes": _bytes(answer["3"]),
+    }
+
+
+def _masks(layer: Table, methods: Table) -> Figure:
+    """The layer once for each method: a square a weight, as large as its magnitude, filled where it stays."""
+    from matplotlib.figure import Figure as Drawing
+
+    n_rows, n_columns = (int(max(layer[key].numbers.values())) for key in ("output", "neuron"))
+    height = PRINTED_WIDTH_IN / len(methods.rows) * n_rows / n_columns + 0.55
+    figure = Drawing(figsize=(PRINTED_WIDTH_IN, height), layout="constrained")
+    said = []
+    for axes, (key, cells) in zip(figure.subplots(1, len(methods.rows)), methods.rows.items(), strict=True):
+        _hinton(axes, layer, layer[key])
+        axes.set_title(f"{cells['pruned_by']}: {cells['kept']} of {len(layer.rows)}", fontsize=FONT_PT, color=LIGHT["ink"])
+        said.append(f"{cells['pruned_by']} keeps {cells['kept']}")
+    return Figure(
+        svg=to_svg(figure),
+        caption=(
+            "The fitted layer, a row for each output and a column for each neuron that feeds it. A square grows with the "
+            "weight's magnitude; it is filled where the weight stays and hollow where it is pruned."
+        ),
+        alt=f"Three pictures of {n_rows} by {n_columns} weights. {'; '.join(said)}.",
+        shows=(layer.address, methods.address),
+    )
+
+
+def _hinton(axes: Axes, layer: Table, mask: Series) -> None:
+    from matplotlib.collections import PolyCollection
+
+    bare(axes)
+    weights = layer["weight"].numbers
+    outputs, neurons = layer["output"].numbers, layer["neuron"].numbers
+    largest = max(map(abs, weights.values()))
+    for stays, face, edge in ((1, "accent", "accent"), (0, "paper", "muted")):
+        squares = [
+            _square(outputs[row], neurons[row], 0.08 + 0.37 * math.sqrt(abs(weight) / largest))
+            for row, weight in weights.items()
+            if mask.cells[row] == stays
+        ]
+        axes.add_collection(PolyCollection(squares, facecolor=LIGHT[face], edgecolor=LIGHT[edge], linewidth=0.6))
+    axes.set(xlim=(0.5, max(neurons.values()) + 0.5), ylim=(max(outputs.values()) + 0.5, 0.5), aspect="equal",
+             xticks=[], yticks=[], xlabel="neurons", ylabel="outputs")  # fmt: skip
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _square(y: float, x: float, half: float) -> list[tuple[float, float]]:
+    return [(x - half, y - half), (x + half, y - half), (x + half, y + half), (x - half, y + half)]
+
+
+def _shares(percent: Series) -> list[float]:
+    assert percent.unit == "%"
+    return [number / 100 for number in percent.numbers.values()]
+
+
+def _errors(sparsities: Table, patterns: Table) -> Figure:
+    """The error of both ways over the sparsity, before and after fitting again, and N:M after it."""
+    places = _shares(sparsities["sparsity"])
+    names = {
+        "neurons": "neurons",
+        "neurons_fitted_again": "neurons, fitted again",
+        "magnitude": "magnitude",
+        "magnitude_fitted_again": "magnitude, fitted again",
+    }
+    series = [sparsities[key] for key in names]
+    lines = [
+        Line(name, list(zip(places, one.numbers.values(), strict=True))) for name, one in zip(names.values(), series, strict=True)
+    ]
+    again = patterns["error_fitted_again"]
+    marks = tuple(zip(_shares(patterns["sparsity"]), again.numbers.values(), strict=True))
+    notes = tuple((*mark, str(name)) for mark, name in zip(marks, patterns["pattern"].cells.values(), strict=True))
+    ends = "; ".join(f"{line.name} {line.points[-1][1]:.3g} at {line.points[-1][0]:.3g}" for line in lines)
+    ends += "; " + "; ".join(f"{name} {y:.3g}" for _, y, name in notes)
+    figure = line_figure(
+        [*lines, Line("", [marks[0]], marks, notes)],
+        Axis(PRUNED),
+        Axis(axis_label([*series, again], "squared error over the targets' squares"), scale="log"),
+        caption="What a pruned layer leaves unexplained. Marks: N:M, fitted again.",
+        alt=f"Error over sparsity, logarithmic. Last points: {ends}.",
+        height_in=3.8,
+    )
+    return replace(figure, shows=(sparsities.address, patterns.address))
+
+
+def _bytes(part: Part) -> Figure:
+    """Each format's bytes over those of the dense matrix, which fall evenly with the sparsity; N:M is a mark."""
+    points: Table = part["points"]
+    ends: dict[str, list[tuple[float, float]]] = {}
+    for row, name in points["format"].cells.items():
+        ends.setdefault(str(name), []).append((points["sparsity"].numbers[row], points["share"].numbers[row]))
+    lines = [Line(name, _between(*pair)) for name, pair in ends.items() if len(pair) == 2]
+    name, (mark,) = list(ends.items())[-1]
+    break_even = float(part["csr_break_even"])
+    starts = "; ".join(f"{line.name} from {line.points[0][1]:.3g}" for line in lines[:2])
+    meets = f"CSR meets dense at {break_even:.3g}" if part["csr_pays"] else "CSR never meets dense"
+    figure = line_figure(
+        [*lines, Line("", [mark], (mark,), ((*mark, name),))],
+        Axis(PRUNED),
+        Axis(axis_label([points["share"]], "bytes over those of the dense matrix"), scale="log"),
+        caption=f"The dense matrix stores its zeros; CSR, bitmap and N:M store where values stand. Mark: {name}.",
+        alt=f"Bytes over sparsity, logarithmic. {starts}; {meets}; {name} takes {mark[1]:.3g}.",
+        guide=(break_even, f"CSR pays from {break_even:.3g}") if part["csr_pays"] else None,
+    )
+    return replace(figure, shows=(points.address, part["csr_break_even"].address, part["csr_pays"].address))
+
+
+def _between(first: tuple[float, float], last: tuple[float, float]) -> list[tuple[float, float]]:
+    """An even line, bent by a logarithmic axis, short of its end, which may be zero."""
+    places: Sequence[float] = [step / 40 for step in range(39)]
+    return [(x, first[1] + x * (last[1] - first[1])) for x in places]

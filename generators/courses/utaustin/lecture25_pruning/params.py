@@ -1,0 +1,102 @@
+"""What `params.yml` may say of pruning."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from generators.params import Exact, Params, PositiveInt, Text
+
+Sparsity = Annotated[Exact, Field(ge=0, lt=1)]
+Size = Annotated[int, Field(gt=0, le=2**20)]
+
+
+class Conventions(Params):
+    """What bytes and work rest on."""
+
+    bytes_per_value: Literal[1, 2, 4] = Field(2, description="bytes of one weight (2 is FP16)")
+    bytes_per_index: Literal[4, 8] = Field(4, description="bytes of one index of the sparse format (4 is int32)")
+    flops_per_multiply_add: Literal[1, 2] = Field(2, description="FLOPs counted for one multiply-add")
+
+
+class Pattern(Params):
+    """Of each `group` neighbours, `kept` stay."""
+
+    kept: PositiveInt
+    group: Literal[2, 4, 8, 16]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.kept >= self.group:
+            raise ValueError(f"kept: must be less than the group of {self.group} (got {self.kept})")
+        return self
+
+
+class Layer(Params):
+    """The seeded problem that the layer is fitted to."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    n_samples: Annotated[int, Field(gt=0, le=512)]
+    n_inputs: Annotated[int, Field(ge=2, le=24)]
+    n_outputs: Annotated[int, Field(ge=1, le=12)]
+    noise: Annotated[int, Field(ge=0, le=10_000)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.n_samples < 2 * self.n_inputs:
+            raise ValueError(f"n_samples: must be at least twice the {self.n_inputs} inputs (got {self.n_samples})")
+        return self
+
+
+class Stored(Params):
+    """The large matrix whose bytes and FLOPs are counted."""
+
+    name: Text
+    n_rows: Size
+    n_columns: Size
+    n_tokens: Size
+    sparsities: Annotated[list[Sparsity], Field(min_length=2, max_length=8)]
+
+
+class Shape(Params):
+    """A model by its layers and widths."""
+
+    name: Text
+    n_layers: PositiveInt
+    d_model: PositiveInt
+    d_ff: PositiveInt
+    vocabulary_size: PositiveInt
+
+
+class PruningParams(Params):
+    """The small layer and how it is pruned, the large matrix, widths on tiles, and the shapes of pruned models."""
+
+    layer: Layer
+    pattern: Pattern
+    other_patterns: Annotated[list[Pattern], Field(max_length=4)]
+    sparsities: Annotated[list[Sparsity], Field(min_length=2, max_length=12)]
+    stored: Stored
+    tile: PositiveInt
+    widths: Annotated[list[PositiveInt], Field(min_length=1, max_length=8)]
+    shapes: Annotated[list[Shape], Field(min_length=2, max_length=5)]
+    conventions: Conventions = Conventions()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for sparsities, name in ((self.sparsities, "sparsities"), (self.stored.sparsities, "stored.sparsities")):
+            if sparsities != sorted(set(sparsities)):
+                raise ValueError(f"{name}: must rise from each to the next (got {', '.join(map(str, sparsities))})")
+        n_inputs, highest = self.layer.n_inputs, self.sparsities[-1]
+        names = []
+        for one in (self.pattern, *self.other_patterns):
+            names.append(f"{one.kept}:{one.group}")
+            if n_inputs % one.group:
+                raise ValueError(f"layer.n_inputs: must be a multiple of the group of {names[-1]} (got {n_inputs})")
+        if len(set(names)) < len(names):
+            raise ValueError(f"other_patterns: must not repeat a pattern (got {', '.join(names)})")
+        if round(highest * n_inputs) == n_inputs:
+            raise ValueError(f"sparsities: must leave a neuron (got {highest})")
+        if self.stored.n_columns % self.pattern.group:
+            raise ValueError(f"stored.n_columns: must be a multiple of the group of {names[0]} (got {self.stored.n_columns})")
+        return self
