@@ -13,9 +13,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from generators.courses.utaustin.lecture25_flash_attention.attention_tiles import (
+    RUNS,
+    blocks,
+    plain,
+    standard_run,
+    standard_walked,
+    walked,
+)
+from generators.courses.utaustin.lecture25_flash_attention.traffic import flash_traffic, standard_traffic
 from generators.errors import ParameterError
-from generators.oracles.attention_tiles import RUNS, blocks, plain, standard_run, standard_walked, walked
-from generators.topics.attention_traffic import flash_traffic, standard_traffic
 from generators.topics.flash_attention import plain_output, running, tiled
 from tests.conftest import worked_out
 from tests.entries import drawn_entry, entry_of
@@ -32,7 +39,7 @@ solved = partial(drawn_entry, ID)
 
 def test_blocks_of_the_example() -> None:
     """Scores 1 3 | 2 5 | 4 0: the second block raises the maximum by 2, the third does not."""
-    rows = worked_out(ID)[2]["1"].tables["blocks"].rows
+    rows = [tuple(row.values()) for row in worked_out(ID)[2]["1/blocks"].rows.values()]
     assert [row[2] for row in rows] == [3, 5, 5]
     assert [row[3] for row in rows] == [None, exp(-2), 1]
     assert rows[0][4] == 1 + exp(-2)
@@ -56,6 +63,17 @@ def test_scores_too_large_for_exponentials_of_floats() -> None:
     """Without the maximum e¹⁰⁰⁰ would overflow."""
     states = running([1000.0, 1001.0], [[1.0], [3.0]], 1, math.exp)
     assert states[-1].output[0] == pytest.approx((math.exp(-1) + 3) / (math.exp(-1) + 1), rel=1e-15)
+
+
+@pytest.mark.parametrize("example", [
+    {"scores": [0, 1], "values": [[1], [2]], "block_len": 1},
+    {"scores": [-1, -1, -1, 4, 2.3, 0.1, 1], "values": [[1, 0, 2]] * 7, "block_len": 3},
+])  # fmt: skip
+@pytest.mark.parametrize("order", ["keys_outer", "queries_outer"])
+def test_other_examples_and_orders(example: dict[str, Any], order: str) -> None:
+    """Everything is found again, whatever the number of blocks."""
+    answer = solved(entry(example=example, conventions={"loop_order": order}))
+    assert answer["1/blocks_in_all"].value == math.ceil(len(example["scores"]) / example["block_len"])
 
 
 @settings(max_examples=15, deadline=None)
@@ -105,10 +123,10 @@ def test_arithmetic_and_time() -> None:
     part = worked_out(ID)[2]["4"]
     assert part["forward"].value == 4 * 4096**2 * 64
     assert part["flash"].value == 14 * 4096**2 * 64
-    standard, ours = part.tables["times"].rows
-    assert standard[1] == F(4 * 4096**2 * 64, 2 * (4 * 4096**2 + 4 * 4096 * 64))
-    assert standard[2] == F(4 * 4096**2 * 64 * 10**6, 312 * 10**12)
-    assert (standard[5], ours[5]) == ("memory", "arithmetic")
+    standard, ours = part["times"].rows.values()
+    assert standard["intensity"] == F(4 * 4096**2 * 64, 2 * (4 * 4096**2 + 4 * 4096 * 64))
+    assert standard["arithmetic"] == F(4 * 4096**2 * 64 * 10**6, 312 * 10**12)
+    assert (standard["bound_by"], ours["bound_by"]) == ("memory", "arithmetic")
 
 
 @pytest.mark.parametrize(

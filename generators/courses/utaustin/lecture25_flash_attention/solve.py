@@ -1,0 +1,165 @@
+"""Follows one query through its blocks, attends in tiles, and counts memory traffic and arithmetic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+import sympy
+
+from generators.answer import (
+    Answer,
+    Cell,
+    Column,
+    Derivation,
+    Line,
+    Math,
+    Part,
+    Table,
+    Value,
+    answer,
+    claim,
+    column,
+    derivation,
+    exact,
+    letter,
+    line,
+    number,
+    part,
+    table,
+    text,
+)
+from generators.courses.utaustin.lecture25_flash_attention.counts import Head, arithmetic_part, traffic_part
+from generators.courses.utaustin.lecture25_flash_attention.params import Example, FlashParams, Tiles
+from generators.courses.utaustin.lecture25_flash_attention.traffic import HEAD_WIDTH, SRAM, N
+from generators.topics.flash_attention import Running, plain_output, running, seeded_matrices, tiled
+
+
+def solve(params: FlashParams) -> Answer:
+    """One query, whole matrices, reads and writes, and arithmetic."""
+    sheet = _sheet(params)
+    return answer(
+        sheet, _one_query(params.example), _tiles(params.tiles), traffic_part(params, sheet), arithmetic_part(params, sheet)
+    )
+
+
+def _sheet(params: FlashParams) -> Part:
+    example, tiles, one, conventions = params.example, params.tiles, params.accelerator, params.conventions
+    keys = {f"key_{place}": {"score": exact(score)} for place, score in enumerate(example.scores, 1)}
+    return part(
+        "sheet",
+        "Given",
+        table("scores", ["score"], keys),
+        number("block_len", example.block_len, "keys of a block"),
+        number("n_tokens", tiles.n_tokens, "tokens of the matrices"),
+        number("tile_width", tiles.head_width, "width of the matrices"),
+        number("seed", tiles.seed),
+        number("block_columns", tiles.block_columns, "keys of a tile"),
+        number("block_rows", tiles.block_rows, "queries of a tile"),
+        letter(HEAD_WIDTH, params.traffic.head_width, "head width"),
+        letter(N, params.traffic.seq_len, "tokens"),
+        letter(SRAM, Head.of(params).sram_elements(one.sram_kib), "elements that fit into SRAM"),
+        text("accelerator", one.name),
+        text("source", one.source),
+        number("peak", one.peak_tflops, unit="TFLOP/s"),
+        number("bandwidth", one.bandwidth_gb_per_s, unit="GB/s"),
+        number("sram", one.sram_kib, "memory on the chip", unit="KiB"),
+        number("element", conventions.bytes_per_element, "bytes of one element", unit="B"),
+        claim("keys_outer", conventions.loop_order == "keys_outer"),
+        claim("queries_outer", conventions.loop_order == "queries_outer"),
+    )
+
+
+def _one_query(example: Example) -> Part:
+    scores = [exact_number(score) for score in example.scores]
+    values = [[exact_number(x) for x in value] for value in example.values]
+    kept = running(scores, values, example.block_len, sympy.exp)
+    outputs = zip(kept[-1].output, plain_output(scores, values, sympy.exp), strict=True)
+    components = {
+        f"component_{j}": {"component": j, "running": exact(ours), "all_at_once": exact(plain)}
+        for j, (ours, plain) in enumerate(outputs, 1)
+    }
+    return part(
+        "1",
+        "One query, block by block",
+        number("blocks_in_all", len(kept), "blocks"),
+        number("sum", _expanded(kept[-1].total), "sum over all keys", asked=True),
+        table("output", ["component", "running", "all_at_once"], components, asked=True),
+        _blocks(example, kept),
+        _sums(example, kept),
+    )
+
+
+def exact_number(x: Fraction) -> sympy.Rational:
+    """A rational number that sympy's exponentials take."""
+    return sympy.Rational(x.numerator, x.denominator)
+
+
+def _expanded(number: sympy.Expr) -> Value:
+    return exact(sympy.expand(number))
+
+
+def _block(example: Example, place: int) -> list[Fraction]:
+    return example.scores[(place - 1) * example.block_len : place * example.block_len]
+
+
+def _blocks(example: Example, kept: Sequence[Running]) -> Table:
+    """What is kept after each block."""
+    components = [f"u{j}" for j in range(1, len(kept[0].weighted) + 1)]
+    rows: dict[str, Mapping[str, Cell]] = {}
+    for place, state in enumerate(kept, 1):
+        rows[f"block_{place}"] = {
+            "block": place,
+            "scores": ", ".join(map(str, _block(example, place))).replace("-", "−"),
+            "largest": exact(state.largest),
+            "factor": exact(sympy.exp(kept[place - 2].largest - state.largest)) if place > 1 else None,
+            "sum": _expanded(state.total),
+            **{key: _expanded(one) for key, one in zip(components, state.weighted, strict=True)},
+        }
+    columns: list[Column | str] = [
+        "block", "scores", column("largest", Math("m")), "factor", column("sum", Math(r"\ell")),
+        *(column(key, Math(f"u_{{{j}}}")) for j, key in enumerate(components, 1)),
+    ]  # fmt: skip
+    return table("blocks", columns, rows)
+
+
+def _sums(example: Example, kept: Sequence[Running]) -> Derivation:
+    """ℓ after each block, by its rule and exactly."""
+    lines: dict[str, Line] = {}
+    for place, state in enumerate(kept, 1):
+        symbol = rf"\ell_{{{place}}}"
+        lines[f"rule_{place}"] = line(symbol, _rule(example, place), "what was kept shrinks, the block's terms are added")
+        lines[f"sum_{place}"] = line(symbol, _expanded(state.total), "with the numbers put in")
+    return derivation("sums", lines)
+
+
+def _rule(example: Example, place: int) -> sympy.Expr:
+    before, largest = sympy.symbols(f"m_{place - 1} m_{place}")
+    first = (place - 1) * example.block_len + 1
+    scores = [sympy.Symbol(f"s_{i}") for i in range(first, first + len(_block(example, place)))]
+    rule = sympy.Add(*(sympy.exp(score - largest) for score in scores))
+    return rule if place == 1 else rule + sympy.exp(before - largest) * sympy.Symbol(f"ell_{place - 1}")
+
+
+def _tiles(tiles: Tiles) -> Part:
+    matrices = seeded_matrices(tiles.seed, tiles.n_tokens, tiles.head_width)
+    kept = tiled(*matrices, tiles.block_rows, tiles.block_columns)
+    components = [f"o{j}" for j in range(1, tiles.head_width + 1)]
+    rows = {
+        f"query_{place}": {
+            "query": place,
+            "largest": float(state.largest),
+            "sum": float(state.total),
+            **{key: float(one) for key, one in zip(components, state.output, strict=True)},
+        }
+        for place, state in enumerate(kept, 1)
+    }
+    columns: list[Column | str] = [
+        "query", column("largest", Math("m")), column("sum", Math(r"\ell")),
+        *(column(key, Math(f"o_{{{j}}}")) for j, key in enumerate(components, 1)),
+    ]  # fmt: skip
+    count = math.ceil(tiles.n_tokens / tiles.block_rows) * math.ceil(tiles.n_tokens / tiles.block_columns)
+    return part(
+        "2", "Whole matrices in tiles", number("tiles", count, "tiles of the scores"), table("rows", columns, rows, asked=True)
+    )
