@@ -110,46 +110,6 @@ def pruned_at(sequence: Prefix, steps: Sequence[Found]) -> int | None:
     return lost.index(True) + 1 if True in lost else None
 
 
-def tree_rows(weights: Weights, steps: Sequence[Found]) -> list[tuple[Cell, ...]]:
-    """Number, token, number of the parent, depth, weight and fate of every prefix."""
-    order = list(weights)
-    return [
-        (
-            order.index(prefix) + 1,
-            prefix[-1],
-            order.index(prefix[:-1]) + 1 if len(prefix) > 1 else None,
-            len(prefix),
-            weights[prefix],
-            fate(prefix, steps),
-        )
-        for prefix in order
-    ]
-
-
-def candidate_rows(
-    weights: Weights, scores: Scores, steps: Sequence[Found], number: int, shown: Callable[[Fraction], Cell] = lambda score: score
-) -> list[tuple[Cell, ...]]:
-    """Sequence, score before its last token, that token's weight, score, rank and fate at step `number`."""
-    return [
-        (" ".join(one), shown(scores[one[:-1]]), shown(weights[one]), shown(scores[one]), rank, fate(one, steps))
-        for one, rank in steps[number - 1].ranks.items()
-    ]
-
-
-def search_row(name: Cell, scores: Scores, order: Mapping[Prefix, int], steps: Sequence[Found], gap: Cell) -> tuple[Cell, ...]:
-    """What a search is called, its best sequence with score and rank among all, `gap`, and where the best of all is pruned."""
-    one = steps[-1].kept[0]
-    return name, " ".join(one), scores[one], order[one], gap, pruned_at(next(iter(order)), steps)
-
-
-def width_row(scores: Scores, order: Mapping[Prefix, int], width: int, ties: str) -> tuple[Cell, ...]:
-    """Width, the best sequence found with score and rank among all, first tokens at the end, candidates scored."""
-    steps = search(scores, width, ties)
-    one = steps[-1].kept[0]
-    firsts = {sequence[0] for sequence in steps[-1].kept}
-    return width, " ".join(one), scores[one], order[one], len(firsts), sum(len(step.ranks) for step in steps)
-
-
 def node_keys(weights: Weights) -> dict[Prefix, str]:
     """The row of every prefix, numbered as a reader meets them."""
     return {prefix: f"node_{list(weights).index(prefix) + 1}" for prefix in weights}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -12,12 +12,9 @@ import torch
 
 from generators.answer import Cell
 from generators.found import Route
-from generators.oracles.token_tree import FLOAT32_MARGIN, Found, Prefix, Scores, Weights, decided_steps, node_keys
-from generators.steps import Check
+from generators.oracles.token_tree import FLOAT32_MARGIN, Prefix, Weights, node_keys
 
 LogWeights: TypeAlias = tuple[tuple[Prefix, float], ...]
-TOLERANCE = 1e-5
-"""Relative; generate adds up log-probabilities in float32."""
 
 
 @dataclass(frozen=True)
@@ -86,47 +83,13 @@ def _logits(log_weights: Mapping[Prefix, float], names: Sequence[str], prefix: P
     return [*after, math.log(rest) if rest > 1e-12 else -math.inf, -math.inf]
 
 
-def check_track(
-    label: str, kept: Sequence[Sequence[str]], final: Sequence[float], scores: Scores, steps: Sequence[Found], run: Generated
-) -> Iterator[Check]:
-    """Compare what is published as kept at each step, and the final log-probabilities, with what generate did.
-
-    Where the last kept and the first pruned candidate are equal, generate may keep either; what follows is not compared.
-    """
-    decided = decided_steps(scores, steps)
-    for number, (ours, theirs) in enumerate(list(zip(kept, run.kept, strict=True))[:decided], 1):
-        found = sorted(" ".join(prefix) for prefix in theirs)
-        yield Check(
-            what=f"{label}, kept at step {number}",
-            published=", ".join(sorted(ours)),
-            found=", ".join(found),
-            by=route(steps[0].width),
-            passed=sorted(ours) == found,
-        )
-    if decided >= len(steps) - 1:
-        yield check_logs(f"{label}, final log-probabilities", final, [score for _, score in run.final], steps[0].width)
-
-
-def check_logs(what: str, published: Sequence[float], found: Sequence[float], width: int) -> Check:
-    """Compare log-probabilities, best first."""
-    pairs = zip(published, found, strict=False)
-    equal = len(published) == len(found) and all(math.isclose(*pair, rel_tol=TOLERANCE) for pair in pairs)
-    ours, theirs = (", ".join(f"{score:.6g}" for score in scores) for scores in (published, found))
-    return Check(what=what, published=ours, found=theirs, by=route(width), passed=equal)
-
-
-def route(width: int) -> str:
-    """The route, with the version of the library."""
+def generate_route(width: int, log: float = 1.0) -> Route:
+    """The route with the library's version, for probabilities whose logarithm is as large as `log`, or for logarithms."""
     import transformers
 
     beams = f"num_beams={width}" if width > 1 else "greedy"
-    return f"Hugging Face generate, {beams}, transformers {transformers.__version__}"
-
-
-def generate_route(width: int, log: float = 1.0) -> Route:
-    """The route, for probabilities whose logarithm is as large as `log`, or for log-probabilities themselves."""
-    tolerance = FLOAT32_MARGIN * max(1.0, abs(log))
-    return Route(route(width), tolerance=tolerance, absolute=FLOAT32_MARGIN)
+    name = f"Hugging Face generate, {beams}, transformers {transformers.__version__}"
+    return Route(name, tolerance=FLOAT32_MARGIN * max(1.0, abs(log)), absolute=FLOAT32_MARGIN)
 
 
 def generated_fates(weights: Weights, run: Generated, decided: int) -> dict[str, dict[str, Cell]]:

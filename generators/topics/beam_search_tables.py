@@ -21,6 +21,9 @@ from generators.topics.beam_search import (
 )
 from generators.topics.token_tree import Sequence, Tree
 
+LATEX = {"ell": r"\ell"}
+"""How letters are written where their name is not what is shown."""
+
 
 def written(sequence: Sequence) -> str:
     """A sequence's tokens with spaces between them."""
@@ -78,7 +81,8 @@ def step_parts(
 
 def weight_columns(letter: str, tree: Tree) -> list[Column]:
     """A column for the weight of each token of a sequence: p_1, p_2 ..."""
-    return [column(f"{letter}_{number}", Math(f"{letter}_{{{number}}}")) for number in range(1, max(map(len, tree)) + 1)]
+    shown, longest = LATEX.get(letter, letter), max(map(len, tree))
+    return [column(f"{letter}_{number}", Math(f"{shown}_{{{number}}}")) for number in range(1, longest + 1)]
 
 
 def along(tree: Tree, sequence: Sequence, columns: list[Column]) -> dict[str, Cell]:

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TypeAlias
 
-from generators.answer import Cell
-from generators.steps import Table
-from generators.topics import beam_search_cost as cost
+from generators.answer import Cell, Column, Table, column, table
+from generators.courses.ift6135.a2_q2_decoding import cost
 
 Model: TypeAlias = Callable[[tuple[int, ...]], list[float]]
 """The log-probability of every word after a prefix."""
@@ -123,12 +122,22 @@ def counted_run(after: Model, width: int, length: int, select: Select) -> tuple[
 
 def runs_table(width: int, length: int, vocabulary_sizes: Sequence[int], seed: int) -> Table:
     """Operations counted in runs on random models, beside what the formulas allow."""
-    rows: list[tuple[Cell, ...]] = []
+    rows: dict[str, dict[str, Cell]] = {}
     for words in vocabulary_sizes:
         model = random_model(seed, words)
         scan, sort, heap = (counted_run(model, width, length, select)[1] for select in (by_scan, by_sort, by_heap))
-        _, _, sort_most, heap_most, *_ = cost.counts({cost.T: length, cost.B: width, cost.N: words})
-        comparisons = (scan.comparisons, sort.comparisons, sort_most, heap.comparisons, heap_most)
-        rows.append((words, scan.scores, *comparisons, scan.copied, scan.held))
-    bounded = ("Sort", "Sort, at most", "Heap", "Heap, at most")
-    return Table(header=("N", "Scores", "Scan", *bounded, "Words copied", "Numbers held"), rows=tuple(rows))
+        most = cost.counts(length, width, words)
+        rows[f"words_{words}"] = {
+            "N": words,
+            "scores": scan.scores,
+            "scan": scan.comparisons,
+            "sort": sort.comparisons,
+            "sort_at_most": most["sort"],
+            "heap": heap.comparisons,
+            "heap_at_most": most["heap"],
+            "words_copied": scan.copied,
+            "numbers_held": scan.held,
+        }
+    columns: list[Column | str] = ["N", "scores", "scan", "sort", column("sort_at_most", "Sort, at most")]
+    columns += ["heap", column("heap_at_most", "Heap, at most"), "words_copied", "numbers_held"]
+    return table("runs", columns, rows)

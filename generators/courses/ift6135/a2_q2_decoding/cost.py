@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import sympy
 
-from generators.answer import Value, exact
-from generators.steps import Step, Table, step
+from generators.answer import Cell, Part, Table, Value, column, formula, letter, part, table, value_at
 from generators.topics.growth import ORDER, leading_terms
 
 T, B, N, m, q, c = sympy.symbols("T B N m q c", positive=True)
@@ -28,53 +25,60 @@ UPDATED = 2 * B * T
 HELD = B * N + 2 * B * T + 3 * B
 """Numbers at once: the scores of a step, B sequences of T + 1 words, B saved prefixes of T, old and new log-likelihoods."""
 
-LINES = (
-    ("score of every hypothesis and word", "additions", SCORES),
-    ("b-th largest: a new scan for each b", "comparisons", SCAN),
-    ("b-th largest: all scores sorted once", "comparisons, at most", SORT),
-    ("b-th largest: a heap of the best B", "comparisons, at most", HEAP),
-    ("prefixes saved and assigned back", "words copied", COPIED),
-    ("word added, log-likelihood updated", "assignments", UPDATED),
-    ("memory", "numbers held at once", HELD),
-)
+LINES = {
+    "scores": ("score of every hypothesis and word", "additions", SCORES),
+    "scan": ("b-th largest: a new scan for each b", "comparisons", SCAN),
+    "sort": ("b-th largest: all scores sorted once", "comparisons, at most", SORT),
+    "heap": ("b-th largest: a heap of the best B", "comparisons, at most", HEAP),
+    "copies": ("prefixes saved and assigned back", "words copied", COPIED),
+    "updates": ("word added, log-likelihood updated", "assignments", UPDATED),
+    "memory": ("memory", "numbers held at once", HELD),
+}
 
 
-def levels(at: Mapping[sympy.Symbol, Value]) -> dict[str, Step]:
+def levels(within: Part) -> Part:
     """The letters m, q and c at a beam width and a number of words.
 
     A score that enters the heap is compared with its smallest, goes down to a leaf past the larger of two children a level,
     and up again to its place; a last level of one leaf, as for B a power of 2, saves a comparison.
     """
     down, up = sympy.ceiling(sympy.log(B, 2)), sympy.floor(sympy.log(B, 2))
-    return {
-        "m": step("levels of the merge sort of all scores", "m", sympy.ceiling(sympy.log(B * N, 2)), at),
-        "q": step("levels of the merge sort of the kept", "q", sympy.ceiling(sympy.log(B, 2)), at),
-        "c": step("comparisons of one score with the heap, at most", "c", sympy.Max(1, down + up), at),
-    }
+    return part(
+        "levels",
+        "Levels of sorting, and of the heap",
+        formula("m", sympy.ceiling(sympy.log(B * N, 2)), "levels of the merge sort of all scores", m),
+        formula("q", sympy.ceiling(sympy.log(B, 2)), "levels of the merge sort of the kept", q),
+        formula("c", sympy.Max(1, down + up), "comparisons of one score with the heap, at most", c),
+        within=within,
+    )
 
 
-def counts(at: Mapping[sympy.Symbol, Value]) -> list[Value]:
-    """The count of each of LINES at T, B and N."""
-    letters = levels(at)
-    values = {**at, **{symbol: letters[str(symbol)].value for symbol in (m, q, c)}}
-    return [exact(count.subs(values)) for _, _, count in LINES]
+def counts(length: int, width: int, words: int) -> dict[str, Value]:
+    """The count of each of LINES."""
+    sizes = part("sizes", "Sizes", letter(T, length, "length"), letter(B, width, "beam width"), letter(N, words, "words"))
+    own = levels(sizes)
+    both = part("both", "Sizes and levels", within=(sizes, own))
+    return {key: value_at(count, both) for key, (_, _, count) in LINES.items()}
 
 
-def lines_table(at: Mapping[sympy.Symbol, Value]) -> Table:
+def lines_table(within: Part) -> Table:
     """Every line's operation and count, as a formula and at T, B and N."""
-    rows = tuple((*line, count) for line, count in zip(LINES, counts(at), strict=True))
-    return Table(header=("Line", "Operation", "Count", "Example"), rows=rows)
+    rows: dict[str, dict[str, Cell]] = {
+        key: {"line": line, "operation": operation, "count": count, "example": value_at(count, within)}
+        for key, (line, operation, count) in LINES.items()
+    }
+    return table("lines", ["line", "operation", column("count", of="example"), "example"], rows)
 
 
 def growth_table() -> Table:
     """Order of growth of time and space for each way to find the b-th largest, from B = 2 on, where log B is not 0."""
     space = ORDER(_order(HELD))
-    rows = tuple(
-        (line.removeprefix("b-th largest: "), ORDER(_order(SCORES + count + COPIED + UPDATED)), space)
-        for line, _, count in LINES
-        if count in (SCAN, SORT, HEAP)
-    )
-    return Table(header=("The b-th largest by", "Time", "Space"), rows=rows)
+    rows: dict[str, dict[str, Cell]] = {}
+    for key in ("scan", "sort", "heap"):
+        line, _, count = LINES[key]
+        time = ORDER(_order(SCORES + count + COPIED + UPDATED))
+        rows[key] = {"selection": line.removeprefix("b-th largest: "), "time": time, "space": space}
+    return table("growth", [column("selection", "The b-th largest by"), "time", "space"], rows, asked=True)
 
 
 def _order(count: sympy.Expr) -> sympy.Expr:

@@ -1,0 +1,39 @@
+"""Assignment 2, question 2: how many sequences there are, what beam search costs, and what it finds on a tree."""
+
+from generators.courses.ift6135.a2_q2_decoding.draw import draw
+from generators.courses.ift6135.a2_q2_decoding.find import find
+from generators.courses.ift6135.a2_q2_decoding.params import DecodingParams
+from generators.courses.ift6135.a2_q2_decoding.solve import solve
+from generators.question import Question, Whole
+
+QUESTION = Question(
+    title="Decoding: enumeration, greedy and beam search",
+    points=20,
+    params=DecodingParams,
+    solve=solve,
+    find=find,
+    draw=draw,
+    others=(
+        {
+            "feasibility": {"vocabulary_size": 10, "length": 3, "sequences_per_second": 7, "other_vocabulary_sizes": [4]},
+            "counted": {"beam_width": 3, "length": 2, "vocabulary_sizes": [2, 5]},
+            "tree": Whole(
+                a={"log_p": "-1", "next": {"x": "-2", "y": "-3"}}, b={"log_p": "-1.1", "next": {"x": "-2.5", "y": "-0.5"}}
+            ),
+            "beam_width": 1,
+        },
+        {
+            "feasibility": {"vocabulary_size": 3, "length": 4, "sequences_per_second": 11, "other_vocabulary_sizes": []},
+            "counted": {"beam_width": 2, "length": 3, "vocabulary_sizes": [3, 4]},
+            "tree": Whole(a="-2", b="-1.75", c="-3"),
+            "beam_width": 3,
+        },
+        {
+            "feasibility": {"vocabulary_size": 5, "length": 7, "sequences_per_second": 1, "other_vocabulary_sizes": []},
+            "counted": {"beam_width": 5, "length": 2, "vocabulary_sizes": [2, 3]},
+            "tree": Whole(a={"log_p": "-1", "next": {"x": "-4"}}, b={"log_p": "-1.5", "next": {"x": "-1"}}),
+            "beam_width": 2,
+            "conventions": {"ties": "last"},
+        },
+    ),
+)
