@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import rational
 from generators.errors import ParameterError
 from tests.conftest import worked_out
 from tests.entries import entry_of, solved_entry
@@ -40,34 +39,34 @@ def test_flops() -> None:
     assert part["prompt_token"].value == part["prefix_token"].value
     # 2 · 32 · 4096 · (12 · 4096 · 20 + 2 · (2068² − 2048²))
     assert part["prompt_pass"].value == 2 * 32 * 4096 * (12 * 4096 * 20 + 2 * (2068**2 - 2048**2))
-    assert part.tables["flops"].rows[0] == ("LoRA, merged into the weights", 0, 0, 0, 0)
+    assert tuple(part["flops"].rows["merged"].values()) == ("LoRA, merged into the weights", 0, 0, 0, 0)
 
 
 def test_caches() -> None:
-    rows = worked_out(ID)[2]["3"].tables["bytes"].rows
-    assert [row[1] for row in rows] == [0, 0, 10_485_760, 10_485_760]  # 2 · 2 · 32 · 20 · 4096
-    assert rows[2][2] == F(20, 2048)
+    table = worked_out(ID)[2]["3/bytes"]
+    assert list(table["extra_cache"].cells.values()) == [0, 0, 10_485_760, 10_485_760]  # 2 · 2 · 32 · 20 · 4096
+    assert table.rows["prefix"]["of_the_users_tokens"] == 100 * F(20, 2048)
 
 
 def test_equal_sizes() -> None:
     part = worked_out(ID)[2]["4"]
     assert [part[name].value for name in ("adapters", "prefix", "prompt")] == [12, 24, 1536]  # 3R/2, 3R, 6NR
-    assert [row[2] for row in part.tables["costs"].rows] == [2, 2, 2, 128]
-    assert [row[4] for row in part.tables["costs"].rows] == [0, 0, 2, 128]
-    assert part.tables["sizes"].rows[0] == (1, 786_432, F(3, 2), 3, 192)
+    assert list(part["costs"]["flops_here"].cells.values()) == [2, 2, 2, 128]
+    assert list(part["costs"]["bytes_here"].cells.values()) == [0, 0, 2, 128]
+    assert tuple(part["sizes"].rows["rank_1"].values()) == (1, 786_432, F(3, 2), 3, 192)
 
 
 @settings(max_examples=4, deadline=None)
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(1, 4), st.integers(1, 9), st.sampled_from([1, 2]))
 def test_any_sizes(n_layers: int, heads: int, rank: int, tokens: int, flops: int) -> None:
-    """All checks pass with float32 caches, too."""
+    """All is found again with float32 caches, too."""
     answer = solved(
         entry(
             n_layers=n_layers, d_model=4 * heads, n_heads=heads, rank=rank, n_virtual_tokens=tokens, context_len=rank + tokens,
             conventions={"bytes_per_element": 4, "flops_per_multiply_add": flops},
         )
     )  # fmt: skip
-    assert rational(answer["4"].tables["costs"].rows[3][2]) == flops * 2 * n_layers
+    assert answer["4/costs/prompt/flops_here"].value == flops * 2 * n_layers
 
 
 @pytest.mark.parametrize(

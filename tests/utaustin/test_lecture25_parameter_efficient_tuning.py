@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from generators.answer import Cell
 from generators.errors import ParameterError
-from generators.steps import Table
 from tests.conftest import worked_out
 from tests.entries import drawn_entry, entry_of
 
@@ -23,70 +21,70 @@ entry = partial(entry_of, ID)
 solved = partial(drawn_entry, ID)
 
 
-def row(table: Table, *names: Cell) -> tuple[Cell, ...]:
-    (found,) = (one for one in table.rows if one[: len(names)] == names)
-    return found
-
-
 def test_the_slides_question() -> None:
     part = worked_out(ID)[2]["1"]
     assert part["lora"].value == 65_536  # 2 · 4096 · 8
     assert part["ratio"].value == 256  # 4096/16
     assert part["break_even"].value == 2048
-    assert part.tables["ranks"].rows[-1] == (2048, 4096**2, 1, 1)
+    assert tuple(part["ranks"].rows["rank_2048"].values()) == (2048, 4096**2, 1, 100)
     assert part["rectangular"].value == F(11008 * 4096, 15104)
 
 
 def test_bert_large() -> None:
     """A layer has 4·1024² + 8·1024² weights, 4·1024 + 4096 + 1024 biases and 4·1024 in norms."""
     layer = 12 * 1024**2 + 9 * 1024 + 4 * 1024
-    part = worked_out(ID)[2]["2"]
-    assert part["rows"].value == 30522 + 512 + 2
-    assert part["model"].value == 24 * layer + 31036 * 1024 + 2 * 1024 + 1024**2 + 1024 == 335_141_888
-    assert part["BitFit"].value == 24 * 11 * 1024 + 2 * 1024  # and the shift of the first norm, and the pooler's bias
-    assert part["BitFit, half"].value == 24 * 5 * 1024
-    assert part["Adapters"].value == 24 * (2 * (2 * 1024 * 64 + 64 + 1024) + 4 * 1024)
-    assert part["LoRA"].value == 24 * 2 * 2 * 1024 * 8
+    answer = worked_out(ID)[2]
+    assert answer["model/E"].value == 30522 + 512 + 2
+    assert answer["model/values"].value == 24 * layer + 31036 * 1024 + 2 * 1024 + 1024**2 + 1024 == 335_141_888
+    assert answer["2/bitfit"].value == 24 * 11 * 1024 + 2 * 1024  # and the shift of the first norm, and the pooler's bias
+    assert answer["2/bitfit_half"].value == 24 * 5 * 1024
+    assert answer["adapters/trained"].value == 24 * (2 * (2 * 1024 * 64 + 64 + 1024) + 4 * 1024)
+    assert answer["lora/trained"].value == 24 * 2 * 2 * 1024 * 8
 
 
 def test_pythia() -> None:
     """Query, key and value are one matrix; the output head is not the embedding; only the last norm stands outside."""
-    tables = worked_out(ID)[2]["2"].tables
-    assert row(tables["models"], "pythia-160m")[4] == 162_322_944
-    assert row(tables["shares"], "pythia-160m", "BitFit")[2] == 12 * 11 * 768 + 768
-    assert row(tables["shares"], "pythia-160m", "LoRA")[2] == 12 * 8 * (768 + 3 * 768)
+    answer = worked_out(ID)[2]
+    assert answer["2/models/model_3/values"].value == 162_322_944
+    assert answer["2/shares/model_3.bitfit/trained"].value == 12 * 11 * 768 + 768
+    assert answer["2/shares/model_3.lora/trained"].value == 12 * 8 * (768 + 3 * 768)
 
 
 def test_printed_shares() -> None:
     """272384 of 335141888 is 0.0813 %, 102912 of 109482240 is 0.0940 %."""
     part = worked_out(ID)[2]["3"]
-    table = part.tables["printed"]
-    assert [(one[2], one[5]) for one in table.rows if one[0] == "BitFit"] == [("BERT-large", "yes"), ("BERT-base", "no")]
-    assert {one[5] for one in table.rows if one[0] == "Adapters"} == {"no"}
+    rounds = part["printed"]["rounds_to_it"].cells
+    assert [rounds["bitfit.model_1"], rounds["bitfit.model_2"]] == ["yes", "no"]
+    assert {cell for row, cell in rounds.items() if row.startswith("adapters.")} == {"no"}
     width = part["width"].value
     assert 24 * (2 * (2049 * width + 1024) + 4096) == F(36, 1000) * 335_141_888
-    assert part["difference"].value == F(335_141_888, 200)
+    assert part["difference"].value == 1_675_709  # 335141888 / 200 = 1675709.44
 
 
 def test_bytes_of_many_tasks() -> None:
-    table = worked_out(ID)[2]["4"].tables["bytes"]
-    assert row(table, "Full")[1:3] == (4 * 335_141_888, 400 * 335_141_888)
-    assert row(table, "LoRA")[1:] == (4 * 786_432, 4 * (335_141_888 + 100 * 786_432), 12 * 786_432)
+    table = worked_out(ID)[2]["4/bytes"]
+    assert list(table.rows["full"].values())[1:3] == [4 * 335_141_888, 400 * 335_141_888]
+    assert list(table.rows["lora"].values())[1:] == [4 * 786_432, 4 * (335_141_888 + 100 * 786_432), 12 * 786_432]
 
 
 def test_a_width_that_rounds_to_the_printed_share() -> None:
-    assert (
-        row(solved(entry(adapter_width=121))["3"].tables["printed"], "Adapters", F(36, 1000), "BERT-large, width 121")[5] == "yes"
-    )
+    assert solved(entry(adapter_width=121))["3/printed/adapters.width_121/rounds_to_it"].value == "yes"
 
 
 def test_other_conventions() -> None:
     conventions = {"adapters_train_norms": False, "bytes_per_value": 2, "optimizer_states": 0}
     models = [{**entry()["models"][0], "n_layers": 2, "d_model": 16, "d_ff": 40, "vocabulary_size": 100}]
     answer = solved(entry(conventions=conventions, models=models, lora_on=["query", "key", "value"], rank=4, n_tasks=1))
-    assert answer["2"]["LoRA"].value == 2 * 3 * 2 * 16 * 4
-    assert answer["2"]["Adapters"].value == 2 * 2 * (2 * 16 * 64 + 64 + 16)
-    assert row(answer["4"].tables["bytes"], "LoRA")[3] == 2 * 768
+    assert answer["lora/trained"].value == 2 * 3 * 2 * 16 * 4
+    assert answer["adapters/trained"].value == 2 * 2 * (2 * 16 * 64 + 64 + 16)
+    assert answer["4/bytes/lora/gradients_and_optimizer"].value == 2 * 768
+    assert answer["3/bitfit_fits_none"]
+
+
+def test_no_printed_share_of_other_models() -> None:
+    """The models that the printed share of biases does not fit are spoken of where it fits one."""
+    part = worked_out(ID)[2]["3"]
+    assert (part["bitfit_models"].value, part["n_other_models"].value) == ("BERT-large", 1)
 
 
 @pytest.mark.parametrize(

@@ -1,36 +1,23 @@
 """Which share of a transformer BitFit, adapters and LoRA train: counts from a model's configuration.
 
 A layer has query, key, value and output of D×D, a feed-forward network of width D_ff, two layer norms, and biases everywhere.
-Outside the layers stand E rows of embeddings or of an output head, S norms, and P poolers of D×D.
+Outside the layers stand E rows of embeddings or of an output head, a norm, and BERT's pooler of D×D.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import sympy
 
 from generators.topics.peft import ATTENTION_MATRICES, N_LAYER, D, R, adapter_groups, low_rank_groups, total
 
-D_FF, E, S, P = sympy.symbols("D_ff E S P", positive=True)
+D_FF, E = sympy.symbols("D_ff E", positive=True)
 ROWS, COLUMNS, SHARE, N_MODEL = sympy.symbols("m n q N_model", positive=True)
-Kind: TypeAlias = Literal["bert", "gpt_neox"]
 NORMS_PER_LAYER = 2
 
 
-@dataclass(frozen=True)
-class Outside:
-    """What stands outside the layers: rows of D values, norms, poolers."""
-
-    rows: int
-    norms: int
-    poolers: int
-
-
-def outside(kind: Kind, vocabulary: int, positions: int, segments: int) -> Outside:
-    """BERT embeds words, positions and segments, norms their sum and pools; GPT-NeoX embeds words, norms last, and has a head."""
-    return Outside(vocabulary + positions + segments, 1, 1) if kind == "bert" else Outside(2 * vocabulary, 1, 0)
+def rows_outside(kind: str, vocabulary: int, positions: int, segments: int) -> int:
+    """BERT embeds words, positions and segments; GPT-NeoX embeds words and has an output head."""
+    return vocabulary + positions + segments if kind == "bert" else 2 * vocabulary
 
 
 def layer_values() -> sympy.Expr:
@@ -44,14 +31,14 @@ def norm_values() -> sympy.Expr:
     return NORMS_PER_LAYER * 2 * D
 
 
-def model_values() -> sympy.Expr:
-    """All values of the model."""
-    return N_LAYER * layer_values() + D * E + 2 * D * S + P * (D**2 + D)
+def model_values(kind: str) -> sympy.Expr:
+    """All values of the model; BERT has a pooler."""
+    return N_LAYER * layer_values() + D * E + 2 * D + (D**2 + D if kind == "bert" else 0)
 
 
-def bias_values() -> sympy.Expr:
+def bias_values(kind: str) -> sympy.Expr:
     """BitFit: every bias, those of norms and pooler among them."""
-    return N_LAYER * sympy.expand(ATTENTION_MATRICES * D + D_FF + D + NORMS_PER_LAYER * D) + D * (S + P)
+    return N_LAYER * sympy.expand(ATTENTION_MATRICES * D + D_FF + D + NORMS_PER_LAYER * D) + (2 if kind == "bert" else 1) * D
 
 
 def some_bias_values() -> sympy.Expr:
@@ -64,7 +51,7 @@ def adapter_values(*, norms: bool) -> sympy.Expr:
     return N_LAYER * (total(adapter_groups(biases=True)) + (norm_values() if norms else 0))
 
 
-def lora_values(kind: Kind, n_matrices: int) -> sympy.Expr:
+def lora_values(kind: str, n_matrices: int) -> sympy.Expr:
     """A and B of rank R beside D×D matrices; GPT-NeoX holds query, key and value in one D×3D matrix, which gets one pair."""
     return N_LAYER * (total(low_rank_groups("W", n_matrices)) if kind == "bert" else rectangular_values(D, 3 * D))
 

@@ -1,0 +1,19 @@
+"""Seminar 2, ways of tuning: LoRA, adapters, prefix and prompt tuning by trained values, FLOPs and cache."""
+
+from generators.courses.sydney.seminar2_tuning_methods.draw import draw
+from generators.courses.sydney.seminar2_tuning_methods.find import find
+from generators.courses.sydney.seminar2_tuning_methods.params import TuningParams
+from generators.courses.sydney.seminar2_tuning_methods.solve import solve
+from generators.question import Question
+
+QUESTION = Question(
+    title="LoRA, adapters, prefix and prompt tuning",
+    points=0,
+    params=TuningParams,
+    solve=solve,
+    find=find,
+    draw=draw,
+    others=(
+        {"n_layers": 5, "d_model": 20, "n_heads": 5, "rank": 7, "n_virtual_tokens": 11, "context_len": 19, "other_sizes": [1, 2]},
+    ),
+)

@@ -1,0 +1,39 @@
+"""What `params.yml` may say of ways of tuning."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from generators.params import Params
+
+Size = Annotated[int, Field(gt=0, le=2**20)]
+
+
+class Conventions(Params):
+    """What the numbers rest on."""
+
+    bytes_per_element: Literal[2, 4] = Field(2, description="bytes of one cached value (2 is FP16)")
+    flops_per_multiply_add: Literal[1, 2] = Field(2, description="FLOPs counted for one multiply-add")
+
+
+class TuningParams(Params):
+    """Sizes of the model and of what each method adds to it."""
+
+    n_layers: Annotated[int, Field(gt=0, le=1024)]
+    d_model: Size
+    n_heads: Size
+    rank: Size
+    n_virtual_tokens: Annotated[int, Field(gt=0, le=2**14)]
+    context_len: Annotated[int, Field(gt=0, le=2**17)]
+    other_sizes: Annotated[list[Annotated[int, Field(gt=0, le=2**14)]], Field(max_length=10)]
+    conventions: Conventions = Conventions()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.d_model % self.n_heads:
+            raise ValueError(f"d_model: must be divisible by n_heads (got {self.d_model} and {self.n_heads})")
+        if self.rank > self.d_model:
+            raise ValueError(f"rank: must be at most d_model (got {self.rank} and {self.d_model})")
+        return self

@@ -1,0 +1,85 @@
+"""What `params.yml` may say of parameter-efficient tuning."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from generators.params import Exact, Params, PositiveInt, Text
+
+Size = Annotated[int, Field(gt=0, le=2**20)]
+Widths = Annotated[list[Size], Field(min_length=1, max_length=8)]
+Kind = Literal["bert", "gpt_neox"]
+Projection = Literal["query", "key", "value"]
+
+
+class Conventions(Params):
+    """What counts and bytes rest on."""
+
+    adapters_train_norms: bool = Field(True, description="whether adapters train the layers' norms as well, as in their paper")
+    bytes_per_value: Literal[2, 4] = Field(4, description="bytes of one value (4 is FP32)")
+    optimizer_states: int = Field(2, ge=0, le=4, description="values that the optimizer keeps for each trained one (2 is Adam)")
+
+
+class Model(Params):
+    """A model's configuration; positions and segments have embeddings in BERT alone."""
+
+    name: Text
+    kind: Kind
+    n_layers: Annotated[int, Field(gt=0, le=200)]
+    d_model: Annotated[int, Field(gt=0, le=2**15)]
+    d_ff: Size
+    vocabulary_size: Size
+    n_positions: Size
+    n_segments: Annotated[int, Field(gt=0, le=64)]
+
+
+class Printed(Params):
+    """A share of the lecture's table in per cent, with the decimals it is printed with."""
+
+    percent: Annotated[Exact, Field(gt=0, le=100)]
+    decimals: Annotated[int, Field(ge=0, le=6)]
+
+
+class TableOfLecture(Params):
+    """The column %Param."""
+
+    bitfit: Printed
+    adapters: Printed
+    diff_pruning: Printed
+
+
+class TuningParams(Params):
+    """The matrix of the slide's question, the models, widths and ranks, and what the lecture prints."""
+
+    d_model: Size
+    ranks: Widths
+    n_rows: Size
+    n_columns: Size
+    models: Annotated[list[Model], Field(min_length=1, max_length=4)]
+    adapter_width: Size
+    other_adapter_widths: Annotated[list[Size], Field(max_length=5)]
+    rank: Size
+    lora_on: Annotated[list[Projection], Field(min_length=1)]
+    n_tasks: PositiveInt
+    printed: TableOfLecture
+    conventions: Conventions = Conventions()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.ranks != sorted(set(self.ranks)):
+            raise ValueError(f"ranks: must rise from each to the next (got {self.ranks})")
+        if max(self.ranks) > self.d_model:
+            raise ValueError(f"ranks: must be at most d_model, {self.d_model} (got {max(self.ranks)})")
+        if self.models[0].kind != "bert":
+            raise ValueError(f"models: must begin with a BERT, which the lecture's table is about (got {self.models[0].kind})")
+        names = [model.name for model in self.models]
+        if len(set(names)) < len(names):
+            raise ValueError(f"models: must not repeat a name (got {', '.join(names)})")
+        if len(set(self.lora_on)) < len(self.lora_on):
+            raise ValueError(f"lora_on: must not repeat a matrix (got {', '.join(self.lora_on)})")
+        narrowest = min(self.d_model, *(model.d_model for model in self.models))
+        if self.rank > narrowest:
+            raise ValueError(f"rank: must be at most the smallest d_model, {narrowest} (got {self.rank})")
+        return self

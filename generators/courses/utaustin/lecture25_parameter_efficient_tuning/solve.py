@@ -1,0 +1,294 @@
+"""Answers the slide's question on LoRA, counts trained shares, holds them against the lecture's, and counts bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+import sympy
+
+from generators.answer import (
+    Answer,
+    Cell,
+    Column,
+    Item,
+    Part,
+    Table,
+    Value,
+    answer,
+    claim,
+    column,
+    exact,
+    formula,
+    letter,
+    number,
+    part,
+    rational,
+    table,
+    text,
+)
+from generators.courses.utaustin.lecture25_parameter_efficient_tuning import counts
+from generators.courses.utaustin.lecture25_parameter_efficient_tuning.counts import (
+    COLUMNS,
+    D_FF,
+    N_MODEL,
+    ROWS,
+    SHARE,
+    E,
+)
+from generators.courses.utaustin.lecture25_parameter_efficient_tuning.params import Model, Printed, TuningParams
+from generators.topics import peft
+from generators.topics.peft import N_LAYER, D, R
+
+TITLES = {"bitfit": "BitFit", "bitfit_half": "BitFit, half", "adapters": "Adapters", "lora": "LoRA"}
+DRAWN_WIDTHS = tuple(2**power for power in range(9))
+Rows = dict[str, dict[str, Cell]]
+
+
+def solve(params: TuningParams) -> Answer:
+    """The reduction by LoRA, the first model and what tunes it, shares of all models, printed shares, and bytes."""
+    first = _first(params)
+    return answer(
+        _sheet(params),
+        _reduction(params),
+        first,
+        _added("adapters", params.adapter_width, "inner width", first, params),
+        _added("lora", params.rank, "rank", first, params),
+        _shares(params, first),
+        _printed(params, first),
+        _bytes(params),
+    )
+
+
+def _sheet(params: TuningParams) -> Part:
+    """What is given."""
+    held, printed = params.conventions, params.printed
+    return part(
+        "sheet",
+        "Given",
+        text("models", _in_words([model.name for model in params.models])),
+        text("first_model", params.models[0].name),
+        text("lora_on", _in_words(params.lora_on)),
+        number("printed_bitfit", exact(printed.bitfit.percent), "printed share of BitFit", unit="%"),
+        number("printed_adapters", exact(printed.adapters.percent), "printed share of adapters", unit="%"),
+        number("printed_diff_pruning", exact(printed.diff_pruning.percent), "printed share of diff pruning", unit="%"),
+        number("n_tasks", params.n_tasks, "tasks"),
+        claim("adapters_train_norms", held.adapters_train_norms),
+        number("bytes_per_value", held.bytes_per_value, unit="B"),
+        number("optimizer_states", held.optimizer_states, "values that the optimizer keeps for each trained one"),
+    )
+
+
+def _in_words(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _reduction(params: TuningParams) -> Part:
+    pair = peft.total(peft.low_rank_groups("W", 1))
+    rows: Rows = {}
+    for rank in params.ranks:
+        values = rational(exact(pair.subs({D: params.d_model, R: rank})))
+        fewer = params.d_model**2 / values
+        rows[f"rank_{rank}"] = {"rank": rank, "values": exact(values), "times_fewer": exact(fewer), "share": exact(100 / fewer)}
+    columns = [column("rank"), column("values", "Values of A and B"), column("times_fewer"), column("share", unit="%")]
+    return part(
+        "1",
+        "The reduction by LoRA",
+        letter(D, params.d_model, "rows and columns of W"),
+        letter(R, params.rank, "rank"),
+        letter(ROWS, params.n_rows, "rows of a rectangular matrix"),
+        letter(COLUMNS, params.n_columns, "its columns"),
+        formula("full", D**2, "values of W", "N_W"),
+        formula("lora", pair, "values of A and B", "N_{BA}", asked=True),
+        formula("ratio", D**2 / pair, "times fewer", "N_W / N_{BA}", asked=True),
+        formula("break_even", D / 2, "rank that saves nothing", "r_0"),
+        formula("rectangular", counts.rectangular_break_even(), "rank that saves nothing beside m×n", "r_0"),
+        table("ranks", columns, rows),
+    )
+
+
+def _first(params: TuningParams) -> Part:
+    """The model that the lecture's table is about, and what has no size of its own."""
+    model = params.models[0]
+    sizes = _sizes(model)
+    words = {N_LAYER: "layers", D: "model width", D_FF: "width of the feed-forward network", E: "rows of embeddings"}
+    return part(
+        "model",
+        "The lecture's model",
+        *(letter(symbol, size, words[symbol]) for symbol, size in sizes.items()),
+        formula("values", counts.model_values(model.kind), "values of the model", N_MODEL),
+    )
+
+
+def _sizes(model: Model) -> dict[sympy.Symbol, Value]:
+    """The letters of the formulas but R."""
+    rows = counts.rows_outside(model.kind, model.vocabulary_size, model.n_positions, model.n_segments)
+    return {N_LAYER: model.n_layers, D: model.d_model, D_FF: model.d_ff, E: rows}
+
+
+def _formulas(kind: str, params: TuningParams) -> dict[str, sympy.Expr]:
+    """The values that each method trains."""
+    return {
+        "bitfit": counts.bias_values(kind),
+        "bitfit_half": counts.some_bias_values(),
+        "adapters": counts.adapter_values(norms=params.conventions.adapters_train_norms),
+        "lora": counts.lora_values(kind, len(params.lora_on)),
+    }
+
+
+def _added(name: str, size: int, what: str, first: Part, params: TuningParams) -> Part:
+    """A method with a size of its own, in the first model."""
+    expression = _formulas(params.models[0].kind, params)[name]
+    return part(
+        name,
+        TITLES[name],
+        letter(R, size, what),
+        formula("trained", expression, f"trained by {TITLES[name]}", rf"N_{{\text{{{TITLES[name]}}}}}"),
+        within=first,
+    )
+
+
+def _trained(model: Model, params: TuningParams) -> dict[str, Fraction]:
+    """Values that each method trains in a model, at the page's width and rank."""
+    sizes = {"adapters": params.adapter_width, "lora": params.rank}
+    formulas = _formulas(model.kind, params)
+    return {name: _at(one, model, sizes.get(name, 1)) for name, one in formulas.items()}
+
+
+def _at(expression: sympy.Expr, model: Model, size: int = 1) -> Fraction:
+    return rational(exact(expression.subs({**_sizes(model), R: size})))
+
+
+def _whole(model: Model) -> Fraction:
+    return _at(counts.model_values(model.kind), model)
+
+
+def _layers(model: Model) -> Fraction:
+    """Values in the layers, without embeddings and what else stands outside."""
+    return _at(N_LAYER * counts.layer_values(), model)
+
+
+def _shares(params: TuningParams, first: Part) -> Part:
+    models: Rows = {}
+    shares: Rows = {}
+    for place, model in enumerate(params.models, 1):
+        whole = _whole(model)
+        widths: dict[str, Cell] = {"layers": model.n_layers, "width": model.d_model, "ffn": model.d_ff}
+        inside = exact(100 * _layers(model) / whole)
+        models[f"model_{place}"] = {"model": model.name, **widths, "values": exact(whole), "in_layers": inside}
+        for name, trained in _trained(model, params).items():
+            cells: dict[str, Cell] = {"trained": exact(trained), "share": exact(100 * trained / whole)}
+            shares[f"model_{place}.{name}"] = {"model": model.name, "method": TITLES[name], **cells}
+    formulas = _formulas(params.models[0].kind, params)
+    model_columns: list[Column | str] = [
+        "model",
+        "layers",
+        column("width", "D"),
+        column("ffn", "FFN"),
+        "values",
+        column("in_layers", unit="%"),
+    ]
+    return part(
+        "2",
+        "Trained shares",
+        *(
+            formula(name, formulas[name], f"trained by {TITLES[name]}", rf"N_{{\text{{{TITLES[name]}}}}}")
+            for name in ("bitfit", "bitfit_half")
+        ),
+        table("models", model_columns, models),
+        table("shares", ["model", "method", "trained", column("share", unit="%")], shares, asked=True),
+        _over_size(params),
+        within=first,
+    )
+
+
+def _widths(params: TuningParams) -> list[int]:
+    """All inner widths of adapters, rising."""
+    return sorted({params.adapter_width, *params.other_adapter_widths})
+
+
+def _over_size(params: TuningParams) -> Table:
+    """Shares of the first model over the width of adapters and the rank of LoRA, apart those counted on the page."""
+    model, formulas = params.models[0], _formulas(params.models[0].kind, params)
+    marked = {"adapters": _widths(params), "lora": [params.rank]}
+    last = max(DRAWN_WIDTHS[-1], params.rank, *_widths(params))
+    rows: Rows = {}
+    for size in sorted({*(one for one in DRAWN_WIDTHS if one <= last), last, params.rank, *_widths(params)}):
+        shares = {name: exact(100 * _at(formulas[name], model, size) / _whole(model)) for name in marked}
+        counted = {f"{name}_counted": shares[name] if size in sizes else None for name, sizes in marked.items()}
+        rows[f"size_{size}"] = {"size": size, **shares, **counted}
+    columns = [column("adapters", unit="%"), column("lora", TITLES["lora"], "%")] + [
+        column(f"{name}_counted", unit="%") for name in marked
+    ]
+    return table("over_size", [column("size", "Inner width of adapters, rank of LoRA"), *columns], rows, drawn=True)
+
+
+def _printed(params: TuningParams, first: Part) -> Part:
+    model, printed = params.models[0], params.printed
+    berts = {place: one for place, one in enumerate(params.models, 1) if one.kind == "bert"}
+    rows: Rows = {}
+    for place, one in berts.items():
+        rows[f"bitfit.model_{place}"] = _beside(printed.bitfit, "BitFit", one.name, one, _trained(one, params)["bitfit"])
+    adapters = counts.adapter_values(norms=params.conventions.adapters_train_norms)
+    for width in _widths(params):
+        where = f"{model.name}, width {width}"
+        rows[f"adapters.width_{width}"] = _beside(printed.adapters, "Adapters", where, model, _at(adapters, model, width))
+    shares = [column(key, unit="%") for key in ("printed", "of_all_values", "of_the_layers")]
+    columns: list[Column | str] = ["method", shares[0], "counted_for", *shares[1:], "rounds_to_it"]
+    width = counts.width_for_share(norms=params.conventions.adapters_train_norms)
+    difference = round(printed.diff_pruning.percent / 100 * _whole(model))
+    return part(
+        "3",
+        "Beside the lecture's table",
+        *_fits(rows),
+        letter(SHARE, exact(printed.adapters.percent / 100), "printed share of adapters, of one"),
+        formula("width", width, "inner width that trains the printed share", r"R_{\text{printed}}"),
+        number("difference", difference, "values of a difference with the printed share"),
+        table("printed", columns, rows, asked=True),
+        within=first,
+    )
+
+
+def _beside(printed: Printed, method: str, where: str, model: Model, trained: Fraction) -> dict[str, Cell]:
+    """A printed share and a counted one, and whether that rounds to it."""
+    share = 100 * trained / _whole(model)
+    alike = round(share * 10**printed.decimals) == printed.percent * 10**printed.decimals
+    return {
+        "method": method,
+        "printed": exact(printed.percent),
+        "counted_for": where,
+        "of_all_values": exact(share),
+        "of_the_layers": exact(100 * trained / _layers(model)),
+        "rounds_to_it": "yes" if alike else "no",
+    }
+
+
+def _fits(rows: Mapping[str, Mapping[str, Cell]]) -> list[Item]:
+    """The models whose share of biases rounds to the printed one, and how many others there are."""
+    bitfit = [cells for key, cells in rows.items() if key.startswith("bitfit.")]
+    names = [str(cells["counted_for"]) for cells in bitfit if cells["rounds_to_it"] == "yes"]
+    others = len(bitfit) - len(names)
+    found: list[Item] = [
+        claim("bitfit_fits", bool(names), "the printed share of BitFit is that of a model"),
+        claim("bitfit_fits_none", not names),
+        claim("bitfit_fits_some_only", bool(names) and others > 0),
+    ]
+    if names:
+        found += [text("bitfit_models", _in_words(names)), number("n_bitfit_models", len(names), "models that it fits")]
+    return [*found, number("n_other_models", others, "models that it does not fit")] if names and others else found
+
+
+def _bytes(params: TuningParams) -> Part:
+    first, held = params.models[0], params.conventions
+    whole, size = _whole(first), held.bytes_per_value
+    rows: Rows = {}
+    for name, values in {"full": whole, **_trained(first, params)}.items():
+        shared = 0 if name == "full" else whole
+        rows[name] = {
+            "method": TITLES.get(name, "Full"),
+            "one_task": exact(size * values),
+            "all_tasks": exact(size * (params.n_tasks * values + shared)),
+            "gradients_and_optimizer": exact(size * values * (1 + held.optimizer_states)),
+        }
+    columns = [column(key, unit="B") for key in ("one_task", "all_tasks", "gradients_and_optimizer")]
+    return part("4", "What it saves", table("bytes", ["method", *columns], rows, asked=True))
