@@ -9,21 +9,41 @@ from typing import Any
 import numpy as np
 import pytest
 
+from generators.answer import Answer
+from generators.courses.comp4901y.hw3_q3_generation.fit import least_squares
+from generators.courses.comp4901y.hw3_q3_generation.next_token import filtered
+from generators.courses.comp4901y.hw3_q3_generation.params import GenerationParams
 from generators.errors import ParameterError
-from generators.oracles.next_token import filtered
 from generators.pipeline.catalog import entries, find, load_params, load_question
+from generators.pipeline.match import Findings, problems
+from generators.pipeline.recorded import command_of
 from generators.pipeline.render import body
 from generators.recording import Output, Recording, Series
-from generators.steps import Answer
-from generators.topics.measured import least_squares
+from tests.conftest import worked_out
 
 ID = find("comp4901y/hw3_q3_generation")
 QUESTION = load_question(ID)
 
 
-def params(recordings: dict[str, Recording]) -> Any:
-    loaded: Any = load_params(ID, QUESTION, entries()[ID])
-    return loaded.with_recordings(recordings)
+def params(*recordings: Recording) -> GenerationParams:
+    """The entry's parameters beside these recordings."""
+    loaded: Any = load_params(ID, QUESTION, entries()[ID], recorded=False)
+    for one in recordings:
+        loaded._measured = {**loaded.measured, one.device_kind: {**loaded.measured.get(one.device_kind, {}), one.what: one}}
+    held: GenerationParams = loaded
+    return held
+
+
+def found(given: GenerationParams, answer: Answer) -> list[str]:
+    """What of an answer is not found again."""
+    return problems(answer, Findings.gathered(QUESTION.find(given)))
+
+
+def page(given: GenerationParams, medium: Any = "site") -> str:
+    """What a reader sees, all of it found again."""
+    answer: Answer = QUESTION.solve(given)
+    assert found(given, answer) == []
+    return body(ID, given, answer, QUESTION.draw(answer), medium).text
 
 
 def lengths_recording() -> Recording:
@@ -39,10 +59,6 @@ def lengths_recording() -> Recording:
     )  # fmt: skip
 
 
-def checks_pass(given: Any, answer: Answer) -> bool:
-    return all(check.passed for check in QUESTION.verify(given, answer))
-
-
 def test_the_line_through_points_on_a_line() -> None:
     line = least_squares([1, 2, 4], [3.0, 5.0, 9.0])
     assert (line.intercept, line.slope) == (Fraction(1), Fraction(2))
@@ -55,44 +71,59 @@ def test_the_line_through_points_off_a_line() -> None:
 
 
 def test_medians_and_fit_of_a_recording() -> None:
-    given = params({"hw3_q3_output_len": lengths_recording()})
-    answer = QUESTION.solve(given)
-    part = answer["3.1"]
-    assert part.tables["times"].column("Median") == pytest.approx((3, 5, 9))
-    assert part["per_token"].value == pytest.approx(2)
-    assert part["fixed"].value == pytest.approx(1)
-    assert part["rate"].value == pytest.approx(500)  # 1000 ms / 2 ms
-    assert part.tables["outputs"].rows[1] == (2, r"'x\nx\n'")
-    assert "--prompt_seq 'a '\"'\"'b' " in str(part.tables["launch"].rows[0][0])
-    assert checks_pass(given, answer)
+    """The line 1 + 2n, and a prompt that a shell needs quoted."""
+    given = params(lengths_recording())
+    answer: Answer = QUESTION.solve(given)
+    assert list(answer["3.1/times"]["median"].numbers.values()) == pytest.approx([3, 5, 9])
+    assert float(answer["3.1/per_token"]) == pytest.approx(2)
+    assert float(answer["3.1/fixed"]) == pytest.approx(1)
+    assert float(answer["3.1/rate"]) == pytest.approx(500)  # 1000 ms / 2 ms
+    assert answer["3.1/outputs/n_2/text"].value == r"'x\nx\n'"
+    assert "--prompt_seq 'a '\"'\"'b' " in answer["3.1/launch"].value
+    assert found(given, answer) == []
 
 
-def test_what_was_not_measured_says_so() -> None:
-    """Without recordings each part gives the command, and only the filters are checked."""
-    given = params({})
-    answer = QUESTION.solve(given)
+def test_a_line_below_zero_is_explained() -> None:
+    """Medians 1, 1 and 9 ms at n = 1, 2, 4: the line ends below zero at n = 0."""
+    series = tuple(replace(one, samples=(0.001 * ms,)) for one, ms in zip(lengths_recording().series, (1, 1, 9), strict=True))
+    given = params(replace(lengths_recording(), series=series))
+    assert float(QUESTION.solve(given)["3.1/fixed"]) < 0
+    assert "A negative $a$ is no time" in page(given)
+
+
+def test_what_was_not_measured_has_no_section() -> None:
+    """Without recordings the question and its launch alone."""
     for medium in ("site", "pdf"):
-        text = body(ID, given, answer, QUESTION.draw(given, answer), medium).text
-        assert text.count("Not measured yet") == 4
-        assert text.count("hw3&#95;q3&#95;top&#95;p") == 4
-    assert checks_pass(given, answer)
+        text = page(params(), medium)
+        assert "hw3_generate --hf_model_name facebook/opt-350m" in text
+        assert "Machine and model" not in text
 
 
 def test_one_recording_alone_is_shown() -> None:
-    given = params({"hw3_q3_output_len": lengths_recording()})
-    answer = QUESTION.solve(given)
-    text = body(ID, given, answer, QUESTION.draw(given, answer), "site").text
-    assert text.count("Not measured yet") == 3
-    assert "this architecture" in text
+    """Its part, and the machine that made it."""
+    assert list(QUESTION.solve(params(lengths_recording())).parts) == ["sheet", "3.1", "runs"]
+    assert "this architecture" in page(params(lengths_recording()))
 
 
-def test_a_changed_sample_changes_the_checks() -> None:
-    """An answer made from other samples than the recording holds is found out."""
+def test_a_changed_sample_is_found_out() -> None:
+    """An answer made from other samples than the recording holds."""
     recording = lengths_recording()
-    answer = QUESTION.solve(params({"hw3_q3_output_len": recording}))
+    answer: Answer = QUESTION.solve(params(recording))
     slower = replace(recording.series[0], samples=(1.0, 1.0, 1.0))
     other = replace(recording, series=(slower, *recording.series[1:]))
-    assert not checks_pass(params({"hw3_q3_output_len": other}), answer)
+    assert found(params(other), answer)
+
+
+def test_commands_are_those_of_today() -> None:
+    """Programs have moved since some recordings were made; pages print where they are now."""
+    answer = worked_out(str(ID))[2]
+    for label, what in (("3.1", "output_len"), ("3.2", "beam_width"), ("3.3", "top_k"), ("3.4", "top_p")):
+        assert answer[f"runs/commands/{label}/renewed_by"].value == command_of(f"hw3_q3_{what}", "cuda")
+        assert answer[f"{label}/launch"].value.startswith("python -m generators.measuring.hw3_generate ")
+    assert answer["sheet/launch"].value == (
+        "python -m generators.measuring.hw3_generate --hf_model_name facebook/opt-350m --prompt_seq 'What is Apple?' "
+        "--output_len 20 --beam_width 1 --top_k 50 --top_p 0.9"
+    )
 
 
 def test_filters_by_hand() -> None:
@@ -113,17 +144,22 @@ def test_bad_parameters(field: str, value: object) -> None:
 
 
 def test_a_processor_beside_a_gpu() -> None:
-    """Its times stand in parts of their own, and no table mixes the two."""
+    """Its times stand in a part of their own, and no table mixes the two."""
     gpu = lengths_recording()
     slower = tuple(replace(series, samples=tuple(10 * sample for sample in series.samples)) for series in gpu.series)
     cpu = replace(gpu, device="CPU", device_kind="cpu", driver=None, series=slower)
-    given = params({}).with_recordings({"hw3_q3_output_len": gpu}, {"hw3_q3_output_len": cpu})
-    answer = QUESTION.solve(given)
-    assert answer["3.1"]["per_token"].value == pytest.approx(2)
-    assert answer["cpu_3.1"]["per_token"].value == pytest.approx(20)
-    assert answer["cpu_runs"].tables["machine"].rows[0] == ("Device", "CPU")
-    assert checks_pass(given, answer)
-    swapped = Answer({**answer.parts, "3.1": answer["cpu_3.1"]})
-    assert not checks_pass(given, swapped)
-    text = body(ID, given, answer, QUESTION.draw(given, answer), "site").text
-    assert "## On a processor" in text
+    given = params(gpu, cpu)
+    answer: Answer = QUESTION.solve(given)
+    assert float(answer["3.1/per_token"]) == pytest.approx(2)
+    assert float(answer["measured_cpu/per_token"]) == pytest.approx(20)
+    assert answer["measured_cpu/machine/device/value"].value == "CPU"
+    assert "driver" not in answer["measured_cpu/machine"].rows
+    assert "## On a processor" in page(given)
+
+
+def test_the_kind_of_device_with_most_recordings_answers_the_sheet() -> None:
+    """A GPU's before a processor's where both have as many."""
+    gpu = lengths_recording()
+    cpu = replace(gpu, device="CPU", device_kind="cpu", driver=None)
+    assert QUESTION.solve(params(gpu, cpu))["runs/device"].value == "GPU"
+    assert QUESTION.solve(params(cpu))["runs/device"].value == "CPU"

@@ -28,7 +28,9 @@ class Panel(NamedTuple):
     from_zero: bool = False
 
 
-def panel_figure(panels: list[Panel], *, x_label: str, caption: str, alt: str, log_x: bool = False) -> Figure:
+def panel_figure(
+    panels: list[Panel], *, x_label: str, caption: str, alt: str, shows: tuple[str, ...], log_x: bool = False
+) -> Figure:
     """Draw the panels; each trace is named at its right end where a panel has several."""
     from matplotlib.figure import Figure as Drawing
 
@@ -41,7 +43,7 @@ def panel_figure(panels: list[Panel], *, x_label: str, caption: str, alt: str, l
             axes.set_xscale("log")
         _draw(axes, panel)
     rows[-1].set_xlabel(x_label)
-    return Figure(svg=to_svg(figure), caption=caption, alt=alt)
+    return Figure(svg=to_svg(figure), caption=caption, alt=alt, shows=shows)
 
 
 def _draw(axes: Any, panel: Panel) -> None:

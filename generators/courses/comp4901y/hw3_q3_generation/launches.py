@@ -1,0 +1,48 @@
+"""The command lines that a page prints, and the texts that the recorded runs gave."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+from generators.answer import Cell, Item, column, table, text
+from generators.recording import Recording, Scalar
+
+PROGRAM = "python -m generators.measuring.hw3_generate"
+
+
+def launch(arguments: Mapping[str, Any]) -> str:
+    """A command line for a shell; an exact decimal is written as one."""
+    words = (f"--{name} {shlex.quote(_word(value))}" for name, value in arguments.items())
+    return f"{PROGRAM} {' '.join(words)}"
+
+
+def _word(value: Any) -> str:
+    return str(float(value)) if isinstance(value, Fraction) else str(value)
+
+
+def measure(what: str, device_kind: str) -> str:
+    """The command that makes a recording anew."""
+    return f"python -m generators.measuring.measure_all --device {device_kind} --only {what}"
+
+
+def setting(value: Scalar) -> Cell:
+    """A top-k or a length as it is, a top-p as the decimal that was typed."""
+    return value if isinstance(value, int) else Fraction(str(value))
+
+
+def launched(recording: Recording, argument: str) -> Iterator[Item]:
+    """The launch with its changed argument left open as N, and the first text that was drawn for each N."""
+    taken = recording.parameters
+    arguments = {"hf_model_name": taken["model"], "prompt_seq": taken["prompt"]}
+    arguments |= {name: taken[name] for name in ("output_len", "beam_width", "top_k", "top_p") if name in taken}
+    arguments |= {"seed": taken["seed"], "device": recording.device_kind, "dtype": taken["dtype"]}
+    rows: dict[str, dict[str, Cell]] = {}
+    for output in recording.outputs:
+        if output.at.get("do_sample", True):
+            row = {"n": setting(output.at[argument]), "text": ascii(output.text)}
+            rows.setdefault(f"n_{output.at[argument]}", row)
+    yield text("launch", f"{launch(arguments)} --{argument} N")
+    yield table("outputs", [column("n", "N"), column("text", "Generated text, as a Python literal")], rows, asked=True)
