@@ -12,9 +12,10 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from generators.courses.utaustin.lecture25_distillation import training_run as run
+from generators.courses.utaustin.lecture25_distillation.losses import hard_loss, soft_gradient, soft_loss, softmax
+from generators.courses.utaustin.lecture25_distillation.training_run import network_values
 from generators.errors import ParameterError
-from generators.topics.distillation import hard_loss, soft_gradient, soft_loss, softmax
-from generators.topics.distillation_run import network_values
 from tests.conftest import worked_out
 from tests.entries import drawn_entry, entry_of
 
@@ -39,10 +40,10 @@ SMALL = {"n_teacher": 20, "n_student": 10, "n_test": 10, "n_starts": 1, "teacher
 
 def test_distributions_by_hand() -> None:
     """At T = 2, the weights are 8, 4, 2, 1 of 15 and 2, 4, 1, 1 of 8; at T = 1, the student's are 4, 16, 1, 1 of 22."""
-    rows = worked_out(ID)[2]["1"].tables["distributions"].rows
-    assert [row[3] for row in rows] == [F(8, 15), F(4, 15), F(2, 15), F(1, 15)]
-    assert [row[4] for row in rows] == [F(2, 8), F(4, 8), F(1, 8), F(1, 8)]
-    assert [row[5] for row in rows] == [F(4, 22), F(16, 22), F(1, 22), F(1, 22)]
+    table = worked_out(ID)[2]["1/distributions"]
+    assert list(table["p"].cells.values()) == [F(8, 15), F(4, 15), F(2, 15), F(1, 15)]
+    assert list(table["q"].cells.values()) == [F(2, 8), F(4, 8), F(1, 8), F(1, 8)]
+    assert list(table["q_cool"].cells.values()) == [F(4, 22), F(16, 22), F(1, 22), F(1, 22)]
 
 
 def test_losses_by_hand() -> None:
@@ -56,11 +57,11 @@ def test_losses_by_hand() -> None:
 
 def test_gradients_by_hand() -> None:
     part = worked_out(ID)[2]["2"]
-    first = part.tables["classes"].rows[0]
+    first = tuple(part["classes"].rows["class_1"].values())
     assert first == ("cat", F(2, 11) - 1, 2 * (F(1, 4) - F(8, 15)), (F(-9, 11) + F(-17, 30)) / 2)
     assert part["limit"].value == sympy.Rational(-5, 8) * LN2  # ((2 - 3/2) - (6 - 3))/4
-    for column in zip(*(row[1:] for row in part.tables["classes"].rows), strict=True):
-        assert sum(column) == 0  # a constant added to all logits changes nothing
+    for column in ("hard", "soft", "together"):
+        assert sum(part["classes"][column].cells.values()) == 0  # a constant added to all logits changes nothing
 
 
 @settings(max_examples=20, deadline=None)
@@ -83,16 +84,15 @@ def test_a_network_of_two_hidden_units() -> None:
 
 def test_students_begin_alike_and_the_teacher_helps() -> None:
     part = worked_out(ID)[2]["3"]
-    assert len(set(part.tables["curve"].rows[0][1:])) == 1
-    scores = {str(row[0]): row for row in part.tables["scores"].rows}
-    assert scores["the teacher alone"][3] < scores["labels alone"][3]
-    assert scores["the teacher alone"][1] > scores["labels alone"][1]
+    assert len(set(list(part["curve"].rows["record_0"].values())[1:])) == 1
+    labels, _, teacher = list(part["scores"].rows.values())[1:]
+    assert (labels["learns_from"], teacher["learns_from"]) == ("labels alone", "the teacher alone")
+    assert teacher["divergence_test"] < labels["divergence_test"]
+    assert teacher["loss_training"] > labels["loss_training"]
 
 
 def test_a_first_step_by_hand() -> None:
     """One step from given weights, with the gradients by differences."""
-    from generators.topics import distillation_run as run
-
     draw = np.random.default_rng(3)
     network = (draw.uniform(-1, 1, size=(3, 2)), draw.uniform(-1, 1, size=(3, 3)))
     x, labels = np.concatenate([draw.uniform(-1, 1, size=(4, 2)), np.ones((4, 1))], axis=1), np.eye(3)[[0, 1, 2, 1]]
@@ -113,12 +113,13 @@ def test_a_first_step_by_hand() -> None:
 def test_other_examples_and_runs() -> None:
     example = {"classes": ["a", "b"], "teacher": [0, 3], "student": [6, -3], "label": "b", "temperature": 3, "alpha": 0}
     answer = solved({**entry(**inside("training", **SMALL)), "example": {**entry()["example"], **example}, "alphas": [1, 0.25]})
-    assert answer["1"].tables["distributions"].column("p") == (F(1, 3), F(2, 3))
-    assert answer["3"].tables["scores"].column("Learns from")[1:] == ("labels alone", "both, α = 1/4")
+    assert tuple(answer["1/distributions"]["p"].cells.values()) == (F(1, 3), F(2, 3))
+    names = list(answer["3/scores"]["learns_from"].cells.values())
+    assert names == ["(the teacher itself)", "labels alone", "both, α = 1/4"]
     same = {"teacher": [2, 4, 0, 0], "student": [2, 4, 0, 0], "alpha": 1}
     answer = solved({**entry(**inside("example", **same)), **inside("training", **SMALL)})
-    assert answer["1"]["divergence"].value == 0
-    assert answer["2"]["limit"].value == 0
+    assert answer["1/divergence"].value == 0
+    assert answer["2/limit"].value == 0
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from generators.courses.utaustin.lecture25_pruning.solve import solve
 from generators.question import Question
 
 SMALL_LAYER = {"seed": 3, "n_samples": 20, "n_inputs": 8, "n_outputs": 3, "noise": 50}
+WITH_TIES = {**SMALL_LAYER, "seed": 36, "noise": 0}
+"""Fitted without noise, weights are products of small integers: equal magnitudes stand on both sides of what is dropped."""
 
 QUESTION = Question(
     title="Pruning",
@@ -25,7 +27,7 @@ QUESTION = Question(
             "conventions": {"bytes_per_value": 4, "bytes_per_index": 8},
         },
         {
-            "layer": SMALL_LAYER,
+            "layer": WITH_TIES,
             "pattern": {"kept": 1, "group": 4},
             "other_patterns": [],
             "sparsities": ["1/3", "1/2"],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from generators.topics.distillation import mixed, soft_gradient
+from generators.courses.utaustin.lecture25_distillation.losses import mixed, soft_gradient
 
 Array: TypeAlias = Any
 """A numpy array of float64, or of int for labels."""

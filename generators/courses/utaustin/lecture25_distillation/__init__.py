@@ -1,0 +1,38 @@
+"""Lecture 25, distillation: losses and gradients on given logits, and a small run with and without a teacher."""
+
+from generators.courses.utaustin.lecture25_distillation.draw import draw
+from generators.courses.utaustin.lecture25_distillation.find import find
+from generators.courses.utaustin.lecture25_distillation.params import DistillationParams
+from generators.courses.utaustin.lecture25_distillation.solve import solve
+from generators.question import Question
+
+SHORT = {
+    "n_teacher": 20, "n_student": 10, "n_test": 10, "n_starts": 1, "teacher_steps": 5, "student_steps": 10, "n_records": 2,
+}  # fmt: skip
+
+QUESTION = Question(
+    title="Distillation",
+    points=0,
+    params=DistillationParams,
+    solve=solve,
+    find=find,
+    draw=draw,
+    others=(
+        {
+            "example": {
+                "classes": ["a", "b"], "teacher": [0, 3], "student": [6, -3], "label": "b", "temperature": 3, "alpha": "1/4",
+                "temperatures": [1, 3],
+            },
+            "training": {**SHORT, "teacher_hidden": 2, "student_hidden": 1},
+            "alphas": [1, "1/3"],
+        },
+        {
+            "example": {
+                "classes": ["a", "b", "c"], "teacher": [1, 3, 0], "student": [-2, 4, 5], "label": "c", "temperature": 1,
+                "alpha": "2/3", "temperatures": [2, 100],
+            },
+            "training": {**SHORT, "teacher_hidden": 3, "student_hidden": 2},
+            "alphas": [1, 0],
+        },
+    ),
+)  # fmt: skip
