@@ -12,8 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 import sympy
 
-from generators.topics.cache_policies import Attention
-from generators.topics.flash_attention import precise
+from generators.topics.attention import Attention, precise
 
 Rule: TypeAlias = Literal["averaged", "pivotal", "weighted"]
 RULES: tuple[Rule, ...] = ("averaged", "pivotal", "weighted")

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.courses.sydney.seminar2_cache_policies import ranges
+from generators.courses.sydney.seminar2_cache_policies.policies import attention_based, initial_and_window, window
+from generators.courses.sydney.seminar2_cache_policies.solve import ranges
 from generators.errors import ParameterError
-from generators.topics.cache_policies import Attention, attention_based, initial_and_window, relative_error, window
-from generators.topics.flash_attention import precise
+from generators.topics.attention import Attention, precise, relative_error
 from tests.conftest import worked_out
 from tests.entries import drawn_entry, entry_of
 
@@ -72,11 +72,19 @@ def test_memory() -> None:
     assert part["dense"].value == 2 * 32 * 32768 * 4096 * 2
     assert part["cut"].value == 2 * 32 * 2048 * 4096 * 2
     assert part["sums"].value == 32 * 32 * 2048 * 4
-    assert part["share"].value == Fraction(1, 16)
+    assert part["share"].value == Fraction(100, 16)
 
 
 def test_without_pulls() -> None:
-    solved(entry(attention=head(pulls=[])))
+    answer = solved(entry(attention=head(pulls=[])))
+    assert not answer["sheet/pulls"].rows
+
+
+def test_one_token_is_not_counted() -> None:
+    """As "the last 1 token" would read badly."""
+    part = solved(entry(budget=2, n_initial=1, n_recent=1))["1"]
+    said = [part[key].value for key in ("in_window", "initial", "recent")]
+    assert said == ["the last token", "the first token stays", "the last token"]
 
 
 @settings(max_examples=12, deadline=None)
@@ -86,7 +94,7 @@ def test_any_head(budget: int, data: st.DataObject, seed: int) -> None:
     recent, initial = data.draw(st.integers(1, budget - 1)), data.draw(st.integers(1, budget - 1))
     changes = {"budget": budget, "n_recent": recent, "n_initial": initial}
     answer = solved(entry(**changes, attention=head(n_tokens=9, seed=seed)))
-    assert answer["1"].tables["kept"].rows[8][1] == "1–9"
+    assert answer["1/kept/query_9/dense"].value == "1–9"
 
 
 @pytest.mark.parametrize(

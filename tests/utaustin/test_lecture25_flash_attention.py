@@ -21,9 +21,10 @@ from generators.courses.utaustin.lecture25_flash_attention.attention_tiles impor
     standard_walked,
     walked,
 )
+from generators.courses.utaustin.lecture25_flash_attention.running_softmax import running, tiled
 from generators.courses.utaustin.lecture25_flash_attention.traffic import flash_traffic, standard_traffic
 from generators.errors import ParameterError
-from generators.topics.flash_attention import plain_output, running, tiled
+from generators.topics.attention import plain_output
 from tests.conftest import worked_out
 from tests.entries import drawn_entry, entry_of
 

@@ -14,7 +14,7 @@ from generators.answer import Cell, Figure, Value, exact
 from generators.params import Exact, Params, PositiveInt, Text
 from generators.self_verifying import SelfVerifying
 from generators.steps import Answer, Check, Part, Step, Table, step
-from generators.topics.cache_policies import relative_error
+from generators.topics.attention import relative_error
 from generators.topics.kv_merging import (
     RULES,
     Assigned,

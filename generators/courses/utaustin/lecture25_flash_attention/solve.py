@@ -32,8 +32,9 @@ from generators.answer import (
 )
 from generators.courses.utaustin.lecture25_flash_attention.counts import Head, arithmetic_part, traffic_part
 from generators.courses.utaustin.lecture25_flash_attention.params import Example, FlashParams, Tiles
+from generators.courses.utaustin.lecture25_flash_attention.running_softmax import Running, running, tiled
 from generators.courses.utaustin.lecture25_flash_attention.traffic import HEAD_WIDTH, SRAM, N
-from generators.topics.flash_attention import Running, plain_output, running, seeded_matrices, tiled
+from generators.topics.attention import plain_output, seeded_matrices
 
 
 def solve(params: FlashParams) -> Answer:

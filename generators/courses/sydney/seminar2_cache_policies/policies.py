@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import sympy
 
+from generators.topics.attention import Attention, Number, precise, seeded_matrices
 from generators.topics.batching import CONTEXT, N_HEAD, N_LAYER, Sizes, cache_values
-from generators.topics.flash_attention import Number, plain_output, precise, seeded_matrices
 
 BUDGET = sympy.Symbol("B", positive=True)
 Kept: TypeAlias = tuple[int, ...]
@@ -34,26 +34,6 @@ def initial_and_window(n_tokens: int, budget: int, n_initial: int) -> list[Kept]
     """The first `n_initial` tokens, and the last ones in the rest of the budget."""
     first_recent = [max(0, i + 1 - (budget - n_initial)) for i in range(n_tokens)]
     return [(*range(min(n_initial, first)), *range(first, i + 1)) for i, first in enumerate(first_recent)]
-
-
-@dataclass(frozen=True)
-class Attention:
-    """Scaled scores (n×n) and values (n×d) of one head, as numbers of a context of many digits."""
-
-    context: Any
-    scores: Sequence[Sequence[Number]]
-    values: Sequence[Sequence[Number]]
-
-    def weights(self, query: int, kept: Kept) -> list[Number]:
-        """The softmax over the scores of the kept tokens."""
-        powers = [self.context.exp(self.scores[query][j]) for j in kept]
-        total = self.context.fsum(powers)
-        return [power / total for power in powers]
-
-    def output(self, query: int, kept: Kept) -> tuple[Number, ...]:
-        """The mean of the kept tokens' values by these weights."""
-        scores = [self.scores[query][j] for j in kept]
-        return plain_output(scores, [self.values[j] for j in kept], self.context.exp)
 
 
 @dataclass(frozen=True)
@@ -113,13 +93,6 @@ def attention_based(attention: Attention, budget: int, n_recent: int) -> tuple[l
             sums[j] = sums.get(j, 0) + weight
         all_kept.append(tuple(kept))
     return all_kept, evictions
-
-
-def relative_error(context: Any, found: Sequence[Sequence[Number]], true: Sequence[Sequence[Number]]) -> Number:
-    """The length of the difference of vectors over the length of the true ones, over all of them together."""
-    pairs = [pair for ours, theirs in zip(found, true, strict=True) for pair in zip(ours, theirs, strict=True)]
-    off = context.fsum((ours - theirs) ** 2 for ours, theirs in pairs)
-    return context.sqrt(off / context.fsum(theirs**2 for _, theirs in pairs))
 
 
 def entries() -> sympy.Expr:

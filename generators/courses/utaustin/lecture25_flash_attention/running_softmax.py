@@ -5,18 +5,10 @@ Source: Dao et al. 2022, arXiv 2205.14135; the running softmax is Milakov and Gi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any, TypeAlias
 
-Number: TypeAlias = Any
-"""A sympy number, or one of an mpmath context: what `exp` takes and gives."""
-Exp: TypeAlias = Callable[[Number], Number]
-Matrix: TypeAlias = Sequence[Sequence[Fraction]]
-
-DIGITS = 40
-"""Decimal digits in which matrices are computed, so that rounding to a float gives the same one on every machine."""
+from generators.topics.attention import Exp, Matrix, Number, precise
 
 
 @dataclass(frozen=True)
@@ -53,31 +45,6 @@ def running(scores: Sequence[Number], values: Sequence[Sequence[Number]], block_
         block = slice(start, start + block_len)
         states.append(absorbed(states[-1] if states else None, scores[block], values[block], exp))
     return states
-
-
-def plain_output(scores: Sequence[Number], values: Sequence[Sequence[Number]], exp: Exp) -> tuple[Number, ...]:
-    """Softmax over all scores at once, then the weighted mean of the values."""
-    weights = [exp(score) for score in scores]
-    columns = zip(*values, strict=True)
-    return tuple(sum(w * value for w, value in zip(weights, column, strict=True)) / sum(weights) for column in columns)
-
-
-def seeded_matrices(seed: int, n_tokens: int, head_width: int) -> tuple[Matrix, Matrix, Matrix]:
-    """Q, K and V of numbers from -2 to 2 with two decimals."""
-    import numpy
-
-    numbers = numpy.random.default_rng(seed).integers(-200, 201, size=(3, n_tokens, head_width))
-    q, k, v = ([[Fraction(int(x), 100) for x in row] for row in matrix] for matrix in numbers)
-    return q, k, v
-
-
-def precise() -> Any:
-    """An mpmath context of DIGITS digits."""
-    import mpmath
-
-    context = mpmath.MPContext()
-    context.dps = DIGITS
-    return context
 
 
 def tiled(q: Matrix, k: Matrix, v: Matrix, block_rows: int, block_columns: int) -> list[Running]:

@@ -1,0 +1,84 @@
+"""What `params.yml` may say of cache policies."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from generators.params import Exact, Params, PositiveInt
+
+Length = Annotated[int, Field(gt=0, le=2**24)]
+
+
+class Conventions(Params):
+    """What the counts rest on."""
+
+    bytes_per_element: Literal[2, 4] = Field(2, description="bytes of an element of a key or value (2 is FP16)")
+    bytes_per_sum: Literal[2, 4] = Field(4, description="bytes of a running sum of attention (4 is FP32)")
+
+
+class PulledToken(Params):
+    """A token, counted from 1, that draws attention."""
+
+    token: PositiveInt
+    score: Annotated[Exact, Field(ge=-20, le=20)]
+    value_scale: Annotated[Exact, Field(gt=0, le=10)]
+
+
+class SeededHead(Params):
+    """A seeded attention head, and the tokens that every query looks at."""
+
+    n_tokens: Annotated[int, Field(ge=3, le=20)]
+    head_width: Annotated[int, Field(ge=1, le=8)]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    pulls: Annotated[list[PulledToken], Field(max_length=6)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        tokens = [pull.token for pull in self.pulls]
+        for token in tokens:
+            if token > self.n_tokens:
+                raise ValueError(f"pulls: token must be at most n_tokens (got {token})")
+            if tokens.count(token) > 1:
+                raise ValueError(f"pulls: each token must stand once (got {token} twice)")
+        return self
+
+
+class Memory(Params):
+    """A model, its budget, and the lengths at which the cache is counted."""
+
+    n_layers: PositiveInt
+    d_model: PositiveInt
+    n_heads: PositiveInt
+    budget: Length
+    seq_len: Length
+    seq_lens: Annotated[list[Length], Field(min_length=2, max_length=10)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.d_model % self.n_heads:
+            raise ValueError(f"d_model: must be divisible by n_heads (got {self.d_model} and {self.n_heads})")
+        if self.seq_lens != sorted(set(self.seq_lens)):
+            raise ValueError(f"seq_lens: must rise from each to the next (got {self.seq_lens})")
+        return self
+
+
+class PolicyParams(Params):
+    """The budget and how it is shared, the head on which policies are tried, and the model whose memory is counted."""
+
+    budget: PositiveInt
+    n_initial: PositiveInt
+    n_recent: PositiveInt
+    attention: SeededHead
+    memory: Memory
+    conventions: Conventions = Conventions()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.budget >= self.attention.n_tokens:
+            raise ValueError(f"budget: must be less than n_tokens (got {self.budget} and {self.attention.n_tokens})")
+        for name in ("n_initial", "n_recent"):
+            if getattr(self, name) >= self.budget:
+                raise ValueError(f"{name}: must be less than budget (got {getattr(self, name)} and {self.budget})")
+        return self
