@@ -164,11 +164,11 @@ def test_matrices_are_evaluated_in_worlds() -> None:
     """A transpose left out changes the shape; one exchanged changes the numbers."""
     n = sympy.Symbol("n")
     a, b = sympy.MatrixSymbol("A", n, n), sympy.MatrixSymbol("B", n, n)
-    world = {"A": np.array([[1.0, 2.0], [3.0, 4.0]]), "B": np.array([[0.0, 1.0], [1.0, 1.0]])}
+    world = {"n": 2, "A": np.array([[1.0, 2.0], [3.0, 4.0]]), "B": np.array([[0.0, 1.0], [1.0, 1.0]])}
     product = world["A"].T @ world["B"]
     assert worlds.difference(sympy.MatMul(sympy.Transpose(a), b), world, product) == 0
     assert worlds.difference(sympy.MatMul(a, b), world, product) > 0.1
-    assert worlds.difference(sympy.MatMul(a, b), {"A": world["A"]}, product) == float("inf")
+    assert worlds.difference(sympy.MatMul(a, b), {"n": 2, "A": world["A"]}, product) == float("inf")
 
 
 def test_a_proof_must_hold() -> None:
