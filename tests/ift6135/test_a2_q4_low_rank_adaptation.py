@@ -9,13 +9,13 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generators.answer import Cell
+from generators.answer import Answer, Cell, Quantity
+from generators.courses.ift6135.a2_q4_low_rank_adaptation.low_rank import d, h, n, order_of_growth, r
 from generators.errors import ParameterError
 from generators.pipeline.catalog import QuestionId, load_params, load_question
-from generators.steps import Answer
-from generators.topics.low_rank import d, h, n, order_of_growth, r
 from generators.topics.quantization import dequantized, measured_error, quantized, seeded_weights, step_size
 from tests.conftest import worked_out
+from tests.entries import solved_entry
 
 ID = QuestionId("ift6135", "a2_q4_low_rank_adaptation")
 SMALL: dict[str, Any] = {
@@ -36,8 +36,9 @@ def solved(**changes: Any) -> Answer:
 
 
 def values(part: str, prefix: str, answer: Answer) -> dict[str, Cell]:
-    """Steps of one module without its name."""
-    return {name.removeprefix(prefix): line.value for name, line in answer[part].steps.items() if name.startswith(prefix)}
+    """Quantities of one module without its name."""
+    items = answer[part].items.items()
+    return {key.removeprefix(prefix): one.value for key, one in items if isinstance(one, Quantity) and key.startswith(prefix)}
 
 
 def test_one_feed_forward_matrix_by_hand() -> None:
@@ -89,57 +90,61 @@ def test_readings_of_the_output_matrix(
     assert found["operations_lora"] == operations
     assert found["operations_qlora"] == operations + dequantized_values
     assert found["trainable"] == trainable
-    used = [row for row in answer["4.4a"].tables["readings_time"].rows if row[1] == "yes"]
-    assert [row[-1] for row in used] == [multiply_adds]
+    rows = answer["4.4a/readings_time"].rows
+    assert {name: row["value"] for name, row in rows.items() if row["used_here"] == "yes"} == {reading: multiply_adds}
 
 
 def test_narrow_heads_that_do_not_fit_have_no_numbers() -> None:
     """Three heads cannot share a width of 4, so that only the formulas of that reading are given."""
-    tables = solved()["4.4a"].tables
-    assert tables["readings_time"].rows[2][-1] is None
-    assert tables["readings_space"].rows[2][-2:] == (None, None)
+    answer = solved()
+    assert answer["4.4a/readings_time/d_by_d_narrow_heads/value"].value is None
+    assert answer["4.4a/readings_time/d_by_d_narrow_heads/last_product"].value == n * d**2
+    assert answer["4.4a/readings_space/d_by_d_narrow_heads/values_trained"].value is None
 
 
 def test_choices_by_hand() -> None:
     """The assignments in the order LoRA and LoRA, LoRA and QLoRA, QLoRA and LoRA, QLoRA and QLoRA on MHA and LFFN."""
     part = solved()["4.4b"]
-    rows = part.tables["assignments"].rows
-    assert [row[2] for row in rows] == [
+    combinations = part["combinations"]
+    assert list(combinations["stored"].cells.values()) == [
         1472,  # MHA 4·(192 + 144) = 1344, LFFN 4·(16 + 16) = 128
         1420,  # LFFN 16·4/8 + 4 + 64 = 76
         840,  # MHA 192·4/8 + 10·4 + 576 = 712
         788,
     ]
-    assert [row[3] for row in rows] == [
+    assert list(combinations["operations"].cells.values()) == [
         3700,  # merged: MHA 2·(9·80 + 600 + 240) + 75 + 345 = 3540, LFFN 2·80 = 160
         3896,  # LFFN 2·160 + 36 = 356
         5512,  # MHA 2·2280 + 792 = 5352
         5708,
     ]
     assert part["limit"].value == 1130  # half-way from 788 to 1472
-    assert [row[4] for row in rows] == ["no", "no", "yes", "yes"]
-    assert rows[2][5:] == (Fraction(840, 1472), Fraction(1420, 1472))
-    assert part.tables["choices"].rows == (
+    limits = combinations.row("qlora-lora")
+    assert limits["fastest_from"].value == Fraction(84000, 1472)
+    assert limits["fastest_below"].value == Fraction(142000, 1472)
+    assert [tuple(row.values()) for row in part["choices"].rows.values()] == [
         ("Memory limit", "QLoRA", "QLoRA"),
         ("Faster inference", "LoRA", "LoRA"),
         ("Both", "QLoRA", "LoRA"),
-    )
+    ]
 
 
 @pytest.mark.parametrize(("headroom", "choice"), [(0, ("QLoRA", "QLoRA")), (0.99, ("LoRA", "QLoRA")), (1, ("LoRA", "LoRA"))])
 def test_the_memory_limit_decides_the_last_choice(headroom: float, choice: tuple[str, str]) -> None:
-    assert solved(memory_headroom=headroom)["4.4b"].tables["choices"].rows[2][1:] == choice
+    both = solved(memory_headroom=headroom)["4.4b/choices"].row("both")
+    assert (both["mha"].value, both["lffn"].value) == choice
 
 
 def test_rank_and_merging_by_hand() -> None:
     answer = solved()
-    assert answer["4.2"]["heavier_than_full"].value == 2  # 2·4·2 = 16 values, as many as W has
-    assert answer["4.2"]["heavier_than_codes"].value == Fraction(1, 4)  # 16 codes of 4 bits = 8 B = 8·r·4 B
-    assert answer["4.2"]["directions"].value == 12  # 16 - (4 - 2)²
-    assert answer["4.3"]["merged_after"].value == Fraction(20, 9)  # (2·32 + 16) / (2·(8 + 8) + 4)
-    assert answer["4.3"]["share_context"].value == Fraction(1, 10)  # 16 / (2·5·16)
-    more = answer["4.3"].tables["work"].column("More than merged")
-    assert more[1:3] == (Fraction(9, 8), Fraction(49, 40))  # (320 + 20) / 160 - 1; (320 + 36) / 160 - 1
+    assert answer["4.2/heavier_than_full"].value == 2  # 2·4·2 = 16 values, as many as W has
+    assert answer["4.2/heavier_than_codes"].value == Fraction(1, 4)  # 16 codes of 4 bits = 8 B = 8·r·4 B
+    assert answer["4.2/directions"].value == 12  # 16 - (4 - 2)²
+    assert answer["4.3/merged_after"].value == Fraction(20, 9)  # (2·32 + 16) / (2·(8 + 8) + 4)
+    assert answer["4.3/share_of_product"].value == Fraction(1, 10)  # 16 / (2·5·16)
+    more = answer["4.3/work"]["more_than_merged"].cells
+    assert more["context.beside"] == 100 * Fraction(9, 8)  # (320 + 20) / 160 - 1
+    assert more["context.codes"] == 100 * Fraction(49, 40)  # (320 + 36) / 160 - 1
 
 
 def test_quantization_by_hand() -> None:
@@ -186,10 +191,10 @@ def test_order_of_growth(count: sympy.Expr, narrow: bool, order: sympy.Expr) -> 
 
 
 def test_torch_modules_compute_the_equations_of_the_sheet() -> None:
-    """The oracle's batched MHA equals the sheet's equations head by head, and QLoRA equals LoRA on dequantized weights."""
+    """The batched MHA equals the sheet's equations head by head, and QLoRA equals LoRA on dequantized weights."""
     import torch
 
-    from generators.oracles.low_rank_modules import Frozen, Mha, Sizes, new
+    from generators.courses.ift6135.a2_q4_low_rank_adaptation.torch_modules import Frozen, Mha, Sizes, new
 
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
@@ -217,7 +222,7 @@ def test_torch_modules_compute_the_equations_of_the_sheet() -> None:
 def test_arithmetic_without_a_rule_is_not_passed_over() -> None:
     import torch
 
-    from generators.oracles.elementwise import ElementwiseRecorder
+    from generators.courses.ift6135.a2_q4_low_rank_adaptation.elementwise import ElementwiseRecorder
 
     x = torch.ones(2)
     with pytest.raises(TypeError, match=r"no rule says what aten\.tanh"), ElementwiseRecorder():
@@ -225,7 +230,7 @@ def test_arithmetic_without_a_rule_is_not_passed_over() -> None:
 
 
 def test_a_code_that_needs_more_bits_is_not_packed() -> None:
-    from generators.oracles.low_rank_modules import packed_bits
+    from generators.courses.ift6135.a2_q4_low_rank_adaptation.torch_modules import packed_bits
 
     assert packed_bits([3, -3, 0], 3) == "011" + "101" + "000"
     with pytest.raises(OverflowError, match="more than 3 bits"):
@@ -261,19 +266,15 @@ def test_bad_parameters_are_refused_in_one_line(change: dict[str, Any], message:
 
 @pytest.mark.parametrize("reading", ["d_by_d_summed_heads", "d_by_d_narrow_heads"])
 @pytest.mark.parametrize("bytes_per_value", [2, 4])
-def test_checks_pass_under_other_conventions(reading: str, bytes_per_value: int) -> None:
+def test_everything_is_found_under_other_conventions(reading: str, bytes_per_value: int) -> None:
     conventions = {"output_matrix": reading, "bytes_per_value": bytes_per_value, "flops_per_multiply_add": 1}
-    question = load_question(ID)
-    params = load_params(ID, question, {**SMALL, "n_heads": 2, "conventions": conventions})
-    checks = list(question.verify(params, question.solve(params)))
-    assert [check.what for check in checks if not check.passed] == []
+    assert solved_entry(str(ID), {**SMALL, "n_heads": 2, "conventions": conventions})
 
 
 def test_products_of_attention_at_the_published_sizes() -> None:
     """All published sizes are powers of two: n = 2^10, d = 2^12, h = 2^5, r = 2^4."""
     answer = worked_out(str(ID))[2]
-    rows = answer["4.4a"].tables["mha_products"].rows
-    assert [row[-1] for row in rows] == [
+    assert list(answer["4.4a/mha_products"]["value"].cells.values()) == [
         3 * 2**39,  # 96 · 1024 · 4096² = 3 · 2^(5 + 10 + 24)
         3 * 2**31,  # 96 · 1024 · 4096 · 16 = 3 · 2^(5 + 10 + 12 + 4)
         3 * 2**31,

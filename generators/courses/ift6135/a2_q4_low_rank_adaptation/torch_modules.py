@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from generators.oracles.elementwise import ElementwiseRecorder
+from generators.courses.ift6135.a2_q4_low_rank_adaptation.elementwise import ElementwiseRecorder
 from generators.oracles.products import Count, ProductRecorder
 
 DTYPES = {2: torch.float16, 4: torch.float32, 8: torch.float64}

@@ -29,6 +29,7 @@ SOFTMAX_PER_ROW = 5 * n - 2  # maximum n-1, subtract n, exponentiate n, sum n-1,
 class Products:
     """Matrix products of one shape, `times` of them; `low_rank` marks those that the adapters add."""
 
+    key: str
     latex: str
     shape: Product
     times: sympy.Expr = ONE
@@ -59,6 +60,7 @@ class Matrices:
 class Elementwise:
     """Arithmetic outside matrix products; `low_rank` marks what the adapters add."""
 
+    key: str
     what: str
     operations: sympy.Expr
     low_rank: bool = False
@@ -148,11 +150,11 @@ def lffn() -> Module:
     return Module(
         name="LFFN",
         products=(
-            Products("X W^F", Product(n, d, d)),
-            Products("X A^F", Product(n, d, r), low_rank=True),
-            Products("(X A^F) (B^F)^T", Product(n, r, d), low_rank=True),
+            Products("frozen", "X W^F", Product(n, d, d)),
+            Products("down", "X A^F", Product(n, d, r), low_rank=True),
+            Products("up", "(X A^F) (B^F)^T", Product(n, r, d), low_rank=True),
         ),
-        elementwise=(Elementwise("add the two branches", n * d, low_rank=True),),
+        elementwise=(Elementwise("branches", "add the two branches", n * d, low_rank=True),),
         frozen=(Matrices("W^F", d, d),),
         trainable=(Matrices("A^F", d, r), Matrices("B^F", d, r)),
     )
@@ -161,22 +163,22 @@ def lffn() -> Module:
 def mha(reading: Reading) -> Module:
     """Heads with adapted query, key and value, joined and multiplied by W^O, which has no adapter."""
     w, projections = reading.head_width, 3 * h
-    joining = (Elementwise("add up the heads", (h - 1) * n * w),) if reading.summed else ()
+    joining = (Elementwise("joining", "add up the heads", (h - 1) * n * w),) if reading.summed else ()
     joined = r"\textstyle\sum_i \text{head}_i" if reading.summed else r"[\text{head}_1, \dots, \text{head}_h]"
     return Module(
         name="MHA",
         products=(
-            Products("H W", Product(n, d, w), projections),
-            Products("H A", Product(n, d, r), projections, low_rank=True),
-            Products("(H A) B^T", Product(n, r, w), projections, low_rank=True),
-            Products("Q K^T", Product(n, w, n), h),
-            Products(r"\text{softmax}(QK^T / \sqrt{d})\, V", Product(n, n, w), h),
-            Products(rf"{joined}\, W^O", Product(n, reading.output_rows, d)),
+            Products("frozen", "H W", Product(n, d, w), projections),
+            Products("down", "H A", Product(n, d, r), projections, low_rank=True),
+            Products("up", "(H A) B^T", Product(n, r, w), projections, low_rank=True),
+            Products("scores", "Q K^T", Product(n, w, n), h),
+            Products("weighting", r"\text{softmax}(QK^T / \sqrt{d})\, V", Product(n, n, w), h),
+            Products("output", rf"{joined}\, W^O", Product(n, reading.output_rows, d)),
         ),
         elementwise=(
-            Elementwise("add the two branches", projections * n * w, low_rank=True),
-            Elementwise("divide the scores by √d", h * n**2),
-            Elementwise("softmax", h * n * SOFTMAX_PER_ROW),
+            Elementwise("branches", "add the two branches", projections * n * w, low_rank=True),
+            Elementwise("scaling", "divide the scores by √d", h * n**2),
+            Elementwise("softmax", "softmax", h * n * SOFTMAX_PER_ROW),
             *joining,
         ),
         frozen=(Matrices(r"W^Q, W^K, W^V", d, w, projections), Matrices("W^O", reading.output_rows, d)),
