@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.errors import ParameterError
-from generators.topics.int8_product import (
+from generators.courses.utaustin.lecture25_int8.products import (
     METHODS,
     Operands,
     absmax_by_hand,
@@ -22,6 +21,9 @@ from generators.topics.int8_product import (
     quantize,
     zero_point_by_hand,
 )
+from generators.errors import ParameterError
+from generators.pipeline.catalog import find
+from generators.pipeline.unit import compose
 from generators.topics.printed_tables import as_printed
 from tests.conftest import worked_out
 from tests.entries import entry_of, solved_entry
@@ -66,28 +68,33 @@ def test_codes_that_would_pass_the_last_one_are_limited() -> None:
 
 
 def test_the_worked_vector() -> None:
-    part = worked_out(ID)[2]["1"]
-    assert part["absmax_step"].value == F(84, 1270)
-    assert part["shifted_step"].value == F(99, 2540)
-    assert part["zero"].value == -89  # -127 + 38, as 1.5/Δ = 38.48
+    """The largest magnitude is 8.4, and values lie from -1.5 to 8.4."""
+    answer = worked_out(ID)[2]
+    assert answer["1/absmax_step"].value == F(84, 1270)
+    assert answer["1/shifted_step"].value == F(99, 2540)
+    assert answer["1/zero"].value == -89  # -127 + 38, as 1.5/Δ = 38.48
 
 
 def test_steps_and_bytes() -> None:
     """24 tokens, 64 features of which 3 are outliers, 32 outputs."""
-    rows = {row[0]: row[3:] for row in worked_out(ID)[2]["2"].tables["methods"].rows}
+    answer = worked_out(ID)[2]
+    rows = {row["method"]: tuple(row.values())[3:] for row in answer["2/methods"].rows.values()}
     assert rows["FP16"] == (0, 0, 2 * 24 * 64, 2 * 64 * 32)
     assert rows["zero-point"] == (1, 1, 24 * 64 + 4 + 2, 64 * 32 + 4 + 2)
     assert rows["absmax row-wise"] == (24, 1, 24 * 64 + 96, 64 * 32 + 4)
     assert rows["absmax LLM.int8()"] == (24, 32, 24 * 61 + 2 * 24 * 3 + 96, 61 * 32 + 2 * 3 * 32 + 128)
     assert rows["zero-point LLM.int8()"] == (24, 32, 24 * 61 + 2 * 24 * 3 + 144, 61 * 32 + 2 * 3 * 32 + 192)
+    assert answer["2/bytes_of_decomposition"].value == 3 * 32  # a byte more for each of 3·32 weights
 
 
 def test_the_printed_order() -> None:
     """For the two largest models no pair is the other way round; 13B prints the last two alike, 6.7B two pairs."""
-    rows = {row[0]: row[1:] for row in worked_out(ID)[2]["3"].tables["agreement"].rows}
+    answer = worked_out(ID)[2]
+    rows = {row["model"]: tuple(row.values())[1:] for row in answer["3/agreement"].rows.values()}
     assert rows["13B"] == (27, 0, 1, 1, "yes")
     assert rows["6.7B"] == (26, 0, 2, 1, "yes")
     assert rows["125M"][-1] == "no"
+    assert (answer["3/n_pairs"].value, answer["3/equal_models"].value) == (28, "6.7B, 13B")  # 8·7/2
 
 
 def test_agreement_by_hand() -> None:
@@ -128,14 +135,15 @@ def test_an_entry_is_off_by_half_a_step_at_most(seed: int, method: Any) -> None:
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**31), st.integers(-60, 60).filter(bool), st.sampled_from([0.5, 3, 6.1, 100]))
 def test_any_matrix(seed: int, size: int, threshold: float) -> None:
-    """All checks pass, also where no feature or nearly every feature is an outlier."""
+    """Everything is found again, also where no feature or nearly every feature is an outlier."""
     outliers = [{"feature": 3, "size": size}, {"feature": 9, "size": 1}]
     solved(entry(**product(seed=seed, outliers=outliers, threshold=threshold, n_tokens=8, n_features=16, n_outputs=8)))
 
 
 def test_with_every_feature_apart_the_product_is_that_of_fp16() -> None:
-    rows = {row[0]: row for row in solved(entry(**product(threshold=0.01)))["2"].tables["methods"].rows}
-    assert rows["absmax LLM.int8()"][1] == rows["FP16"][1]
+    """Nothing is left to be coded."""
+    answer = solved(entry(**product(threshold=0.01)))
+    assert answer["2/methods/absmax_vector_wise_decomposed/error"].value == answer["2/methods/fp16/error"].value
 
 
 def test_decomposition_ignores_outliers() -> None:
@@ -153,6 +161,18 @@ def test_as_printed() -> None:
     assert [as_printed(F(x), d) for x, d in (("36", 1), ("-0.05", 2), ("7", 0))] == ["36.0", "-0.05", "7"]
     with pytest.raises(ValueError, match="at most 1 decimals"):
         as_printed(F(1, 3), 1)
+
+
+def test_orders_of_the_printed_table() -> None:
+    """Perplexities in the order of the errors agree for every model, and reversed ones for none."""
+    answer = worked_out(ID)[2]
+    worst_first = list(answer["3/beside"].rows)
+    rising = [float(value) for value in range(1, 9)]
+    for values, said in ((rising[::-1], "for any model"), (rising, "For every model some pairs")):
+        changed = entry(**perplexities(*((scheme, [value]) for scheme, value in zip(worst_first, values, strict=True))))
+        answer = solved(changed)
+        assert "equal_models" not in answer["3"].items
+        assert said in compose(find(ID), changed)["site"]
 
 
 def perplexities(*rows: tuple[str, list[float]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from fractions import Fraction
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from generators.topics.printed_tables import Scheme
+from generators.courses.utaustin.lecture25_int8.params import Scheme
 from generators.topics.quantization import dequantized, quantized, step_size
 
 if TYPE_CHECKING:

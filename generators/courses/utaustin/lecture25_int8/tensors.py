@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 if TYPE_CHECKING:
-    from generators.courses.utaustin.lecture25_int8 import Product
+    from generators.courses.utaustin.lecture25_int8.params import Product
 
 
 class Way(NamedTuple):
-    """A method by its names in the answer and in the printed table, and what it does to X and to W."""
+    """A method by its name, what stands for it above a column, its place in the printed table, and what it does to X and W."""
 
     name: str
+    short: str
     scheme: str
     shifted: bool
     x_dim: int | None
@@ -25,14 +26,14 @@ class Way(NamedTuple):
 
 
 WAYS = (
-    Way("absmax", "absmax", False, None, None, False),
-    Way("zero-point", "zero_point", True, None, None, False),
-    Way("absmax row-wise", "absmax_row_wise", False, 1, None, False),
-    Way("absmax vector-wise", "absmax_vector_wise", False, 1, 0, False),
-    Way("zero-point vector-wise", "zero_point_vector_wise", True, 1, 0, False),
-    Way("absmax row-wise + decomposition", "absmax_row_wise_decomposed", False, 1, None, True),
-    Way("absmax LLM.int8()", "absmax_vector_wise_decomposed", False, 1, 0, True),
-    Way("zero-point LLM.int8()", "zero_point_vector_wise_decomposed", True, 1, 0, True),
+    Way("absmax", "absmax", "absmax", False, None, None, False),
+    Way("zero-point", "zero-point", "zero_point", True, None, None, False),
+    Way("absmax row-wise", "row-wise", "absmax_row_wise", False, 1, None, False),
+    Way("absmax vector-wise", "absmax vector-wise", "absmax_vector_wise", False, 1, 0, False),
+    Way("zero-point vector-wise", "zero-point vector", "zero_point_vector_wise", True, 1, 0, False),
+    Way("absmax row-wise + decomposition", "row-wise + decomp.", "absmax_row_wise_decomposed", False, 1, None, True),
+    Way("absmax LLM.int8()", "absmax LLM.int8()", "absmax_vector_wise_decomposed", False, 1, 0, True),
+    Way("zero-point LLM.int8()", "zero-point LLM.int8()", "zero_point_vector_wise_decomposed", True, 1, 0, True),
 )
 
 
