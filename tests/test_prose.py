@@ -54,7 +54,7 @@ EDGES: list[tuple[str, dict[str, Any], list[str]]] = [
     (COMP + "hw4_q2",
      {"candidates": [["a", "b"], ["c", "b"]], "conventions": {"tokens": "repeatable", "rows": "queries"}},
      ["so a token stands twice only behind different prefixes;", "which is shown here."]),
-    (IFT + "a2_q1", {"tensor": [[[1]]]}, ["$N = 1$ sample, $C = 1$ channel and $F = 1$ feature."]),
+    (IFT + "a2_q1", {"tensor": [[[1]]]}, ["$N$ $= 1$ sample, $C$ $= 1$ channel and $F$ $= 1$ feature."]),
     (IFT + "a2_q2", TINY_DECODING,
      ["Yes, but only at sizes as small as these.", "1$ sequence a second", "Step 1: 1 candidate ", "happens to find a sequence",
       "with one beam that changes nothing", "with a log-likelihood above $-1$ at step 1."]),

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from generators.answer import Figure
+from generators.answer import Answer, Figure, Table, rational
+from generators.courses.ift6135.a2_q1_normalization.params import entry_text
 from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, SERIES, new_axes, subscript, to_svg
 from generators.pipeline.wording import counted
 
@@ -25,13 +26,29 @@ PATTERNS = ("", "///", "\\\\\\", "xxx", "---", "|||", "+++", "..")
 Tensor = Sequence[Sequence[Sequence[Fraction]]]
 
 
-def entry_text(entry: Fraction) -> str:
-    """An entry as in the picture: a decimal where that ends after two places, else a fraction."""
-    return f"{float(entry):g}" if 100 % entry.denominator == 0 else str(entry)
+def draw(answer: Answer) -> dict[str, Figure]:
+    """The tensor once a technique, with the values of each statistic in one colour and pattern."""
+    table = answer["sheet/tensor"]
+    figures = {}
+    for name in ("batch", "layer", "instance"):
+        means = answer[f"1/{name}_mean"]
+        each_sample, each_channel = "all_samples" not in means.rows, "all_channels" not in means.columns
+        figures[f"{name}_subsets"] = _figure(table, answer[name].title, each_sample, each_channel)
+    return figures
 
 
-def tensor_figure(tensor: Tensor, name: str, each_sample: bool, each_channel: bool) -> Figure:
+def _nested(table: Table) -> Tensor:
+    """Samples of channels of features."""
+    samples: dict[object, list[list[Fraction]]] = {}
+    for cells in table.rows.values():
+        row = [rational(cell) for key, cell in cells.items() if key.startswith("feature_")]
+        samples.setdefault(cells["sample"], []).append(row)
+    return list(samples.values())
+
+
+def _figure(table: Table, name: str, each_sample: bool, each_channel: bool) -> Figure:
     """Draw a block a sample, a row a channel, a square a feature; entries of one statistic share colour and pattern."""
+    tensor = _nested(table)
     samples, channels, features = len(tensor), len(tensor[0]), len(tensor[0][0])
     cell = max(CELL_IN, 0.12 + 0.08 * max(len(entry_text(entry)) for sample in tensor for row in sample for entry in row))
     pitch_x = features * cell + GAP_IN
@@ -54,6 +71,7 @@ def tensor_figure(tensor: Tensor, name: str, each_sample: bool, each_channel: bo
         caption=f"{name}: squares of one colour and pattern go into one mean and one variance, one of each a {kept}.",
         alt=f"Blocks of {channels} by {counted(features, 'square')}, {samples} in all; statistics of {name} run over "
         f"{over[each_sample, each_channel]}, so each {kept} has a colour and pattern of its own.",
+        shows=(table.address,),
     )
 
 

@@ -1,0 +1,83 @@
+"""What `params.yml` may say of normalization."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import lcm
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from generators.params import Exact, Params
+
+LONGEST = {"samples": 12, "channels": 5, "features": 8}
+MAX_ENTRIES = 96
+MAX_MAGNITUDE = 100
+LONGEST_ENTRY = 6
+MAX_DENOMINATOR = 100
+
+
+class Conventions(Params):
+    """What the variances rest on."""
+
+    variance: Literal["population", "sample"] = Field(
+        "population", description="divisor of a variance: the number of values (population) or one less (sample)"
+    )
+
+
+class TensorParams(Params):
+    """The tensor as samples, then channels, then features."""
+
+    tensor: list[list[list[Exact]]]
+    conventions: Conventions = Conventions()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _refuse_ragged(self.tensor)
+        _refuse_too_large(self.tensor)
+        if self.conventions.variance == "sample" and len(self.tensor[0][0]) == 1:
+            raise ValueError(
+                "conventions.variance: a sample variance needs at least two features, "
+                "since instance normalization has one value a feature (got 1 feature)"
+            )
+        return self
+
+
+def _refuse_ragged(tensor: list[list[list[Fraction]]]) -> None:
+    if not tensor:
+        raise ValueError("tensor: must have at least one sample (got [])")
+    for i, sample in enumerate(tensor, 1):
+        if not sample:
+            raise ValueError(f"tensor: sample {i} must have at least one channel (got [])")
+        if len(sample) != len(tensor[0]):
+            raise ValueError(f"tensor: sample {i} must have as many channels as sample 1, {len(tensor[0])} (got {len(sample)})")
+        for j, channel in enumerate(sample, 1):
+            where = f"tensor: sample {i}, channel {j} must have"
+            if not channel:
+                raise ValueError(f"{where} at least one feature (got [])")
+            if len(channel) != len(tensor[0][0]):
+                raise ValueError(f"{where} as many features as the first, {len(tensor[0][0])} (got {len(channel)})")
+
+
+def _refuse_too_large(tensor: list[list[list[Fraction]]]) -> None:
+    """Beyond these sizes the matrices and pictures no longer fit a printed page."""
+    sizes = {"samples": len(tensor), "channels": len(tensor[0]), "features": len(tensor[0][0])}
+    for name, size in sizes.items():
+        if size > LONGEST[name]:
+            raise ValueError(f"tensor: must have at most {LONGEST[name]} {name} to fit a page (got {size})")
+    entries = [entry for sample in tensor for channel in sample for entry in channel]
+    if len(entries) > MAX_ENTRIES:
+        raise ValueError(f"tensor: must have at most {MAX_ENTRIES} entries to fit a page (got {len(entries)})")
+    for entry in entries:
+        if abs(entry) > MAX_MAGNITUDE:
+            raise ValueError(f"tensor: entries must lie between -{MAX_MAGNITUDE} and {MAX_MAGNITUDE} (got {entry})")
+        if len(entry_text(entry)) > LONGEST_ENTRY:
+            raise ValueError(f"tensor: entries must have at most {LONGEST_ENTRY} characters to fit a page (got {entry})")
+    denominator = lcm(*(entry.denominator for entry in entries))
+    if denominator > MAX_DENOMINATOR:
+        raise ValueError(f"tensor: entries must have a common denominator of at most {MAX_DENOMINATOR} (got {denominator})")
+
+
+def entry_text(entry: Fraction) -> str:
+    """An entry as in the picture: a decimal where that ends after two places, else a fraction."""
+    return f"{float(entry):g}" if 100 % entry.denominator == 0 else str(entry)
