@@ -11,8 +11,9 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from generators.answer import Cell, Table
+from generators.courses.sydney.seminar2_kv_merging.merging import Assigned, assignment, cosine, merged, token_scores
 from generators.errors import ParameterError
-from generators.topics.kv_merging import Assigned, assignment, cosine, merged, token_scores
 from tests.conftest import worked_out
 from tests.entries import drawn_entry, entry_of
 
@@ -35,9 +36,14 @@ def eviction(**changes: Any) -> dict[str, Any]:
 solved = partial(drawn_entry, ID)
 
 
+def cells(table: Table) -> list[tuple[Cell, ...]]:
+    """The rows of a table."""
+    return [tuple(row.values()) for row in table.rows.values()]
+
+
 def test_similarities() -> None:
     """Key 4 (0.7, 2.4) of length 2.5 beside (1.2, 1.6) of length 2: 4.68 / 5; key 5 (-2, 0) beside (-1.6, 1.2): 3.2 / 4."""
-    rows = worked_out(ID)[2]["2"].tables["matrix"].rows
+    rows = cells(worked_out(ID)[2]["2/matrix"])
     assert rows[0] == (4, F(117, 125), F(44, 125), 0, 1)
     assert rows[1][2:] == (F(4, 5), F(-24, 25), 2)
 
@@ -49,15 +55,15 @@ def test_a_similarity_with_a_root() -> None:
 def test_merged_keys() -> None:
     """Tokens 4, 8 and 9 go to 1: (1.2 + 0.7 + 1.6 + 0) / 4, and pivotal (1.2 + 0.95 + 1.4 + 0.6) / 4."""
     part = worked_out(ID)[2]["3"]
-    row = part.tables["keys"].rows[0]
+    row = cells(part["keys"])[0]
     assert (row[1], row[2], row[4]) == (3, F(35, 40), F(415, 400))
     assert row[6] == (F(12, 10) + F(7, 10) * F(117, 125) + F(16, 10) * F(24, 25)) / 4
-    assert part["averaged"].value == row[2]
+    assert part["rules"]["averaged_value"].value == row[2]
 
 
 def test_values_take_the_weights_of_their_keys() -> None:
     """Token 5, with value (-1, 3) and similarity 4/5, goes to token 2 with value (0, 3)."""
-    row = worked_out(ID)[2]["3"].tables["values"].rows[1]
+    row = cells(worked_out(ID)[2]["3/values"])[1]
     assert row == (2, 1, F(-1, 2), 3, F(-1, 4), 3, F(-4, 10), (3 + F(4, 5) * 3) / 2)
 
 
@@ -76,7 +82,7 @@ def test_of_equal_similarities_the_first_takes() -> None:
 
 def test_scores_of_eviction() -> None:
     """Columns of the default matrix: patch 1 has 1 + .6 + .5 + .5 from patches and .3 + .2 + .1 from words."""
-    rows = worked_out(ID)[2]["1"].tables["scores"].rows
+    rows = cells(worked_out(ID)[2]["1/scores"])
     assert rows[0] == ("patch 1", "image", F(26, 10), F(6, 10), F(32, 10), F(32, 10), "top", "top")
     assert rows[4] == ("pick", "text", F(8, 10), 0, F(8, 10), 4, "top", "evicted")
     assert rows[2][6:] == ("evicted", "top")
@@ -86,6 +92,12 @@ def test_without_text_nothing_is_raised() -> None:
     found = token_scores([[F(1)], [F(1, 2), F(1, 2)], [F(1, 4), F(3, 4), F(0)]], [False] * 3, 1, 1)
     assert [one.score for one in found] == [F(7, 4), F(5, 4), 0]
     assert [one.fate for one in found] == ["top", "evicted", "recent"]
+
+
+def test_one_token_is_not_counted() -> None:
+    """As "the last 1 token" would read badly."""
+    part = solved(entry(eviction=eviction(n_recent=1, n_top=1)))["sheet"]
+    assert (part["recent"].value, part["top"].value) == ("the last token", "the token")
 
 
 COMPONENTS = st.integers(-3, 3)

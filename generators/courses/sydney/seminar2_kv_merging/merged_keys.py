@@ -17,7 +17,7 @@ Vectors = Mapping[int, tuple[float, float]]
 """Keys by the number of their token."""
 
 
-def keys_figure(before: Vectors, after: Mapping[str, Vectors], evicted: Vectors) -> Figure:
+def keys_figure(before: Vectors, after: Mapping[str, Vectors], evicted: Vectors, shows: tuple[str, ...]) -> Figure:
     """Draw one panel a rule: evicted keys as crosses, conserved ones as dashed arrows, and what they become as solid ones."""
     from matplotlib.figure import Figure as Drawing
 
@@ -37,6 +37,7 @@ def keys_figure(before: Vectors, after: Mapping[str, Vectors], evicted: Vectors)
         svg=to_svg(figure),
         caption="Conserved keys before (dashed, hollow mark) and after merging (solid); crosses are the evicted keys.",
         alt=f"Conserved keys as arrows from the origin, by rule. {told}.",
+        shows=shows,
     )
 
 
