@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from generators.answer import rational
+from generators.answer import Answer, Cell, Series, Table, rational
+from generators.courses.sydney.seminar2_rank_allocation.allocations import best_allocation, left_out
+from generators.courses.sydney.seminar2_rank_allocation.rank_methods import Schedule, Smoothed, fitted_dylora, fitted_lora
+from generators.courses.sydney.seminar2_rank_allocation.rank_problem import best_ranks, least_error, seeded_problem
 from generators.errors import ParameterError
-from generators.topics.rank_methods import Schedule, Smoothed, fitted_dylora, fitted_lora
-from generators.topics.rank_problem import best_ranks, least_error, seeded_problem
 from tests.conftest import worked_out
 from tests.entries import drawn_entry, entry_of
 
@@ -35,10 +36,26 @@ def modules(*values: list[float]) -> list[dict[str, Any]]:
 solved = partial(drawn_entry, ID)
 
 
+def answer() -> Answer:
+    """The answer to the entry of params.yml."""
+    made: Answer = worked_out(ID)[2]
+    return made
+
+
+def cells(series: Series) -> tuple[Cell, ...]:
+    """A column from top to bottom."""
+    return tuple(series.cells.values())
+
+
+def ranks(table: Table, row: str) -> list[Cell]:
+    """The ranks of all modules in a row."""
+    return [cell for key, cell in table.rows[row].items() if key.startswith("module_")]
+
+
 def test_best_ranks() -> None:
     """The eight largest of ten singular values leave out 0.4 and 0.5; equal ranks leave out 1.6, 1.4 and 0.5."""
-    part = worked_out(ID)[2]["1"]
-    assert part.tables["modules"].column("Best rank") == (4, 1, 2, 1)
+    part = answer()["1"]
+    assert cells(part["modules"]["best_rank"]) == (4, 1, 2, 1)
     assert part["best"].value == F(41, 200)  # (0.16 + 0.25) / 2
     assert part["uniform"].value == F(477, 200)  # (2.56 + 1.96 + 0.25) / 2
 
@@ -46,18 +63,20 @@ def test_best_ranks() -> None:
 def test_equal_singular_values_go_to_the_first_modules() -> None:
     assert best_ranks([[F(1), F(1)], [F(1)]], 2) == [2, 0]
     assert least_error([[F(1), F(1)], [F(1)]], [2, 0]) == F(1, 2)
+    assert best_allocation([[F(1), F(1)], [F(1)]], 2) == ((2, 0), F(1, 2))
+    assert left_out([[F(2), F(1)], [F(1)]], (1, 1)) == F(1, 2)
 
 
 def test_training_comes_close_to_what_ranks_allow() -> None:
-    for row in worked_out(ID)[2]["5"].tables["methods"].rows:
-        least = float(row[-1])
-        assert least - 1e-3 <= float(row[-2]) <= 1.1 * least + 0.1
+    for row in answer()["5/methods"]:
+        least = float(row["least"])
+        assert least - 1e-3 <= float(row["error"]) <= 1.1 * least + 0.1
 
 
 def test_dylora_orders_its_factors() -> None:
     """Cut to a rank below the largest, it is better than a LoRA of the largest rank that is cut."""
-    rows = worked_out(ID)[2]["2"].tables["errors"].rows
-    assert all(row[1] < row[2] for row in rows[:-1])
+    rows = list(answer()["2/errors"])
+    assert all(float(row["dylora"]) < float(row["lora_cut"]) for row in rows[:-1])
 
 
 def test_dylora_of_one_rank_is_lora() -> None:
@@ -86,28 +105,44 @@ def test_importance_is_mean_times_spread() -> None:
 
 def test_no_noise_no_growth_and_two_at_a_time() -> None:
     solved(entry(**part_of("training", noise=0)))
-    assert solved(entry(budget=4, **part_of("adalora", initial_rank=2)))["4"].tables["growth"].rows == ()
-    rows = solved(entry(**part_of("increlora", at_once=3)))["4"].tables["growth"].rows
-    assert [sum(map(rational, row[2:])) for row in rows] == [7, 8]
+    nothing = solved(entry(budget=4, **part_of("adalora", initial_rank=2)))["4"]
+    assert nothing["growth"].rows == {}
+    assert nothing["nothing_to_add"]
+    made = solved(entry(**part_of("increlora", at_once=3)))
+    growth = made["4/growth"]
+    assert [sum(map(rational, ranks(growth, row))) for row in growth.rows] == [7, 8]
+    assert made["sheet/several_at_once"]
+    assert made["sheet/at_once"].value == 3
 
 
 def test_ranks_of_several_seeds() -> None:
     """The first seed ends as its run does; ranks add up to the budget, and one seed alone is no more than that run."""
-    tables = worked_out(ID)[2]["5"].tables
-    assert tables["seeds"].column("Seed") == (1, 2, 3, 4, 5)
-    shown = [", ".join(map(str, row[1:5])) for row in tables["methods"].rows[3:]]
-    assert list(tables["seeds"].rows[0][1:]) == shown
-    assert all(sum(map(int, str(cell).split(", "))) == 8 for row in tables["seeds"].rows for cell in row[1:])
-    best = [sum(cell == "4, 1, 2, 1" for cell in tables["seeds"].column(name)) for name in ("AdaLoRA", "IncreLoRA")]
-    assert list(tables["found"].column("Best ranks found")) == best
-    alone = solved(entry(**part_of("training", n_seeds=1)))["5"].tables
-    assert alone["seeds"].rows == tables["seeds"].rows[:1]
+    seeds = answer()["seeds/ranks"]
+    assert cells(seeds["seed"]) == (1, 2, 3, 4, 5)
+    for method in ("adalora", "increlora"):
+        final = ", ".join(map(str, ranks(answer()["5/methods"], method)))
+        assert seeds.rows["seed_1"][method] == final
+        assert all(sum(map(int, str(cell).split(", "))) == 8 for cell in cells(seeds[method]))
+        best = sum(cell == "4, 1, 2, 1" for cell in cells(seeds[method]))
+        assert answer()["seeds/found"].rows[method]["best_ranks_found"] == best
+    alone = solved(entry(**part_of("training", n_seeds=1)))["seeds/ranks"]
+    assert alone.rows == {"seed_1": seeds.rows["seed_1"]}
+
+
+def test_claims_follow_from_the_errors() -> None:
+    """AdaLoRA finds the best ranks, 0.2106 < 2.3888; IncreLoRA gives query one more rank than its target has."""
+    part, growing = answer()["5"], answer()["4"]
+    assert part["adalora_leaves_less"]
+    assert part["adalora_has_best_ranks"]
+    assert not part["increlora_has_best_ranks"]
+    assert part["dylora_costs"]
+    assert [(row["module"].value, row["rank"].value) for row in growing["beyond"]] == [("query", 5)]
 
 
 def test_other_modules() -> None:
     changes: dict[str, Any] = {"modules": modules([1, 1], [0.5, 0.2, 0.1]), "budget": 2, "width": 5}
-    answer = solved(entry(**changes, **part_of("training", seed=3), **part_of("dylora", largest_rank=3)))
-    assert answer["1"].tables["modules"].column("Best rank") == (2, 0)
+    made = solved(entry(**changes, **part_of("training", seed=3), **part_of("dylora", largest_rank=3)))
+    assert cells(made["1/modules"]["best_rank"]) == (2, 0)
 
 
 @pytest.mark.parametrize(

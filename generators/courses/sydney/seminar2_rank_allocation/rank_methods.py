@@ -13,7 +13,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from generators.topics.rank_problem import Array, Problem
+from generators.courses.sydney.seminar2_rank_allocation.rank_problem import Array, Problem
 
 B_0, B_T, T, T_I, T_F, NOW = sympy.symbols("b_0 b_T T t_i t_f t", positive=True)
 

@@ -19,7 +19,7 @@ Ranks = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Case:
-    """The page's parameters in tuples and floats that can be kept."""
+    """The entry in tuples and floats that can be kept."""
 
     spectra: tuple[tuple[Fraction, ...], ...]
     width: int
@@ -150,6 +150,18 @@ def budget_at(case: Case, step: int) -> int:
         return start
     left = max(0, case.n_steps - final - step)
     return case.budget + (start - case.budget) * left**3 // span**3
+
+
+def budget_of_peft(case: Case, step: int) -> int:
+    """The same by peft's own schedule, for a module that holds all triplets."""
+    from peft import AdaLoraConfig
+    from peft.tuners.adalora.layer import RankAllocator
+
+    rank, warmup, final, _ = case.adalora
+    start = rank * case.modules
+    config = AdaLoraConfig(init_r=start, target_r=case.budget, tinit=warmup, tfinal=final, total_step=case.n_steps)
+    module = Triplets(torch.zeros(1, start), torch.zeros(start, 1))
+    return int(RankAllocator(nn.ModuleList([module]), config, "default").budget_schedule(step)[0])
 
 
 @lru_cache(maxsize=4)

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import torch
 
-from generators.oracles.rank_training import Case, Ranks, budget_at, loss_of, pools, views
+from generators.courses.sydney.seminar2_rank_allocation.trained_methods import Case, Ranks, budget_at, loss_of, pools, views
 
 
 def _pools(cases: Sequence[Case], count: int) -> tuple[torch.Tensor, torch.Tensor]:
