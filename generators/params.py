@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PrivateAttr
 
@@ -29,40 +29,6 @@ class RecordedParams(Params):
     def measured(self) -> Mapping[str, Mapping[str, Recording]]:
         """The recordings that fit the entry by kind of device, `cuda` or `cpu`, and name."""
         return self._measured
-
-
-class MeasuredParams(Params):
-    """Parameters of an answer that shows recordings; what was measured stands beside the entry, not in it."""
-
-    _recordings: Mapping[str, Recording] = PrivateAttr(default_factory=dict)
-    _of_other_kind: Mapping[str, Recording] = PrivateAttr(default_factory=dict)
-
-    @property
-    def recordings(self) -> Mapping[str, Recording]:
-        """What was measured, by the names in `Question.recordings`, all on one device; a name not measured yet is absent."""
-        return self._recordings
-
-    @property
-    def elsewhere(self) -> Self | None:
-        """The same parameters beside what was measured on the other kind of device, if anything was."""
-        return self.with_recordings(self._of_other_kind) if self._of_other_kind else None
-
-    @property
-    def device_kind(self) -> str:
-        """`cuda` or `cpu`, that of the recordings; empty where there are none."""
-        return next((recording.device_kind for recording in self._recordings.values()), "")
-
-    def with_recordings(self, recordings: Mapping[str, Recording], of_other_kind: Mapping[str, Recording] | None = None) -> Self:
-        """The same parameters beside other recordings."""
-        copied = self.model_copy()
-        copied._recordings = recordings
-        copied._of_other_kind = of_other_kind or {}
-        return copied
-
-    def at_sizes_of(self, recording: Recording, fields: Iterable[str]) -> Self:
-        """The same parameters with these fields as the recording had them."""
-        copied = type(self).model_validate(self.model_dump() | {name: recording.parameters[name] for name in fields})
-        return copied.with_recordings(self._recordings)
 
 
 def _as_fraction(value: Any) -> Fraction:

@@ -14,7 +14,7 @@ import pytest
 
 from generators.answer import Answer, Part, Quantity, Table
 from generators.pipeline.catalog import GENERATORS, ROOT, TEMPLATES, QuestionId
-from generators.pipeline.render import addressed_environment, context_of
+from generators.pipeline.render import context_of, environment
 from tests.addressed import addressed, closure, package, vocabulary
 from tests.conftest import worked_out
 from tests.template_rules import problems
@@ -119,7 +119,7 @@ def shown(prefix: str) -> dict[str, frozenset[str]]:
         seen.update(figures[name].shows)
         return drawn(name)
 
-    template = addressed_environment().get_template(question_id.template)
+    template = environment().get_template(question_id.template)
     context = template.new_context({**names, "figure": figure})
     "".join(template.root_render_func(context))
     found = {}

@@ -8,7 +8,7 @@ import pytest
 import sympy
 
 from generators.answer import Math, Quantity, Text, column, formula, letter, part, table
-from generators.pipeline import filters
+from generators.pipeline import filters, wording
 
 L = sympy.Symbol("L", positive=True)
 TABLE = table(
@@ -73,6 +73,31 @@ def test_only_data_and_words_are_shown() -> None:
     assert filters.bare(str(filters.finalized(Text(address="1/t", value=Math("x^2"))))) == "$x^2$"
     with pytest.raises(TypeError, match="must be a datum of the answer or text"):
         filters.finalized(3)
+
+
+def shown(cell: Fraction | sympy.Expr, unit: str = "") -> str:
+    """A cell of a table whose numbers are rounded."""
+    made = table("t", [column("x", unit=unit)], {"a": {"x": cell}})
+    return filters.bare(str(filters.table(made, rounded=True))).splitlines()[-1].strip("| $")
+
+
+def test_rounded_numbers_lose_their_exact_form() -> None:
+    """Fractions and constants do, percentages have none, and letters stay."""
+    assert shown(Fraction(1, 3)) == "0.333333"
+    assert shown(sympy.exp(-2)) == "0.135335"
+    assert shown(Fraction(25), "%") == r"25\,\%"
+    assert shown(2 * L) == "2 L"
+
+
+def test_a_formula_in_a_cell_has_no_bar_that_would_end_it() -> None:
+    """|x| is written with a command."""
+    made = table("t", ["x"], {"a": {"x": Math("|x|")}})
+    assert r"\vert x\vert" in filters.table(made)
+
+
+def test_a_sentence_begins_with_a_capital() -> None:
+    """The rest stays as it is."""
+    assert wording.sentence("bytes of FLOPs") == "Bytes of FLOPs"
 
 
 def test_texts_as_a_list() -> None:

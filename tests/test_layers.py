@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from generators.pipeline.catalog import COURSES, GENERATORS, courses, modules
+from generators.pipeline.catalog import COURSES, GENERATORS, ROOT, QuestionId, courses
+from tests.addressed import addressed, closure, package
 from tests.project import Project
 
+SHARED = ("topics", "oracles", "figures")
 SLOW = {"torch", "transformers", "peft"}
 FILES = {"io", "os", "pathlib", "shutil", "subprocess", "tempfile", "glob", "socket", "urllib", "requests"}
 WORLD = FILES | {"time", "datetime", "secrets", "uuid", "locale"}
@@ -27,13 +29,14 @@ READS_AND_WRITES = {"open", "read_text", "read_bytes", "write_text", "write_byte
 
 
 def sources(*folders: str) -> list[Path]:
-    found = [path for folder in folders for path in sorted((GENERATORS / folder).glob("*.py"))]
+    found = [path for folder in folders for path in sorted((GENERATORS / folder).glob("*.py")) if path.stem != "__init__"]
     assert found
     return found
 
 
-def questions() -> list[Path]:
-    return [COURSES / course / f"{slug}.py" for course in courses() for slug in modules(course)]
+def solving() -> list[Path]:
+    """What makes answers in the questions' packages: all that their `solve` and `params` import there."""
+    return [path for one in addressed() for path in sorted(closure(package(one) / "solve.py")) if path.is_relative_to(COURSES)]
 
 
 def imported(path: Path, *, at_runtime: bool = False) -> set[str]:
@@ -90,38 +93,56 @@ def test_oracles_import_no_topic_and_no_question(path: Path) -> None:
         assert not below(names, f"generators.courses.{course}")
 
 
-def answering() -> list[Path]:
-    """What makes answers and pages: all but the oracles and what runs and measures models."""
-    models = {"oracles", "decoding", "training", "measurements"}
-    programs = {"machine", "timing", "hw3_generate", "hw4_speculative"}
-    return [path for path in sorted(GENERATORS.rglob("*.py")) if path.parent.name not in models and path.stem not in programs]
+def answering() -> set[Path]:
+    """What makes answers, pictures and pages."""
+    places = [package(one) / name for one in addressed() for name in ("solve.py", "draw.py")]
+    own = [closure(place) for place in places if place.is_file()]
+    return set().union(*own, GENERATORS.joinpath("pipeline").rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", answering(), ids=lambda path: path.stem)
-def test_only_oracles_import_torch(path: Path) -> None:
-    """Besides what runs and measures models, torch is imported nowhere else, not even inside functions."""
-    assert not packages(imported(path)) & SLOW
+def test_only_finding_and_measuring_import_torch() -> None:
+    """What solves, draws and renders imports it nowhere, not even inside functions."""
+    assert [str(path) for path in sorted(answering()) if packages(imported(path)) & SLOW] == []
 
 
-@pytest.mark.parametrize("path", questions(), ids=lambda path: path.stem)
-def test_a_question_imports_oracles_only_to_verify(path: Path) -> None:
-    """Importing a question imports neither an oracle nor a figure."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("question_id", addressed(), ids=str)
+def test_a_find_imports_what_is_slow_inside_its_functions(question_id: QuestionId) -> None:
+    """A build that has nothing to match imports a question without torch."""
+    tree = ast.parse((package(question_id) / "find.py").read_text(encoding="utf-8"))
     top = {name for node in tree.body for name in _names(node)}
-    assert not below(top, "generators.oracles")
-    assert not below(top, "generators.figures")
-    for function in (node for node in tree.body if isinstance(node, ast.FunctionDef)):
-        if below({name for node in ast.walk(function) for name in _names(node)}, "generators.oracles"):
-            assert function.name == "verify"
+    assert not packages(top) & SLOW
+    for name in below(top, "generators"):
+        source = ROOT.joinpath(*name.split(".")[:-1]).with_suffix(".py")
+        assert not source.is_file() or not packages(_at_top(source)) & SLOW, f"{question_id}: {name}"
 
 
-@pytest.mark.parametrize("path", [*sources("topics"), *questions()], ids=lambda path: path.stem)
-def test_a_unit_has_no_files_clock_or_chance(path: Path) -> None:
+def _at_top(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {name for node in tree.body for name in _names(node)}
+
+
+@pytest.mark.parametrize("path", [*sources("topics"), *solving()], ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_solver_has_no_files_clock_or_chance(path: Path) -> None:
     """Parameters in, answer out; random numbers come from a generator with a seed of its own."""
     assert not packages(imported(path)) & WORLD
     assert not calls(path) & READS_AND_WRITES
     nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
     assert not {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)} & UNSEEDED
+
+
+def users() -> dict[Path, set[str]]:
+    """The questions whose code imports each module of the shared folders."""
+    found: dict[Path, set[str]] = {path: set() for folder in SHARED for path in sources(folder)}
+    for question_id in addressed():
+        for path in {one for own in package(question_id).glob("*.py") for one in closure(own)} & found.keys():
+            found[path].add(str(question_id))
+    return found
+
+
+def test_what_is_shared_serves_two_questions() -> None:
+    """A module that one question uses alone stands in its package."""
+    lonely = {str(path.relative_to(GENERATORS)): sorted(ones) for path, ones in users().items() if len(ones) < 2}
+    assert lonely == {}
 
 
 @pytest.mark.parametrize("path", sources("figures"), ids=lambda path: path.stem)

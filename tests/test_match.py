@@ -164,7 +164,7 @@ def test_matrices_are_evaluated_in_worlds() -> None:
     """A transpose left out changes the shape; one exchanged changes the numbers."""
     n = sympy.Symbol("n")
     a, b = sympy.MatrixSymbol("A", n, n), sympy.MatrixSymbol("B", n, n)
-    world = {"n": 2, "A": np.array([[1.0, 2.0], [3.0, 4.0]]), "B": np.array([[0.0, 1.0], [1.0, 1.0]])}
+    world: dict[str, Any] = {"n": 2, "A": np.array([[1.0, 2.0], [3.0, 4.0]]), "B": np.array([[0.0, 1.0], [1.0, 1.0]])}
     product = world["A"].T @ world["B"]
     assert worlds.difference(sympy.MatMul(sympy.Transpose(a), b), world, product) == 0
     assert worlds.difference(sympy.MatMul(a, b), world, product) > 0.1

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from generators.errors import RecordingError
-from generators.pipeline.recorded import shown_recordings
+from generators.pipeline.recorded import fitting
+from generators.question import Recorded
 from generators.recording import Recording, Series, save
 
 ONE = Recording(
@@ -15,28 +17,32 @@ ONE = Recording(
 )  # fmt: skip
 
 
-def test_a_gpu_comes_before_a_cpu(tmp_path: Path) -> None:
-    save(ONE, tmp_path / "one.cuda.json")
-    save(replace(ONE, device="CPU", device_kind="cpu"), tmp_path / "one.cpu.json")
-    first, second = shown_recordings(tmp_path, ("one", "two"))
-    assert first["one"].device == "GPU A"
-    assert second["one"].device == "CPU"
+NAMES = {"one": Recorded(cuda=("d_model",)), "two": Recorded(cuda=("d_model",), cpu=("rank",))}
+AT = {"d_model": 8, "rank": 2}
 
 
-def test_the_kind_with_most_recordings_comes_first(tmp_path: Path) -> None:
-    """Never one of each: what the first kind lacks is absent from it."""
-    save(ONE, tmp_path / "one.cuda.json")
-    for name in ("two", "three"):
-        save(replace(ONE, device="CPU", device_kind="cpu"), tmp_path / f"{name}.cpu.json")
-    assert [set(found) for found in shown_recordings(tmp_path, ("one", "two", "three"))] == [{"two", "three"}, {"one"}]
+def made(folder: Path, name: str, kind: Literal["cuda", "cpu"], device: str, **parameters: int) -> None:
+    save(replace(ONE, device=device, device_kind=kind, parameters=parameters), folder / f"{name}.{kind}.json")
 
 
-def test_nothing_measured(tmp_path: Path) -> None:
-    assert shown_recordings(tmp_path, ("one",)) == ({}, {})
+def test_recordings_fit_where_their_fields_agree(tmp_path: Path) -> None:
+    """Each kind of device has fields of its own that must be the entry's."""
+    made(tmp_path, "one", "cuda", "GPU A", d_model=8)
+    made(tmp_path, "two", "cuda", "GPU A", d_model=9)
+    made(tmp_path, "one", "cpu", "CPU", d_model=3)
+    made(tmp_path, "two", "cpu", "CPU", rank=2)
+    found = fitting(tmp_path, NAMES, AT)
+    assert {kind: set(ones) for kind, ones in found.items()} == {"cuda": {"one"}, "cpu": {"one", "two"}}
+    assert found["cuda"]["one"].device == "GPU A"
+
+
+def test_a_kind_without_a_fitting_recording_is_absent(tmp_path: Path) -> None:
+    made(tmp_path, "one", "cuda", "GPU A", d_model=9)
+    assert fitting(tmp_path, NAMES, AT) == {}
 
 
 def test_two_devices_are_not_mixed(tmp_path: Path) -> None:
-    save(ONE, tmp_path / "one.cuda.json")
-    save(replace(ONE, device="GPU B"), tmp_path / "two.cuda.json")
+    made(tmp_path, "one", "cuda", "GPU A", d_model=8)
+    made(tmp_path, "two", "cuda", "GPU B", d_model=8)
     with pytest.raises(RecordingError, match=r"one device \(got GPU A; GPU B\); renew all with .* --only one two"):
-        shown_recordings(tmp_path, ("one", "two"))
+        fitting(tmp_path, NAMES, AT)

@@ -9,9 +9,8 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generators.answer import Value
+from generators.answer import Quantity, Value, formula, letter, part
 from generators.pipeline import typeset
-from generators.steps import Step, step
 
 x, n_H, N_layer = sympy.symbols("x n_H N_layer", positive=True)
 
@@ -146,9 +145,15 @@ def test_subscripts_of_letters_and_of_words() -> None:
     assert typeset.formula(3 * N_layer) == r"3 N_{\text{layer}}"
 
 
+def in_bytes(expression: sympy.Expr, value: int) -> Quantity:
+    """A number of bytes y given by an expression in x."""
+    made: Quantity = part("1", "One", letter(x, value, "x"), formula("y", expression, symbol="y", unit="B"))["y"]
+    return made
+
+
 def test_an_equation_shows_formula_numbers_and_value() -> None:
     """One line each, aligned at the sign of equality; a negative number put in stands in brackets."""
-    line = step("double", "y", 2 * x + 1, {x: -3}, "B")
+    line = in_bytes(2 * x + 1, -3)
     assert typeset.equation(line) == (
         "\\begin{aligned}\ny &= 2 x + 1 \\\\\n&= 2 \\times \\left(-3\\right) + 1 \\\\\n&= -5\\ \\text{B}\n\\end{aligned}"
     )
@@ -157,10 +162,10 @@ def test_an_equation_shows_formula_numbers_and_value() -> None:
 
 def test_an_equation_of_a_bare_value_has_one_line() -> None:
     """Where there is no formula there is nothing to put in."""
-    assert typeset.equation(Step(what="count", symbol="T", value=13)) == "\\begin{aligned}\nT &= 13\n\\end{aligned}"
+    assert typeset.equation(Quantity(address="1/count", symbol="T", value=13)) == "\\begin{aligned}\nT &= 13\n\\end{aligned}"
 
 
 def test_numbers_put_in_are_grouped() -> None:
     """Large numbers in a product keep their thin spaces inside braces."""
-    line = step("bytes", "M", 2 * x, {x: 100000}, "B")
+    line = in_bytes(2 * x, 100000)
     assert r"{100\,000}" in typeset.substituted(line)

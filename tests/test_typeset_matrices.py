@@ -8,10 +8,10 @@ import pytest
 import sympy
 from sympy import HadamardProduct, MatAdd, MatMul, MatrixSymbol, OneMatrix, Transpose
 
+from generators.answer import Quantity
 from generators.matrices import Diagonal, Tanh, TimeSum, entry, gradient, vector
 from generators.pipeline.latex import latex
 from generators.pipeline.typeset_matrices import shape, space, statement, tensor
-from generators.steps import Step
 
 d = sympy.Symbol("d", integer=True, positive=True)
 i, j = sympy.symbols("i j", integer=True)
@@ -62,7 +62,7 @@ def test_entries_of_names() -> None:
 
 def test_statements_and_shapes() -> None:
     """Shapes come from the expression; an entry is a scalar."""
-    assert statement(Step(what="", symbol="a", value=MatMul(U, h))) == rf"a = \mathbf{{U}}^{{(f)}} {H}"
+    assert statement(Quantity(address="1/a", symbol="a", value=MatMul(U, h))) == rf"a = \mathbf{{U}}^{{(f)}} {H}"
     assert shape(MatMul(U, h)) == r"d \times 1"
     assert space(Diagonal(h)) == r"\mathbb{R}^{d \times d}"
     assert shape(TimeSum(MatMul(G, Transpose(h)))) == r"d \times d"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from generators.params import Params
+    from generators.question import Question
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATORS = ROOT / "generators"
@@ -92,15 +93,14 @@ def document_of(course: str, slug: str) -> str | None:
 
 def courses() -> tuple[str, ...]:
     """The folders of `generators/courses/` that have a `params.yml`, or a question that needs one, in alphabetical order."""
-    names = {path.parent.name for path in (*COURSES.glob("*/params.yml"), *COURSES.glob("*/*.py"))}
+    names = {path.name for path in COURSES.iterdir() if path.is_dir() and not path.name.startswith("_")}
     return tuple(sorted(name for name in names if (COURSES / name / "params.yml").is_file() or modules(name)))
 
 
 def modules(course: str) -> tuple[str, ...]:
     """The slugs of a course's questions, in alphabetical order."""
     folder = COURSES / course
-    names = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
-    return tuple(sorted(names - {"__init__"}))
+    return tuple(sorted(path.parent.name for path in folder.glob("*/__init__.py")))
 
 
 def entries() -> dict[QuestionId, Mapping[str, Any]]:
@@ -183,26 +183,20 @@ def find(prefix: str, ids: Mapping[QuestionId, Any] | None = None) -> QuestionId
     raise UnknownQuestion(f"{prefix}: names no question; `python -m generators list` shows all {len(known)}")
 
 
-def load_question(question_id: QuestionId) -> Any:
+def load_question(question_id: QuestionId) -> Question[Any]:
     """Import the question's module and return its QUESTION."""
-    question: Any = importlib.import_module(question_id.module).QUESTION
+    question: Question[Any] = importlib.import_module(question_id.module).QUESTION
     return question
 
 
-def load_params(question_id: QuestionId, question: Any, entry: Mapping[str, Any], *, recorded: bool = True) -> Params:
+def load_params(question_id: QuestionId, question: Question[Any], entry: Mapping[str, Any], *, recorded: bool = True) -> Params:
     """Validate a raw entry and put the question's recordings beside it; the first broken rule raises ParameterError."""
     where = f"generators/courses/{question_id.course}/params.yml: {question_id.slug}"
     params: Any = validated(question.params, entry, where)
-    if not recorded or not question.recordings:
-        return params  # type: ignore[no-any-return]
-    if isinstance(question.recordings, Mapping):
+    if recorded and question.recordings:
         from generators.pipeline.recorded import fitting
 
         params._measured = fitting(recordings_folder(question_id), question.recordings, params.model_dump())
-    else:
-        from generators.pipeline.recorded import shown_recordings
-
-        params = params.with_recordings(*shown_recordings(recordings_folder(question_id), question.recordings))
     checked: Params = params
     return checked
 

@@ -1,4 +1,4 @@
-"""Answers for machines: the objects of answers.json, whose form docs/answers.schema.json states."""
+"""Answers for machines: the objects of json, whose form docs/answers.schema.json states."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import sympy
 
-from generators import answer as answers
-from generators.answer import Cell, Math
+from generators.answer import Answer, Cell, Claim, Derivation, Math, Part, Quantity, Table, Text
 from generators.params import Params
 from generators.pipeline import typeset
-from generators.pipeline.catalog import QuestionId
-from generators.steps import Answer, Part, Step, Table
 
 if TYPE_CHECKING:
     from generators.pipeline.listed import Listed
@@ -27,67 +24,28 @@ EXACT_BELOW = 10_000
 RELATIVE = 0.001
 
 
-def exported(question_id: QuestionId, title: str, params: Params, answer: Answer | answers.Answer) -> dict[str, Any]:
-    """A question's object, without its checks."""
-    if isinstance(answer, answers.Answer):
-        return {
-            "id": str(question_id),
-            "title": title,
-            "params": params.model_dump(mode="json"),
-            "parts": {label: _addressed(part) for label, part in answer.parts.items()},
-        }
+def exported(params: Params, answer: Answer) -> dict[str, Any]:
+    """Parameters and parts, without what was found again."""
     return {
-        "id": str(question_id),
-        "title": title,
         "params": params.model_dump(mode="json"),
         "parts": {label: _part(part) for label, part in answer.parts.items()},
     }
 
 
 def _part(part: Part) -> dict[str, Any]:
-    return {
-        "steps": [_step(line) for line in part.steps.values()],
-        "tables": {name: _table(table) for name, table in part.tables.items()},
-    }
-
-
-def _step(line: Step) -> dict[str, Any]:
-    return {
-        "what": line.what,
-        "formula": None if line.formula is None else str(line.formula),
-        "latex": typeset.equation(line),
-        "value": cell(line.value),
-        "unit": line.unit,
-    }
-
-
-def _table(table: Table) -> dict[str, Any]:
-    return {"header": [cell(name) for name in table.header], "rows": [[cell(one) for one in row] for row in table.rows]}
-
-
-def cell(content: Cell) -> str | float | None:
-    """Exact numbers and formulas as text, measured numbers as numbers, an empty cell as null."""
-    if content is None or isinstance(content, float):
-        return content
-    return content.latex if isinstance(content, Math) else str(content)
-
-
-def _addressed(part: answers.Part) -> dict[str, Any]:
     """A part with everything in it by address."""
     items = part.items.values()
     return {
         "title": part.title,
-        "quantities": [_quantity(one) for one in items if isinstance(one, answers.Quantity)],
-        "texts": [{"address": one.address, "value": datum(one.value)} for one in items if isinstance(one, answers.Text)],
-        "claims": [
-            {"address": one.address, "what": one.what, "value": one.holds} for one in items if isinstance(one, answers.Claim)
-        ],
-        "derivations": [_derivation(one) for one in items if isinstance(one, answers.Derivation)],
-        "tables": [_addressed_table(one) for one in items if isinstance(one, answers.Table)],
+        "quantities": [_quantity(one) for one in items if isinstance(one, Quantity)],
+        "texts": [{"address": one.address, "value": datum(one.value)} for one in items if isinstance(one, Text)],
+        "claims": [{"address": one.address, "what": one.what, "value": one.holds} for one in items if isinstance(one, Claim)],
+        "derivations": [_derivation(one) for one in items if isinstance(one, Derivation)],
+        "tables": [_table(one) for one in items if isinstance(one, Table)],
     }
 
 
-def _quantity(one: answers.Quantity) -> dict[str, Any]:
+def _quantity(one: Quantity) -> dict[str, Any]:
     return {
         "address": one.address,
         "what": one.what,
@@ -100,7 +58,7 @@ def _quantity(one: answers.Quantity) -> dict[str, Any]:
     }
 
 
-def _derivation(one: answers.Derivation) -> dict[str, Any]:
+def _derivation(one: Derivation) -> dict[str, Any]:
     lines = [
         {"key": key, "symbol": line.symbol, "latex": typeset.value(line.value), "why": line.why}
         for key, line in one.lines.items()
@@ -108,7 +66,7 @@ def _derivation(one: answers.Derivation) -> dict[str, Any]:
     return {"address": one.address, "lines": lines, "answer": one.asked}
 
 
-def _addressed_table(one: answers.Table) -> dict[str, Any]:
+def _table(one: Table) -> dict[str, Any]:
     columns = [
         {"key": key, "heading": datum(column.title), "unit": column.unit, "symbol": str(column.symbol or ""), "of": column.of}
         for key, column in one.columns.items()
@@ -149,7 +107,7 @@ def answers_json(contents: Sequence[Listed]) -> str:
 
 
 def question_object(listed: Listed) -> dict[str, Any]:
-    """One question's object of answers.json."""
+    """One question's object of json."""
     worked = listed.worked
     return {
         "id": str(worked.question_id),
@@ -162,5 +120,5 @@ def question_object(listed: Listed) -> dict[str, Any]:
         "pdf": f"answers/{listed.pdf}",
         "params": worked.answer["params"],
         "parts": worked.answer["parts"],
-        "found" if isinstance(worked.checks, dict) else "checks": worked.checks,
+        "found": worked.ledger,
     }

@@ -19,8 +19,6 @@ from generators.pipeline.recorded import paths
 _LOCK = ROOT / "requirements.lock"
 _REFERENCE = re.compile(r"""{%-?\s*(?:extends|include|import|from)\s+["']([^"']+)["']""")
 _LINK = re.compile(r"""\bsee\(["']([^"']+)["']""")
-_ALL = ("generators.pipeline.unit",)
-"""What every step of a question that verifies itself runs, solving and rendering alike."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +38,6 @@ class Files:
 def files_read(question_id: QuestionId) -> Files:
     """Code, found without running it, template and recordings of a question, and the versions of packages."""
     place = COURSES / question_id.course / question_id.slug
-    if not place.is_dir():
-        everything = _files({question_id.module, *_ALL}, _templates(question_id.template) | _recordings(question_id))
-        return Files(everything, everything, everything, everything)
     own, package = {place / "__init__.py"}, question_id.module
     return Files(
         solve=_files({f"{package}.solve", "generators.pipeline.export"}, own | _recordings(question_id)),

@@ -1,4 +1,4 @@
-"""Which recordings a question shows: those of each kind of device apart, a GPU's before a CPU's."""
+"""Which recordings a question shows: those of each kind of device that fit its entry, a GPU's before a processor's."""
 
 from __future__ import annotations
 
@@ -23,18 +23,6 @@ def command_of(what: str, device_kind: str) -> str:
 def paths(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Path]]:
     """Where each recording lies in `folder`, by kind of device and name, whether it exists or not."""
     return {kind: {name: folder / f"{name}.{kind}.json" for name in names} for kind in KINDS}
-
-
-def shown_recordings(folder: Path, names: Sequence[str]) -> tuple[dict[str, Recording], dict[str, Recording]]:
-    """The recordings of the kind of device that has most of them, CUDA where both have as many, then those of the other kind.
-
-    Two devices are never mixed: recordings of different ones of a kind raise RecordingError.
-    """
-    existing = {
-        kind: {name: path for name, path in of_kind.items() if path.is_file()} for kind, of_kind in paths(folder, names).items()
-    }
-    first, second = sorted(KINDS, key=lambda kind: -len(existing[kind]))
-    return _of_one_device(folder, first, existing[first]), _of_one_device(folder, second, existing[second])
 
 
 def fitting(folder: Path, names: Mapping[str, Recorded], entry: Mapping[str, Any]) -> dict[str, dict[str, Recording]]:

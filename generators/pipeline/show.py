@@ -18,29 +18,10 @@ def to_json(worked: Worked) -> str:
 
 def as_text(worked: Worked) -> str:
     """Parts with all that stands in them, then what was found again."""
-    answer, lines = worked.answer, [f"{worked.question_id}: {worked.title}"]
-    if isinstance(worked.checks, dict):
-        return "\n".join([*lines, *addressed(answer), "", found_again(worked.checks)])
-    for label, part in answer["parts"].items():
-        lines += ["", label, *_part(part)]
-    lines += ["", found_again(worked.checks)]
-    lines += [f"  {check['what']}: {check['found']} ({check['by']})" for check in worked.checks]
-    return "\n".join(lines)
+    return "\n".join([f"{worked.question_id}: {worked.title}", *_parts(worked.answer), "", found_again(worked.ledger)])
 
 
-def _part(part: Mapping[str, Any]) -> Iterator[str]:
-    for step in part["steps"]:
-        formula = f" = {step['formula']}" if step["formula"] else ""
-        yield f"  {step['what']}{formula} = {step['value']} {step['unit']}".rstrip()
-    for name, table in part["tables"].items():
-        rows = [["" if cell is None else str(cell) for cell in row] for row in (table["header"], *table["rows"])]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        yield f"  {name}"
-        for row in rows:
-            yield "    " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def addressed(answer: Mapping[str, Any]) -> Iterator[str]:
+def _parts(answer: Mapping[str, Any]) -> Iterator[str]:
     """Every datum at its address, a row of a table a line."""
     for label, part in answer["parts"].items():
         yield ""

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from typing import TypeAlias
 
 import sympy
 
 from generators.answer import Quantity, Value
 from generators.pipeline.latex import latex
-from generators.steps import Step
-
-Working: TypeAlias = Step | Quantity
-"""What is shown with its symbol, formula and value."""
 
 SIGNIFICANT_DIGITS = 6
 TOO_LONG = 10**24
@@ -148,7 +143,7 @@ def _binary_logarithms(text: str) -> str:
     return _RATIO_OF_LOGARITHMS.sub(r"\\log_{2}{\\left(\1 \\right)}", text)
 
 
-def substituted(line: Working) -> str:
+def substituted(line: Quantity) -> str:
     """The step's formula with the numbers in the places of the letters."""
     names = {symbol: _in_product(number) for symbol, number in line.at.items()}
     return latex(line.formula, symbol_names=names, mul_symbol="times")
@@ -159,7 +154,7 @@ def _in_product(number: Value) -> str:
     return rf"\left({text}\right)" if text.startswith("-") or r"\frac" in text else f"{{{text}}}"
 
 
-def equation(line: Working, *, numbers: bool = True) -> str:
+def equation(line: Quantity, *, numbers: bool = True) -> str:
     """Symbol, formula, numbers put in (unless `numbers` is false), and value, one under the other."""
     result = value(line.value, line.unit)
     lines = [result]

@@ -8,8 +8,8 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Value
-from generators.pipeline.typeset import Working, equated, formula, fraction, named, rounded, substituted, terminates, value
+from generators.answer import Quantity, Value
+from generators.pipeline.typeset import equated, formula, fraction, named, rounded, substituted, terminates, value
 
 _LINE_CM = 13.5
 """What fits beside a tensor's symbol on a printed line."""
@@ -18,7 +18,7 @@ _DIGIT_CM = 0.2
 Rows = Sequence[Sequence[Fraction]]
 
 
-def one_line(line: Working) -> str:
+def one_line(line: Quantity) -> str:
     """Symbol, formula, numbers put in, and value side by side."""
     parts = [value(line.value, line.unit)]
     if line.formula is not None:
@@ -26,7 +26,7 @@ def one_line(line: Working) -> str:
     return " ".join([named(line.symbol), *map(equated, parts)])
 
 
-def statement(line: Working) -> str:
+def statement(line: Quantity) -> str:
     """Symbol and value in one equation."""
     return f"{named(line.symbol)} {equated(value(line.value, line.unit))}"
 

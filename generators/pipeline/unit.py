@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from generators import steps
 from generators.answer import Answer, Figure
 from generators.errors import CheckFailed, ParameterError, ProjectError, RenderError
 from generators.params import Params
@@ -18,7 +17,6 @@ from generators.pipeline.match import Findings, Ledger, formula_problems, ledger
 from generators.pipeline.reads import digest_of, digests, files_read, links
 from generators.pipeline.render import body
 from generators.question import Question, Whole
-from generators.steps import Check
 
 Entry = Mapping[str, Any]
 
@@ -90,9 +88,9 @@ class _Work:
 
     def __init__(self, question_id: QuestionId, entry: Entry) -> None:
         self.question_id, self.entry = question_id, entry
-        self._solved: tuple[Any, Params, Any] | None = None
+        self._solved: tuple[Question[Any], Params, Answer] | None = None
 
-    def answer(self) -> tuple[Any, Params, Any]:
+    def answer(self) -> tuple[Question[Any], Params, Answer]:
         """The question, its parameters and its answer."""
         if self._solved is None:
             question = load_question(self.question_id)
@@ -106,12 +104,12 @@ class _Work:
         if current:
             return current
         question, params, answer = self.answer()
-        export = exported(self.question_id, question.title, params, answer)
+        export = exported(params, answer)
         others = [
-            exported(self.question_id, question.title, other, question.solve(other))
+            exported(other, question.solve(other))
             for other in (
                 load_params(self.question_id, question, overlaid(self.entry, change), recorded=False)
-                for change in getattr(question, "others", ())
+                for change in question.others
             )
         ]
         facts = {"title": question.title, "points": question.points, "answer": export}
@@ -119,7 +117,8 @@ class _Work:
 
     def pictures(self) -> dict[str, Any]:
         """Every figure as plain data."""
-        return {name: vars(figure) for name, figure in drawn(self.question_id, *self.answer()).items()}
+        question, _, answer = self.answer()
+        return {name: vars(figure) for name, figure in drawn(self.question_id, question, answer).items()}
 
     def pages(self, pictures: Mapping[str, Any]) -> dict[str, str]:
         """The page for the site and for print, and what other pages quote of it."""
@@ -130,13 +129,12 @@ class _Work:
         return {"site": site.text, "pdf": printed.text, "conventions": site.conventions, "errata": site.errata}
 
 
-def drawn(question_id: QuestionId, question: Any, params: Params, answer: Any) -> Mapping[str, Figure]:
+def drawn(question_id: QuestionId, question: Question[Any], answer: Answer) -> Mapping[str, Figure]:
     """Draw; a warning is a failure too, as matplotlib only warns when labels leave no room for the picture."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
-            addressed = isinstance(answer, Answer)
-            figures: Mapping[str, Figure] = question.draw(answer) if addressed else question.draw(params, answer)
+            figures = question.draw(answer)
     except ProjectError:
         raise
     except Exception as error:
@@ -145,29 +143,14 @@ def drawn(question_id: QuestionId, question: Any, params: Params, answer: Any) -
     return figures
 
 
-def verified(question_id: QuestionId, entry: Entry) -> list[dict[str, Any]] | dict[str, Any]:
-    """Solve, and run every check or find every datum again; what does not hold raises CheckFailed."""
+def verified(question_id: QuestionId, entry: Entry) -> dict[str, Any]:
+    """What `matched` says as plain data; what is too large to be found raises ParameterError."""
     try:
-        if isinstance(load_question(question_id), Question):
-            return asdict(matched(question_id, entry))
-        checks = run_checks(question_id, entry)
+        return asdict(matched(question_id, entry))
     except (RuntimeError, OverflowError, MemoryError) as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
         where = f"generators/courses/{question_id.course}/params.yml: {question_id.slug}"
         raise ParameterError(f"{where}: sizes must be small enough to be checked (got {reason})") from error
-    for check in checks:
-        if not check.passed:
-            raise CheckFailed(f"{question_id}: {check.what}: published {check.published}, found {check.found} by {check.by}")
-    if not checks:
-        raise CheckFailed(f"{question_id}: no check was made, every answer needs one")
-    return [vars(check) for check in checks]
-
-
-def run_checks(question_id: QuestionId, entry: Entry, answer: steps.Answer | None = None) -> list[Check]:
-    """Every check of a question, passed or not."""
-    question = load_question(question_id)
-    params = load_params(question_id, question, entry)
-    return list(question.verify(params, question.solve(params) if answer is None else answer))
 
 
 def matched(question_id: QuestionId, entry: Entry) -> Ledger:

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from generators.pipeline.listed import Listed
 
 _ENTITIES = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*_{}[]()<>#+-.!|&$~^\"':=@%/"}
-_READ_BACK = ("the ", "recordings", "counted in the recording", "model card")
-"""Routes that read a source again, such as the parameters or a recording: they guard the page, but find no number anew."""
 _PRINTED_COLUMNS = 2100  # more dashes than pandoc's --columns, so that it takes the widths as given
 
 
@@ -45,7 +43,7 @@ def site_page(question: Listed, pdf: str) -> str:
     if not _words(question.source) <= _words(where):
         facts.append(escaped(f"Source: {question.source}"))
     facts.append(f"[PDF]({pdf}){{.pdf-link}}")
-    passed, section = _found_again(worked.checks) if isinstance(worked.checks, dict) else _checked(worked.checks)
+    passed, section = _found_again(worked.ledger)
     return "\n".join(
         [
             f"# {escaped(worked.title)}\n",
@@ -56,15 +54,6 @@ def site_page(question: Listed, pdf: str) -> str:
             worked.site,
             section,
         ]
-    )
-
-
-def _checked(checks: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """The line at the top and the last section of a page whose answer verifies itself."""
-    intro = "Each published value was found again by a route that shares no code with the one that made it."
-    return (
-        f"[{len(checks)} checks passed](#checks): {escaped(_routes(checks))}",
-        "\n".join(["## Checks { #checks }\n", intro, '\n<div class="checks" markdown="1">\n', checks_table(checks), "\n</div>\n"]),
     )
 
 
@@ -122,18 +111,6 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.casefold()))
 
 
-def _routes(checks: Sequence[Mapping[str, Any]]) -> str:
-    """The distinct first words of the routes in the order in which they are first met, without what is only read back."""
-    names = dict.fromkeys(check["by"].partition(",")[0].partition(":")[0] for check in checks)
-    return ", ".join(name for name in names if not name.startswith(_READ_BACK))
-
-
-def checks_table(checks: Sequence[Mapping[str, Any]]) -> str:
-    """What was compared, the published and the found value, and the route."""
-    rows = [[escaped(str(check[key])) for key in ("what", "published", "found", "by")] for check in checks]
-    return pipe_table(["What", "Published", "Found", "By"], rows, right=[False] * 4)
-
-
 def contents_page(contents: Sequence[Listed]) -> str:
     """All questions with their points and checks, a table a course, then every PDF with what it holds."""
     lines = ["# All questions\n"]
@@ -142,15 +119,11 @@ def contents_page(contents: Sequence[Listed]) -> str:
         for one in (row for row in contents if row.course == course):
             place = " ".join(_place(one.worked)[:1])
             title = f"[{escaped(one.worked.title)}]({one.path}.md)"
-            rows.append([escaped(one.document), place, title, _count(one.worked.checks), f"[PDF]({one.pdf})"])
+            rows.append([escaped(one.document), place, title, str(one.worked.ledger["total"]), f"[PDF]({one.pdf})"])
         header = ["Document", "Question", "Answer", "Values found again", "Print"]
         table = pipe_table(header, rows, right=[False, False, False, True, False])
         lines.append(f"## {escaped(course)}\n\n{escaped(institution)}\n{table}")
     return "\n".join([*lines, "## All PDFs { #pdfs }\n", *_pdf_list(contents)])
-
-
-def _count(checks: Any) -> str:
-    return str(checks["total"] if isinstance(checks, dict) else len(checks))
 
 
 def _pdf_list(contents: Sequence[Listed]) -> list[str]:
