@@ -19,7 +19,7 @@ import sympy
 
 from generators.answer import Math, published, with_formulas
 from generators.pipeline.catalog import GENERATORS, ROOT, QuestionId, entries, load_params, load_question
-from generators.pipeline.match import Findings, agree, at, formula_problems, problems
+from generators.pipeline.match import Findings, agree, at, formula_problems, letters_of_one_value, problems
 from generators.pipeline.unit import overlaid
 from generators.question import Question
 
@@ -132,6 +132,9 @@ def report(question_id: QuestionId) -> dict[str, list[str]]:
         others.append(Findings.gathered(question.find(other)))
         messages += [f"{one} (at {dict(change)})" for one in problems(question.solve(other), others[-1])]
     messages += formula_problems(answer, found, others)
+    messages += [
+        f"{one}: formulas use it, but it has one value everywhere" for one in letters_of_one_value(answer, [found, *others])
+    ]
     unnoticed = [address for address, value in published(answer).items() if not _noticed(changed(value), found, address)]
     for quantity in with_formulas(answer):
         assert quantity.formula is not None

@@ -13,7 +13,7 @@ import sympy
 from generators.answer import Answer, Math, answer, claim, column, formula, letter, number, part, table
 from generators.found import Found, Proof, Route
 from generators.pipeline import worlds
-from generators.pipeline.match import Findings, agree, formula_problems, ledger, problems, summary
+from generators.pipeline.match import Findings, agree, formula_problems, ledger, letters_of_one_value, problems, summary
 
 L, D = sympy.symbols("L D", positive=True)
 COUNTED = Route("counting")
@@ -119,9 +119,8 @@ def test_a_formula_needs_other_sizes() -> None:
 def test_a_letter_needs_two_values() -> None:
     """One that never changes could be a number typed in."""
     at_entry, at_other = Findings.gathered(found()), Findings.gathered(found(7, 3))
-    assert formula_problems(made(), at_entry, [at_other]) == [
-        "sheet/L: formulas use it, but it is 7 everywhere; change it in `others`"
-    ]
+    assert letters_of_one_value(made(), [at_entry, at_other]) == ["sheet/L"]
+    assert letters_of_one_value(made(), [at_entry, Findings.gathered(found(5, 3))]) == []
 
 
 @pytest.mark.parametrize(

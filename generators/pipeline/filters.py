@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
+import jinja2
 import sympy
 from markupsafe import Markup
 
@@ -57,8 +58,10 @@ def finalized(output: object) -> object:
         return Markup(marked(output.address, output.value))
     if isinstance(output, Quantity):
         return Markup(marked(output.address, plain(output.value)))
-    if isinstance(output, str) or hasattr(output, "__html__"):
-        return output if hasattr(output, "__html__") else Markup(escaped(str(output)))
+    if hasattr(output, "__html__") or isinstance(output, jinja2.Undefined):
+        return output  # an undefined name raises where it is shown
+    if isinstance(output, str):
+        return Markup(escaped(output))
     raise TypeError(f"must be a datum of the answer or text (got {type(output).__name__})")
 
 

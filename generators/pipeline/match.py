@@ -156,39 +156,23 @@ def _equal(left: Any, right: Any) -> bool:
 
 
 def formula_problems(answer: Answer, at_entry: Findings, at_others: Sequence[Findings]) -> list[str]:
-    """Formulas that do not give what was found, with the found letters put in, for the entry and at other sizes.
-
-    A letter that has one value everywhere could be left out unseen, so it is refused.
-    """
+    """Formulas that do not give what was found, with the found letters put in, for the entry and at other sizes."""
     messages = []
-    seen: dict[str, set[Any]] = {}
     for quantity in with_formulas(answer):
-        count = 0
-        for findings in (at_entry, *at_others):
-            if quantity.address not in findings.at:
-                continue
-            count += findings is not at_entry
-            for one in findings.at[quantity.address]:
-                messages += _formula_problem(quantity, findings, one, seen)
-        if quantity.letters and not count:
+        others = [findings for findings in at_others if quantity.address in findings.at]
+        for findings in (at_entry, *others):
+            for one in findings.at.get(quantity.address, []):
+                messages += _formula_problem(quantity, findings, one)
+        if quantity.letters and not others:
             messages.append(f"{quantity.address}: its formula is evaluated at the entry's sizes alone; add to `others`")
-    messages += [
-        f"{address}: formulas use it, but it is {shown(next(iter(values)))} everywhere; change it in `others`"
-        for address, values in seen.items()
-        if len(values) == 1
-    ]
     return messages
 
 
-def _formula_problem(quantity: Quantity, findings: Findings, one: Found, seen: dict[str, set[Any]]) -> list[str]:
-    letters: dict[str, Any] = {}
+def _formula_problem(quantity: Quantity, findings: Findings, one: Found) -> list[str]:
     for symbol, letter in quantity.letters.items():
         if letter.address not in findings.at:
             return [f"{quantity.address}: its letter {symbol} at {letter.address} was not found"]
-        letters[str(symbol)] = findings.value(letter.address)
-        seen.setdefault(letter.address if letter.address.count("/") == 1 else _column(letter.address), set()).add(
-            letters[str(symbol)]
-        )
+    letters = {str(symbol): findings.value(letter.address) for symbol, letter in quantity.letters.items()}
     formula = quantity.formula
     assert formula is not None
     value = at(formula, letters)
@@ -198,10 +182,23 @@ def _formula_problem(quantity: Quantity, findings: Findings, one: Found, seen: d
     return [f"{quantity.address}: its formula gives {shown(value)} at {where}, found {shown(one.value)} by {one.route.name}"]
 
 
+def letters_of_one_value(answer: Answer, findings: Sequence[Findings]) -> list[str]:
+    """Addresses of letters that have one value everywhere: a formula in which such a number was typed would pass.
+
+    This is for a question's author: an entry that happens to equal the other sizes is no fault of who wrote it.
+    """
+    seen: dict[str, set[Any]] = {}
+    for quantity in with_formulas(answer):
+        for letter in quantity.letters.values():
+            values = {ones.value(letter.address) for ones in findings if letter.address in ones.at}
+            seen.setdefault(_column(letter.address), set()).update(values)
+    return [address for address, values in seen.items() if len(values) == 1]
+
+
 def _column(address: str) -> str:
-    """A cell's column: the letter of a table's rows."""
-    table, _, rest = address.rpartition("/")
-    return f"{table.rpartition('/')[0]}/{rest}"
+    """The column of a cell, which is the letter of all rows; any other address as it is."""
+    part, *keys = address.split("/")
+    return f"{part}/{keys[0]}/{keys[2]}" if len(keys) == 3 else address
 
 
 def summary(messages: Sequence[str]) -> str:
