@@ -52,7 +52,7 @@ def _allocation(measured: Part) -> Figure:
                   label=one.label.lower(), markersize=5.5, fillstyle="none", markeredgewidth=1.4)  # fmt: skip
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
-    axes.set_xlabel(f"{axis_label([predicted, *found], 'bytes')} (log scale)")
+    axes.set_xlabel(f"{axis_label([predicted, *found], 'held')} (log scale)")
     axes.legend(loc="upper center", bbox_to_anchor=(0.4, 1.14), ncols=3, frameon=False, fontsize=FONT_PT, labelcolor=LIGHT["ink"])
     counts = ", ".join(f"{name} {size:.4g}" for name, size in zip(names, predicted.numbers.values(), strict=True))
     return Figure(
