@@ -109,7 +109,7 @@ def agree(value: Any, found: Any, tolerance: float = 0.0, absolute: float = 0.0)
         return bool(found.cases) and all(_gives(value, world, result, tolerance) for world, result in found.cases)
     if isinstance(value, bool) or isinstance(found, bool) or isinstance(value, str | Math | tuple) or value is None:
         return type(value) is type(found) and value == found
-    if isinstance(found, float) and not isinstance(value, float) and not tolerance:
+    if isinstance(found, float) and not isinstance(value, float) and not (tolerance or absolute):
         return False  # an exact value is found exactly, or by a route that says how near
     if isinstance(value, float) or isinstance(found, float):
         numbers = [_number(one) for one in (value, found)]

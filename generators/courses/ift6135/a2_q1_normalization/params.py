@@ -1,4 +1,4 @@
-"""What `params.yml` may say of normalization."""
+"""What `params.yml` may say of the tensor."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class TensorParams(Params):
     def _consistent(self) -> Self:
         _refuse_ragged(self.tensor)
         _refuse_too_large(self.tensor)
+        _refuse_unprintable([entry for sample in self.tensor for channel in sample for entry in channel])
         if self.conventions.variance == "sample" and len(self.tensor[0][0]) == 1:
             raise ValueError(
                 "conventions.variance: a sample variance needs at least two features, "
@@ -65,9 +66,12 @@ def _refuse_too_large(tensor: list[list[list[Fraction]]]) -> None:
     for name, size in sizes.items():
         if size > LONGEST[name]:
             raise ValueError(f"tensor: must have at most {LONGEST[name]} {name} to fit a page (got {size})")
-    entries = [entry for sample in tensor for channel in sample for entry in channel]
-    if len(entries) > MAX_ENTRIES:
-        raise ValueError(f"tensor: must have at most {MAX_ENTRIES} entries to fit a page (got {len(entries)})")
+    entries = sizes["samples"] * sizes["channels"] * sizes["features"]
+    if entries > MAX_ENTRIES:
+        raise ValueError(f"tensor: must have at most {MAX_ENTRIES} entries to fit a page (got {entries})")
+
+
+def _refuse_unprintable(entries: list[Fraction]) -> None:
     for entry in entries:
         if abs(entry) > MAX_MAGNITUDE:
             raise ValueError(f"tensor: entries must lie between -{MAX_MAGNITUDE} and {MAX_MAGNITUDE} (got {entry})")
@@ -79,5 +83,5 @@ def _refuse_too_large(tensor: list[list[list[Fraction]]]) -> None:
 
 
 def entry_text(entry: Fraction) -> str:
-    """An entry as in the picture: a decimal where that ends after two places, else a fraction."""
+    """An entry as the pictures show it: a decimal where that ends after two places, else a fraction."""
     return f"{float(entry):g}" if 100 % entry.denominator == 0 else str(entry)
