@@ -1,7 +1,7 @@
 """What a solver returns: an Answer whose every datum a reader can see has an address, a meaning and a unit.
 
-An address is `part/key` or `part/table/row/column`, with `@symbol`, `@unit`, `@title`, `@heading`, `@rows`, `@columns`,
-`@lines` or `@why` behind it where these are said. It is the same in code, in answers.json, on the page and in messages.
+An address is `part/key` or `part/table/row/column`, with `@symbol`, `@unit`, `@title`, `@heading`, `@rows`, `@columns`
+or `@lines` behind it where these are said. It is the same in code, in answers.json, on the page and in messages.
 """
 
 from __future__ import annotations

@@ -83,13 +83,19 @@ def forbidden(question_id: QuestionId) -> set[str]:
     return {str(path) for path in params | topics | solving}
 
 
+def allowed(path: str) -> set[str]:
+    """Names of code that may run in a watched file: what importing it runs, and looking up recordings."""
+    lookups = LOOKUPS if Path(path) in {GENERATORS / "recording.py", GENERATORS / "params.py"} else set()
+    return {"<module>", "<genexpr>"} | lookups
+
+
 def traced(question_id: QuestionId, question: Question[Any], params: Any) -> tuple[Findings, list[str]]:
     """What `find` yields, and the functions of the solver's side that ran meanwhile."""
     watched, called = forbidden(question_id), set()
 
     def notice(frame: FrameType, event: str, _: Any) -> None:
         code = frame.f_code
-        if event == "call" and code.co_filename in watched and code.co_name not in LOOKUPS | {"<module>", "<genexpr>"}:
+        if event == "call" and code.co_filename in watched and code.co_name not in allowed(code.co_filename):
             called.add(f"{Path(code.co_filename).relative_to(ROOT)}: {code.co_name}")
 
     sys.setprofile(notice)

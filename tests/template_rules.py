@@ -13,7 +13,7 @@ CALLS = {"figure", "see", "definition", "joiner"}
 """What a template may call besides its own macros and `answer.starting`."""
 _ARITHMETIC = (nodes.BinExpr, nodes.Neg, nodes.Pos)
 _LISTED = re.compile(r"Digits: (?P<list>.*?)\.\s*-?#\}", re.DOTALL)
-_NOTATION = re.compile(r"\$([^$]*)\$")
+_NOTATION = re.compile(r"\$\$(.*?)\$\$|\$([^$]*)\$", re.DOTALL)
 _RELATION = re.compile(
     r"[=<>+/*|]|-|\\(?:le|ge|ne|approx|propto|in|times|cdot|frac|tfrac|sum|prod|sqrt|odot|to|ll|gg|equiv|begin|quad|int|log|max|min)\b"
 )
@@ -27,9 +27,12 @@ def problems(source: str) -> list[str]:
 
 def _of_tree(tree: nodes.Template) -> Iterator[str]:
     macros = {macro.name for macro in tree.find_all(nodes.Macro)}
+    conditions = {id(node.test) for node in tree.find_all(nodes.If)}
     for node in tree.find_all(nodes.Node):
         where = f"line {node.lineno}"
-        if isinstance(node, _ARITHMETIC) and not isinstance(node, nodes.And | nodes.Or):
+        if isinstance(node, nodes.Or) or (isinstance(node, nodes.And) and id(node) not in conditions):
+            yield f"{where}: `or`, or `and` outside a condition"
+        elif isinstance(node, _ARITHMETIC) and not isinstance(node, nodes.And):
             yield f"{where}: arithmetic"
         elif isinstance(node, nodes.Compare) and not _is_medium(node):
             yield f"{where}: a comparison"
@@ -78,7 +81,7 @@ def _of_words(tree: nodes.Template, listed: list[str]) -> Iterator[str]:
         digits = re.search(r".{0,20}\d.{0,20}", rest)
         if digits:
             yield f"line {line}: digits in running text: {digits[0]!r}"
-        for notation in _NOTATION.findall(text):
+        for notation in ("".join(found) for found in _NOTATION.findall(text)):
             if _RELATION.search(notation):
                 yield f"line {line}: a relation written by hand: ${notation}$; use an expression or definition(...)"
 

@@ -98,9 +98,3 @@ def test_a_formula_in_a_cell_has_no_bar_that_would_end_it() -> None:
 def test_a_sentence_begins_with_a_capital() -> None:
     """The rest stays as it is."""
     assert wording.sentence("bytes of FLOPs") == "Bytes of FLOPs"
-
-
-def test_texts_as_a_list() -> None:
-    """One, two and three."""
-    texts = [Text(address=f"1/{name}", value=name) for name in "abc"]
-    assert [filters.bare(str(filters.listed(texts[:n]))) for n in (1, 2, 3)] == ["a", "a and b", "a, b and c"]

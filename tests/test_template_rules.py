@@ -24,6 +24,8 @@ from tests.template_rules import problems
         ('{{ answer["1/a"] | counted("7 GiB") }}', "digits in running text"),
         ('{{ see("course/slug1", "the 3 heads") }}', "digits in running text"),
         ("It costs $2LD$ steps.", "digits in running text"),
+        ('{{ answer["1/a"] and "more" or "less" }}', "`or`"),
+        ("Then\n$$\nF = LD\n$$\nfollows.", "a relation written by hand"),
         ("It costs $F = LD$ steps.", "a relation written by hand: $F = LD$"),
         ("It costs $L \\times D$ steps.", "a relation written by hand"),
         ("It costs $\\frac{L}{D}$ steps.", "a relation written by hand"),

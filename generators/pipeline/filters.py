@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 
 import jinja2
@@ -85,11 +85,6 @@ def value(of: Quantity, *, rounded: bool = False) -> Markup:
     return _breakable(of.address, _latex(_rounded(of.value, of.unit) if rounded else of.value, of.unit))
 
 
-def rounded(of: Quantity) -> Markup:
-    """The value with its unit, rounded, without its exact form."""
-    return _breakable(of.address, _latex(_rounded(of.value, of.unit), of.unit))
-
-
 def _latex(cell: Cell, unit: str) -> str:
     if isinstance(cell, Math):
         return cell.latex
@@ -121,7 +116,7 @@ def symbol(of: Quantity) -> Markup:
 
 def formula(of: Quantity) -> Markup:
     """The formula alone, without numbers."""
-    return Markup(f"${typeset.formula(of.formula)}$")
+    return Markup(f"$\\label{{{of.address}}} {typeset.formula(of.formula)}$")
 
 
 def equation(of: Quantity, *, numbers: bool = True) -> Markup:
@@ -231,20 +226,14 @@ def noun(of: Quantity, singular: str, plural: str = "") -> str:
     return wording.noun(rational(of.value), singular, plural)
 
 
-def listed(texts: Iterable[Quantity | Text], word: str = "and") -> Markup:
-    """Texts as a list in a sentence: a, b and c."""
-    shown = [str(finalized(one)) for one in texts]
-    return Markup(f" {word} ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown))
-
-
 def token(of: Quantity | Text) -> Markup:
     """A token with its number as a subscript."""
     return Markup(marked(of.address, subscripted(str(of.value))))
 
 
-def definition(latex: str) -> Markup:
+def definition(latex: str, *, display: bool = False) -> Markup:
     """A relation that the page defines, written by hand: nothing finds it again, so it must be marked as one."""
-    return Markup(f"${latex}$")
+    return Markup(f"\n$$\n{latex}\n$$\n" if display else f"${latex}$")
 
 
 def code(of: Text) -> Markup:
@@ -255,8 +244,8 @@ def code(of: Text) -> Markup:
 FILTERS = {
     one.__name__: one
     for one in (
-        value, rounded, result, symbol, formula, equation, one_line, statement, derivation, table, tensor, counted, noun, listed,
+        value, result, symbol, formula, equation, one_line, statement, derivation, table, tensor, counted, noun,
         sentence, token, code,
     )
 }  # fmt: skip
-"""Every filter that templates of addressed answers may use besides jinja's own `safe`."""
+"""Every filter that templates of addressed answers may use."""

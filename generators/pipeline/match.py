@@ -35,7 +35,7 @@ class Boxed:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What was found again: asked values one by one, all others counted by route.
+    """What was found again: asked values one by one, and all by each route that found them.
 
     `restated` counts what only routes that read the sheet or the entry again found, `drawn` the cells of arrays that only
     pictures show, `formulas` the published formulas that were evaluated, each also at other sizes.
@@ -227,7 +227,7 @@ def ledger(answer: Answer, found: Findings) -> Ledger:
         if address.startswith(hidden):
             drawn += 1
         elif names:
-            routes.update(sorted(names)[:1])
+            routes.update(names)
         else:
             restated += 1
     return Ledger(

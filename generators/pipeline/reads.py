@@ -17,6 +17,9 @@ from generators.pipeline.catalog import COURSES, ROOT, TEMPLATES, QuestionId, lo
 from generators.pipeline.recorded import paths
 
 _LOCK = ROOT / "requirements.lock"
+_HERE = Path(__file__).parent
+_MATCHING = {_HERE / name for name in ("unit.py", "catalog.py", "recorded.py")}
+"""What runs a match, besides what compares."""
 _REFERENCE = re.compile(r"""{%-?\s*(?:extends|include|import|from)\s+["']([^"']+)["']""")
 _LINK = re.compile(r"""\bsee\(["']([^"']+)["']""")
 
@@ -41,9 +44,9 @@ def files_read(question_id: QuestionId) -> Files:
     own, package = {place / "__init__.py"}, question_id.module
     return Files(
         solve=_files({f"{package}.solve", "generators.pipeline.export"}, own | _recordings(question_id)),
-        match=_files({f"{package}.find", "generators.pipeline.match"}, own | _recordings(question_id)),
-        draw=_files({f"{package}.draw"}, set()),
-        render=_files({"generators.pipeline.render"}, _templates(question_id.template)),
+        match=_files({f"{package}.find", "generators.pipeline.match"}, own | _MATCHING | _recordings(question_id)),
+        draw=_files({f"{package}.draw"}, own | {_HERE / "unit.py"}),
+        render=_files({"generators.pipeline.render", f"{package}.params"}, _templates(question_id.template)),
     )
 
 
@@ -51,10 +54,11 @@ def _files(modules: set[str], others: set[Path]) -> list[Path]:
     return sorted({*_closure(modules), *others, _LOCK})
 
 
-def links(question_id: QuestionId) -> dict[str, bool]:
-    """The questions that a template links to, and whether there are such questions: a link to none becomes plain text."""
+def links(question_id: QuestionId) -> dict[str, str]:
+    """The questions that a template links to, and their places; a link to a question that is none becomes plain text."""
     targets = {target for path in _templates(question_id.template) for target in _LINK.findall(path.read_text(encoding="utf-8"))}
-    return {target: target.partition("/")[2] in modules(target.partition("/")[0]) for target in sorted(targets)}
+    places = {target: QuestionId(*target.split("/", 1)) for target in sorted(targets)}
+    return {target: one.path if one.slug in modules(one.course) else "" for target, one in places.items()}
 
 
 def _recordings(question_id: QuestionId) -> set[Path]:
@@ -89,13 +93,18 @@ def _source(module: str) -> Path | None:
 
 @cache
 def _imports(path: Path) -> tuple[str, ...]:
-    """Dotted names a file imports anywhere; `from a import b` gives both a and a.b, as b may be a module."""
+    """Dotted names a file imports anywhere but for types; `from a import b` gives both a and a.b, as b may be a module."""
     names = []
-    for node in ast.walk(ast.parse(path.read_bytes(), filename=str(path))):
+    waiting: list[ast.AST] = [ast.parse(path.read_bytes(), filename=str(path))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        waiting += ast.iter_child_nodes(node)
     return tuple(names)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from generators.answer import Answer, Figure
+import sympy
+
+from generators.answer import Answer, Figure, Quantity, Table, published, with_formulas
 from generators.errors import CheckFailed, ParameterError, ProjectError, RenderError
 from generators.params import Params
 from generators.pipeline.catalog import QuestionId, load_params, load_question
@@ -19,6 +22,10 @@ from generators.pipeline.render import body
 from generators.question import Question, Whole
 
 Entry = Mapping[str, Any]
+
+
+_TOO_LARGE = re.compile("memory|overflow|too large|invalid.*size", re.IGNORECASE)
+"""What torch says of sizes that it cannot hold."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class Keys:
     def of(cls, question_id: QuestionId, entry: Entry) -> Keys:
         """Digest what each step reads itself."""
         files = files_read(question_id)
-        place = [str(question_id), dict(entry)]
+        place = [str(question_id), question_id.path, dict(entry)]
         return cls(
             solve=digest_of([place, digests(files.solve)]),
             match=digest_of([place, digests(files.match)]),
@@ -83,6 +90,20 @@ def _current(section: Section | None, key: str) -> Section | None:
     return section if section is not None and section.key == key else None
 
 
+def fingerprint(answer: Answer) -> str:
+    """A digest of all that rendering and matching see of an answer, such as types and formulas as they are written."""
+    data = [[address, type(value).__name__, _written(value)] for address, value in published(answer).items()]
+    formulas = [[one.address, _written(one.formula)] for one in with_formulas(answer)]
+    items = [item for part in answer.parts.values() for item in part.items.values()]
+    looks = [[one.address, _written(one.symbol)] for one in items if isinstance(one, Quantity)]
+    looks += [[one.address, str(one.drawn)] for one in items if isinstance(one, Table)]
+    return digest_of([data, formulas, looks])
+
+
+def _written(value: Any) -> str:
+    return sympy.srepr(value) if isinstance(value, sympy.Basic) else repr(value)
+
+
 class _Work:
     """A question solved at most once, for whatever step needs its answer."""
 
@@ -105,15 +126,11 @@ class _Work:
             return current
         question, params, answer = self.answer()
         export = exported(params, answer)
-        others = [
-            exported(other, question.solve(other))
-            for other in (
-                load_params(self.question_id, question, overlaid(self.entry, change), recorded=False)
-                for change in question.others
-            )
-        ]
+        given = [load_params(self.question_id, question, overlaid(self.entry, one), recorded=False) for one in question.others]
+        others = [fingerprint(question.solve(other)) for other in given]
         facts = {"title": question.title, "points": question.points, "answer": export}
-        return Section(keys.solve, {**facts, "digest": digest_of(facts), "digests": digest_of([facts, others])})
+        digest = digest_of([facts, fingerprint(answer)])
+        return Section(keys.solve, {**facts, "digest": digest, "digests": digest_of([digest, others])})
 
     def pictures(self) -> dict[str, Any]:
         """Every figure as plain data."""
@@ -148,6 +165,8 @@ def verified(question_id: QuestionId, entry: Entry) -> dict[str, Any]:
     try:
         return asdict(matched(question_id, entry))
     except (RuntimeError, OverflowError, MemoryError) as error:
+        if not isinstance(error, OverflowError | MemoryError | RecursionError) and not _TOO_LARGE.search(str(error)):
+            raise
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
         where = f"generators/courses/{question_id.course}/params.yml: {question_id.slug}"
         raise ParameterError(f"{where}: sizes must be small enough to be checked (got {reason})") from error

@@ -94,15 +94,18 @@ class _Tables(Treeprocessor):
     """Puts each table into a frame that scrolls on narrow screens and that the keyboard can reach."""
 
     def run(self, root: ElementTree.Element) -> None:
+        seen: set[str] = set()  # columns of one table may stand apart
         for parent in list(root.iter()):
             for index, child in enumerate(list(parent)):
                 if child.tag == "table":
                     frame = ElementTree.Element(
                         "div", {"class": "frame", "tabindex": "0", "role": "group", "aria-label": "table"}
                     )
-                    address = next((one.get("id", "") for one in child.iter() if one.get("id", "").count("/") == 3), "")
-                    if address:
-                        frame.set("id", "/".join(address.split("/")[:2]))
+                    cells = (one.get("id", "") for one in child.iter())
+                    address = next(("/".join(one.split("/")[:2]) for one in cells if one.count("/") >= 2), "")
+                    if address and address not in seen:
+                        frame.set("id", address)
+                        seen.add(address)
                     frame.tail, child.tail = child.tail, None
                     parent[index] = frame
                     frame.append(child)

@@ -43,7 +43,7 @@ def site_page(question: Listed, pdf: str) -> str:
     if not _words(question.source) <= _words(where):
         facts.append(escaped(f"Source: {question.source}"))
     facts.append(f"[PDF]({pdf}){{.pdf-link}}")
-    passed, section = _found_again(worked.ledger)
+    passed, section = _found_again(worked.ledger, worked.site)
     return "\n".join(
         [
             f"# {escaped(worked.title)}\n",
@@ -57,11 +57,17 @@ def site_page(question: Listed, pdf: str) -> str:
     )
 
 
-def _found_again(ledger: Mapping[str, Any]) -> tuple[str, str]:
+def _link(address: str, page: str) -> str:
+    """A link to a datum's place on the page, or to the first place of a table's or derivation's own."""
+    place = re.search(rf"""(?:id="|\\label{{)({re.escape(address)}(?:/[^"}}]*)?)["}}]""", page)
+    return f"[{escaped(address)}](#{place[1]})" if place else escaped(address)
+
+
+def _found_again(ledger: Mapping[str, Any], page: str) -> tuple[str, str]:
     """The line at the top and the last section of a page: boxed values one by one, all others counted by route."""
     total, routes = ledger["total"], ledger["routes"]
     boxed = [
-        [f"[{escaped(one['address'])}](#{one['address']})", *(escaped(one[key]) for key in ("published", "found", "route"))]
+        [_link(one["address"], page), *(escaped(one[key]) for key in ("published", "found", "route"))]
         for one in ledger["boxed"]
     ]
     counts = [[escaped(name), str(count)] for name, count in routes.items()]
