@@ -182,7 +182,8 @@ def test_a_proof_must_hold() -> None:
 def test_a_message_shows_three_problems() -> None:
     messages = [f"1.1/form/{row}/x: published 1, nothing found it" for row in range(5)]
     assert summary(messages).count("nothing found it") == 3
-    assert summary(messages).endswith("and 1 more")
+    assert summary(messages).endswith("; and 2 more")
+    assert summary([*messages, "1.1/x: nothing is published there, counting found 1"]).startswith("1.1/x: ")
 
 
 def test_the_ledger_counts_by_route() -> None:

@@ -119,7 +119,7 @@ def entries() -> dict[QuestionId, Mapping[str, Any]]:
             if document_of(course, slug) is None:
                 declared = ", ".join(sorted(document_names(course)))
                 raise ParameterError(
-                    f"{shown(path)}: {slug}: must begin with a document that course.yml declares (got none of {declared})"
+                    f"{shown(path)}: {slug}: course.yml declares no document that begins this name (it declares {declared})"
                 )
         for slug in sorted(table, key=partial(_place, course)):
             if not isinstance(table[slug], dict):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sympy
 
@@ -14,10 +12,6 @@ from generators.answer import Answer, Cell, Claim, Derivation, Math, Part, Quant
 from generators.params import Params
 from generators.pipeline import typeset
 
-if TYPE_CHECKING:
-    from generators.pipeline.listed import Listed
-
-VERSION = 2
 DIGITS, MEASURED_DIGITS = 12, 6
 """Significant digits of decimal forms: of exact values and of measured ones."""
 EXACT_BELOW = 10_000
@@ -98,27 +92,3 @@ def _decimal(value: Any, digits: int) -> dict[str, Any]:
     tolerance = 0.0 if exact else float(f"{abs(float(number)) * RELATIVE:.3g}")
     shown = str(value) if isinstance(value, int) else f"{Decimal(str(number)):.{digits - 1}e}"
     return {"decimal": str(Decimal(shown)), "digits": digits, "tolerance": tolerance}
-
-
-def answers_json(contents: Sequence[Listed]) -> str:
-    """Every answer with what was found again, as docs/answers.schema.json says."""
-    content = {"$schema": "answers.schema.json", "version": VERSION, "questions": [question_object(one) for one in contents]}
-    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-
-
-def question_object(listed: Listed) -> dict[str, Any]:
-    """One question's object of json."""
-    worked = listed.worked
-    return {
-        "id": str(worked.question_id),
-        "course": listed.course,
-        "document": listed.document,
-        "number": worked.question_id.number,
-        "title": worked.title,
-        "points": worked.points,
-        "page": f"answers/{listed.path}.html",
-        "pdf": f"answers/{listed.pdf}",
-        "params": worked.answer["params"],
-        "parts": worked.answer["parts"],
-        "found": worked.ledger,
-    }

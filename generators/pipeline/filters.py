@@ -163,6 +163,8 @@ def table(
     With `tokens`, text such as t13 is shown as t₁₃; `rounded` shows numbers without their exact fractions.
     """
     kept = [of.columns[key] for key in columns or of.columns]
+    if widths and len(widths) != len(kept):
+        raise ValueError(f"{of.address}: widths must be as many as its columns, {len(kept)} (got {len(widths)})")
     heads = {row: cells[names] for row, cells in of.rows.items()} if names else {}
     header = [_text_cell(heads.get(one.key, one.title), tokens=tokens) for one in kept]
     behind = {one.key: _stands_behind(of, one) for one in kept}

@@ -19,7 +19,7 @@ from generators.pipeline import worlds
 MANY = 20
 """Boxed numbers of a table that are listed one by one."""
 SHOWN = 3
-"""Problems of one part or table that a message names."""
+"""Problems that a message names."""
 _NOTHING = object()
 
 
@@ -150,6 +150,8 @@ def _equal(left: Any, right: Any) -> bool:
     if not all(isinstance(one, int | Fraction | sympy.Expr) for one in (left, right)):
         return False
     both = [sympy.sympify(one) for one in (left, right)]
+    if any(one.has(sympy.nan, sympy.zoo) for one in both):
+        return False
     if not all(one.is_number for one in both):
         return bool(sympy.expand(both[0] - both[1]) == 0)
     return bool(abs(sympy.N(both[0] - both[1], 60)) < sympy.Float("1e-50"))
@@ -202,18 +204,10 @@ def _column(address: str) -> str:
 
 
 def summary(messages: Sequence[str]) -> str:
-    """At most three problems of each part or table, and how many more there are."""
-    groups: dict[str, list[str]] = {}
-    for message in messages:
-        address = message.partition(": ")[0].partition("@")[0]
-        groups.setdefault("/".join(address.split("/")[:2]), []).append(message)
-    lines = []
-    for group, ones in groups.items():
-        lines += ones[:SHOWN]
-        if len(ones) > SHOWN:
-            lines.append(f"{group}: {len(ones) - SHOWN} more")
-    more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
-    return "; ".join(lines[:SHOWN]) + more
+    """The first problems, those that nothing published first, and how many more there are."""
+    ordered = sorted(messages, key=lambda message: "nothing is published there" not in message)
+    more = f"; and {len(ordered) - SHOWN} more" if len(ordered) > SHOWN else ""
+    return "; ".join(ordered[:SHOWN]) + more
 
 
 def ledger(answer: Answer, found: Findings) -> Ledger:

@@ -63,6 +63,10 @@ def body(question_id: QuestionId, params: Params, answer: Answer, figures: Mappi
         raise RenderError(f"templates/{error.name}: the template is missing") from error
     except jinja2.TemplateSyntaxError as error:
         raise RenderError(f"templates/{error.name}: line {error.lineno}: {error.message}") from error
+    except jinja2.UndefinedError as error:
+        missing = re.search(r"has no (?:attribute|element) '([^']*)'", str(error))
+        said = f"{missing[1]}: no such address or key in the answer" if missing else str(error)
+        raise RenderError(f"{where}: {said}") from error
     except KeyError as error:
         raise RenderError(f"{where}: {error.args[0]}: no such address, key or figure in the answer") from error
     except (jinja2.TemplateError, TypeError, ValueError) as error:

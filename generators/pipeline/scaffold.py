@@ -39,9 +39,11 @@ def write_question(name: str) -> list[Path]:
         write_whole(place, text.encode())
         written.append(place)
     for folder in (COURSES / course, test.parent):
-        if not (folder / "__init__.py").exists():
-            write_whole(folder / "__init__.py", b"")
-    return [path for path in written if path]
+        path = folder / "__init__.py"
+        if not path.exists():
+            write_whole(path, f'"""{course}."""\n'.encode())
+            written.append(path)
+    return written
 
 
 def _declared(course: str, slug: str, document: str) -> Path:

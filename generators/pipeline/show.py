@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from generators.pipeline.answers_json import question_object
 from generators.pipeline.build import Worked, found_again
-from generators.pipeline.export import question_object
 from generators.pipeline.listed import listed
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from generators.pipeline import stamp
 from generators.pipeline.build import Entries, Tell, Worked
 from generators.pipeline.kept import BUILD
-from generators.pipeline.export import answers_json
+from generators.pipeline.answers_json import answers_json
 from generators.pipeline.files import put_in_place, restore, write_whole
 from generators.pipeline.catalog import ROOT, QuestionId
 from generators.errors import RenderError
