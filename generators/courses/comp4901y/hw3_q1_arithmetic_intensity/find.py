@@ -21,6 +21,7 @@ FORMS = Route("every row run by torch on small tensors")
 TIMES = Route("time of FLOPs against time of bytes")
 BISECTION = Route("bisection on the two times", tolerance=1e-9)
 SAMPLES = Route("numpy, from the raw samples", tolerance=1e-12)
+PRODUCTS = Route(COUNTED.name, tolerance=1e-12)
 
 ROWS = {"1.1": (1, 2, 3, 7, 8, 10, 11, 13), "1.2": (1, 2, 4, 9, 10, 12, 13, 15)}
 NAMES = {"projection": "projections", "score": "QKᵀ", "weighting": "score·V", "up": "FFN up", "down": "FFN down"}
@@ -53,9 +54,11 @@ def _form(label: str, counts: Sequence[tuple[str, Fraction, Fraction]], *, decod
     from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.forms import filled
 
     yield from SHEET.part(label, TITLES[label])
-    rows = filled(decode=decode)
+    rows = {place: dict(row) for place, row in filled(decode=decode).items()}
     asked = {str(place): flops / moved for place, (_, flops, moved) in zip(ROWS[label], counts, strict=True)}
     headings = {"number": "No.", "formula": "FLOP/B, formula", "intensity": "FLOP/B, value"}
+    written = {place: {"computation": row.pop("computation")} for place, row in rows.items()}
+    yield from SHEET.cells(label, "form", written)
     yield from FORMS.table(label, "form", rows, units={"intensity": "FLOP/B"}, headings=headings, columns=COLUMNS)
     yield from COUNTED.cells(label, "form", {place: {"intensity": asked.get(place)} for place in rows})
 
@@ -149,6 +152,8 @@ def _measured(kind: str, recording: Recording) -> Iterator[Found]:
     """A product's least time is the longer of moving its operands and of its FLOPs; its share is that over its median."""
     import numpy as np
 
+    from generators.oracles.transformer_layer import count_products
+
     label, made = f"measured_{kind}", recording.parameters
     titles = {"cuda": "Every product measured on a GPU", "cpu": "Every product measured on a processor"}
     yield from SHEET.part(label, titles[kind])
@@ -163,19 +168,25 @@ def _measured(kind: str, recording: Recording) -> Iterator[Found]:
     yield from SAMPLES.values(label, unit="TFLOP/s", symbols={"rate": r"F_{\max}"}, rate=1e-12 / per_flop)
     yield from SAMPLES.values(label, unit="FLOP/B", symbols={"ridge": "I^*"}, ridge=per_byte / per_flop)
     element = {"float16": 2, "bfloat16": 2, "float32": 4}[made["dtype"]]
+    counts = {
+        f"{phase}.{name}": (float(count.flops * count.batch), float(count.bytes * count.batch))
+        for phase, decode in (("prefill", False), ("decode", True))
+        for name, count in count_products(made["seq_len"], made["d_model"], made["n_heads"], element, decode=decode)
+    }
     rows: dict[str, dict[str, Cell]] = {}
     for one in timed:
         if "product" in one.at:
-            batch, m, k, n = (int(one.at[name]) for name in ("batch", "m", "k", "n"))
-            flops, moved = 2 * batch * m * k * n, element * batch * (m * k + k * n + m * n)
+            key = f"{one.at['phase']}.{one.at['product']}"
+            flops, moved = counts[key]
             least, middle = max(flops * per_flop, moved * per_byte), float(np.median(one.samples))
-            rows[f"{one.at['phase']}.{one.at['product']}"] = {
+            rows[key] = {
                 "product": f"{one.at['phase']}: {NAMES[str(one.at['product'])]}",
-                "intensity": flops / moved,
                 "median": middle * 1e6,
                 "rate": flops / middle * 1e-12,
                 "roofline": flops / least * 1e-12,
                 "share": 100 * least / middle,
             }
     units = {"intensity": "FLOP/B", "median": "µs", "rate": "TFLOP/s", "roofline": "TFLOP/s", "share": "%"}
-    yield from SAMPLES.table(label, "products", rows, units=units)
+    yield from SAMPLES.table(label, "products", rows, units=units, columns=("product", *units))
+    intensities: dict[str, dict[str, Cell]] = {key: {"intensity": flops / moved} for key, (flops, moved) in counts.items()}
+    yield from PRODUCTS.cells(label, "products", intensities)

@@ -22,7 +22,7 @@ from generators.recording import Recording, Series
 SHEET = Route("the sheet, the entry and the recordings, read again", restates=True)
 SAMPLES = Route("numpy, from the raw samples", tolerance=1e-12)
 POLYFIT = Route("numpy, polyfit", tolerance=1e-7, absolute=1e-9)
-LISTED = Route("counting, the recorded texts")
+LISTED = Route("the recorded texts, read again", restates=True)
 FILTERS = Route("numpy, the filters in a few lines", tolerance=1e-6)
 BOUND = Route("bound, entropy of a flat distribution", tolerance=1e-6)
 DEVICES = Route("the other device", tolerance=1e-3)
@@ -48,7 +48,7 @@ def find(params: GenerationParams) -> Iterator[Found | Proof]:
     kinds = [kind for kind, of_kind in made.items() if of_kind]
     if kinds:
         first = max(kinds, key=lambda kind: len(made[kind]))
-        yield from _parts(made[first], params.measured[first].get("hw3_q1_products"))
+        yield from _parts(first, made[first], params.measured[first].get("hw3_q1_products"))
         yield from _runs(first, made[first])
         for kind in kinds:
             if kind != first:
@@ -75,12 +75,13 @@ def _filters() -> Iterator[Proof]:
     yield from FILTERS.proof(f"probabilities that generate draws from at {where}", distance)
 
 
-def _parts(made: Made, ceilings: Recording | None) -> Iterator[Found | Proof]:
+def _parts(kind: str, made: Made, ceilings: Recording | None) -> Iterator[Found | Proof]:
     for label, recording in made.items():
         title, argument = SHOWN[label]
         yield from SHEET.part(label, title)
         yield from _outputs(label, argument, recording)
         if label == "3.1":
+            yield from SAMPLES.values(label, on_a_gpu=kind == "cuda")
             yield from _lengths(label, recording, ceilings)
             yield from _line(label, recording, ceilings)
         elif label == "3.2":
@@ -214,7 +215,7 @@ def _kept(label: str, argument: str, recording: Recording) -> Iterator[Found | P
     units = {"first_entropy": "nat", "mean_entropy": "nat"}
     yield from SAMPLES.table(label, "kept", rows, units=units, headings={"value": SHOWN[label][0]})
     yield from SAMPLES.values(label, unit="nat", drift=drift)
-    yield from SAMPLES.values(label, same_everywhere=drift * 1000 < 1)
+    yield from SAMPLES.values(label, alike=drift * 1000 < 1)
     yield from BOUND.proof(f"{label}: entropy beyond the logarithm of the tokens kept", over)
 
 

@@ -38,6 +38,7 @@ def lengths(recording: Recording, ceilings: Recording | None) -> Iterator[Item]:
     yield claim("fixed_is_negative", line.intercept < 0, "the cost that does not grow is negative")
     yield number("worst", float(worst), "largest distance of a median from the line", r"\max \vert t - a - b n \vert", "ms")
     yield claim("waits", memory is not None and line.slope > 2 * memory, "a token takes far longer than reading the weights")
+    yield claim("on_a_gpu", recording.device_kind == "cuda")
     yield claim("reads", memory is not None and line.slope <= 2 * memory, "a token takes little longer than reading the weights")
 
 
@@ -119,6 +120,6 @@ def kept(recording: Recording, argument: str, name: str) -> Iterator[Item]:
         }
         drift += [abs(sample - first.median) for sample in entropy.samples]
     yield number("drift", max(drift), "largest distance of a mean entropy from that of the first step", unit="nat")
-    yield claim("same_everywhere", max(drift) < ALIKE_NAT, "the distribution is nearly the same at every step")
+    yield claim("alike", max(drift) < ALIKE_NAT, "every mean entropy is nearly that of the first step")
     entropies = [column(key, unit="nat") for key in ("first_entropy", "mean_entropy")]
     yield table("kept", [column("value", name), "kept", *entropies, "distinct_outputs", "outputs"], rows)

@@ -19,7 +19,7 @@ SHEET = Route("the sheet and the parameters, read again", restates=True)
 MODULES = Route("torch modules, trained a step on meta tensors")
 SHAPES = Route("torch modules, the shapes of small tensors")
 PEFT = Route("peft, beside query, key and value")
-STORED = Route("the recorded storages")
+STORED = Route("the recorded storages, read again", restates=True)
 BLOCKS = Route("blocks of 512 B, tensor by tensor")
 
 TITLES = {"full": "Full fine-tuning", "freezing": "Freezing layers", "adapters": "Adapters", "lora": "LoRA", "vera": "VeRA"}

@@ -6,7 +6,7 @@ an upper triangular mask has a one where the row's token leads to the column's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import islice, product
 from typing import Any
@@ -140,7 +140,7 @@ def _difference(prefixes: Sequence[Prefix], leads: dict[tuple[int, int], int]) -
 
 
 def _measured(kind: str, recording: Recording) -> Iterator[Found]:
-    """Medians of the raw samples; the recorded texts and sizes are read again."""
+    """Medians of the raw samples; the recorded texts are read again, tokens and caches found from prefixes as well."""
     import numpy as np
 
     label, made = f"measured_{kind}", recording.parameters
@@ -161,3 +161,19 @@ def _measured(kind: str, recording: Recording) -> Iterator[Found]:
     headings = {"cache": "Cache of keys and values"} | ({} if graphs else {"launched": "Time"})
     columns = ("part", "way", "tokens", "launched", *(["graph"] if graphs else []), "cache")
     yield from SAMPLES.table(label, "batches", rows, units=units, headings=headings, columns=columns)
+    yield from _batches(label, made)
+
+
+def _batches(label: str, made: Mapping[str, Any]) -> Iterator[Found]:
+    """A tree is one sequence behind its context, a batch pads every candidate to the longest, in turn only one is held."""
+    element, model, medusa = 4 if made["dtype"] == "float32" else 2, Model(**made["model"]), made["medusa"]
+    heads = [list(islice(head, medusa["top_k"])) for head in medusa["heads"]]
+    for part, sequences in (("2.1", made["candidates"]), ("2.2", list(product([medusa["root"]], *heads)))):
+        lengths = [len(one) for one in sequences]
+        nodes, longest, apart = len(_depth_first(sequences)), max(lengths), sum(lengths)
+        padded = [longest] * len(lengths)
+        for way, tokens, held in (("tree", nodes, [nodes]), ("one_batch", sum(padded), padded), ("in_turn", apart, [longest])):
+            row = f"{part}-{way}"
+            yield from PREFIXES.cells(label, "batches", {row: {"tokens": tokens}})
+            cache = _cached([model.context_len + one for one in held], model, element)
+            yield from CACHES.cells(label, "batches", {row: {"cache": cache}})

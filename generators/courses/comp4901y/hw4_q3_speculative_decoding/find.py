@@ -28,7 +28,8 @@ from generators.recording import Recording
 
 SHEET = Route("the sheet, the entry and the recording, read again", restates=True)
 SAMPLES = Route("numpy, from the raw samples", tolerance=1e-12)
-CARDS = Route("the models' cards", tolerance=1e-12)
+CARDS = Route("the models' cards, read again", tolerance=1e-12, restates=True)
+SHARES = Route("the models' cards, divided", tolerance=1e-12)
 SERIES = Route("sum of powers of α", tolerance=1e-12)
 RUN = Route("torch, small models in float32, whole passes without a cache")
 DRAWN = Route("numpy, sampled rounds, in standard errors", tolerance=4)
@@ -178,7 +179,7 @@ def _explained(kind: str, samples: Samples) -> Iterator[Found | Proof]:
     yield from SERIES.values("3", tokens=four_digits(series(rate, best)), symbols={"tokens": "E"})
     target, small = samples.card("target"), samples.card("assistant")
     by_weights = four_digits(small["parameters"] / target["parameters"])
-    yield from CARDS.values("3", by_layers=four_digits(small["layers"] / target["layers"]), by_weights=by_weights)
+    yield from SHARES.values("3", by_layers=four_digits(small["layers"] / target["layers"]), by_weights=by_weights)
     yield from SAMPLES.values("3", costs_more_than_weights=by_weights < cost, on_a_gpu=kind == "cuda")
     if by_weights < cost:
         yield from SERIES.values("3", gain_by_weights=_in_time(rate, best, by_weights))

@@ -22,7 +22,9 @@ SHEET = Route("the sheet and the parameters, read again", restates=True)
 MODULES = Route("torch modules, run under recorders")
 COMPARED = Route("torch modules, compared")
 ROUNDED = Route("torch.round, float64", tolerance=1e-12)
-FAKE = Route("torch.fake_quantize_per_tensor_affine, float32", tolerance=1e-4)
+FAKE = Route("torch.fake_quantize_per_tensor_affine, float32", tolerance=1e-6)
+FAKED_BITS = 16
+"""From so many bits on, float32 rounds the weights too coarsely beside Δ to say anything."""
 FRACTIONS = Route("exact fractions")
 RATIO = Route("Δ at one bit more", tolerance=1e-9)
 DIMENSION = Route("what a rank leaves free: rank of the Jacobian where matrices are small")
@@ -97,7 +99,6 @@ def _implementation(params: LowRankParams, sizes: Sizes, flops: int) -> Iterator
 def _errors(params: LowRankParams, sizes: Sizes) -> Iterator[Found | Proof]:
     from generators.courses.ift6135.a2_q4_low_rank_adaptation.quantized_again import (
         beyond_half_a_step,
-        faked_by_torch,
         rounded_by_torch,
     )
     from generators.courses.ift6135.a2_q4_low_rank_adaptation.torch_modules import observe
@@ -112,16 +113,22 @@ def _errors(params: LowRankParams, sizes: Sizes) -> Iterator[Found | Proof]:
         held = observe("LFFN", "QLoRA", replace(sizes, m=bits)).frozen_bytes
         measured = dict(zip(names, rounded_by_torch(seed, size, bits), strict=True))
         rows[f"bits_{bits}"] = {"bits": bits, "bytes_of_w": held, **measured}
-        scale, error = faked_by_torch(seed, size, bits)
-        yield from FAKE.cells("4.1", "errors", {f"bits_{bits}": {"step": scale}})
-        rounding = 5e-7 * scale * 2 ** (bits - 1)  # a few roundings of a 24-bit significand
-        within = Route(FAKE.name, absolute=rounding)
-        yield from within.cells("4.1", "errors", {f"bits_{bits}": {"largest_error": error}})
+        if bits < FAKED_BITS:
+            yield from _faked(seed, size, bits)
         over = float(beyond_half_a_step(seed, size, bits))
         yield from FRACTIONS.proof(f"4.1: by how much errors exceed half a step at {bits} bits", over)
     headings = {"bytes_of_w": "Bytes of W", "step": "Δ", "half_step": "Δ/2", "rms_error": "RMS error",
                 "relative_error": "RMS error / RMS of W"}  # fmt: skip
     yield from ROUNDED.table("4.1", "errors", rows, units={"bytes_of_w": "B"}, headings=headings)
+
+
+def _faked(seed: int, size: int, bits: int) -> Iterator[Found]:
+    from generators.courses.ift6135.a2_q4_low_rank_adaptation.quantized_again import faked_by_torch
+
+    scale, error = faked_by_torch(seed, size, bits)
+    yield from FAKE.cells("4.1", "errors", {f"bits_{bits}": {"step": scale}})
+    within = Route(FAKE.name, absolute=5e-7 * scale * 2 ** (bits - 1))  # a few roundings of a 24-bit significand
+    yield from within.cells("4.1", "errors", {f"bits_{bits}": {"largest_error": error}})
 
 
 def _rank(sizes: Sizes, flops: int) -> Iterator[Found]:
