@@ -22,6 +22,8 @@ PAIRS = Route("a rule for each pair of positions")
 GREEDY = Route("torch, float64, masks filled query by query", tolerance=1e-9)
 SDPA = Route("torch, scaled_dot_product_attention under each mask, float64", tolerance=1e-9)
 HELD = Route("DynamicCache of transformers, meta tensors")
+PUSHED = Route("tokens pushed out one by one")
+SUMS = Route("torch, bytes of a meta tensor of running sums")
 SLIDING = Route("sliding window mask of transformers")
 
 NAMES = {"dense": "Dense", "window": "Window", "initial_and_window": "Initial and window", "attention_based": "Attention-based"}
@@ -108,16 +110,23 @@ def _memory(params: PolicyParams) -> Iterator[Found]:
 
     now = at(memory.seq_len)
     yield from SHEET.part("2", "Memory")
-    yield from HELD.values("2", entries=now["entries"], symbols={"entries": r"n_{\text{kept}}"})
-    symbols = {"dense": r"M_{\text{dense}}", "cut": r"M_{\text{budget}}", "sums": r"M_{\text{sums}}"}
+    yield from PUSHED.values("2", entries=now["entries"], symbols={"entries": r"n_{\text{kept}}"})
+    symbols = {"dense": r"M_{\text{dense}}", "cut": r"M_{\text{budget}}"}
     yield from HELD.values("2", {key: now[key] for key in symbols}, unit="B", symbols=symbols)
+    yield from SUMS.values("2", sums=now["sums"], unit="B", symbols={"sums": r"M_{\text{sums}}"})
     yield from HELD.values("2", unit="%", share=Fraction(100 * now["cut"], now["dense"]))
-    rows: dict[str, dict[str, Any]] = {}
-    for place, length in enumerate(memory.seq_lens, 1):
-        one = at(length)
-        mib = {name: Fraction(one[key], 2**20) for name, key in (("dense", "dense"), ("budget", "cut"), ("running_sums", "sums"))}
-        rows[f"length_{place}"] = {"tokens": length, "kept": one["entries"], **mib}
-    yield from HELD.table("2", "lengths", rows, units=dict.fromkeys(("dense", "budget", "running_sums"), "MiB"))
+    lengths = {f"length_{place}": length for place, length in enumerate(memory.seq_lens, 1)}
+    found = {row: at(length) for row, length in lengths.items()}
+
+    def mib(**names: str) -> dict[str, dict[str, Any]]:
+        return {row: {name: Fraction(one[key], 2**20) for name, key in names.items()} for row, one in found.items()}
+
+    weighed = ("dense", "budget", "running_sums")
+    columns, units = ("tokens", "kept", *weighed), dict.fromkeys(weighed, "MiB")
+    yield from HELD.table("2", "lengths", mib(dense="dense", budget="cut"), units=units, columns=columns)
+    yield from SUMS.cells("2", "lengths", mib(running_sums="sums"))
+    yield from PUSHED.cells("2", "lengths", {row: {"kept": one["entries"]} for row, one in found.items()})
+    yield from SHEET.cells("2", "lengths", {row: {"tokens": length} for row, length in lengths.items()})
 
 
 def _errors(tried: Tried) -> Iterator[Found]:

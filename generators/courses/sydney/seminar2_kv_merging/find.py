@@ -101,9 +101,15 @@ def _similarity(cache: Cache) -> Iterator[Found]:
         rows[f"token_{i + 1}"] = {"evicted": i + 1, **cosines, "goes_to": home + 1}
     yield from SHEET.part("2", "Similarity")
     yield from LISTED.table("2", "matrix", rows)
-    floats = zip(cache.evicted, similarities(cache).tolist(), strict=True)
+    floats = dict(zip(cache.evicted, similarities(cache).tolist(), strict=True))
     names = [f"conserved_{j + 1}" for j in cache.conserved]
-    yield from COSINE.cells("2", "matrix", {f"token_{i + 1}": dict(zip(names, row, strict=True)) for i, row in floats})
+    yield from COSINE.cells("2", "matrix", {f"token_{i + 1}": dict(zip(names, row, strict=True)) for i, row in floats.items()})
+    yield from COSINE.cells("2", "matrix", {f"token_{i + 1}": {"goes_to": _first(cache, row)} for i, row in floats.items()})
+
+
+def _first(cache: Cache, cosines: Sequence[float]) -> int:
+    """The first conserved token whose cosine is the largest, up to rounding."""
+    return 1 + next(j for j, cosine in zip(cache.conserved, cosines, strict=True) if cosine > max(cosines) - 1e-12)
 
 
 def _root(square: Fraction) -> Any:

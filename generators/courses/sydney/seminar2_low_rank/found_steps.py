@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 SIGNS = Route("every choice of ±σ for A")
 AUTOGRAD = Route("torch autograd and SGD, float64", tolerance=1e-9, absolute=1e-9)
+PEFT = Route("peft, the scaling of a layer with LoRA", tolerance=1e-12)
 BISECTION = Route("bisection on trained steps", tolerance=1e-9)
 N_DRAWS = 20_000
 
 
 def steps_found(params: LowRankPageParams) -> Iterator[Found | Proof]:
     """What is published about the layer, its two steps, other σ, and merging."""
-    from generators.courses.sydney.seminar2_low_rank.trained_layer import Layer, trained
+    from generators.courses.sydney.seminar2_low_rank.trained_layer import Layer, scaling_in_peft, tensor, trained
 
     one, over_rank = params.example, params.conventions.scaling == "alpha_over_rank"
     scale = one.alpha / len(one.draw) if over_rank else one.alpha
@@ -39,7 +40,12 @@ def steps_found(params: LowRankPageParams) -> Iterator[Found | Proof]:
     for key in ("x", "target", "other_x"):
         yield from vector_found(SHEET, "example", key, getattr(one, key))
     yield from SHEET.letters("example", alpha=one.alpha, eta=one.learning_rate, sigma=one.sigma)
-    yield from SHEET.letters("example", R=len(one.draw), s=scale, X=sum(value * value for value in one.x))
+    yield from SHEET.letters("example", R=len(one.draw))
+    if over_rank:
+        yield from PEFT.letters("example", s=_fraction(scaling_in_peft(one.alpha, len(one.draw))))
+    else:
+        yield from SHEET.letters("example", s=scale)
+    yield from AUTOGRAD.letters("example", X=_fraction(float(tensor([one.x]).square().sum())))
     yield from SHEET.values("example", over_rank=over_rank, not_over_rank=not over_rank)
     states = trained(layer, one.sigma, 2)
     yield from SHEET.part("4", "The first steps")
@@ -48,6 +54,11 @@ def steps_found(params: LowRankPageParams) -> Iterator[Found | Proof]:
     yield from _sigmas(layer, sorted({one.sigma, *one.other_sigmas}))
     yield from _curve(layer, one.sigma, states)
     yield from _merging(layer, states[2], one.other_x)
+
+
+def _fraction(number: float) -> Fraction:
+    """The simplest fraction nearby: formulas are evaluated at it."""
+    return Fraction(number).limit_denominator(10**9)
 
 
 def _states(states: Sequence[Seen], layer: Layer, sigma: Fraction) -> Iterator[Found]:

@@ -53,6 +53,15 @@ def trainable_in_peft(embedding_dim: int, rank: int) -> int:
     return sum(tensor.numel() for tensor in model.parameters() if tensor.requires_grad)
 
 
+def scaling_in_peft(alpha: Fraction, rank: int) -> float:
+    """What peft multiplies BA with."""
+    import peft
+
+    config = peft.LoraConfig(r=rank, lora_alpha=float(alpha), target_modules=["0"])
+    model = peft.get_peft_model(nn.Sequential(nn.Linear(1, 1)), config)
+    return float(model.base_model.model[0].scaling["default"])
+
+
 def drawn_ratio(rank: int, x: Sequence[Fraction], n_draws: int) -> float:
     """The mean of ‖Ax‖²/‖x‖² over seeded draws of standard normal A."""
     vector = tensor([x])[0]

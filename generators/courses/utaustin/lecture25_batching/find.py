@@ -84,6 +84,7 @@ def _batches(params: BatchingParams, bench: Bench) -> Iterator[Found]:
             "fits": "yes" if bench.fits(batch, context) else "no",
         }
     yield from TIMED.table("2", "batches", rows, units={"weights": "ms", "attention": "ms", **STEP_UNITS})
+    yield from BYTES.values("2", second_fits=bench.fits(params.batch_sizes[1], context))
     points: dict[str, dict[str, Any]] = {}
     for place, length in enumerate(sorted([context, *params.other_context_lens]), 1):
         sizes = {batch for batch in params.batch_sizes if bench.fits(batch, length)} | {bench.largest(length)}

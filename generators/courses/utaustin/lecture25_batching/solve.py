@@ -153,7 +153,13 @@ def _trade_off(params: BatchingParams, bench: Bench) -> Part:
         "batch", column("weights", unit="ms"), column("attention", unit="ms"), STEP, THROUGHPUT, "throughput_gain",
         "latency_factor", "fits",
     ]  # fmt: skip
-    return part("2", "Throughput against latency", table("batches", columns, rows, asked=True), _curves(params, bench))
+    return part(
+        "2",
+        "Throughput against latency",
+        table("batches", columns, rows, asked=True),
+        claim("second_fits", params.batch_sizes[1] <= fits),
+        _curves(params, bench),
+    )
 
 
 def _curves(params: BatchingParams, bench: Bench) -> Table:

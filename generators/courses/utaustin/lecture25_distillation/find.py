@@ -17,7 +17,7 @@ from generators.found import Found, Proof, Route
 SHEET = Route("the sheet and the parameters, read again", restates=True)
 LOSSES = Route("torch, cross_entropy and KLDivLoss", tolerance=1e-12, absolute=1e-12)
 AUTOGRAD = Route("torch, autograd", tolerance=1e-9, absolute=1e-12)
-HOT = Route("torch, autograd at a very high temperature", absolute=1e-3)
+HOT = Route("torch, autograd at a very high temperature", absolute=1e-6)
 MODULES = Route("torch, tensors added up")
 TRAINED = Route("torch, everything trained again with autograd", tolerance=1e-4)
 

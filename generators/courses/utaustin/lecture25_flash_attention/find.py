@@ -246,6 +246,8 @@ def _runs(params: FlashParams) -> Iterator[Found | Proof]:
     if small == length:
         counts = (standard.reads, standard.writes, ours.reads, ours.writes)
         yield from COPIED.values("3", {key: element * count for key, count in zip(TRAFFIC, counts, strict=True)})
+        if max(cut) <= length:  # some tile is a full one
+            yield from COPIED.values("3", held=ours.held)
     off = max(float((run.output - plain(q, k, v)).abs().max()) for run in (ours, standard))
     yield from COPIED.proof("3: both runs that count their copies give torch's own attention", off)
 

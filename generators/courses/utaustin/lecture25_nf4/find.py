@@ -20,8 +20,9 @@ PRINTED = Route("arXiv 2305.14314: the levels in its appendix", tolerance=1e-6)
 SHARES = Route("the shares that levels stand for, halved")
 CODES = Route("the bits of sign, exponent and mantissa, written out")
 NEAREST = Route("torch, the nearest of all levels by distance", tolerance=1e-9)
-FAKE = Route("torch.fake_quantize, float32", tolerance=1e-4)
+FAKE = Route("torch.fake_quantize, float32", tolerance=1e-6)
 WEIGHED = Route("torch, nbytes of the tensors kept")
+SCALED = Route("bits a weight of a few blocks' tensors, times the weights")
 ADAMW = Route("torch.optim.AdamW, a step on meta tensors")
 COUNTED = Route("bisection on what fits")
 MISSING = Route("what is missing, in whole pages")
@@ -131,7 +132,7 @@ def _double(params: Nf4Params) -> Iterator[Found]:
         fp16, nf4, both = (model.n_parameters * bits / 8 / GIB for bits in (Fraction(16), 4 + plain, 4 + double))
         memory[f"model_{place}"] = {"model": model.name, "fp16": fp16, "nf4": nf4, "nf4_dq": both, "saved": nf4 - both}
     headings = {"fp16": "FP16", "nf4": "NF4", "nf4_dq": "NF4 + DQ", "saved": "DQ saves"}
-    yield from WEIGHED.table("3", "memory", memory, units=dict.fromkeys(headings, "GiB"), headings=headings)
+    yield from SCALED.table("3", "memory", memory, units=dict.fromkeys(headings, "GiB"), headings=headings)
     key = (params.sample.seed, params.sample.size, False)
     of_scales, of_weights = doubly(key, params.block_len, params.second_block_len, params.conventions.quantized_scale_bits)
     rounding: dict[str, dict[str, Any]] = {
@@ -184,9 +185,10 @@ def _paging(params: Nf4Params) -> Iterator[Found]:
     yield from SHEET.part("4", "Optimizer states in pages")
     yield from ADAMW.letters("4", N_LoRA=values)
     yield from ADAMW.letters("4", unit="B", S=states)
-    yield from WEIGHED.letters("4", unit="B", M_fixed=run.fixed, A=run.token)
+    yield from SCALED.letters("4", unit="B", M_fixed=run.fixed)
+    yield from WEIGHED.letters("4", unit="B", A=run.token)
     more = unquantized(training.vocabulary_size, training.d_model, 4 + _overheads(params, params.block_len)[1])
-    yield from WEIGHED.values("4", unit="B", unquantized=more)
+    yield from SCALED.values("4", unit="B", unquantized=more)
     yield from COUNTED.letters("4", P=run.pages)
     most = {
         "most_without": _most(run.fixed + run.pages * run.page, run.token, limit),

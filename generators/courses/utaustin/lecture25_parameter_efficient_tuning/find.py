@@ -21,6 +21,7 @@ SHEET = Route("the lecture and the parameters, read again", restates=True)
 BUILT = Route("models of transformers on meta tensors, their parameters by name")
 PEFT = Route("peft on meta tensors")
 MERGED = Route("peft, a small matrix with A and B merged into it", tolerance=1e-12)
+SUMS = Route("what was counted, added up task by task, times bytes a value")
 LINE = Route("a line through what is counted at sizes one and two")
 
 TITLES = {"bitfit": "BitFit", "bitfit_half": "BitFit, half", "adapters": "Adapters", "lora": "LoRA"}
@@ -244,4 +245,4 @@ def _bytes(params: TuningParams, counts: Counts) -> Iterator[Found]:
         values = {"one_task": size * trained, "all_tasks": size * tasks, "gradients_and_optimizer": size * kept}
         rows[name] = {"method": TITLES.get(name, "Full"), **values}
     yield from SHEET.part("4", "What it saves")
-    yield from BUILT.table("4", "bytes", rows, units=dict.fromkeys(("one_task", "all_tasks", "gradients_and_optimizer"), "B"))
+    yield from SUMS.table("4", "bytes", rows, units=dict.fromkeys(("one_task", "all_tasks", "gradients_and_optimizer"), "B"))

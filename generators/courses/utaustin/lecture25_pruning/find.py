@@ -24,6 +24,8 @@ STORED = Route("torch, bytes of meta tensors")
 BISECTED = Route("bisection on the bytes of torch's tensors")
 CONVERTED = Route("torch, conversion of matrices with values")
 FLOPS = Route("torch, FLOP counter on meta tensors")
+USEFUL = Route("torch, FLOP counter on one row of as many weights as are kept")
+GROUP = Route("places of a group beyond those kept, listed")
 TILES = Route("enumeration: every tile")
 MODELS = Route("torch, meta tensors")
 
@@ -55,11 +57,13 @@ def _given(params: PruningParams) -> Iterator[Found]:
     yield from SHEET.part("sheet", "Given")
     yield from SHEET.values("sheet", n_inputs=layer.n_inputs, n_outputs=layer.n_outputs, n_samples=layer.n_samples)
     yield from SHEET.values("sheet", seed=layer.seed, pattern=_name(pattern), matrix=large.name, tile=params.tile)
-    yield from SHEET.values("sheet", dropped_of_group=pattern.group - pattern.kept)
-    yield from SHEET.values("sheet", share_dropped=100 * _share_dropped(pattern), unit="%")
+    dropped = [place for place in range(pattern.group) if place >= pattern.kept]
+    yield from GROUP.values("sheet", dropped_of_group=len(dropped))
+    yield from GROUP.values("sheet", share_dropped=sum(Fraction(100, pattern.group) for _ in dropped), unit="%")
     yield from SHEET.letters("sheet", m=large.n_rows, n=large.n_columns, T=large.n_tokens)
     yield from SHEET.letters("sheet", unit="B", b=held.bytes_per_value, i=held.bytes_per_index)
-    yield from SHEET.letters("sheet", N=pattern.kept, M=pattern.group, s=_share_dropped(pattern))
+    yield from SHEET.letters("sheet", N=pattern.kept, M=pattern.group)
+    yield from GROUP.letters("sheet", s=sum(Fraction(1, pattern.group) for _ in dropped))
 
 
 def _three(params: PruningParams, fit: Fit) -> dict[str, Pruned]:
@@ -228,7 +232,6 @@ def _work(params: PruningParams, fit: Fit) -> Iterator[Found | Proof]:
     kept = one.rows * one.columns - round(one.rows * one.columns * (one.group - one.kept) / one.group)
     counts = {
         "dense": flops(tokens, one.columns, one.rows),
-        "useful": flops(tokens, kept, 1),
         "narrower": flops(tokens, one.columns * one.kept // one.group, one.rows),
     }
     symbols = {"dense": r"F_{\text{dense}}", "narrower": r"F_{\text{narrower}}"}
@@ -236,6 +239,7 @@ def _work(params: PruningParams, fit: Fit) -> Iterator[Found | Proof]:
     yield from FLOPS.values(
         "4", {name: Fraction(count * each, 2) for name, count in counts.items()}, unit="FLOP", symbols=symbols
     )
+    yield from USEFUL.values("4", useful=Fraction(flops(tokens, kept, 1) * each, 2), unit="FLOP")
     whole, zeros = fit.flops([_three(params, fit)["magnitude"][0]])
     yield from FLOPS.proof("4: the small layer takes as many FLOPs with its pruned weights at zero", abs(whole - zeros))
     tiles = {f"width_{place}": _tiled(width, params.tile) for place, width in enumerate(params.widths, 1)}

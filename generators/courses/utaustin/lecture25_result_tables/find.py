@@ -26,6 +26,8 @@ SHEET = Route("the printed tables, read again", restates=True)
 MEAN = Route("statistics.mean, exact fractions")
 ROUNDED = Route("decimal, 60 digits, halves rounded up and down")
 SORTED = Route("sorting")
+INVERSE = Route("products with the inverse of FP32's perplexity, exact fractions")
+BELOW = Route("differences from FP32, those below zero counted")
 
 TITLES = {"1": "FlashAttention", "2": "Sheared LLaMA", "3": "BitFit", "4": "LLM.int8()"}
 Rows = dict[str, dict[str, Cell]]
@@ -223,18 +225,23 @@ def _perplexities(table: Perplexities) -> Iterator[Found]:
         row.scheme: {"method": row.method, **by_model([x * one for x, one in zip(row.values, inverses, strict=True)])}
         for row in others
     }
-    yield from SORTED.table("4", "ratios", ratios, headings=headings)
+    yield from INVERSE.table("4", "ratios", ratios, headings=headings)
     rows: Rows = {}
+    over: Rows = {}
+    below: Rows = {}
     for place, (key, model) in enumerate(headings.items()):
         ordered = sorted(others, key=lambda row: row.values[place])
         best, worst = ([row for row in others if row.values[place] == end.values[place]] for end in (ordered[0], ordered[-1]))
         rows[key] = {
             "model": model,
             "best": "; ".join(row.method for row in best),
-            "best_ratio": best[0].values[place] * inverses[place],
             "worst": "; ".join(row.method for row in worst),
-            "worst_ratio": worst[0].values[place] * inverses[place],
-            "n_below": len([row for row in ordered if row.values[place] - floats.values[place] < 0]),
         }
+        ends = {"best_ratio": best[0], "worst_ratio": worst[0]}
+        over[key] = {name: row.values[place] * inverses[place] for name, row in ends.items()}
+        below[key] = {"n_below": len([row for row in ordered if row.values[place] - floats.values[place] < 0])}
     said = {"best": "Best in 8 bits", "best_ratio": "Over FP32", "worst_ratio": "Its ratio", "n_below": "Below FP32"}
-    yield from SORTED.table("4", "best", rows, headings=said)
+    order = ("model", "best", "best_ratio", "worst", "worst_ratio", "n_below")
+    yield from SORTED.table("4", "best", rows, headings=said, columns=order)
+    yield from INVERSE.cells("4", "best", over)
+    yield from BELOW.cells("4", "best", below)
