@@ -12,6 +12,7 @@ from typing import Any
 
 from generators.pipeline.catalog import QuestionId, load_params, load_question
 from generators.pipeline.kept import Section, keep, load
+from generators.pipeline.keys import is_current
 from generators.pipeline.reads import imported_packages
 from generators.pipeline.workers import workers
 
@@ -64,8 +65,6 @@ def units(
     `on_composed` is called with each question as soon as its page exists, for one composed again before it is matched;
     `while_waiting` once, when all pages exist and only matches still run.
     """
-    from generators.pipeline.unit import is_current
-
     kept = {question_id: load(question_id) for question_id in entries}
     stale = {one: entry for one, entry in entries.items() if not is_current(one, entry, kept[one])}
     for question_id in entries:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import sympy
@@ -16,38 +16,14 @@ from generators.params import Params
 from generators.pipeline.catalog import QuestionId, load_params, load_question
 from generators.pipeline.export import exported
 from generators.pipeline.kept import Section, Sections
+from generators.pipeline.keys import Entry, Keys, current
 from generators.pipeline.match import Findings, Ledger, formula_problems, ledger, problems, summary
-from generators.pipeline.reads import digest_of, digests, files_read, links
+from generators.pipeline.reads import digest_of
 from generators.pipeline.render import body
 from generators.question import Question, Whole
 
-Entry = Mapping[str, Any]
-
-
 _TOO_LARGE = re.compile("memory|overflow|too large|invalid.*size", re.IGNORECASE)
 """What torch says of sizes that it cannot hold."""
-
-
-@dataclass(frozen=True)
-class Keys:
-    """The keys of a question's steps as far as they follow from files and the entry."""
-
-    solve: str
-    match: str
-    draw: str
-    render: str
-
-    @classmethod
-    def of(cls, question_id: QuestionId, entry: Entry) -> Keys:
-        """Digest what each step reads itself."""
-        files = files_read(question_id)
-        place = [str(question_id), question_id.path, dict(entry)]
-        return cls(
-            solve=digest_of([place, digests(files.solve)]),
-            match=digest_of([place, digests(files.match)]),
-            draw=digest_of([place, digests(files.draw)]),
-            render=digest_of([place, digests(files.render), links(question_id)]),
-        )
 
 
 def composed(question_id: QuestionId, entry: Entry, kept: Sections) -> dict[str, Section]:
@@ -57,8 +33,8 @@ def composed(question_id: QuestionId, entry: Entry, kept: Sections) -> dict[str,
     solved = work.solved(kept.get("solve"), keys)
     of_answer = solved.content["digest"]
     drawn_key, rendered_key = digest_of([keys.draw, of_answer]), digest_of([keys.render, keys.draw, of_answer])
-    pictures = _current(kept.get("draw"), drawn_key) or Section(drawn_key, work.pictures())
-    pages = _current(kept.get("render"), rendered_key) or Section(rendered_key, work.pages(pictures.content))
+    pictures = current(kept.get("draw"), drawn_key) or Section(drawn_key, work.pictures())
+    pages = current(kept.get("render"), rendered_key) or Section(rendered_key, work.pages(pictures.content))
     return {"solve": solved, "draw": pictures, "render": pages}
 
 
@@ -67,27 +43,8 @@ def match_section(question_id: QuestionId, entry: Entry, kept: Sections) -> tupl
     keys = Keys.of(question_id, entry)
     solved = _Work(question_id, entry).solved(kept.get("solve"), keys)
     key = digest_of([keys.match, solved.content["digests"]])
-    current = _current(kept.get("match"), key)
-    return (current, False) if current else (Section(key, verified(question_id, entry)), True)
-
-
-def is_current(question_id: QuestionId, entry: Entry, kept: Sections) -> bool:
-    """Whether no step has anything to do."""
-    keys = Keys.of(question_id, entry)
-    solved = _current(kept.get("solve"), keys.solve)
-    if solved is None:
-        return False
-    of_answer, of_all = solved.content["digest"], solved.content["digests"]
-    wanted = {
-        "draw": [keys.draw, of_answer],
-        "render": [keys.render, keys.draw, of_answer],
-        "match": [keys.match, of_all],
-    }
-    return all(_current(kept.get(step), digest_of(parts)) for step, parts in wanted.items())
-
-
-def _current(section: Section | None, key: str) -> Section | None:
-    return section if section is not None and section.key == key else None
+    held = current(kept.get("match"), key)
+    return (held, False) if held else (Section(key, verified(question_id, entry)), True)
 
 
 def fingerprint(answer: Answer) -> str:
@@ -121,9 +78,9 @@ class _Work:
 
     def solved(self, kept: Section | None, keys: Keys) -> Section:
         """The answer for machines, its digest, and the digests of the answers at other sizes too."""
-        current = _current(kept, keys.solve)
-        if current:
-            return current
+        held = current(kept, keys.solve)
+        if held:
+            return held
         question, params, answer = self.answer()
         export = exported(params, answer)
         given = [load_params(self.question_id, question, overlaid(self.entry, one), recorded=False) for one in question.others]

@@ -6,8 +6,6 @@ from generators.courses.comp4901y.hw3_q3_generation.params import GenerationPara
 from generators.courses.comp4901y.hw3_q3_generation.solve import solve
 from generators.question import Question, Recorded
 
-RECORDINGS = ("hw3_q3_output_len", "hw3_q3_beam_width", "hw3_q3_top_k", "hw3_q3_top_p", "hw3_q1_products")
-
 QUESTION = Question(
     title="Generating text: length, beams, top-k and top-p",
     points=40,
@@ -25,5 +23,11 @@ QUESTION = Question(
             "top_p": "19/20",
         },
     ),
-    recordings=dict.fromkeys(RECORDINGS, Recorded(cuda=())),
+    recordings={
+        "hw3_q3_output_len": Recorded(cuda=()),
+        "hw3_q3_beam_width": Recorded(cuda=()),
+        "hw3_q3_top_k": Recorded(cuda=()),
+        "hw3_q3_top_p": Recorded(cuda=()),
+        "hw3_q1_products": Recorded(cuda=()),
+    },
 )

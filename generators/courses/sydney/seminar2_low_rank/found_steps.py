@@ -41,11 +41,11 @@ def steps_found(params: LowRankPageParams) -> Iterator[Found | Proof]:
         yield from vector_found(SHEET, "example", key, getattr(one, key))
     yield from SHEET.letters("example", alpha=one.alpha, eta=one.learning_rate, sigma=one.sigma)
     yield from SHEET.letters("example", R=len(one.draw))
+    yield from SHEET.letters("example", s=scale)
     if over_rank:
-        yield from PEFT.letters("example", s=_fraction(scaling_in_peft(one.alpha, len(one.draw))))
-    else:
-        yield from SHEET.letters("example", s=scale)
-    yield from AUTOGRAD.letters("example", X=_fraction(float(tensor([one.x]).square().sum())))
+        yield from PEFT.values("example", s=scaling_in_peft(one.alpha, len(one.draw)))
+    yield from SHEET.letters("example", X=sum((entry**2 for entry in one.x), Fraction(0)))
+    yield from AUTOGRAD.values("example", X=float(tensor([one.x]).square().sum()))
     yield from SHEET.values("example", over_rank=over_rank, not_over_rank=not over_rank)
     states = trained(layer, one.sigma, 2)
     yield from SHEET.part("4", "The first steps")
@@ -54,11 +54,6 @@ def steps_found(params: LowRankPageParams) -> Iterator[Found | Proof]:
     yield from _sigmas(layer, sorted({one.sigma, *one.other_sigmas}))
     yield from _curve(layer, one.sigma, states)
     yield from _merging(layer, states[2], one.other_x)
-
-
-def _fraction(number: float) -> Fraction:
-    """The simplest fraction nearby: formulas are evaluated at it."""
-    return Fraction(number).limit_denominator(10**9)
 
 
 def _states(states: Sequence[Seen], layer: Layer, sigma: Fraction) -> Iterator[Found]:

@@ -1,0 +1,55 @@
+"""The keys of a question's steps, and whether what was kept is current; nothing slow is imported for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from generators.pipeline.catalog import QuestionId
+from generators.pipeline.kept import Section, Sections
+from generators.pipeline.reads import digest_of, digests, files_read, links
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of a question's steps as far as they follow from files and the entry."""
+
+    solve: str
+    match: str
+    draw: str
+    render: str
+
+    @classmethod
+    def of(cls, question_id: QuestionId, entry: Entry) -> Keys:
+        """Digest what each step reads itself."""
+        files = files_read(question_id)
+        place = [str(question_id), question_id.path, dict(entry)]
+        return cls(
+            solve=digest_of([place, digests(files.solve)]),
+            match=digest_of([place, digests(files.match)]),
+            draw=digest_of([place, digests(files.draw)]),
+            render=digest_of([place, digests(files.render), links(question_id)]),
+        )
+
+
+def is_current(question_id: QuestionId, entry: Entry, kept: Sections) -> bool:
+    """Whether no step has anything to do."""
+    keys = Keys.of(question_id, entry)
+    solved = current(kept.get("solve"), keys.solve)
+    if solved is None:
+        return False
+    of_answer, of_all = solved.content["digest"], solved.content["digests"]
+    wanted = {
+        "draw": [keys.draw, of_answer],
+        "render": [keys.render, keys.draw, of_answer],
+        "match": [keys.match, of_all],
+    }
+    return all(current(kept.get(step), digest_of(parts)) for step, parts in wanted.items())
+
+
+def current(section: Section | None, key: str) -> Section | None:
+    """What was kept, if it was made for this key."""
+    return section if section is not None and section.key == key else None
