@@ -7,84 +7,17 @@ or `@lines` behind it where these are said. It is the same in code, in answers.j
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import sympy
 
-Value: TypeAlias = int | Fraction | sympy.Basic | float
-"""An exact number or expression; a float only where it was measured or sampled."""
+from generators.cells import Math, Quantity, Value, exact, words
+from generators.table import Table
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _NUMBER = re.compile(r"(?<![A-Za-z\d])\d")
-
-
-@dataclass(frozen=True)
-class Math:
-    """Notation written as LaTeX, for a table cell, a heading or a text."""
-
-    latex: str
-
-
-Cell: TypeAlias = str | Math | Value | None
-"""A `str` is plain text and is escaped where it is rendered; `None` is an empty cell."""
-
-
-def exact(expression: sympy.Basic | int | Fraction) -> Value:
-    """Return `expression` as int or Fraction where it is rational, else as an expression."""
-    number = sympy.sympify(expression)
-    if number.is_Rational:
-        fraction = Fraction(int(number.p), int(number.q))
-        return fraction.numerator if fraction.denominator == 1 else fraction
-    return number
-
-
-def rational(cell: Cell) -> Fraction:
-    """Return an exact number as a Fraction; anything else raises TypeError."""
-    if isinstance(cell, int | Fraction):
-        return Fraction(cell)
-    raise TypeError(f"not an exact number: {cell!r}")
-
-
-def words(key: str) -> str:
-    """A key as a reader sees it: `tokens_saved` becomes "tokens saved"."""
-    return key.replace("_", " ").replace("-", " ")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quantity:
-    """A value with its meaning, symbol and unit: one of a part's own, or a cell of a table.
-
-    A `sympy.Symbol` as symbol makes it a letter, which formulas of its part use. `letters` are the quantities that stand
-    in the places of the formula's letters.
-    """
-
-    address: str
-    value: Cell
-    what: str = ""
-    symbol: sympy.Symbol | str = ""
-    unit: str = ""
-    formula: sympy.Basic | None = None
-    letters: Mapping[sympy.Symbol, Quantity] = field(default_factory=dict)
-    asked: bool = False
-
-    @property
-    def key(self) -> str:
-        """The last part of the address."""
-        return self.address.rpartition("/")[2]
-
-    @property
-    def at(self) -> dict[sympy.Symbol, Value]:
-        """The numbers in the places of the formula's letters."""
-        return {symbol: letter.value for symbol, letter in self.letters.items()}
-
-    def __int__(self) -> int:
-        return int(self.value)  # type: ignore[arg-type]
-
-    def __float__(self) -> float:
-        return float(self.value)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,92 +63,6 @@ class Derivation:
         return Quantity(address=f"{self.address}/{key}", value=one.value, what=one.why, symbol=one.symbol, asked=self.asked)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """What stands in one column: its key, a heading where that is not the key in words, and the unit of its numbers.
-
-    The symbol makes the column's cell a letter for formulas in the same row. A column `of` another holds the formulas of
-    that one's values, or None.
-    """
-
-    key: str
-    heading: str | Math = ""
-    unit: str = ""
-    symbol: sympy.Symbol | None = None
-    of: str = ""
-
-    @property
-    def title(self) -> str | Math:
-        """The heading, or the key in words with a capital letter."""
-        shown = words(self.key)
-        return self.heading or shown[:1].upper() + shown[1:]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Series:
-    """One column of a table: what pictures draw, with the label and unit that belong to it."""
-
-    column: Column
-    cells: Mapping[str, Cell]
-
-    @property
-    def label(self) -> str:
-        """The column's title; where that is notation, its key in words."""
-        return self.column.title if isinstance(self.column.title, str) else words(self.column.key)
-
-    @property
-    def unit(self) -> str:
-        """The unit of the numbers."""
-        return self.column.unit
-
-    @property
-    def numbers(self) -> dict[str, float]:
-        """Cells that hold a number, as floats, by row."""
-        return {row: float(cell) for row, cell in self.cells.items() if cell is not None}  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """Columns and rows by key; `drawn` tables are arrays that only pictures show."""
-
-    address: str
-    columns: Mapping[str, Column]
-    rows: Mapping[str, Mapping[str, Cell]]
-    letters: Mapping[sympy.Symbol, Quantity] = field(default_factory=dict)
-    asked: bool = False
-    drawn: bool = False
-
-    def __getitem__(self, column: str) -> Series:
-        return Series(column=self.columns[column], cells={row: cells[column] for row, cells in self.rows.items()})
-
-    def row(self, key: str) -> dict[str, Quantity]:
-        """The cells of a row by column."""
-        return {column: self.cell(key, column) for column in self.columns}
-
-    def __iter__(self) -> Iterator[dict[str, Quantity]]:
-        return map(self.row, self.rows)
-
-    def cell(self, row: str, column: str) -> Quantity:
-        """One cell with the unit of its column, and its formula where another column holds that."""
-        formula = next((self.rows[row][one.key] for one in self.columns.values() if one.of == column), None)
-        own = {one.symbol: one.key for one in self.columns.values() if one.symbol is not None}
-        letters = dict(self.letters)
-        for symbol, key in own.items():
-            if key != column:
-                letters[symbol] = replace(self._plain(row, key), symbol=symbol)
-        used = formula.free_symbols if isinstance(formula, sympy.Basic) else set()
-        plain = self._plain(row, column)
-        return replace(
-            plain,
-            formula=formula if isinstance(formula, sympy.Basic) else None,
-            letters={symbol: letters[symbol] for symbol in sorted(used, key=str)},
-        )
-
-    def _plain(self, row: str, column: str) -> Quantity:
-        address = f"{self.address}/{row}/{column}"
-        return Quantity(address=address, value=self.rows[row][column], unit=self.columns[column].unit, asked=self.asked)
-
-
 Item: TypeAlias = Quantity | Text | Claim | Derivation | Table
 
 
@@ -257,27 +104,6 @@ def derivation(key: str, lines: Mapping[str, Line], *, asked: bool = False) -> D
 def line(symbol: str, value: Value, why: str) -> Line:
     """A line of a derivation."""
     return Line(symbol=symbol, value=value, why=why)
-
-
-def column(key: str, heading: str | Math = "", unit: str = "", symbol: sympy.Symbol | None = None, of: str = "") -> Column:
-    """A column; its heading is its key in words unless said otherwise."""
-    return Column(key=key, heading=heading, unit=unit, symbol=symbol, of=of)
-
-
-def table(
-    key: str,
-    columns: Sequence[Column | str],
-    rows: Mapping[str, Mapping[str, Cell]],
-    *,
-    asked: bool = False,
-    drawn: bool = False,
-) -> Table:
-    """Columns and rows by key, in the order in which they are shown; a row without exactly these columns raises ValueError."""
-    made = {one if isinstance(one, str) else one.key: column(one) if isinstance(one, str) else one for one in columns}
-    for name, cells in rows.items():
-        if set(cells) != set(made):
-            raise ValueError(f"{key}/{name}: columns must be {', '.join(made)} (got {', '.join(cells)})")
-    return Table(address=key, columns=made, rows={name: dict(cells) for name, cells in rows.items()}, asked=asked, drawn=drawn)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -381,53 +207,6 @@ def answer(*parts: Part) -> Answer:
     return Answer({one.label: one for one in parts})
 
 
-def published(of: Answer) -> dict[str, object]:
-    """Every datum that a reader can see, by its address, but formulas, which the matcher evaluates."""
-    found: dict[str, object] = {}
-    for label, one in of.parts.items():
-        found[f"{label}@title"] = one.title
-        for item in one.items.values():
-            found |= dict(_data(item))
-    return found
-
-
-def _data(item: Item) -> Iterator[tuple[str, object]]:
-    address = item.address
-    if isinstance(item, Quantity):
-        yield address, item.value
-        if item.symbol:
-            yield f"{address}@symbol", str(item.symbol)
-        if item.unit:
-            yield f"{address}@unit", item.unit
-    elif isinstance(item, Text):
-        yield address, item.value
-    elif isinstance(item, Claim):
-        yield address, item.holds
-    elif isinstance(item, Derivation):
-        yield f"{address}@lines", tuple(item.lines)
-        for key, one in item.lines.items():
-            yield f"{address}/{key}", one.value
-            yield f"{address}/{key}@symbol", one.symbol
-    else:
-        yield from _cells(item)
-
-
-def _cells(item: Table) -> Iterator[tuple[str, object]]:
-    yield f"{item.address}@rows", tuple(item.rows)
-    yield f"{item.address}@columns", tuple(item.columns)
-    for key, one in item.columns.items():
-        if one.heading:
-            yield f"{item.address}/{key}@heading", one.heading
-        if one.unit:
-            yield f"{item.address}/{key}@unit", one.unit
-        if one.symbol is not None:
-            yield f"{item.address}/{key}@symbol", str(one.symbol)
-    for row, cells in item.rows.items():
-        for key, cell in cells.items():
-            if not item.columns[key].of:
-                yield f"{item.address}/{row}/{key}", cell
-
-
 @dataclass(frozen=True, kw_only=True)
 class Figure:
     """A drawn picture: SVG text, a caption in plain text, and what it shows for those who can't see it.
@@ -439,13 +218,3 @@ class Figure:
     caption: str
     alt: str
     shows: tuple[str, ...] = ()
-
-
-def with_formulas(of: Answer) -> Iterator[Quantity]:
-    """Every quantity and every cell that has a formula."""
-    for one in of.parts.values():
-        for item in one.items.values():
-            if isinstance(item, Quantity) and item.formula is not None:
-                yield item
-            elif isinstance(item, Table) and any(column.of for column in item.columns.values()):
-                yield from (cell for row in item for cell in row.values() if cell.formula is not None)

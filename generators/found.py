@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from generators.answer import Cell, Math
+from generators.cells import Cell, Math, Rows
 
 World: TypeAlias = Mapping[str, Any]
 """Numbers or arrays by the names of the symbols in a published expression; `steps` may hold a world for each time step."""
@@ -61,7 +61,7 @@ class Route:
         self,
         part: str,
         key: str,
-        rows: Mapping[str, Mapping[str, Cell]],
+        rows: Rows,
         *,
         units: Mapping[str, str] | None = None,
         headings: Mapping[str, str | Math] | None = None,
@@ -70,15 +70,18 @@ class Route:
     ) -> Iterator[Found]:
         """A whole table: its cells, the order of its rows and columns, and what its columns say of their numbers.
 
-        `columns` gives their order where some columns hold formulas, which have no cells here: the matcher evaluates them.
+        `columns` names the cells of rows that are written in their order. It is needed too where a column holds formulas,
+        which have no cells here: the matcher evaluates them.
         """
-        yield Found(f"{part}/{key}@rows", tuple(rows), self)
-        order = tuple(columns) or tuple(next(iter(rows.values()), ()))
-        yield Found(f"{part}/{key}@columns", order, self)
+        by_key = {
+            name: row if isinstance(row, Mapping) else dict(zip(columns, row, strict=True)) for name, row in dict(rows).items()
+        }
+        yield Found(f"{part}/{key}@rows", tuple(by_key), self)
+        yield Found(f"{part}/{key}@columns", tuple(columns) or tuple(next(iter(by_key.values()), ())), self)
         for what, said in (("unit", units), ("heading", headings), ("symbol", symbols)):
             for column, one in (said or {}).items():
                 yield Found(f"{part}/{key}/{column}@{what}", one, self)
-        yield from self.cells(part, key, rows)
+        yield from self.cells(part, key, by_key)
 
     def cells(self, part: str, key: str, rows: Mapping[str, Mapping[str, Cell]]) -> Iterator[Found]:
         """Some cells of a table, as by a second route."""

@@ -17,13 +17,14 @@ from typing import Any
 
 import sympy
 
-from generators.answer import Math, published, with_formulas
+from generators.cells import Math
 from generators.pipeline.catalog import GENERATORS, ROOT, QuestionId, entries, load_params, load_question
 from generators.pipeline.match import Findings, agree, at, formula_problems, letters_of_one_value, problems
+from generators.pipeline.published import published, with_formulas
 from generators.pipeline.unit import overlaid
 from generators.question import Question
 
-VOCABULARY = {"answer", "found", "params", "question", "recording", "errors", "glyphs"}
+VOCABULARY = {"cells", "found", "params", "question", "recording", "errors", "glyphs"}
 """What both routes may import."""
 LOOKUPS = {"find", "one", "measured"}
 """What `find` may call of recordings and parameters."""

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from generators.answer import Answer, Part, Quantity, Table
+from generators.answer import Answer, Part
+from generators.cells import Quantity
 from generators.pipeline.catalog import GENERATORS, ROOT, TEMPLATES, QuestionId
 from generators.pipeline.render import context_of, environment
+from generators.table import Table
 from tests.addressed import addressed, closure, package, vocabulary
 from tests.conftest import worked_out
 from tests.template_rules import problems

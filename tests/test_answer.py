@@ -8,23 +8,10 @@ from typing import Any
 import pytest
 import sympy
 
-from generators.answer import (
-    Math,
-    answer,
-    claim,
-    column,
-    derivation,
-    formula,
-    letter,
-    line,
-    number,
-    part,
-    published,
-    table,
-    text,
-    value_at,
-    with_formulas,
-)
+from generators.answer import answer, claim, derivation, formula, letter, line, number, part, text, value_at
+from generators.cells import Math
+from generators.pipeline.published import published, with_formulas
+from generators.table import column, table
 
 L, D, m = sympy.symbols("L D m", positive=True)
 SHEET = part("sheet", "Given", letter(L, 7, "input tokens"), letter(D, 12, "model width"))
@@ -72,8 +59,12 @@ def test_words_hold_no_numbers() -> None:
 
 
 def test_a_row_has_the_columns_of_its_table() -> None:
-    with pytest.raises(ValueError, match=r"form/1: columns must be a, b \(got a\)"):
-        table("form", ["a", "b"], {"1": {"a": 1}})
+    """Cells by column or in the order of the columns, neither fewer nor more."""
+    made = table("form", ["a", "b"], [("1", (1, 2)), ("2", {"b": 4, "a": 3})])
+    assert made.rows == {"1": {"a": 1, "b": 2}, "2": {"a": 3, "b": 4}}
+    for row, got in (({"a": 1}, "a: 1 cells"), ((1,), "a: 1 cells"), ((1, 2, 3), "a, b: 3 cells")):
+        with pytest.raises(ValueError, match=rf"form/1: columns must be a, b \(got {got}\)"):
+            table("form", ["a", "b"], {"1": row})
 
 
 FORM = table(

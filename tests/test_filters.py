@@ -7,8 +7,10 @@ from fractions import Fraction
 import pytest
 import sympy
 
-from generators.answer import Math, Quantity, Text, column, formula, letter, part, table
+from generators.answer import Text, formula, letter, part
+from generators.cells import Math, Quantity
 from generators.pipeline import filters, wording
+from generators.table import column, table
 
 L = sympy.Symbol("L", positive=True)
 TABLE = table(

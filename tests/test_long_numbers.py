@@ -5,8 +5,9 @@ from xml.etree import ElementTree
 
 import sympy
 
-from generators.answer import Quantity, letter, part
 from generators.answer import formula as given_by
+from generators.answer import letter, part
+from generators.cells import Quantity
 from generators.pipeline import typeset
 from generators.pipeline.site.markdown import mathml
 

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import sympy
 
-from generators.answer import Answer, Math, answer, claim, column, formula, letter, number, part, table
+from generators.answer import Answer, answer, claim, formula, letter, number, part
+from generators.cells import Math
 from generators.found import Found, Proof, Route
 from generators.pipeline import worlds
 from generators.pipeline.match import Findings, agree, formula_problems, ledger, letters_of_one_value, problems, summary
+from generators.table import column, table
 
 L, D = sympy.symbols("L D", positive=True)
 COUNTED = Route("counting")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from generators.answer import column, part, table
+from generators.answer import part
 from generators.figures.series import axis_label
+from generators.table import column, table
 
 
 def test_an_axis_takes_label_and_unit_from_its_columns() -> None:

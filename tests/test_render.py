@@ -18,7 +18,8 @@ from markdown import markdown
 from markupsafe import Markup
 from pypdf import PdfReader
 
-from generators.answer import Answer, Figure, Quantity
+from generators.answer import Answer, Figure
+from generators.cells import Quantity
 from generators.errors import RenderError
 from generators.figures.graph import label, laid_out, new_graph
 from generators.figures.style import DARK, LIGHT, dark, new_axes, plain, spread, subscripted, to_svg

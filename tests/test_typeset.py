@@ -9,7 +9,8 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generators.answer import Quantity, Value, formula, letter, part
+from generators.answer import formula, letter, part
+from generators.cells import Quantity, Value
 from generators.pipeline import typeset
 
 x, n_H, N_layer = sympy.symbols("x n_H N_layer", positive=True)

@@ -8,7 +8,7 @@ import pytest
 import sympy
 from sympy import HadamardProduct, MatAdd, MatMul, MatrixSymbol, OneMatrix, Transpose
 
-from generators.answer import Quantity
+from generators.cells import Quantity
 from generators.matrices import Diagonal, Tanh, TimeSum, entry, gradient, vector
 from generators.pipeline.latex import latex
 from generators.pipeline.typeset_matrices import shape, space, statement, tensor

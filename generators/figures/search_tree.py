@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from generators.answer import Cell, Figure, Series, Table
+from generators.answer import Figure
+from generators.cells import Cell
 from generators.figures.graph import label, laid_out, new_graph
 from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, subscripted
+from generators.table import Series, Table
 
 _NODES = {
     "final": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from generators.answer import Series
+from generators.table import Series
 
 
 def axis_label(series: Sequence[Series], what: str = "") -> str:

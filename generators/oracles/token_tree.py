@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
 
-from generators.answer import Cell
+from generators.cells import Cell
 
 Prefix: TypeAlias = tuple[str, ...]
 Weights: TypeAlias = Mapping[Prefix, Fraction]

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from generators.answer import Cell
+from generators.cells import Cell
 from generators.found import Route
 from generators.oracles.token_tree import FLOAT32_MARGIN, Prefix, Weights, node_keys
 

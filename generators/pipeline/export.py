@@ -8,9 +8,11 @@ from typing import Any
 
 import sympy
 
-from generators.answer import Answer, Cell, Claim, Derivation, Math, Part, Quantity, Table, Text
+from generators.answer import Answer, Claim, Derivation, Part, Text
+from generators.cells import Cell, Math, Quantity
 from generators.params import Params
 from generators.pipeline import typeset
+from generators.table import Table
 
 DIGITS, MEASURED_DIGITS = 12, 6
 """Significant digits of decimal forms: of exact values and of measured ones."""

@@ -10,11 +10,13 @@ import jinja2
 import sympy
 from markupsafe import Markup
 
-from generators.answer import Cell, Column, Derivation, Math, Quantity, Table, Text, rational
+from generators.answer import Derivation, Text
+from generators.cells import Cell, Math, Quantity, rational
 from generators.figures.style import subscripted
 from generators.pipeline import typeset, typeset_matrices, wording
 from generators.pipeline.site.page import escaped, pipe_table
 from generators.pipeline.wording import sentence
+from generators.table import Column, Table
 
 OPENED, NAMED, CLOSED = "\ue000", "\ue001", "\ue002"
 """Around an address and the text that it marks, until the medium is known."""

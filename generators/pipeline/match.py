@@ -12,9 +12,12 @@ from typing import Any
 
 import sympy
 
-from generators.answer import Answer, Derivation, Math, Quantity, Table, published, with_formulas
+from generators.answer import Answer, Derivation
+from generators.cells import Math, Quantity
 from generators.found import Found, Proof, Worlds
 from generators.pipeline import worlds
+from generators.pipeline.published import published, with_formulas
+from generators.table import Table
 
 MANY = 20
 """Boxed numbers of a table that are listed one by one."""

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Quantity, Value
+from generators.cells import Quantity, Value
 from generators.pipeline.latex import latex
 
 SIGNIFICANT_DIGITS = 6

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Quantity, Value
+from generators.cells import Quantity, Value
 from generators.pipeline.typeset import equated, formula, fraction, named, rounded, substituted, terminates, value
 
 _LINE_CM = 13.5

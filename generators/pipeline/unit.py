@@ -10,7 +10,8 @@ from typing import Any
 
 import sympy
 
-from generators.answer import Answer, Figure, Quantity, Table, published, with_formulas
+from generators.answer import Answer, Figure
+from generators.cells import Quantity
 from generators.errors import CheckFailed, ParameterError, ProjectError, RenderError
 from generators.params import Params
 from generators.pipeline.catalog import QuestionId, load_params, load_question
@@ -18,9 +19,11 @@ from generators.pipeline.export import exported
 from generators.pipeline.kept import Section, Sections
 from generators.pipeline.keys import Entry, Keys, current
 from generators.pipeline.match import Findings, Ledger, formula_problems, ledger, problems, summary
+from generators.pipeline.published import published, with_formulas
 from generators.pipeline.reads import digest_of
 from generators.pipeline.render import body
 from generators.question import Question, Whole
+from generators.table import Table
 
 _TOO_LARGE = re.compile("memory|overflow|too large|invalid.*size", re.IGNORECASE)
 """What torch says of sizes that it cannot hold."""

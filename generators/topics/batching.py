@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import sympy
 
-from generators.answer import exact, rational
+from generators.cells import exact, rational
 from generators.topics.roofline import Product, roofline_seconds
 
 BATCH, CONTEXT, N_LAYER, D, N_HEAD, V = sympy.symbols("b n N_layer D n_H V", positive=True)

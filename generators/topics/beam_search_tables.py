@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 
-from generators.answer import Cell, Column, Math, Part, Table, Value, column, part, table
+from generators.answer import Part, part
+from generators.cells import Cell, Math, Value
 from generators.pipeline.wording import counted
+from generators.table import Column, Table, column, table
 from generators.topics.beam_search import (
     Candidate,
     Scoring,

@@ -13,7 +13,8 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer, Cell
+from generators.answer import Answer
+from generators.cells import Cell
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.roofline_chart import LINE_SHARE, grouped, joined
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.solve import DECODE, PREFILL, D, H, L, solve
 from generators.errors import ParameterError

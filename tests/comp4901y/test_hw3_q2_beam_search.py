@@ -9,7 +9,7 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Cell
+from generators.cells import Cell
 from generators.errors import ParameterError
 from generators.oracles.token_tree import decided_steps, search
 from generators.pipeline.catalog import find, load_params, load_question

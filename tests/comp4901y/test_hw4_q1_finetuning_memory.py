@@ -12,7 +12,8 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer, Cell
+from generators.answer import Answer
+from generators.cells import Cell
 from generators.courses.comp4901y.hw4_q1_finetuning_memory.solve import solve
 from generators.errors import ParameterError
 from generators.pipeline.catalog import entries, find, load_params, load_question

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer, Cell, Part
+from generators.answer import Answer, Part
+from generators.cells import Cell
 from generators.courses.comp4901y.hw4_q2_tree_attention.params import TreeParams
 from generators.errors import ParameterError
 from generators.pipeline.catalog import entries, find, load_params, load_question

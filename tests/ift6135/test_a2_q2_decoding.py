@@ -9,7 +9,8 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Cell, Part, rational
+from generators.answer import Part
+from generators.cells import Cell, rational
 from generators.courses.ift6135.a2_q2_decoding import cost
 from generators.courses.ift6135.a2_q2_decoding.counted_runs import (
     Score,

@@ -12,7 +12,8 @@ import pytest
 import sympy
 from sympy import HadamardProduct, MatAdd, MatMul, Transpose
 
-from generators.answer import Answer, Math
+from generators.answer import Answer
+from generators.cells import Math
 from generators.courses.ift6135.a2_q3_bidirectional_rnn.draw import draw, drawn
 from generators.courses.ift6135.a2_q3_bidirectional_rnn.find import find as found_again
 from generators.courses.ift6135.a2_q3_bidirectional_rnn.params import RnnParams

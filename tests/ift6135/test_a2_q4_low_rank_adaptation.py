@@ -9,7 +9,8 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generators.answer import Answer, Cell, Quantity
+from generators.answer import Answer
+from generators.cells import Cell, Quantity
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.low_rank import d, h, n, order_of_growth, r
 from generators.errors import ParameterError
 from generators.pipeline.catalog import QuestionId, load_params, load_question

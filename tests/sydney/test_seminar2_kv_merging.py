@@ -11,9 +11,10 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Cell, Table
+from generators.cells import Cell
 from generators.courses.sydney.seminar2_kv_merging.merging import Assigned, assignment, cosine, merged, token_scores
 from generators.errors import ParameterError
+from generators.table import Table
 from tests.conftest import worked_out
 from tests.entries import drawn_entry, entry_of
 

@@ -11,7 +11,8 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer, Cell, Table
+from generators.answer import Answer
+from generators.cells import Cell
 from generators.courses.sydney.seminar2_low_rank.minors import determinant as by_permutations
 from generators.courses.sydney.seminar2_low_rank.minors import echelon, rank_by_minors
 from generators.courses.sydney.seminar2_low_rank.row_reduction import (
@@ -24,6 +25,7 @@ from generators.courses.sydney.seminar2_low_rank.row_reduction import (
     solution,
 )
 from generators.errors import ParameterError
+from generators.table import Table
 from tests.conftest import worked_out
 from tests.entries import drawn_entry, entry_of
 

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from generators.answer import Answer, Cell, Series, Table, rational
+from generators.answer import Answer
+from generators.cells import Cell, rational
 from generators.courses.sydney.seminar2_rank_allocation.allocations import best_allocation, left_out
 from generators.courses.sydney.seminar2_rank_allocation.rank_methods import Schedule, Smoothed, fitted_dylora, fitted_lora
 from generators.courses.sydney.seminar2_rank_allocation.rank_problem import best_ranks, least_error, seeded_problem
 from generators.errors import ParameterError
+from generators.table import Series, Table
 from tests.conftest import worked_out
 from tests.entries import drawn_entry, entry_of
 

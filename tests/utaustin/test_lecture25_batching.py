@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Cell, Table, rational
+from generators.cells import Cell, rational
 from generators.errors import ParameterError
+from generators.table import Table
 from generators.topics.roofline import roofline_seconds
 from tests.conftest import worked_out
 from tests.entries import entry_of, solved_entry

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import rational
+from generators.cells import rational
 from generators.courses.utaustin.lecture25_medusa.likely_nodes import best_tokens, by_reach, reach
 from generators.errors import ParameterError
 from generators.topics.prefix_tree import Tree, tree_of_heads

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Answer, Cell
+from generators.answer import Answer
+from generators.cells import Cell
 from generators.courses.utaustin.lecture25_result_tables.averages import explained, likely_swaps, verdict
 from generators.errors import ParameterError
 from generators.pipeline.catalog import find

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.answer import Cell
+from generators.cells import Cell
 from generators.courses.utaustin.lecture25_speculative_decoding import rounds as topic
 from generators.courses.utaustin.lecture25_speculative_decoding.enumeration import Models
 from generators.courses.utaustin.lecture25_speculative_decoding.sampling import chi_square_tail, counted_pairs

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from generators.answer import Cell, Math
+from generators.cells import Cell, Math
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.params import Accelerator, InferenceParams
 from generators.found import Found, Route
 from generators.recording import Recording

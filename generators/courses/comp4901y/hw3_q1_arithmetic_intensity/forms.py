@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import torch
 
-from generators.answer import Cell, Math
+from generators.cells import Cell, Math
 from generators.oracles.products import ProductRecorder
 from generators.oracles.transformer_layer import ORDER
 

@@ -7,25 +7,11 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import (
-    Answer,
-    Cell,
-    Column,
-    Math,
-    Part,
-    Table,
-    answer,
-    column,
-    letter,
-    number,
-    part,
-    rational,
-    table,
-    text,
-    value_at,
-)
+from generators.answer import Answer, Part, answer, letter, number, part, text, value_at
+from generators.cells import Cell, Math, rational
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.params import Accelerator, InferenceParams
 from generators.recording import Recording
+from generators.table import Column, Table, column, table
 from generators.topics.measured import median
 from generators.topics.roofline import Product, attainable_share, ridge_point
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from generators.answer import Cell, Math
+from generators.cells import Cell, Math
 from generators.courses.comp4901y.hw3_q2_beam_search.params import BeamParams
 from generators.found import Found, Route
 from generators.oracles import token_tree as trees

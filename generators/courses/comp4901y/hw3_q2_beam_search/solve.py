@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import sympy
 
-from generators.answer import (
-    Answer,
-    Part,
-    Table,
-    Value,
-    answer,
-    claim,
-    column,
-    exact,
-    formula,
-    letter,
-    number,
-    part,
-    table,
-    text,
-)
+from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text
+from generators.cells import Value, exact
 from generators.courses.comp4901y.hw3_q2_beam_search.params import BeamParams
+from generators.table import Table, column, table
 from generators.topics.beam_search import (
     PRODUCT,
     Candidate,

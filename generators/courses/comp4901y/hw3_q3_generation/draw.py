@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from generators.answer import Answer, Figure, Part, Series, Table
+from generators.answer import Answer, Figure, Part
 from generators.courses.comp4901y.hw3_q3_generation.panels import Panel, Trace, panel_figure
 from generators.figures.series import axis_label
+from generators.table import Series, Table
 
 
 def draw(answer: Answer) -> dict[str, Figure]:

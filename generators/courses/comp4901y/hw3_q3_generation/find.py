@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from generators.answer import Cell
+from generators.cells import Cell
 from generators.courses.comp4901y.hw3_q3_generation.params import GenerationParams
 from generators.found import Found, Proof, Route
 from generators.recording import Recording, Series

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
-from generators.answer import Cell, Item, column, table, text
+from generators.answer import Item, text
+from generators.cells import Cell
 from generators.recording import Recording, Scalar
+from generators.table import column, table
 
 PROGRAM = "python -m generators.measuring.hw3_generate"
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from generators.answer import Cell, Column, Item, Quantity, Table, claim, column, number, table
+from generators.answer import Item, claim, number
+from generators.cells import Cell, Quantity
 from generators.courses.comp4901y.hw3_q3_generation.fit import Line, least_squares
 from generators.courses.comp4901y.hw3_q3_generation.launches import setting
 from generators.recording import Recording
+from generators.table import Column, Table, column, table
 from generators.topics.measured import PER_SECOND_MS, in_ms
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from generators.answer import Answer, Item, Part, answer, claim, number, part, table, text
+from generators.answer import Answer, Item, Part, answer, claim, number, part, text
 from generators.courses.comp4901y.hw3_q3_generation import runs
 from generators.courses.comp4901y.hw3_q3_generation.launches import launch, launched, measure
 from generators.courses.comp4901y.hw3_q3_generation.params import GenerationParams
 from generators.recording import Recording
+from generators.table import table
 
 PARTS = {
     "3.1": ("Output length", "hw3_q3_output_len", "output_len"),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
-from generators.answer import Cell, Math
+from generators.cells import Cell, Math
 from generators.courses.comp4901y.hw4_q1_finetuning_memory.params import FinetuningParams
 from generators.found import Found, Route
 from generators.recording import Recording

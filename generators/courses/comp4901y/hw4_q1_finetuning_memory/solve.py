@@ -6,28 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import sympy
 
-from generators.answer import (
-    Answer,
-    Cell,
-    Column,
-    Math,
-    Part,
-    Table,
-    Value,
-    answer,
-    claim,
-    column,
-    exact,
-    formula,
-    letter,
-    number,
-    part,
-    rational,
-    table,
-    text,
-)
+from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text
+from generators.cells import Cell, Math, Value, exact, rational
 from generators.courses.comp4901y.hw4_q1_finetuning_memory.params import FinetuningParams
 from generators.recording import Recording
+from generators.table import Column, Table, column, table
 from generators.topics import peft
 from generators.topics.peft import N_LAYER, N_TOP, B, D, Group, L, R, StepCost
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from generators.answer import Answer, Figure, Part, Table
+from generators.answer import Answer, Figure, Part
 from generators.figures.series import axis_label
 from generators.figures.style import FONT_PT, LIGHT, MARKERS, new_axes, plain, subscripted, to_svg
 from generators.pipeline.wording import counted
+from generators.table import Table
 
 CELL_IN = 0.28
 

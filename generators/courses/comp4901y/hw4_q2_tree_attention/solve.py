@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import sympy
 
-from generators.answer import Answer, Column, Item, Part, Table, answer, claim, column, formula, letter, number, part, table, text
+from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
 from generators.courses.comp4901y.hw4_q2_tree_attention.params import TreeParams
 from generators.recording import Recording
+from generators.table import Column, Table, column, table
 from generators.topics.measured import in_ms
 from generators.topics.prefix_tree import Tree, ancestor_mask, leaves, path, transpose, tree_of_heads, tree_of_sequences
 

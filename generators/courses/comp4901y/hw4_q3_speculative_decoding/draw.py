@@ -6,9 +6,10 @@ import math
 from itertools import chain
 from typing import Any
 
-from generators.answer import Answer, Figure, Part, Table
+from generators.answer import Answer, Figure, Part
 from generators.figures.series import axis_label
 from generators.figures.style import DASHES, FONT_PT, LIGHT, MARKERS, SERIES, new_axes, plain, spread, to_svg
+from generators.table import Table
 
 Named = tuple[str, tuple[float, float], str]
 """A line's name, where it ends, and its colour."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from generators.answer import Cell
+from generators.cells import Cell
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.params import SpeculativeParams
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.samples import (
     LAUNCHES,

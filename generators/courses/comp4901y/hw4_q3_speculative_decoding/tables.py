@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generators.answer import Cell, Column, Table, column, table
+from generators.cells import Cell
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.runs import (
     COMPILED,
     KEYS,
@@ -14,6 +14,7 @@ from generators.courses.comp4901y.hw4_q3_speculative_decoding.runs import (
     tokens_at,
 )
 from generators.recording import Recording
+from generators.table import Column, Table, column, table
 
 ALL_PROMPTS = "all prompts"
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from generators.answer import Answer, Figure, Table, rational
+from generators.answer import Answer, Figure
+from generators.cells import rational
 from generators.courses.ift6135.a2_q1_normalization.tensor_picture import tensor_picture
+from generators.table import Table
 
 
 def draw(answer: Answer) -> dict[str, Figure]:

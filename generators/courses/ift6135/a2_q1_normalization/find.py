@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import chain
 from typing import Any
 
-from generators.answer import Cell, Math
+from generators.cells import Cell, Math
 from generators.courses.ift6135.a2_q1_normalization.params import TensorParams
 from generators.found import Found, Proof, Route
 

@@ -7,8 +7,10 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Answer, Cell, Column, Math, Part, Table, answer, column, exact, letter, part, table
+from generators.answer import Answer, Part, answer, letter, part
+from generators.cells import Cell, Math, exact
 from generators.courses.ift6135.a2_q1_normalization.params import TensorParams
+from generators.table import Column, Table, column, table
 
 N, C, F, m, S, Q, mu = sympy.symbols("N C F m S Q mu", positive=True)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sympy
 
-from generators.answer import Cell, Part, Table, Value, column, formula, letter, part, table, value_at
+from generators.answer import Part, formula, letter, part, value_at
+from generators.cells import Cell, Value
+from generators.table import Table, column, table
 from generators.topics.growth import ORDER, leading_terms
 
 T, B, N, m, q, c = sympy.symbols("T B N m q c", positive=True)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TypeAlias
 
-from generators.answer import Cell, Column, Table, column, table
+from generators.cells import Cell
 from generators.courses.ift6135.a2_q2_decoding import cost
+from generators.table import Column, Table, column, table
 
 Model: TypeAlias = Callable[[tuple[int, ...]], list[float]]
 """The log-probability of every word after a prefix."""

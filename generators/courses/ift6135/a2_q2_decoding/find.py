@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import product
 
-from generators.answer import Cell
+from generators.cells import Cell
 from generators.courses.ift6135.a2_q2_decoding.find_complexity import complexity
 from generators.courses.ift6135.a2_q2_decoding.find_searches import searches
 from generators.courses.ift6135.a2_q2_decoding.params import DecodingParams

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Cell
+from generators.cells import Cell
 from generators.courses.ift6135.a2_q2_decoding import line_counts, orders
 from generators.courses.ift6135.a2_q2_decoding.params import DecodingParams
 from generators.found import Found, Proof, Route

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate
 
-from generators.answer import Cell, Math
+from generators.cells import Cell, Math
 from generators.courses.ift6135.a2_q2_decoding.params import DecodingParams
 from generators.found import Found, Route
 from generators.oracles import token_tree as trees

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from generators.answer import Figure, Quantity, Series, Table
+from generators.answer import Figure
+from generators.cells import Quantity
 from generators.figures.curves import Curve, log_log_figure
 from generators.pipeline.wording import counted
+from generators.table import Series, Table
 
 
 def operations_figure(runs: Table, width: Quantity, length: Quantity) -> Figure:

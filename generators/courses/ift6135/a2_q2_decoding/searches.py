@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import sympy
 
-from generators.answer import Cell, Math, Part, claim, column, exact, formula, letter, number, part, table, text
+from generators.answer import Part, claim, formula, letter, number, part, text
+from generators.cells import Cell, Math, exact
+from generators.table import column, table
 from generators.topics.beam_search import SUM, Candidate, Ties, Track, exhaustive_search, final, smallest_width
 from generators.topics.beam_search_tables import (
     along,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sympy
 
-from generators.answer import Answer, Cell, Column, Part, answer, claim, column, exact, formula, letter, number, part, table, text
+from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text
+from generators.cells import Cell, exact
 from generators.courses.ift6135.a2_q2_decoding import cost
 from generators.courses.ift6135.a2_q2_decoding.cost import B, N, T
 from generators.courses.ift6135.a2_q2_decoding.counted_runs import runs_table
 from generators.courses.ift6135.a2_q2_decoding.params import DecodingParams
 from generators.courses.ift6135.a2_q2_decoding.searches import greedy_part, limitations, track_parts
+from generators.table import Column, column, table
 from generators.topics.beam_search import SUM, beam_search
 from generators.topics.token_tree import Tree, flattened
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from generators.answer import Answer, Cell, Figure, Math, Part
+from generators.answer import Answer, Figure, Part
+from generators.cells import Cell, Math
 from generators.figures.style import FONT_PT, LIGHT, new_axes, to_svg
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from generators.answer import Math
+from generators.cells import Math
 from generators.courses.ift6135.a2_q3_bidirectional_rnn.params import RnnParams
 from generators.found import Found, Proof, Route
 

@@ -7,25 +7,12 @@ from collections.abc import Iterator, Mapping
 import sympy
 from sympy import MatAdd, MatMul, MatrixSymbol, Transpose
 
-from generators.answer import (
-    Answer,
-    Cell,
-    Derivation,
-    Line,
-    Math,
-    Part,
-    answer,
-    claim,
-    derivation,
-    formula,
-    letter,
-    line,
-    part,
-    table,
-)
+from generators.answer import Answer, Derivation, Line, Part, answer, claim, derivation, formula, letter, line, part
+from generators.cells import Cell, Math
 from generators.courses.ift6135.a2_q3_bidirectional_rnn.chain import Chain, sizes_of
 from generators.courses.ift6135.a2_q3_bidirectional_rnn.params import RnnParams
 from generators.matrices import TimeSum, entry, gradient, jacobian, vector
+from generators.table import table
 
 STEPS_A_PICTURE = 3
 

@@ -8,8 +8,10 @@ from fractions import Fraction
 from itertools import product
 from typing import TypeAlias
 
-from generators.answer import Cell, Item, Part, Table, claim, column, exact, number, part, rational, table, value_at
+from generators.answer import Item, Part, claim, number, part, value_at
+from generators.cells import Cell, exact, rational
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.low_rank import METHODS, Method, Module, Reading, lffn, mha
+from generators.table import Table, column, table
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sympy
 
-from generators.answer import Cell, Column, Item, Math, Part, Table, Value, column, exact, formula, part, table, value_at
+from generators.answer import Item, Part, formula, part, value_at
+from generators.cells import Cell, Math, Value, exact
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.low_rank import (
     METHODS,
     READINGS,
@@ -17,6 +18,7 @@ from generators.courses.ift6135.a2_q4_low_rank_adaptation.low_rank import (
     order_of_growth,
     other_order,
 )
+from generators.table import Column, Table, column, table
 from generators.topics.growth import ORDER
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from generators.answer import Answer, Figure, Quantity, Table
+from generators.answer import Answer, Figure
+from generators.cells import Quantity
 from generators.figures.curves import Curve, log_log_figure
 from generators.figures.series import axis_label
 from generators.figures.style import DASHES, FONT_PT, LIGHT, MARKERS, SERIES, new_axes, to_svg
+from generators.table import Table
 
 
 def draw(answer: Answer) -> dict[str, Figure]:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Any
 
-from generators.answer import Math
+from generators.cells import Math
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.torch_modules import NARROW, SUMMED, TALL, Sizes, observe
 from generators.found import Found, Proof, Route, Worlds
 

@@ -6,28 +6,13 @@ from collections.abc import Sequence
 
 import sympy
 
-from generators.answer import (
-    Answer,
-    Cell,
-    Column,
-    Part,
-    Table,
-    answer,
-    claim,
-    column,
-    exact,
-    formula,
-    letter,
-    number,
-    part,
-    rational,
-    table,
-    value_at,
-)
+from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, value_at
+from generators.cells import Cell, exact, rational
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.choice import choice
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.complexities import complexities
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.low_rank import METHODS, READINGS, d, h, lffn, m, n, r
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.params import LowRankParams
+from generators.table import Column, Table, column, table
 from generators.topics.quantization import QuantizationError, measured_error, seeded_weights
 
 ONE = lffn()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from generators.answer import Math
+from generators.cells import Math
 from generators.courses.sydney.seminar2_cache_policies.params import PolicyParams
 from generators.found import Found, Route
 

@@ -12,7 +12,7 @@ import torch
 from transformers import DynamicCache
 from transformers.masking_utils import sliding_window_causal_mask_function
 
-from generators.answer import Cell
+from generators.cells import Cell
 from generators.oracles.transformer_layer import DTYPES
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from generators.answer import Figure, Table
+from generators.answer import Figure
 from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, new_axes, to_svg
+from generators.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,24 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from generators.answer import (
-    Answer,
-    Cell,
-    Column,
-    Math,
-    Part,
-    Table,
-    answer,
-    column,
-    exact,
-    formula,
-    letter,
-    number,
-    part,
-    rational,
-    table,
-    text,
-)
+from generators.answer import Answer, Part, answer, formula, letter, number, part, text
+from generators.cells import Cell, Math, exact, rational
 from generators.courses.sydney.seminar2_cache_policies.params import PolicyParams
 from generators.courses.sydney.seminar2_cache_policies.policies import (
     BUDGET,
@@ -39,6 +23,7 @@ from generators.courses.sydney.seminar2_cache_policies.policies import (
     seeded_attention,
     window,
 )
+from generators.table import Column, Table, column, table
 from generators.topics.attention import Attention, relative_error
 from generators.topics.batching import CONTEXT, N_HEAD, N_LAYER, D
 

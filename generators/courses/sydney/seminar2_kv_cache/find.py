@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from generators.answer import Cell
+from generators.cells import Cell
 from generators.courses.sydney.seminar2_kv_cache.params import CacheParams, Example
 from generators.found import Found, Proof, Route
 

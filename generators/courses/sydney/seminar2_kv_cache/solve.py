@@ -8,24 +8,8 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import (
-    Answer,
-    Cell,
-    Column,
-    Part,
-    Quantity,
-    Table,
-    answer,
-    column,
-    exact,
-    formula,
-    letter,
-    number,
-    part,
-    rational,
-    table,
-    text,
-)
+from generators.answer import Answer, Part, answer, formula, letter, number, part, text
+from generators.cells import Cell, Quantity, exact, rational
 from generators.courses.sydney.seminar2_kv_cache.decoding import (
     N_VOCAB,
     NEW,
@@ -42,6 +26,7 @@ from generators.courses.sydney.seminar2_kv_cache.decoding import (
     without_cache,
 )
 from generators.courses.sydney.seminar2_kv_cache.params import CacheParams, Example
+from generators.table import Column, Table, column, table
 from generators.topics.batching import CONTEXT, N_HEAD, N_LAYER, D, cache_values, weight_values
 
 GIGA = 10**9

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from generators.answer import Figure, Table, rational
+from generators.answer import Figure
+from generators.cells import rational
 from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, new_axes, subscript, to_svg
+from generators.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from transformers import DynamicCache, GPTNeoXConfig, GPTNeoXForCausalLM
 
-from generators.answer import Cell
+from generators.cells import Cell
 from generators.courses.sydney.seminar2_kv_cache.params import Example
 from generators.oracles.products import ProductRecorder
 from generators.oracles.transformer_layer import DTYPES, Layer

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from generators.answer import Answer, Figure, Table
+from generators.answer import Answer, Figure
 from generators.courses.sydney.seminar2_kv_merging.merged_keys import keys_figure
 from generators.figures.style import FONT_PT, LIGHT, new_axes, to_svg
 from generators.pipeline.wording import counted
+from generators.table import Table
 
 CELL_IN, ROW_IN, EDGE_IN = 0.9, 0.32, 0.95
 RULES = ("averaged", "pivotal", "weighted")

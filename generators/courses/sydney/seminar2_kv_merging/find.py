@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy
 
-from generators.answer import Math
+from generators.cells import Math
 from generators.courses.sydney.seminar2_kv_merging.params import Eviction, MergingParams
 from generators.found import Found, Route
 

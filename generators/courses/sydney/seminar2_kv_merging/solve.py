@@ -7,26 +7,8 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import (
-    Answer,
-    Cell,
-    Column,
-    Derivation,
-    Line,
-    Math,
-    Part,
-    Table,
-    answer,
-    claim,
-    column,
-    derivation,
-    exact,
-    line,
-    number,
-    part,
-    table,
-    text,
-)
+from generators.answer import Answer, Derivation, Line, Part, answer, claim, derivation, line, number, part, text
+from generators.cells import Cell, Math, exact
 from generators.courses.sydney.seminar2_kv_merging.merging import (
     RULES,
     Assigned,
@@ -40,6 +22,7 @@ from generators.courses.sydney.seminar2_kv_merging.merging import (
     token_scores,
 )
 from generators.courses.sydney.seminar2_kv_merging.params import Eviction, Merging, MergingParams
+from generators.table import Column, Table, column, table
 from generators.topics.attention import relative_error
 
 GoesTo = Mapping[int, Sequence[Assigned]]

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import torch
 
-from generators.answer import Cell
+from generators.cells import Cell
 from generators.courses.sydney.seminar2_kv_merging.params import Merging
 
 RULES = ("averaged", "pivotal", "weighted")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from generators.answer import Answer, Figure, Part, Series
+from generators.answer import Answer, Figure, Part
 from generators.courses.sydney.seminar2_low_rank.spans_picture import spans_figure
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.series import axis_label
 from generators.pipeline.wording import noun
+from generators.table import Series
 
 
 def draw(answer: Answer) -> dict[str, Figure]:

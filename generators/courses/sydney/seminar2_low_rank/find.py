@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import product
 from math import prod
 
-from generators.answer import Cell, Math
+from generators.cells import Cell, Math
 from generators.courses.sydney.seminar2_low_rank.found_matrices import SHEET, matrices_found, vector_found
 from generators.courses.sydney.seminar2_low_rank.found_steps import steps_found
 from generators.courses.sydney.seminar2_low_rank.params import LowRankPageParams

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from generators.answer import Cell, Math
+from generators.cells import Cell, Math
 from generators.courses.sydney.seminar2_low_rank.minors import (
     Rows,
     Vector,

@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import product
 from typing import TYPE_CHECKING
 
-from generators.answer import Cell
+from generators.cells import Cell
 from generators.courses.sydney.seminar2_low_rank.found_matrices import RANKS, SHEET, entries_found, vector_found
 from generators.courses.sydney.seminar2_low_rank.params import LowRankPageParams
 from generators.found import Found, Proof, Route

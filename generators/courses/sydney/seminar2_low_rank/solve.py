@@ -7,27 +7,8 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import (
-    Answer,
-    Cell,
-    Column,
-    Item,
-    Math,
-    Part,
-    Table,
-    answer,
-    claim,
-    column,
-    exact,
-    formula,
-    letter,
-    number,
-    part,
-    rational,
-    table,
-    text,
-    value_at,
-)
+from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text, value_at
+from generators.cells import Cell, Math, exact, rational
 from generators.courses.sydney.seminar2_low_rank.lora_step import (
     ALPHA,
     ETA,
@@ -66,6 +47,7 @@ from generators.courses.sydney.seminar2_low_rank.tables import (
     steps_table,
     vector,
 )
+from generators.table import Column, Table, column, table
 from generators.topics import peft
 
 COMBINATION = ("c1", "c2", "c3")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from generators.answer import Figure, Part, Table
+from generators.answer import Figure, Part
 from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, subscripted, to_svg
+from generators.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

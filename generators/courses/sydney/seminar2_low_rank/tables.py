@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from generators.answer import Cell, Column, Table, column, exact, table
+from generators.cells import Cell, exact
 from generators.courses.sydney.seminar2_low_rank.lora_step import Problem, State
 from generators.courses.sydney.seminar2_low_rank.row_reduction import Matrix, Reduction, Row, applied, in_frame, squares
+from generators.table import Column, Table, column, table
 
 N_STEPS = 48
 """Pieces of a drawn curve."""

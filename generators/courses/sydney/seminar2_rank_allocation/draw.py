@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from generators.answer import Answer, Figure, Part, Table
+from generators.answer import Answer, Figure, Part
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.series import axis_label
 from generators.figures.style import DASHES, FONT_PT, LIGHT, SERIES, new_axes, plain, spread, to_svg
+from generators.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from generators.answer import Cell
+from generators.cells import Cell
 from generators.courses.sydney.seminar2_rank_allocation.allocations import Ranks, best_allocation, left_out
 from generators.courses.sydney.seminar2_rank_allocation.params import RankAllocationParams
 from generators.found import Found, Proof, Route

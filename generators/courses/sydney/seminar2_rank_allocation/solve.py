@@ -5,25 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from generators.answer import (
-    Answer,
-    Cell,
-    Column,
-    Item,
-    Part,
-    Table,
-    answer,
-    claim,
-    column,
-    exact,
-    formula,
-    letter,
-    number,
-    part,
-    rational,
-    table,
-    text,
-)
+from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
+from generators.cells import Cell, exact, rational
 from generators.courses.sydney.seminar2_rank_allocation import rank_methods as methods
 from generators.courses.sydney.seminar2_rank_allocation.params import RankAllocationParams
 from generators.courses.sydney.seminar2_rank_allocation.rank_methods import Run
@@ -38,6 +21,7 @@ from generators.courses.sydney.seminar2_rank_allocation.runs import (
     triplet_runs,
     uniform_ranks,
 )
+from generators.table import Column, Table, column, table
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from math import prod
 from typing import TYPE_CHECKING
 
-from generators.answer import Cell, Math
+from generators.cells import Cell, Math
 from generators.courses.sydney.seminar2_tuning_methods.params import TuningParams
 from generators.found import Found, Proof, Route
 

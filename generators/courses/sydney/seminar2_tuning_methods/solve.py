@@ -6,23 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import sympy
 
-from generators.answer import (
-    Answer,
-    Cell,
-    Math,
-    Part,
-    Table,
-    Value,
-    answer,
-    column,
-    exact,
-    formula,
-    letter,
-    part,
-    rational,
-    table,
-    value_at,
-)
+from generators.answer import Answer, Part, answer, formula, letter, part, value_at
+from generators.cells import Cell, Math, Value, exact, rational
 from generators.courses.sydney.seminar2_tuning_methods.methods import (
     Method,
     P,
@@ -33,6 +18,7 @@ from generators.courses.sydney.seminar2_tuning_methods.methods import (
     token_multiply_adds,
 )
 from generators.courses.sydney.seminar2_tuning_methods.params import TuningParams
+from generators.table import Table, column, table
 from generators.topics.peft import N_LAYER, D, L, R
 
 MERGED = "LoRA, merged into the weights"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from generators.answer import Answer, Figure, Table
+from generators.answer import Answer, Figure
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.series import axis_label
 from generators.pipeline.wording import counted
+from generators.table import Table
 
 
 def draw(answer: Answer) -> dict[str, Figure]:

@@ -8,26 +8,10 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import (
-    Answer,
-    Cell,
-    Column,
-    Item,
-    Part,
-    Table,
-    answer,
-    claim,
-    column,
-    exact,
-    formula,
-    letter,
-    number,
-    part,
-    rational,
-    table,
-    text,
-)
+from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
+from generators.cells import Cell, exact, rational
 from generators.courses.utaustin.lecture25_batching.params import BatchingParams
+from generators.table import Column, Table, column, table
 from generators.topics.batching import (
     BATCH,
     CONTEXT,

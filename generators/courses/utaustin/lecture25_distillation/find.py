@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from generators.answer import Cell
+from generators.cells import Cell
 from generators.courses.utaustin.lecture25_distillation.params import DistillationParams, Example, Training
 from generators.found import Found, Proof, Route
 

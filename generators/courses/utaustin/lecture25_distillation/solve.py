@@ -7,23 +7,8 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import (
-    Answer,
-    Cell,
-    Column,
-    Part,
-    Table,
-    Value,
-    answer,
-    column,
-    exact,
-    formula,
-    letter,
-    number,
-    part,
-    table,
-    text,
-)  # fmt: skip
+from generators.answer import Answer, Part, answer, formula, letter, number, part, text
+from generators.cells import Cell, Value, exact
 from generators.courses.utaustin.lecture25_distillation.losses import (
     ALPHA,
     K,
@@ -46,6 +31,7 @@ from generators.courses.utaustin.lecture25_distillation.training_run import (
     outcome,
     published,
 )
+from generators.table import Column, Table, column, table
 
 DIGITS = 30
 HEAT_PLACES = 60

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Self
 
-from generators.answer import Cell, Column, Math, Part, Table, column, exact, formula, number, part, rational, table, value_at
+from generators.answer import Part, formula, number, part, value_at
+from generators.cells import Cell, Math, exact, rational
 from generators.courses.utaustin.lecture25_flash_attention.params import FlashParams
 from generators.courses.utaustin.lecture25_flash_attention.traffic import (
     BACKWARD_PRODUCTS,
@@ -25,6 +26,7 @@ from generators.courses.utaustin.lecture25_flash_attention.traffic import (
     product_multiply_adds,
     standard_traffic,
 )
+from generators.table import Column, Table, column, table
 from generators.topics.roofline import roofline_seconds
 
 KIB, MIB = 2**10, 2**20

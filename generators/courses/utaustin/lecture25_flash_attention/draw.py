@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from generators.answer import Answer, Figure, Quantity, Series, Table
+from generators.answer import Answer, Figure
+from generators.cells import Quantity
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.series import axis_label
+from generators.table import Series, Table
 
 
 def draw(answer: Answer) -> dict[str, Figure]:

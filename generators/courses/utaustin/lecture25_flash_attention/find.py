@@ -13,7 +13,7 @@ from typing import Any
 
 import sympy
 
-from generators.answer import Cell, Math
+from generators.cells import Cell, Math
 from generators.courses.utaustin.lecture25_flash_attention.params import FlashParams
 from generators.found import Found, Proof, Route
 

@@ -8,32 +8,13 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import (
-    Answer,
-    Cell,
-    Column,
-    Derivation,
-    Line,
-    Math,
-    Part,
-    Table,
-    Value,
-    answer,
-    claim,
-    column,
-    derivation,
-    exact,
-    letter,
-    line,
-    number,
-    part,
-    table,
-    text,
-)
+from generators.answer import Answer, Derivation, Line, Part, answer, claim, derivation, letter, line, number, part, text
+from generators.cells import Cell, Math, Value, exact
 from generators.courses.utaustin.lecture25_flash_attention.counts import Head, arithmetic_part, traffic_part
 from generators.courses.utaustin.lecture25_flash_attention.params import Example, FlashParams, Tiles
 from generators.courses.utaustin.lecture25_flash_attention.running_softmax import Running, running, tiled
 from generators.courses.utaustin.lecture25_flash_attention.traffic import HEAD_WIDTH, SRAM, N
+from generators.table import Column, Table, column, table
 from generators.topics.attention import plain_output, seeded_matrices
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
-from generators.answer import Answer, Figure, Series, Table
+from generators.answer import Answer, Figure
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.rows import Marks, Panel, rows_figure
 from generators.figures.series import axis_label
 from generators.figures.style import LIGHT, new_axes, to_svg
+from generators.table import Series, Table
 
 SHOWN = ("absmax", "zero_point", "absmax_vector_wise", "absmax_vector_wise_decomposed", "fp16")
 """The methods whose errors are drawn over the size of the outliers."""

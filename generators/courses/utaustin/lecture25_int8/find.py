@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from generators.answer import Cell
+from generators.cells import Cell
 from generators.courses.utaustin.lecture25_int8.params import Int8Params, Perplexities, Product
 from generators.found import Found, Route
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import combinations
 
-from generators.answer import Cell, Column, Item, Part, Table, claim, column, exact, number, part, table, text
+from generators.answer import Item, Part, claim, number, part, text
+from generators.cells import Cell, exact
 from generators.courses.utaustin.lecture25_int8.params import Perplexities
 from generators.courses.utaustin.lecture25_int8.products import METHODS, agreement
+from generators.table import Column, Table, column, table
 from generators.topics.printed_tables import as_printed
 
 NAMES: dict[str, str] = {method.scheme: method.name for method in METHODS}

@@ -7,24 +7,8 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import (
-    Answer,
-    Cell,
-    Column,
-    Item,
-    Part,
-    Table,
-    answer,
-    claim,
-    column,
-    exact,
-    formula,
-    letter,
-    number,
-    part,
-    table,
-    value_at,
-)
+from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, value_at
+from generators.cells import Cell, exact
 from generators.courses.utaustin.lecture25_int8.orders import orders
 from generators.courses.utaustin.lecture25_int8.params import Int8Params, Product
 from generators.courses.utaustin.lecture25_int8.products import (
@@ -37,6 +21,7 @@ from generators.courses.utaustin.lecture25_int8.products import (
     seeded_operands,
     zero_point_by_hand,
 )
+from generators.table import Column, Table, column, table
 
 a, low, high, n, h, o, k, step_bytes, zero_bytes = sympy.symbols("a x_min x_max n h o k b_Delta b_z", positive=True)
 SHORT = {

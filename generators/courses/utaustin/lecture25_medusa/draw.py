@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from generators.answer import Answer, Figure, Series, Table, rational
+from generators.answer import Answer, Figure
+from generators.cells import rational
 from generators.figures.graph import label, laid_out, new_graph
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.series import axis_label
 from generators.figures.style import FONT_PT, LIGHT
 from generators.pipeline.wording import counted
+from generators.table import Series, Table
 
 
 def draw(answer: Answer) -> dict[str, Figure]:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import product
 
-from generators.answer import Cell
+from generators.cells import Cell
 from generators.courses.utaustin.lecture25_medusa.params import MedusaParams
 from generators.found import Found, Route
 

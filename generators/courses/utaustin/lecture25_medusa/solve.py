@@ -8,23 +8,8 @@ from itertools import accumulate
 
 import sympy
 
-from generators.answer import (
-    Answer,
-    Cell,
-    Part,
-    Table,
-    answer,
-    claim,
-    column,
-    exact,
-    formula,
-    letter,
-    number,
-    part,
-    rational,
-    table,
-    text,
-)
+from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text
+from generators.cells import Cell, exact, rational
 from generators.courses.utaustin.lecture25_medusa.likely_nodes import (
     best_tokens,
     by_reach,
@@ -34,6 +19,7 @@ from generators.courses.utaustin.lecture25_medusa.likely_nodes import (
     reach,
 )
 from generators.courses.utaustin.lecture25_medusa.params import Head, MedusaParams
+from generators.table import Table, column, table
 from generators.topics.decoder_values import D_FF, N_LAYER, D, V, matrix_values, model_values
 from generators.topics.prefix_tree import Tree, path, tree_of_heads
 

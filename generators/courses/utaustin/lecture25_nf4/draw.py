@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from generators.answer import Answer, Figure, Quantity, Table
+from generators.answer import Answer, Figure
+from generators.cells import Quantity
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.rows import Marks, Panel, rows_figure
 from generators.figures.series import axis_label
 from generators.figures.style import FONT_PT, LIGHT, SERIES, new_axes, to_svg
+from generators.table import Table
 
 CURVE = 1.6
 """Height of the bell curve, in rows."""

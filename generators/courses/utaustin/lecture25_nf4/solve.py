@@ -7,25 +7,8 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import (
-    Answer,
-    Cell,
-    Item,
-    Part,
-    Table,
-    Value,
-    answer,
-    claim,
-    column,
-    exact,
-    formula,
-    letter,
-    number,
-    part,
-    rational,
-    table,
-    text,
-)
+from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
+from generators.cells import Cell, Value, exact, rational
 from generators.courses.utaustin.lecture25_nf4.normal_float import (
     MAGNITUDES,
     OUTERMOST,
@@ -41,6 +24,7 @@ from generators.courses.utaustin.lecture25_nf4.normal_float import (
 )
 from generators.courses.utaustin.lecture25_nf4.paging import Memory, PagedStep, paged_steps, ranges
 from generators.courses.utaustin.lecture25_nf4.params import Nf4Params
+from generators.table import Table, column, table
 from generators.topics.quantization import seeded_weights
 
 N, b1, b2, c1, c2, s = sympy.symbols("N b_1 b_2 c_1 c_2 s", positive=True)

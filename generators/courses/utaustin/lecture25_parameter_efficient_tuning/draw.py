@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from generators.answer import Answer, Figure, Series
+from generators.answer import Answer, Figure
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.series import axis_label
+from generators.table import Series
 
 Points = list[tuple[float, float]]
 

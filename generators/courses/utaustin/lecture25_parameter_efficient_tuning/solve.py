@@ -7,26 +7,8 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import (
-    Answer,
-    Cell,
-    Column,
-    Item,
-    Part,
-    Table,
-    Value,
-    answer,
-    claim,
-    column,
-    exact,
-    formula,
-    letter,
-    number,
-    part,
-    rational,
-    table,
-    text,
-)
+from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
+from generators.cells import Cell, Value, exact, rational
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning import counts
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning.counts import (
     COLUMNS,
@@ -37,6 +19,7 @@ from generators.courses.utaustin.lecture25_parameter_efficient_tuning.counts imp
     E,
 )
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning.params import Model, Printed, TuningParams
+from generators.table import Column, Table, column, table
 from generators.topics import peft
 from generators.topics.peft import N_LAYER, D, R
 

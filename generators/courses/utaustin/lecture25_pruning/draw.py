@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from generators.answer import Answer, Figure, Part, Series, Table
+from generators.answer import Answer, Figure, Part
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.series import axis_label
 from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, bare, to_svg
+from generators.table import Series, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

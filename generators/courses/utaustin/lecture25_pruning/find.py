@@ -10,7 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from generators.answer import Cell
+from generators.cells import Cell
 from generators.courses.utaustin.lecture25_pruning.params import Pattern, PruningParams
 from generators.found import Found, Proof, Route
 

@@ -7,26 +7,13 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import (
-    Cell,
-    Column,
-    Part,
-    Table,
-    claim,
-    column,
-    exact,
-    formula,
-    letter,
-    number,
-    part,
-    rational,
-    table,
-    value_at,
-)
+from generators.answer import Part, claim, formula, letter, number, part, value_at
+from generators.cells import Cell, exact, rational
 from generators.courses.utaustin.lecture25_pruning import storage_formats as stored
 from generators.courses.utaustin.lecture25_pruning.params import PruningParams
 from generators.courses.utaustin.lecture25_pruning.pruned_layer import kept_count, name_of, sparsity_of
 from generators.courses.utaustin.lecture25_pruning.storage_formats import P, b, i, k
+from generators.table import Column, Table, column, table
 from generators.topics.decoder_values import D_FF, N_LAYER, D, V, matrix_values, model_values
 
 

@@ -5,22 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from generators.answer import (
-    Answer,
-    Cell,
-    Column,
-    Part,
-    Table,
-    answer,
-    column,
-    exact,
-    letter,
-    number,
-    part,
-    rational,
-    table,
-    text,
-)
+from generators.answer import Answer, Part, answer, letter, number, part, text
+from generators.cells import Cell, exact, rational
 from generators.courses.utaustin.lecture25_pruning.large_matrix import bytes_part, work_part
 from generators.courses.utaustin.lecture25_pruning.params import Pattern, PruningParams
 from generators.courses.utaustin.lecture25_pruning.pruned_layer import (
@@ -42,6 +28,7 @@ from generators.courses.utaustin.lecture25_pruning.pruned_layer import (
     squares_kept,
 )
 from generators.courses.utaustin.lecture25_pruning.storage_formats import M_GROUP, N_KEPT, T, b, i, m, n, s
+from generators.table import Column, Table, column, table
 
 UNIT = CODE_UNIT * TARGET_UNIT
 """A weight is its code over this."""

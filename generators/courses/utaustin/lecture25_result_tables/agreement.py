@@ -8,8 +8,10 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Cell, Column, Item, Table, claim, column, exact, formula, letter, number, table, text
+from generators.answer import Item, claim, formula, letter, number, text
+from generators.cells import Cell, exact
 from generators.courses.utaustin.lecture25_result_tables.averages import explained, mean, verdict
+from generators.table import Column, Table, column, table
 from generators.topics.printed_tables import as_printed
 
 S, n = sympy.symbols("S n", positive=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from generators.answer import Answer, Figure, Part, Series, Table
+from generators.answer import Answer, Figure, Part
 from generators.figures.rows import Marks, Panel, rows_figure
 from generators.figures.series import axis_label
+from generators.table import Series, Table
 
 
 def draw(answer: Answer) -> dict[str, Figure]:

@@ -5,20 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from generators.answer import (
-    Answer,
-    Cell,
-    Column,
-    Item,
-    Part,
-    answer,
-    claim,
-    column,
-    exact,
-    number,
-    part,
-    table,
-)
+from generators.answer import Answer, Item, Part, answer, claim, number, part
+from generators.cells import Cell, exact
 from generators.courses.utaustin.lecture25_result_tables.agreement import (
     Averaged,
     Rows,
@@ -39,6 +27,7 @@ from generators.courses.utaustin.lecture25_result_tables.params import (
     Sheared,
     TablesParams,
 )
+from generators.table import Column, column, table
 from generators.topics.printed_tables import as_printed
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from generators.answer import Answer, Figure, Table
+from generators.answer import Answer, Figure
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.style import FONT_PT, LIGHT, new_axes, plain, to_svg
 from generators.pipeline.wording import counted
+from generators.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

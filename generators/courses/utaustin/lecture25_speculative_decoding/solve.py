@@ -6,7 +6,8 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Answer, Item, Part, Table, answer, claim, column, exact, formula, letter, number, part, table, text
+from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
+from generators.cells import exact
 from generators.courses.utaustin.lecture25_speculative_decoding import tables
 from generators.courses.utaustin.lecture25_speculative_decoding.params import SpeculativeParams
 from generators.courses.utaustin.lecture25_speculative_decoding.rounds import (
@@ -21,6 +22,7 @@ from generators.courses.utaustin.lecture25_speculative_decoding.rounds import (
     sequence_distribution,
     target_distribution,
 )
+from generators.table import Table, column, table
 from generators.topics.speculative_decoding import ALPHA, COST_RATIO, GAMMA, expected_tokens, walltime_gain
 
 BETA = sympy.Symbol("beta", positive=True)

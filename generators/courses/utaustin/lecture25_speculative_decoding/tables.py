@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 
-from generators.answer import Cell, Table, column, table
+from generators.cells import Cell
 from generators.courses.utaustin.lecture25_speculative_decoding.rounds import (
     Distribution,
     GreedyRound,
@@ -17,6 +17,7 @@ from generators.courses.utaustin.lecture25_speculative_decoding.rounds import (
     keep_probability,
     residual,
 )
+from generators.table import Table, column, table
 
 Words = Sequence[str]
 X, OF_TARGET, OF_DRAFT = column("x", "x"), column("p", "p(x)"), column("q", "q(x)")
