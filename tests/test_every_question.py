@@ -5,10 +5,10 @@ import re
 import pytest
 
 from generators.errors import ParameterError
-from generators.pipeline.catalog import ROOT, TEMPLATES, QuestionId, entries, load_params, load_question
+from generators.pipeline.catalog import ROOT, TEMPLATES, QuestionId, entries, find, load_params, load_question
 from generators.pipeline.course import load_course
 from generators.pipeline.render import Medium, body
-from generators.pipeline.unit import drawn
+from generators.pipeline.unit import Task, drawn
 from tests.conftest import IDS, worked_out
 
 MEDIA: tuple[Medium, ...] = ("site", "pdf")
@@ -51,25 +51,13 @@ def test_conventions_hold_no_links(question_id: QuestionId) -> None:
 
 
 @pytest.mark.parametrize("prefix", IDS)
-def test_solving_drawing_and_rendering_twice_gives_the_same_bytes(prefix: str) -> None:
-    question_id, params, answer = worked_out(prefix)
-    question = load_question(question_id)
-    pages: list[object] = []
-    for _ in range(2):
-        figures = drawn(question_id, question, question.solve(params))
-        texts = [body(question_id, params, answer, figures, medium) for medium in MEDIA]
-        pages.append((texts, {name: figure.svg for name, figure in figures.items()}))
-    assert pages[0] == pages[1]
-
-
-@pytest.mark.parametrize("prefix", IDS)
 def test_every_figure_is_shown_and_described(prefix: str) -> None:
-    question_id, params, answer = worked_out(prefix)
-    figures = drawn(question_id, load_question(question_id), answer)
+    task = Task.at(find(prefix), entries()[find(prefix)])
+    figures = drawn(task)
     for medium in MEDIA:
-        text = body(question_id, params, answer, figures, medium).text
+        text = body(task.question_id, task.params, task.answer, figures, medium).text
         for name, figure in figures.items():
-            assert f"]({question_id.page}-{name}.svg " in text
+            assert f"]({task.question_id.page}-{name}.svg " in text
             assert len(figure.alt) > 20
             assert len(figure.caption) > 20
 

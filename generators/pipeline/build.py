@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from generators.pipeline.catalog import QuestionId, load_params, load_question
-from generators.pipeline.kept import Section, keep, load
+from generators.pipeline.imports import keep_imports
+from generators.pipeline.kept import Section, keep, load, path_of
 from generators.pipeline.keys import is_current
 from generators.pipeline.reads import imported_packages
 from generators.pipeline.workers import workers
@@ -49,7 +50,7 @@ class Worked:
             points=solved["points"],
             figures={name: one["svg"] for name, one in sections["draw"].content.items()},
             answer=solved["answer"],
-            ledger=matched.content if matched else None,
+            ledger=matched.content["ledger"] if matched else None,
             **sections["render"].content,
         )
 
@@ -65,14 +66,15 @@ def units(
     `on_composed` is called with each question as soon as its page exists, for one composed again before it is matched;
     `while_waiting` once, when all pages exist and only matches still run.
     """
-    kept = {question_id: load(question_id) for question_id in entries}
+    kept = {question_id: load(path_of(question_id)) for question_id in entries}
     stale = {one: entry for one, entry in entries.items() if not is_current(one, entry, kept[one])}
+    keep_imports()
     for question_id in entries:
         if question_id not in stale:
             on_composed(Worked.of(question_id, kept[question_id]))
     fresh = _worked_out(stale, kept, tell, on_composed, while_waiting) if stale else {}
     for question_id, sections in fresh.items():
-        keep(question_id, sections)
+        keep(path_of(question_id), sections)
     return {one: Worked.of(one, fresh.get(one) or kept[one]) for one in entries}
 
 
@@ -101,7 +103,7 @@ def _worked_out(
                 for matched_id, (seconds, section, anew) in job.result().items():
                     matches[matched_id] = section
                     if anew:
-                        tell(f"{matched_id}: {found_again(section.content)} ({seconds:.1f} s)")
+                        tell(f"{matched_id}: {found_again(section.content['ledger'])} ({seconds:.1f} s)")
             else:
                 made[question_id] = job.result()
                 ran = [_DONE[step] for step, section in made[question_id].items() if section != kept[question_id].get(step)]
@@ -123,17 +125,18 @@ Batch = list[tuple[QuestionId, Mapping[str, Any]]]
 
 
 def _batches(stale: Entries) -> list[Batch]:
-    """Questions by the slowest package their matches import, slowest first.
+    """Questions whose matches import the same slow package together, slowest first; all others one by one.
 
-    On two cores all are one batch, as a second import of torch costs more than running them one after the other.
+    On two cores torch is imported once: a second import costs more than running one question after the other.
     """
-    groups: dict[int, Batch] = {}
+    groups: dict[Any, Batch] = {}
     for question_id, entry in stale.items():
         packages = imported_packages(question_id)
-        rank = next((i for i, names in enumerate(_SLOW_PACKAGES) if packages & set(names)), len(_SLOW_PACKAGES))
-        groups.setdefault(rank, []).append((question_id, entry))
-    batches = [groups[rank] for rank in sorted(groups)]
-    return batches if (os.cpu_count() or 1) > 2 else [[one for batch in batches for one in batch]]
+        slow = [names for names in _SLOW_PACKAGES if packages & set(names)]
+        few_cores = (os.cpu_count() or 1) <= 2
+        group = ("torch",) if slow and few_cores else slow[0] if slow else question_id
+        groups.setdefault(group, []).append((question_id, entry))
+    return sorted(groups.values(), key=len, reverse=True)
 
 
 def verify_all(entries: Entries, tell: Tell) -> int:
@@ -144,8 +147,8 @@ def verify_all(entries: Entries, tell: Tell) -> int:
     with workers(len(batches)) as pool:
         for job in as_completed([pool.submit(_match, batch, {}) for batch in batches]):
             for question_id, (seconds, section, _) in job.result().items():
-                count += section.content["total"]
-                tell(f"{question_id}: {found_again(section.content)} ({seconds:.1f} s)")
+                count += section.content["ledger"]["total"]
+                tell(f"{question_id}: {found_again(section.content['ledger'])} ({seconds:.1f} s)")
     return count
 
 

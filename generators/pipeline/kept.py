@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from generators.pipeline.catalog import ROOT, QuestionId
+from generators.pipeline.digest import digest_of
 from generators.pipeline.files import write_whole
-from generators.pipeline.reads import digest_of
 
 BUILD = ROOT / "build"
 UNITS = BUILD / "units"
@@ -37,17 +37,17 @@ def path_of(question_id: QuestionId) -> Path:
     return UNITS / f"{question_id}.json"
 
 
-def load(question_id: QuestionId) -> dict[str, Section]:
-    """The sections kept for a question; one that is damaged is left out."""
+def load(path: Path) -> dict[str, Section]:
+    """The sections kept in a file; one that is damaged is left out."""
     try:
-        held = json.loads(path_of(question_id).read_bytes())
+        held = json.loads(path.read_bytes())
         sections = {step: (Section(one["key"], one["content"]), one["digest"]) for step, one in held.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
     return {step: section for step, (section, digest) in sections.items() if section.digest == digest}
 
 
-def keep(question_id: QuestionId, sections: Sections) -> None:
+def keep(path: Path, sections: Sections) -> None:
     """Write the sections, whole or not at all."""
     held = {step: {"key": one.key, "content": one.content, "digest": one.digest} for step, one in sections.items()}
-    write_whole(path_of(question_id), json.dumps(held, ensure_ascii=False).encode())
+    write_whole(path, json.dumps(held, ensure_ascii=False).encode())

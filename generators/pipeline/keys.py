@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from generators.pipeline.catalog import QuestionId
+from generators.pipeline.digest import digest_of, digests
 from generators.pipeline.kept import Section, Sections
-from generators.pipeline.reads import digest_of, digests, files_read, links
+from generators.pipeline.reads import files_read, links
 
 Entry = Mapping[str, Any]
 
@@ -34,6 +35,19 @@ class Keys:
             render=digest_of([place, digests(files.render), links(question_id)]),
         )
 
+    @property
+    def solve_and_match(self) -> str:
+        """What was found again is kept for the answer that it was found for."""
+        return digest_of([self.solve, self.match])
+
+    def draw_of(self, answer: str) -> str:
+        """The key of the pictures of an answer, by its digest."""
+        return digest_of([self.draw, answer])
+
+    def render_of(self, answer: str) -> str:
+        """The key of the pages of an answer, by its digest."""
+        return digest_of([self.render, self.draw, answer])
+
 
 def is_current(question_id: QuestionId, entry: Entry, kept: Sections) -> bool:
     """Whether no step has anything to do."""
@@ -41,13 +55,9 @@ def is_current(question_id: QuestionId, entry: Entry, kept: Sections) -> bool:
     solved = current(kept.get("solve"), keys.solve)
     if solved is None:
         return False
-    of_answer, of_all = solved.content["digest"], solved.content["digests"]
-    wanted = {
-        "draw": [keys.draw, of_answer],
-        "render": [keys.render, keys.draw, of_answer],
-        "match": [keys.match, of_all],
-    }
-    return all(current(kept.get(step), digest_of(parts)) for step, parts in wanted.items())
+    answer = solved.content["digest"]
+    wanted = {"draw": keys.draw_of(answer), "render": keys.render_of(answer), "match": keys.solve_and_match}
+    return all(current(kept.get(step), key) for step, key in wanted.items())
 
 
 def current(section: Section | None, key: str) -> Section | None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import ast
-import hashlib
-import json
 import re
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from generators.pipeline.catalog import COURSES, ROOT, TEMPLATES, QuestionId, load_question, modules, recordings_folder, shown
+from generators.pipeline.catalog import COURSES, ROOT, TEMPLATES, QuestionId, load_question, modules, recordings_folder
+from generators.pipeline.imports import imports
 from generators.pipeline.recorded import paths
 
 _LOCK = ROOT / "requirements.lock"
@@ -79,7 +76,7 @@ def _names(question_id: QuestionId) -> tuple[str, ...]:
 
 def imported_packages(question_id: QuestionId) -> set[str]:
     """Top-level packages outside the project that finding a question's values imports, now or later."""
-    return {name.split(".")[0] for path in files_read(question_id).match if path.suffix == ".py" for name in _imports(path)}
+    return {name.split(".")[0] for path in files_read(question_id).match if path.suffix == ".py" for name in imports(path)}
 
 
 def _closure(modules: Iterable[str]) -> set[Path]:
@@ -89,33 +86,17 @@ def _closure(modules: Iterable[str]) -> set[Path]:
         path = _source(waiting.pop())
         if path and path not in found:
             found.add(path)
-            waiting += [name for name in _imports(path) if name.startswith("generators")]
+            waiting += [name for name in imports(path) if name.startswith("generators")]
     return found
 
 
+@cache
 def _source(module: str) -> Path | None:
     path = ROOT.joinpath(*module.split("."))
     for candidate in (path.with_suffix(".py"), path / "__init__.py"):
         if candidate.is_file():
             return candidate
     return None
-
-
-@cache
-def _imports(path: Path) -> tuple[str, ...]:
-    """Dotted names a file imports anywhere but for types; `from a import b` gives both a and a.b, as b may be a module."""
-    names = []
-    waiting: list[ast.AST] = [ast.parse(path.read_bytes(), filename=str(path))]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            continue
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        waiting += ast.iter_child_nodes(node)
-    return tuple(names)
 
 
 def _templates(name: str) -> set[Path]:
@@ -126,20 +107,3 @@ def _templates(name: str) -> set[Path]:
     for reference in _REFERENCE.findall(path.read_text(encoding="utf-8")):
         found |= _templates(reference)
     return found
-
-
-def digests(paths: Iterable[Path]) -> dict[str, str]:
-    """SHA-256 of each file by its path in the project; a file that is gone has the digest ''."""
-    return {shown(path): digest_of_file(path) for path in paths}
-
-
-@cache
-def digest_of_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, read once a run; '' if there is none."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-
-
-def digest_of(content: Any) -> str:
-    """SHA-256 of plain values or text, together with the Python version."""
-    text = json.dumps([content, sys.version_info[:3]], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()

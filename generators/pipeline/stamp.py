@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from generators.pipeline.catalog import ROOT
+from generators.pipeline.digest import digest_of, digests
 from generators.pipeline.files import write_whole
 from generators.pipeline.kept import BUILD
-from generators.pipeline.reads import digest_of, digests
 
 _READ = ("generators", "templates", "docs")
 _READ_FILES = ("mkdocs.yml", "requirements.lock", "student.yml")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
 from typing import Any
 
 import sympy
@@ -15,12 +16,12 @@ from generators.cells import Quantity
 from generators.errors import CheckFailed, ParameterError, ProjectError, RenderError
 from generators.params import Params
 from generators.pipeline.catalog import QuestionId, load_params, load_question
+from generators.pipeline.digest import digest_of
 from generators.pipeline.export import exported
 from generators.pipeline.kept import Section, Sections
 from generators.pipeline.keys import Entry, Keys, current
 from generators.pipeline.match import Findings, Ledger, formula_problems, ledger, problems, summary
 from generators.pipeline.published import published, with_formulas
-from generators.pipeline.reads import digest_of
 from generators.pipeline.render import body
 from generators.question import Question, Whole
 from generators.table import Table
@@ -31,23 +32,44 @@ _TOO_LARGE = re.compile("memory|overflow|too large|invalid.*size", re.IGNORECASE
 
 def composed(question_id: QuestionId, entry: Entry, kept: Sections) -> dict[str, Section]:
     """Solve, draw and render, each only if what it reads changed; nothing is matched."""
-    keys = Keys.of(question_id, entry)
-    work = _Work(question_id, entry)
-    solved = work.solved(kept.get("solve"), keys)
+    keys, tasks = Keys.of(question_id, entry), cache(lambda: Task.at(question_id, entry))
+    solved = current(kept.get("solve"), keys.solve) or Section(keys.solve, _solved(tasks()))
     of_answer = solved.content["digest"]
-    drawn_key, rendered_key = digest_of([keys.draw, of_answer]), digest_of([keys.render, keys.draw, of_answer])
-    pictures = current(kept.get("draw"), drawn_key) or Section(drawn_key, work.pictures())
-    pages = current(kept.get("render"), rendered_key) or Section(rendered_key, work.pages(pictures.content))
+    drawn_key, rendered_key = keys.draw_of(of_answer), keys.render_of(of_answer)
+    pictures = current(kept.get("draw"), drawn_key) or Section(drawn_key, _pictures(tasks()))
+    pages = current(kept.get("render"), rendered_key) or Section(rendered_key, _pages(tasks(), pictures.content))
     return {"solve": solved, "draw": pictures, "render": pages}
+
+
+def _solved(task: Task) -> dict[str, Any]:
+    """The answer for machines, and the digest of all that other steps see of it."""
+    facts = {"title": task.question.title, "points": task.question.points, "answer": exported(task.params, task.answer)}
+    return {**facts, "digest": digest_of([facts, fingerprint(task.answer)])}
+
+
+def _pictures(task: Task) -> dict[str, Any]:
+    """Every figure as plain data."""
+    return {name: vars(figure) for name, figure in drawn(task).items()}
+
+
+def _pages(task: Task, pictures: Mapping[str, Any]) -> dict[str, str]:
+    """The page for the site and for print, and what other pages quote of it."""
+    figures = {name: Figure(**{**one, "shows": tuple(one["shows"])}) for name, one in pictures.items()}
+    site, printed = (body(task.question_id, task.params, task.answer, figures, medium) for medium in ("site", "pdf"))
+    return {"site": site.text, "pdf": printed.text, "conventions": site.conventions, "errata": site.errata}
 
 
 def match_section(question_id: QuestionId, entry: Entry, kept: Sections) -> tuple[Section, bool]:
     """What was found again for the answer as it is now, and whether that had to be found now."""
-    keys = Keys.of(question_id, entry)
-    solved = _Work(question_id, entry).solved(kept.get("solve"), keys)
-    key = digest_of([keys.match, solved.content["digests"]])
-    held = current(kept.get("match"), key)
-    return (held, False) if held else (Section(key, verified(question_id, entry)), True)
+    keys, held = Keys.of(question_id, entry), kept.get("match")
+    key = keys.solve_and_match
+    if held and held.key == key:
+        return held, False
+    task = Task.at(question_id, entry)
+    of = digest_of([keys.match, fingerprint(task.answer), [fingerprint(answer) for _, answer in task.others]])
+    if held and held.content["of"] == of:
+        return Section(key, held.content), False
+    return Section(key, {"of": of, "ledger": verified(task)}), True
 
 
 def fingerprint(answer: Answer) -> str:
@@ -64,90 +86,70 @@ def _written(value: Any) -> str:
     return sympy.srepr(value) if isinstance(value, sympy.Basic) else repr(value)
 
 
-class _Work:
-    """A question solved at most once, for whatever step needs its answer."""
+@dataclass(frozen=True)
+class Task:
+    """A question with the parameters of its entry and what it is solved to."""
 
-    def __init__(self, question_id: QuestionId, entry: Entry) -> None:
-        self.question_id, self.entry = question_id, entry
-        self._solved: tuple[Question[Any], Params, Answer] | None = None
+    question_id: QuestionId
+    entry: Entry
+    question: Question[Any]
+    params: Params
+    answer: Answer
 
-    def answer(self) -> tuple[Question[Any], Params, Answer]:
-        """The question, its parameters and its answer."""
-        if self._solved is None:
-            question = load_question(self.question_id)
-            params = load_params(self.question_id, question, self.entry)
-            self._solved = question, params, question.solve(params)
-        return self._solved
+    @classmethod
+    def at(cls, question_id: QuestionId, entry: Entry) -> Task:
+        """Read the entry and solve it; a broken rule raises ParameterError."""
+        question = load_question(question_id)
+        params = load_params(question_id, question, entry)
+        return cls(question_id, entry, question, params, question.solve(params))
 
-    def solved(self, kept: Section | None, keys: Keys) -> Section:
-        """The answer for machines, its digest, and the digests of the answers at other sizes too."""
-        held = current(kept, keys.solve)
-        if held:
-            return held
-        question, params, answer = self.answer()
-        export = exported(params, answer)
-        given = [load_params(self.question_id, question, overlaid(self.entry, one), recorded=False) for one in question.others]
-        others = [fingerprint(question.solve(other)) for other in given]
-        facts = {"title": question.title, "points": question.points, "answer": export}
-        digest = digest_of([facts, fingerprint(answer)])
-        return Section(keys.solve, {**facts, "digest": digest, "digests": digest_of([digest, others])})
-
-    def pictures(self) -> dict[str, Any]:
-        """Every figure as plain data."""
-        question, _, answer = self.answer()
-        return {name: vars(figure) for name, figure in drawn(self.question_id, question, answer).items()}
-
-    def pages(self, pictures: Mapping[str, Any]) -> dict[str, str]:
-        """The page for the site and for print, and what other pages quote of it."""
-        _, params, answer = self.answer()
-        figures = {name: Figure(**{**one, "shows": tuple(one["shows"])}) for name, one in pictures.items()}
-        site = body(self.question_id, params, answer, figures, "site")
-        printed = body(self.question_id, params, answer, figures, "pdf")
-        return {"site": site.text, "pdf": printed.text, "conventions": site.conventions, "errata": site.errata}
+    @cached_property
+    def others(self) -> list[tuple[Params, Answer]]:
+        """The parameters and answers at the question's other sizes."""
+        entries = [overlaid(self.entry, change) for change in self.question.others]
+        given = [load_params(self.question_id, self.question, one, recorded=False) for one in entries]
+        return [(params, self.question.solve(params)) for params in given]
 
 
-def drawn(question_id: QuestionId, question: Question[Any], answer: Answer) -> Mapping[str, Figure]:
+def drawn(task: Task) -> Mapping[str, Figure]:
     """Draw; a warning is a failure too, as matplotlib only warns when labels leave no room for the picture."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
-            figures = question.draw(answer)
+            figures = task.question.draw(task.answer)
     except ProjectError:
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise RenderError(f"generators/courses/{question_id}: draw: a figure failed: {reason}") from error
+        raise RenderError(f"generators/courses/{task.question_id}: draw: a figure failed: {reason}") from error
     return figures
 
 
-def verified(question_id: QuestionId, entry: Entry) -> dict[str, Any]:
+def verified(task: Task) -> dict[str, Any]:
     """What `matched` says as plain data; what is too large to be found raises ParameterError."""
     try:
-        return asdict(matched(question_id, entry))
+        return asdict(matched(task))
     except (RuntimeError, OverflowError, MemoryError) as error:
         if not isinstance(error, OverflowError | MemoryError | RecursionError) and not _TOO_LARGE.search(str(error)):
             raise
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-        where = f"generators/courses/{question_id.course}/params.yml: {question_id.slug}"
+        where = f"generators/courses/{task.question_id.course}/params.yml: {task.question_id.slug}"
         raise ParameterError(f"{where}: sizes must be small enough to be checked (got {reason})") from error
 
 
-def matched(question_id: QuestionId, entry: Entry) -> Ledger:
+def matched(task: Task) -> Ledger:
     """Find every published datum again, and evaluate every formula at other sizes too; a difference raises CheckFailed."""
-    question = load_question(question_id)
-    params = load_params(question_id, question, entry)
-    answer = question.solve(params)
-    found = Findings.gathered(question.find(params))
-    messages = problems(answer, found)
+    find = task.question.find
+    found = Findings.gathered(find(task.params))
+    messages = problems(task.answer, found)
     others = []
-    for change in question.others:
-        other = load_params(question_id, question, overlaid(entry, change), recorded=False)
-        others.append(Findings.gathered(question.find(other)))
-        messages += [f"{one} (at {dict(change)})" for one in problems(question.solve(other), others[-1])]
-    messages += formula_problems(answer, found, others)
+    for change, (params, answer) in zip(task.question.others, task.others, strict=True):
+        others.append(Findings.gathered(find(params)))
+        messages += [f"{one} (at {dict(change)})" for one in problems(answer, others[-1])]
+    messages += formula_problems(task.answer, found, others)
     if messages:
-        raise CheckFailed(f"{question_id}: {summary(messages)}")
-    return ledger(answer, found)
+        raise CheckFailed(f"{task.question_id}: {summary(messages)}")
+    return ledger(task.answer, found)
 
 
 def overlaid(entry: Entry, change: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from typing import Any
 
 from generators.pipeline.build import Entries, Tell, Worked, units
 from generators.pipeline.catalog import QuestionId, shown
+from generators.pipeline.digest import digest_of, digests
 from generators.pipeline.files import write_whole
 from generators.pipeline.kept import BUILD
 from generators.pipeline.pdf.printed_check import check_printed
 from generators.pipeline.pdf.printing import OWN_FILES, compiled_pdf
 from generators.pipeline.pdf.submission import Document, document, plan
-from generators.pipeline.reads import digest_of, digests
 
 PDFS = BUILD / "pdf"
 _STAMPS = BUILD / "pdf.json"

@@ -121,16 +121,21 @@ def _run_mkdocs(target: Path) -> None:
     from mkdocs.config import load_config
     from mkdocs.exceptions import MkDocsException
 
+    from generators.pipeline.site.kept_pages import KeptPages
+
     problems = _Problems()
     logger = logging.getLogger("mkdocs")
     logger.addHandler(problems)
     try:
-        build(load_config(str(CONFIG), site_dir=str(target), strict=True))
+        config = load_config(str(CONFIG), site_dir=str(target), strict=True)
+        config.plugins["kept"] = pages = KeptPages()
+        build(config)
     except (MkDocsException, SystemExit) as error:
         reason = problems.first or " ".join(str(error).split())
         raise RenderError(f"mkdocs: {reason}") from error
     finally:
         logger.removeHandler(problems)
+    pages.keep()
 
 
 class _Problems(logging.Handler):
