@@ -174,7 +174,7 @@ def test_every_part_of_the_sheet_has_a_heading(built: Project, question_id: str)
 
 def document(markdown: str, **changes: Any) -> Document:
     fields = {"path": "x.pdf", "title": "t", "header": "h", "pictures": {}, "questions": [("Q", ["1.1"])]}
-    return Document(markdown=markdown, **{**fields, **changes})
+    return Document(pages=[markdown], **{**fields, **changes})
 
 
 @pytest.mark.parametrize(

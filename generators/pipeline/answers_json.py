@@ -12,9 +12,9 @@ VERSION = 2
 
 
 def answers_json(contents: Sequence[Listed]) -> str:
-    """Every answer with what was found again, as docs/answers.schema.json says."""
-    content = {"$schema": "answers.schema.json", "version": VERSION, "questions": [question_object(one) for one in contents]}
-    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    """Every answer with what was found again, as docs/answers.schema.json says, a line a question."""
+    questions = ",\n".join(json.dumps(question_object(one), ensure_ascii=False) for one in contents)
+    return f'{{"$schema": "answers.schema.json", "version": {VERSION}, "questions": [\n{questions}\n]}}\n'
 
 
 def question_object(listed: Listed) -> dict[str, Any]:

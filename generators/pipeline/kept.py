@@ -51,3 +51,8 @@ def keep(path: Path, sections: Sections) -> None:
     """Write the sections, whole or not at all."""
     held = {step: {"key": one.key, "content": one.content, "digest": one.digest} for step, one in sections.items()}
     write_whole(path, json.dumps(held, ensure_ascii=False).encode())
+
+
+def current(section: Section | None, key: str) -> Section | None:
+    """What was kept, if it was made for this key."""
+    return section if section is not None and section.key == key else None

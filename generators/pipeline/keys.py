@@ -8,7 +8,7 @@ from typing import Any
 
 from generators.pipeline.catalog import QuestionId
 from generators.pipeline.digest import digest_of, digests
-from generators.pipeline.kept import Section, Sections
+from generators.pipeline.kept import Sections, current
 from generators.pipeline.reads import files_read, links
 
 Entry = Mapping[str, Any]
@@ -58,8 +58,3 @@ def is_current(question_id: QuestionId, entry: Entry, kept: Sections) -> bool:
     answer = solved.content["digest"]
     wanted = {"draw": keys.draw_of(answer), "render": keys.render_of(answer), "match": keys.solve_and_match}
     return all(current(kept.get(step), key) for step, key in wanted.items())
-
-
-def current(section: Section | None, key: str) -> Section | None:
-    """What was kept, if it was made for this key."""
-    return section if section is not None and section.key == key else None

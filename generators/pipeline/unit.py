@@ -18,8 +18,8 @@ from generators.params import Params
 from generators.pipeline.catalog import QuestionId, load_params, load_question
 from generators.pipeline.digest import digest_of
 from generators.pipeline.export import exported
-from generators.pipeline.kept import Section, Sections
-from generators.pipeline.keys import Entry, Keys, current
+from generators.pipeline.kept import Section, Sections, current
+from generators.pipeline.keys import Entry, Keys
 from generators.pipeline.match import Findings, Ledger, formula_problems, ledger, problems, summary
 from generators.pipeline.published import published, with_formulas
 from generators.pipeline.render import body

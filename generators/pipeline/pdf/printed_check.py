@@ -55,7 +55,7 @@ def _headings(pdf: PdfDocument) -> list[Heading]:
 
 
 def _check_text(document: Document, texts: list[str]) -> None:
-    meant = [html.unescape(escaped) for escaped in _ESCAPED_TEX.findall(document.markdown)]
+    meant = [html.unescape(escaped) for escaped in _ESCAPED_TEX.findall("\n".join(document.pages))]
     for number, text in enumerate(texts, 1):
         for raw in _RAW_TEX.findall(text):
             if not any(one.startswith(raw) for one in meant):

@@ -11,8 +11,11 @@ from typing import Literal
 from generators.errors import RenderError
 from generators.glyphs import font_folder
 from generators.pipeline.catalog import GENERATORS, ROOT, TEMPLATES
+from generators.pipeline.digest import digest_of, digests
+from generators.pipeline.kept import BUILD, Section, current, keep, load
 from generators.pipeline.pdf.submission import Document
 
+_NEW_PAGE = "\n#pagebreak(weak: true)\n\n"
 STANDARD: Literal["ua-1"] = "ua-1"
 OWN_FILES = (
     Path(__file__),
@@ -46,8 +49,22 @@ def _typst_source(document: Document) -> str:
     )
     env.filters["typst_string"] = lambda text: json.dumps(text, ensure_ascii=False)
     colours = {name.replace("-", "_"): value for name, value in LIGHT.items()} | {"box": "#f3f8fc"}
-    body = _pandoc(document.markdown, document.path)
+    name = document.path
+    body = _NEW_PAGE.join(
+        _in_typst(page, name, BUILD / "typst" / f"{name}.{place}.json") for place, page in enumerate(document.pages)
+    )
     return env.get_template("_pdf.typ.j2").render(title=document.title, header=document.header, colours=colours, body=body)
+
+
+def _in_typst(markdown: str, name: str, place: Path) -> str:
+    """A page as pandoc writes it, kept for a document of which only other pages change."""
+    key = digest_of([markdown, digests(OWN_FILES)])
+    held = current(load(place).get("typst"), key)
+    if held is None:
+        held = Section(key, _pandoc(markdown, name))
+        keep(place, {"typst": held})
+    typst: str = held.content
+    return typst
 
 
 def _pandoc(markdown: str, name: str) -> str:

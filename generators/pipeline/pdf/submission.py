@@ -15,7 +15,6 @@ from generators.pipeline.course import load_course
 from generators.pipeline.site.page import agreement_page, printed_page
 
 STUDENT = ROOT / "student.yml"
-_NEW_PAGE = "\n```{=typst}\n#pagebreak(weak: true)\n```\n\n"
 
 Plan = Mapping[str, Sequence[QuestionId]]
 """The questions of each PDF, by its path below `build/pdf/`."""
@@ -28,7 +27,8 @@ class Document:
     path: str
     title: str
     header: str
-    markdown: str
+    pages: Sequence[str]
+    """Markdown, each from the top of a new page."""
     pictures: Mapping[str, str]
     questions: Sequence[tuple[str, Sequence[str]]]
     """Heading and part headings of each question, in order."""
@@ -86,7 +86,7 @@ def document(path: str, question_ids: Sequence[QuestionId], worked: Mapping[Ques
         path=path,
         title=f"{course.title}, {sheet.title}" if together else f"{course.title}, {sheet.title}: {title}",
         header=f"{course.title} · {sheet.title if together else title}",
-        markdown=_NEW_PAGE.join(pages),
+        pages=pages,
         pictures={
             f"{question_id.page}-{name}.svg": svg
             for question_id in question_ids

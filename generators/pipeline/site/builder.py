@@ -13,18 +13,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from generators.pipeline import stamp
-from generators.pipeline.build import Entries, Tell, Worked
-from generators.pipeline.kept import BUILD
-from generators.pipeline.answers_json import answers_json
-from generators.pipeline.files import put_in_place, restore, write_whole
-from generators.pipeline.catalog import ROOT, QuestionId
 from generators.errors import RenderError
 from generators.figures import style
-from generators.pipeline.site.math_font import math_font
+from generators.pipeline import stamp
+from generators.pipeline.answers_json import answers_json
+from generators.pipeline.build import Entries, Tell, Worked
+from generators.pipeline.catalog import ROOT, QuestionId
+from generators.pipeline.files import put_in_place, restore, write_whole
+from generators.pipeline.kept import BUILD
 from generators.pipeline.listed import Listed, contents
-from generators.pipeline.site.page import contents_page, conventions_page, site_page
 from generators.pipeline.pdf.builder import build_pdfs, copy_pdfs
+from generators.pipeline.site.math_font import math_font
+from generators.pipeline.site.page import contents_page, conventions_page, site_page
 
 DOCS = ROOT / "docs"
 PAGES = DOCS / "answers"
@@ -163,4 +163,3 @@ def _write_search_index(site: Path) -> None:
     """A page opened from file:// cannot fetch JSON; the theme then asks for the same index as a script."""
     index = (site / "search" / "search_index.json").read_bytes()
     write_whole(site / "search" / "search_index.js", b"var __index = " + index)
-

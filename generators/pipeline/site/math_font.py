@@ -6,11 +6,11 @@ import importlib.util
 import io
 from pathlib import Path
 
+from generators.errors import RenderError
+from generators.pipeline.catalog import ROOT
+from generators.pipeline.digest import digest_of_file
 from generators.pipeline.files import write_whole
 from generators.pipeline.kept import BUILD
-from generators.pipeline.catalog import ROOT
-from generators.errors import RenderError
-from generators.pipeline.digest import digest_of_file
 
 _RANGES = (
     (0x0020, 0x007E), (0x00A0, 0x00FF), (0x0300, 0x0338), (0x0391, 0x03F5), (0x2010, 0x2057), (0x20D0, 0x20F0),

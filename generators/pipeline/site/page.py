@@ -57,17 +57,20 @@ def site_page(question: Listed, pdf: str) -> str:
     )
 
 
-def _link(address: str, page: str) -> str:
+_PLACE = re.compile(r"""(?:id="|\\label{)([^"}]+)["}]""")
+
+
+def _link(address: str, places: Sequence[str]) -> str:
     """A link to a datum's place on the page, or to the first place of a table's or derivation's own."""
-    place = re.search(rf"""(?:id="|\\label{{)({re.escape(address)}(?:/[^"}}]*)?)["}}]""", page)
-    return f"[{escaped(address)}](#{place[1]})" if place else escaped(address)
+    place = next((one for one in places if one == address or one.startswith(f"{address}/")), None)
+    return f"[{escaped(address)}](#{place})" if place else escaped(address)
 
 
 def _found_again(ledger: Mapping[str, Any], page: str) -> tuple[str, str]:
     """The line at the top and the last section of a page: boxed values one by one, all others counted by route."""
-    total, routes = ledger["total"], ledger["routes"]
+    total, routes, places = ledger["total"], ledger["routes"], _PLACE.findall(page)
     boxed = [
-        [_link(one["address"], page), *(escaped(one[key]) for key in ("published", "found", "route"))]
+        [_link(one["address"], places), *(escaped(one[key]) for key in ("published", "found", "route"))]
         for one in ledger["boxed"]
     ]
     counts = [[escaped(name), str(count)] for name, count in routes.items()]
