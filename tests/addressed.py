@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import sys
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import FrameType
@@ -18,10 +16,11 @@ from typing import Any
 import sympy
 
 from generators.cells import Math
-from generators.pipeline.catalog import GENERATORS, ROOT, QuestionId, entries, load_params, load_question
-from generators.pipeline.match import Findings, agree, at, formula_problems, letters_of_one_value, problems
+from generators.pipeline import reads
+from generators.pipeline.catalog import GENERATORS, ROOT, QuestionId, entries, load_question
+from generators.pipeline.match import Findings, agree, at, letters_of_one_value
 from generators.pipeline.published import published, with_formulas
-from generators.pipeline.unit import overlaid
+from generators.pipeline.unit import Task, mismatches
 from generators.question import Question
 
 VOCABULARY = {"cells", "found", "params", "question", "recording", "errors", "glyphs"}
@@ -40,35 +39,9 @@ def package(question_id: QuestionId) -> Path:
     return GENERATORS / "courses" / question_id.course / question_id.slug
 
 
-def runtime_imports(path: Path) -> Iterator[str]:
-    """Modules of the project that a file imports, but for types alone."""
-    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        waiting += ast.iter_child_nodes(node)
-
-
 def closure(path: Path) -> set[Path]:
-    """A file and all of the project that it imports at run time."""
-    found: set[Path] = set()
-    waiting = [path]
-    while waiting:
-        one = waiting.pop()
-        if one in found:
-            continue
-        found.add(one)
-        for name in runtime_imports(one):
-            source = ROOT.joinpath(*name.split(".")).with_suffix(".py")
-            if name.startswith("generators.") and source.is_file():
-                waiting.append(source)
-    return found
+    """A file and all of the project that it imports."""
+    return reads.closure([".".join(path.relative_to(ROOT).with_suffix("").parts)])
 
 
 def vocabulary(question_id: QuestionId) -> set[Path]:
@@ -90,9 +63,9 @@ def allowed(path: str) -> set[str]:
     return {"<module>", "<genexpr>"} | lookups
 
 
-def traced(question_id: QuestionId, question: Question[Any], params: Any) -> tuple[Findings, list[str]]:
+def traced(task: Task) -> tuple[list[Findings], list[str]]:
     """What `find` yields, and the functions of the solver's side that ran meanwhile."""
-    watched, called = forbidden(question_id), set()
+    watched, called = forbidden(task.question_id), set()
 
     def notice(frame: FrameType, event: str, _: Any) -> None:
         code = frame.f_code
@@ -101,7 +74,7 @@ def traced(question_id: QuestionId, question: Question[Any], params: Any) -> tup
 
     sys.setprofile(notice)
     try:
-        found = Findings.gathered(question.find(params))
+        found = task.found()
     finally:
         sys.setprofile(None)
     return found, sorted(called)
@@ -128,26 +101,17 @@ def changed(value: Any) -> Any:
 
 def report(question_id: QuestionId) -> dict[str, list[str]]:
     """Problems, calls of the solver's code, and changes that nothing notices."""
-    question, entry = load_question(question_id), entries()[question_id]
-    params = load_params(question_id, question, entry)
-    found, called = traced(question_id, question, params)
-    answer = question.solve(params)
-    messages = problems(answer, found)
-    others = []
-    for change in question.others:
-        other = load_params(question_id, question, overlaid(entry, change), recorded=False)
-        others.append(Findings.gathered(question.find(other)))
-        messages += [f"{one} (at {dict(change)})" for one in problems(question.solve(other), others[-1])]
-    messages += formula_problems(answer, found, others)
-    messages += [
-        f"{one}: formulas use it, but it has one value everywhere" for one in letters_of_one_value(answer, [found, *others])
-    ]
-    unnoticed = [address for address, value in published(answer).items() if not _noticed(changed(value), found, address)]
-    for quantity in with_formulas(answer):
+    task = Task.at(question_id, entries()[question_id])
+    found, called = traced(task)
+    fixed = letters_of_one_value(task.answer, found)
+    messages = mismatches(task, found) + [f"{one}: formulas use it, but it has one value everywhere" for one in fixed]
+    data = published(task.answer)
+    unnoticed = [address for address, value in data.items() if not _noticed(changed(value), found[0], address)]
+    for quantity in with_formulas(task.answer):
         assert quantity.formula is not None
-        names = {str(symbol): found.value(letter.address) for symbol, letter in quantity.letters.items()}
+        names = {str(symbol): found[0].value(letter.address) for symbol, letter in quantity.letters.items()}
         value = at(2 * quantity.formula + 1, names)
-        if not _noticed(value, found, quantity.address):
+        if not _noticed(value, found[0], quantity.address):
             unnoticed.append(f"{quantity.address}, its formula")
     return {"problems": messages, "called": called, "unnoticed": unnoticed}
 

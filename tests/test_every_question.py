@@ -55,7 +55,7 @@ def test_every_figure_is_shown_and_described(prefix: str) -> None:
     task = Task.at(find(prefix), entries()[find(prefix)])
     figures = drawn(task)
     for medium in MEDIA:
-        text = body(task.question_id, task.params, task.answer, figures, medium).text
+        text = body(task.question_id, task.sizes[0], task.answer, figures, medium).text
         for name, figure in figures.items():
             assert f"]({task.question_id.page}-{name}.svg " in text
             assert len(figure.alt) > 20

@@ -48,7 +48,7 @@ def files_read(question_id: QuestionId) -> Files:
 
 
 def _files(modules: set[str], others: set[Path]) -> list[Path]:
-    return sorted({*_closure(modules), *others, _LOCK})
+    return sorted({*closure(modules), *others, _LOCK})
 
 
 def links(question_id: QuestionId) -> dict[str, str]:
@@ -79,7 +79,8 @@ def imported_packages(question_id: QuestionId) -> set[str]:
     return {name.split(".")[0] for path in files_read(question_id).match if path.suffix == ".py" for name in imports(path)}
 
 
-def _closure(modules: Iterable[str]) -> set[Path]:
+def closure(modules: Iterable[str]) -> set[Path]:
+    """Modules of the project, and all of it that they import, now or later; the `__init__` of a folder holds no code."""
     found: set[Path] = set()
     waiting = list(modules)
     while waiting:
@@ -92,11 +93,8 @@ def _closure(modules: Iterable[str]) -> set[Path]:
 
 @cache
 def _source(module: str) -> Path | None:
-    path = ROOT.joinpath(*module.split("."))
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
+    path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+    return path if path.is_file() else None
 
 
 def _templates(name: str) -> set[Path]:

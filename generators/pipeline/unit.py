@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -43,7 +43,7 @@ def composed(question_id: QuestionId, entry: Entry, kept: Sections) -> dict[str,
 
 def _solved(task: Task) -> dict[str, Any]:
     """The answer for machines, and the digest of all that other steps see of it."""
-    facts = {"title": task.question.title, "points": task.question.points, "answer": exported(task.params, task.answer)}
+    facts = {"title": task.question.title, "points": task.question.points, "answer": exported(task.sizes[0], task.answer)}
     return {**facts, "digest": digest_of([facts, fingerprint(task.answer)])}
 
 
@@ -55,7 +55,7 @@ def _pictures(task: Task) -> dict[str, Any]:
 def _pages(task: Task, pictures: Mapping[str, Any]) -> dict[str, str]:
     """The page for the site and for print, and what other pages quote of it."""
     figures = {name: Figure(**{**one, "shows": tuple(one["shows"])}) for name, one in pictures.items()}
-    site, printed = (body(task.question_id, task.params, task.answer, figures, medium) for medium in ("site", "pdf"))
+    site, printed = (body(task.question_id, task.sizes[0], task.answer, figures, medium) for medium in ("site", "pdf"))
     return {"site": site.text, "pdf": printed.text, "conventions": site.conventions, "errata": site.errata}
 
 
@@ -66,7 +66,7 @@ def match_section(question_id: QuestionId, entry: Entry, kept: Sections) -> tupl
     if held and held.key == key:
         return held, False
     task = Task.at(question_id, entry)
-    of = digest_of([keys.match, fingerprint(task.answer), [fingerprint(answer) for _, answer in task.others]])
+    of = digest_of([keys.match, [fingerprint(answer) for answer in task.answers]])
     if held and held.content["of"] == of:
         return Section(key, held.content), False
     return Section(key, {"of": of, "ledger": verified(task)}), True
@@ -88,27 +88,34 @@ def _written(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Task:
-    """A question with the parameters of its entry and what it is solved to."""
+    """A question with its parameters, first as its entry says, then at its other sizes."""
 
     question_id: QuestionId
-    entry: Entry
     question: Question[Any]
-    params: Params
-    answer: Answer
+    sizes: Sequence[Params]
 
     @classmethod
     def at(cls, question_id: QuestionId, entry: Entry) -> Task:
-        """Read the entry and solve it; a broken rule raises ParameterError."""
+        """Read the entry; a broken rule raises ParameterError."""
         question = load_question(question_id)
-        params = load_params(question_id, question, entry)
-        return cls(question_id, entry, question, params, question.solve(params))
+        others = [overlaid(entry, change) for change in question.others]
+        sizes = [load_params(question_id, question, entry)]
+        sizes += [load_params(question_id, question, one, recorded=False) for one in others]
+        return cls(question_id, question, sizes)
 
     @cached_property
-    def others(self) -> list[tuple[Params, Answer]]:
-        """The parameters and answers at the question's other sizes."""
-        entries = [overlaid(self.entry, change) for change in self.question.others]
-        given = [load_params(self.question_id, self.question, one, recorded=False) for one in entries]
-        return [(params, self.question.solve(params)) for params in given]
+    def answer(self) -> Answer:
+        """The answer that is published."""
+        return self.question.solve(self.sizes[0])
+
+    @cached_property
+    def answers(self) -> list[Answer]:
+        """The answers at all sizes."""
+        return [self.answer, *map(self.question.solve, self.sizes[1:])]
+
+    def found(self) -> list[Findings]:
+        """What is found at all sizes."""
+        return [Findings.gathered(self.question.find(params)) for params in self.sizes]
 
 
 def drawn(task: Task) -> Mapping[str, Figure]:
@@ -138,18 +145,23 @@ def verified(task: Task) -> dict[str, Any]:
 
 
 def matched(task: Task) -> Ledger:
-    """Find every published datum again, and evaluate every formula at other sizes too; a difference raises CheckFailed."""
-    find = task.question.find
-    found = Findings.gathered(find(task.params))
-    messages = problems(task.answer, found)
-    others = []
-    for change, (params, answer) in zip(task.question.others, task.others, strict=True):
-        others.append(Findings.gathered(find(params)))
-        messages += [f"{one} (at {dict(change)})" for one in problems(answer, others[-1])]
-    messages += formula_problems(task.answer, found, others)
+    """Find every published datum again, at other sizes too; a difference raises CheckFailed."""
+    found = task.found()
+    messages = mismatches(task, found)
     if messages:
         raise CheckFailed(f"{task.question_id}: {summary(messages)}")
-    return ledger(task.answer, found)
+    return ledger(task.answer, found[0])
+
+
+def mismatches(task: Task, found: Sequence[Findings]) -> list[str]:
+    """Every datum that differs from what was found at its address, and every formula that does not give it."""
+    places = ["", *(f" (at {dict(change)})" for change in task.question.others)]
+    messages = [
+        f"{problem}{place}"
+        for place, answer, one in zip(places, task.answers, found, strict=True)
+        for problem in problems(answer, one)
+    ]
+    return messages + formula_problems(task.answer, found[0], found[1:])
 
 
 def overlaid(entry: Entry, change: Mapping[str, Any]) -> dict[str, Any]:
