@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from generators.pipeline.catalog import modules
+from generators.errors import ParameterError
+from generators.pipeline.catalog import entries, find, load_params, load_question, modules, read_mapping
 from tests.conftest import IDS
 from tests.project import Project
 
@@ -115,32 +116,28 @@ def test_an_unknown_id(built: Project, command: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("slug", "changes", "message"),
-    [
-        (HW3, {"sequence": 5}, "sequence: is not a known key (got 5)"),
-        (HW3, {"seq_len": "long"}, "seq_len: must be a valid integer (got 'long')"),
-        (HW3, {"seq_len": 0}, "seq_len: must be greater than 0 (got 0)"),
-        (HW3, {"n_heads": -32}, "n_heads: must be greater than 0 (got -32)"),
-        (HW3, {"n_heads": 33}, "d_model: must be divisible by n_heads (got 4096 and 33)"),
-        (FINE, {"n_top_layers": 33}, "n_top_layers: must be at most n_layers (got 33 and 32)"),
-        (TREE, {"candidates": [["a"], []]}, "candidates: sequence 2 must not be empty (got [])"),
-        (TREE, {"candidates": [["a"], ["a"]]}, "candidates: sequence 2 must differ from sequence 1 (got ['a'])"),
-        (
-            TREE,
-            {"candidates": [["a", "b"], ["c", "b"]]},
-            "candidates: token b must stand in one place while conventions.tokens is unique (got it under a and under c)",
-        ),
-        (TREE, {"medusa": {"root": "  ", "heads": [["a"]], "top_k": 1}}, "medusa.root: must not be blank (got '  ')"),
-        (HW3, {"seq_len": 10**30}, f"seq_len: must be less than or equal to {2**40} (got {10**30})"),
-        (TREE, {"medusa": {"root": "🙂", "heads": [["a"]], "top_k": 1}}, "medusa.root: must be one line of characters that "
-         "pictures and PDFs can show, unlike U+1F642 (got '🙂')"),
-    ],
-)  # fmt: skip
-def test_a_bad_parameter(project: Project, slug: str, changes: dict[str, Any], message: str) -> None:
+def test_a_bad_parameter(project: Project) -> None:
     """File, entry, field, rule and value; the site and the PDFs stay."""
-    project.parameters(slug, **changes)
-    assert refused(project, "site") == f"{PARAMS}: {slug}: {message}"
+    project.parameters(HW3, n_heads=33)
+    assert refused(project, "site") == f"{PARAMS}: {HW3}: d_model: must be divisible by n_heads (got 4096 and 33)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sequence": 5}, "sequence: is not a known key (got 5)"),
+        ({"seq_length": 5, "seq_len": "long"}, "seq_length: is not a known key (got 5) (and 1 more)"),
+        ({"seq_len": "long"}, "seq_len: must be a valid integer (got 'long')"),
+        ({"seq_len": 0}, "seq_len: must be greater than 0 (got 0)"),
+        ({"seq_len": 10**30}, f"seq_len: must be less than or equal to {2**40} (got {10**30})"),
+    ],
+)
+def test_a_rule_that_is_broken(changes: dict[str, Any], message: str) -> None:
+    """A misspelt key comes first, as it explains what is missing."""
+    question_id = find(f"comp4901y/{HW3}")
+    with pytest.raises(ParameterError) as refusal:
+        load_params(question_id, load_question(question_id), {**entries()[question_id], **changes})
+    assert str(refusal.value) == f"{PARAMS}: {HW3}: {message}"
 
 
 @pytest.mark.parametrize("command", ["list", "show", "verify", "pdf"])
@@ -166,36 +163,45 @@ def _with_entry(project: Project) -> None:
     project.path(PARAMS).write_text(project.path(PARAMS).read_text(encoding="utf-8") + "hw5_q1_none: {}\n", encoding="utf-8")
 
 
-def _writes(content: str | bytes) -> Callable[[Project], object]:
-    data = content.encode() if isinstance(content, str) else content
-    return lambda project: project.path(PARAMS).write_bytes(data)
-
-
 @pytest.mark.parametrize(
     ("breaks", "message"),
     [
         (_without_key, f"{FINE}: rank: is required, but missing"),
         (_without_entry, f"{TREE}: the entry is missing, generators/courses/comp4901y/{TREE} needs it"),
         (_with_entry, "hw5_q1_none: no package generators/courses/comp4901y/hw5_q1_none answers this entry"),
-        (_writes("a: [1\n"), "line 2, column 1: not valid YAML: did not find expected ',' or ']'"),
-        (_writes("# nothing\n"), "the file is empty, it must map entries to fields"),
-        (_writes("- 1\n"), "must map entries to fields (got a list)"),
-        (_writes("".join(f"{slug}: 5\n" for slug in modules("comp4901y"))), f"{HW3}: must be a mapping of fields (got 5)"),
-        (_writes("a:\n  b: 1\n  b: 2\n"), "line 3, column 3: not valid YAML: key 'b' stands twice"),
-        (_writes("a: &x [*x]\nb: *y\n"), "line 2, column 4: not valid YAML: found undefined alias"),
-        (_writes("? [1, 2]\n: 3\n"), "line 1, column 3: not valid YAML: a key must be plain text"),
-        (_writes("5: {}\n"), "5: no package generators/courses/comp4901y/5 answers this entry"),
-        (_writes("a: !!python/object/apply:os.system [true]\n"), "line 1, column 4: not valid YAML: could not determine"),
-        (_writes("a: {}\n---\nb: {}\n"), "line 2, column 1: not valid YAML: but found another document"),
-        (_writes("a: \x07\n"), "not valid YAML: "),
-        (_writes(b"a: \xff\xfe\n"), "cannot be read (UnicodeDecodeError)"),
+        (lambda project: project.path(PARAMS).write_text("".join(f"{slug}: 5\n" for slug in modules("comp4901y"))),
+         f"{HW3}: must be a mapping of fields (got 5)"),
         (lambda project: project.path(PARAMS).unlink(), "cannot be read (FileNotFoundError)"),
     ],
 )  # fmt: skip
-def test_a_bad_parameter_file(project: Project, breaks: Callable[[Project], object], message: str) -> None:
-    """Missing and superfluous entries, and YAML that is none, are refused with the place."""
+def test_bad_entries(project: Project, breaks: Callable[[Project], object], message: str) -> None:
+    """Missing and superfluous entries are refused with the place."""
     breaks(project)
-    assert refused(project, "site").startswith(f"{PARAMS}: {message}")
+    assert refused(project, "site") == f"{PARAMS}: {message}"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: [1\n", "line 2, column 1: not valid YAML: did not find expected ',' or ']'"),
+        (b"# nothing\n", "the file is empty, it must map entries to fields"),
+        (b"- 1\n", "must map entries to fields (got a list)"),
+        (b"a:\n  b: 1\n  b: 2\n", "line 3, column 3: not valid YAML: key 'b' stands twice"),
+        (b"a: &x [*x]\nb: *y\n", "line 2, column 4: not valid YAML: found undefined alias"),
+        (b"? [1, 2]\n: 3\n", "line 1, column 3: not valid YAML: a key must be plain text"),
+        (b"a: !!python/object/apply:os.system [true]\n", "line 1, column 4: not valid YAML: could not determine"),
+        (b"a: {}\n---\nb: {}\n", "line 2, column 1: not valid YAML: but found another document"),
+        (b"a: \x07\n", "not valid YAML: "),
+        (b"a: \xff\xfe\n", "cannot be read (UnicodeDecodeError)"),
+    ],
+)
+def test_a_file_that_is_no_mapping(tmp_path: Path, content: bytes, message: str) -> None:
+    """YAML that is none is refused with line and column."""
+    path = tmp_path / "params.yml"
+    path.write_bytes(content)
+    with pytest.raises(ParameterError) as refusal:
+        read_mapping(path)
+    assert str(refusal.value).startswith(f"{path}: {message}")
 
 
 def test_a_missing_template(project: Project) -> None:

@@ -214,7 +214,7 @@ def validated(model: type[M], content: Mapping[str, Any], where: str) -> M:
         return model.model_validate(content)
     except ValidationError as error:
         problems = error.errors(include_url=False)
-        first = problems[0]
+        first = min(problems, key=lambda one: one["type"] != "extra_forbidden")  # a misspelt key says why another is missing
         field = ".".join(map(str, first["loc"]))
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise ParameterError(f"{where}: {field + ': ' if field else ''}{_rule(first)}{more}") from None
