@@ -33,8 +33,9 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """One column of a table: what pictures draw, with the label and unit that belong to it."""
+    """One column of the table at an address: what pictures draw, with the label and unit that belong to it."""
 
+    table: str
     column: Column
     cells: Mapping[str, Cell]
 
@@ -66,7 +67,9 @@ class Table:
     drawn: bool = False
 
     def __getitem__(self, column: str) -> Series:
-        return Series(column=self.columns[column], cells={row: cells[column] for row, cells in self.rows.items()})
+        return Series(
+            table=self.address, column=self.columns[column], cells={row: cells[column] for row, cells in self.rows.items()}
+        )
 
     def row(self, key: str) -> dict[str, Quantity]:
         """The cells of a row by column."""

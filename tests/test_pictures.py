@@ -1,23 +1,79 @@
-"""Labels and units of pictures go with the columns that they draw."""
+"""Pictures take numbers, labels, units and alternative texts from the columns that they draw."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
-from generators.answer import part
+from generators.answer import Figure, part
+from generators.figures.lines import Axis, line_figure, line_of
+from generators.figures.rows import Panel, marks_of, rows_figure
 from generators.figures.series import axis_label
-from generators.table import column, table
+from generators.table import Table, column, table
+
+COLUMNS = [column("tokens"), column("written", unit="ms"), column("read", unit="ms"), column("size", unit="B")]
+ROWS = {"a": (1, 5, 20, 7), "b": (2, 10, 30, 7), "c": (3, 15, 40, 7)}
+TIMES: Table = part("1", "One", table("t", COLUMNS, ROWS))["t"]
+
+
+def lines(of: Table) -> Figure:
+    """Two columns over a third."""
+    series = [of["written"], of["read"]]
+    x, y = Axis(axis_label([of["tokens"]])), Axis(axis_label(series, "time"))
+    return line_figure([line_of(of["tokens"], one) for one in series], x, y, caption="Times.")
+
+
+def rows(of: Table) -> Figure:
+    """Two columns beside the names of the rows."""
+    series = [of["written"], of["read"]]
+    return rows_figure(list(of.rows), [Panel(axis_label(series, "time"), [marks_of(one) for one in series])], caption="Times.")
+
+
+KINDS: dict[Callable[[Table], Figure], tuple[str, str, str]] = {
+    lines: (
+        "time, ms, over tokens. written: 5 at 1 to 15 at 3; read: 20 at 1 to 40 at 3.",
+        "time, ms, over tokens. written: 20 at 1 to 40 at 3; read: 5 at 1 to 15 at 3.",
+        "time, ms, over tokens. read: 5 at 1 to 15 at 3; written: 20 at 1 to 40 at 3.",
+    ),
+    rows: (
+        "3 rows. time, ms, Written: from 5 (a) to 15 (c); time, ms, Read: from 20 (a) to 40 (c).",
+        "3 rows. time, ms, Written: from 20 (a) to 40 (c); time, ms, Read: from 5 (a) to 15 (c).",
+        "3 rows. time, ms, Read: from 5 (a) to 15 (c); time, ms, Written: from 20 (a) to 40 (c).",
+    ),
+}
+"""What the alternative text says of the columns, with their data exchanged, and with their headings exchanged."""
+
+
+def data_exchanged(of: Table) -> Table:
+    """The numbers of both columns stand under the other's heading."""
+    return replace(
+        of, rows={row: {**cells, "written": cells["read"], "read": cells["written"]} for row, cells in of.rows.items()}
+    )
+
+
+def headings_exchanged(of: Table) -> Table:
+    """Both columns bear the other's heading."""
+    headings = {"written": "Read", "read": "Written"}
+    return replace(of, columns={key: replace(one, heading=headings.get(key, "")) for key, one in of.columns.items()})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_says_what_its_columns_hold(kind: Callable[[Table], Figure]) -> None:
+    """Exchanged numbers stand at the names that they now have; exchanged headings take their names along."""
+    figures = [kind(one) for one in (TIMES, data_exchanged(TIMES), headings_exchanged(TIMES))]
+    assert tuple(figure.alt for figure in figures) == KINDS[kind]
+    assert len({figure.svg for figure in figures}) == 3
+    assert {figure.shows for figure in figures} == {("1/t",)}
 
 
 def test_an_axis_takes_label_and_unit_from_its_columns() -> None:
     """Two units on one axis are refused, and so are several columns without a name."""
-    made = part(
-        "1", "One", table("t", [column("launch_time", unit="ms"), column("other", unit="ms"), column("size", unit="B")], {})
-    )
-    launch, other, size = (made["t"][key] for key in ("launch_time", "other", "size"))
-    assert axis_label([launch]) == "launch time, ms"
-    assert axis_label([launch, other], "time") == "time, ms"
+    written, read, size = TIMES["written"], TIMES["read"], TIMES["size"]
+    assert axis_label([written]) == "written, ms"
+    assert axis_label([written, read], "time") == "time, ms"
     with pytest.raises(ValueError, match=r"one axis must have one unit \(got ms, B\)"):
-        axis_label([launch, size], "both")
+        axis_label([written, size], "both")
     with pytest.raises(ValueError, match="several columns on one axis need a name"):
-        axis_label([launch, other])
+        axis_label([written, read])

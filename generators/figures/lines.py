@@ -8,7 +8,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from generators.answer import Figure
+from generators.figures.series import lowered
 from generators.figures.style import DASHES, FONT_PT, LIGHT, MARKERS, PRINTED_WIDTH_IN, SERIES, new_axes, plain, spread, to_svg
+from generators.table import Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,12 +26,19 @@ WRITTEN_OUT = 100_000
 
 @dataclass(frozen=True)
 class Line:
-    """A name, its points, those of them that get a mark, and words beside places."""
+    """A name, its points, those of them that get a mark, words beside places, and the addresses of what it shows."""
 
     name: str
     points: list[tuple[float, float]]
     marked: tuple[tuple[float, float], ...] = ()
     notes: tuple[tuple[float, float, str], ...] = ()
+    shows: tuple[str, ...] = ()
+
+
+def line_of(x: Series, y: Series, name: str = "", *, marked: bool = False) -> Line:
+    """One column over another, named by its label; a row that lacks one of the two numbers is left out."""
+    points = [(x.numbers[row], number) for row, number in y.numbers.items() if row in x.numbers]
+    return Line(name or lowered(y.label), points, tuple(points) if marked else (), shows=(x.table, y.table))
 
 
 @dataclass(frozen=True)
@@ -44,9 +53,19 @@ class Axis:
 
 
 def line_figure(
-    lines: list[Line], x: Axis, y: Axis, *, caption: str, alt: str, guide: tuple[float, str] | None = None, height_in: float = 3.4
+    lines: list[Line],
+    x: Axis,
+    y: Axis,
+    *,
+    caption: str,
+    alt: str = "",
+    guide: tuple[float, str] | None = None,
+    height_in: float = 3.4,
 ) -> Figure:
-    """Draw the lines; `guide` is a place on the x axis and the words beside its upright line."""
+    """Draw the lines; `guide` is a place on the x axis and the words beside its upright line.
+
+    Without `alt`, the alternative text gives where each line begins and ends.
+    """
     figure, axes = new_axes(height_in=height_in)
     for number, line in enumerate(lines):
         colour = LIGHT[SERIES[number % 5]]
@@ -60,7 +79,13 @@ def line_figure(
         axes.annotate(plain(guide[1]), (guide[0], 1), xycoords=("data", "axes fraction"), xytext=(3, -2),
                       textcoords="offset points", va="top", color=LIGHT["muted"], fontsize=FONT_PT)  # fmt: skip
     _name_ends(axes, lines)
-    return Figure(svg=to_svg(figure), caption=caption, alt=alt)
+    shows = tuple(dict.fromkeys(address for line in lines for address in line.shows))
+    return Figure(svg=to_svg(figure), caption=caption, alt=alt or _said(lines, x, y), shows=shows)
+
+
+def _said(lines: list[Line], x: Axis, y: Axis) -> str:
+    ends = [f"{line.name}: {' to '.join(f'{v:.4g} at {u:.4g}' for u, v in (line.points[0], line.points[-1]))}" for line in lines]
+    return f"{y.label}, over {x.label}. {'; '.join(ends)}."
 
 
 def _scale(axes: Axes, x: Axis, y: Axis) -> None:

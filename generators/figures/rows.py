@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from generators.answer import Figure
 from generators.figures.lines import plain_ticks
 from generators.figures.style import FONT_PT, LIGHT, MARKERS, PRINTED_WIDTH_IN, SERIES, bare, plain, to_svg
+from generators.table import Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,11 +20,17 @@ LONGEST_NAME = 44
 
 @dataclass(frozen=True)
 class Marks:
-    """A value for each row, or none; hollow marks are what was printed."""
+    """A value for each row, or none; hollow marks are what was printed. `shows` is the address of their table."""
 
     name: str
     values: Sequence[float | None]
     hollow: bool = False
+    shows: str = ""
+
+
+def marks_of(series: Series, name: str = "", *, hollow: bool = False) -> Marks:
+    """The numbers of a column, named by its label."""
+    return Marks(name or series.label, [series.numbers.get(row) for row in series.cells], hollow, series.table)
 
 
 @dataclass(frozen=True)
@@ -37,8 +44,13 @@ class Panel:
     band: tuple[float, float] | None = None
 
 
-def rows_figure(names: Sequence[str], panels: Sequence[Panel], *, caption: str, alt: str, shows: tuple[str, ...] = ()) -> Figure:
-    """Draw the rows from top to bottom; a legend says what each mark is where a panel has several kinds."""
+def rows_figure(
+    names: Sequence[str], panels: Sequence[Panel], *, caption: str, alt: str = "", shows: tuple[str, ...] = ()
+) -> Figure:
+    """Draw the rows from top to bottom; a legend says what each mark is where a panel has several kinds.
+
+    Without `alt`, the alternative text gives the least and the largest of each kind of mark.
+    """
     from matplotlib.figure import Figure as Drawing
 
     drawing = Drawing(figsize=(PRINTED_WIDTH_IN, 0.9 + ROW_IN * len(names)), layout="constrained")
@@ -58,7 +70,20 @@ def rows_figure(names: Sequence[str], panels: Sequence[Panel], *, caption: str, 
         handles, labels = grid[panels.index(most)].get_legend_handles_labels()
         drawing.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, fontsize=FONT_PT,
                        labelcolor=LIGHT["ink"], handletextpad=0.2, columnspacing=1.2)  # fmt: skip
-    return Figure(svg=to_svg(drawing), caption=caption, alt=alt, shows=shows)
+    drawn = [marks.shows for panel in panels for marks in panel.marks if marks.shows]
+    return Figure(
+        svg=to_svg(drawing), caption=caption, alt=alt or _said(names, panels), shows=tuple(dict.fromkeys([*shows, *drawn]))
+    )
+
+
+def _said(names: Sequence[str], panels: Sequence[Panel]) -> str:
+    said = []
+    for panel in panels:
+        for marks in panel.marks:
+            known = [(value, name) for value, name in zip(marks.values, names, strict=True) if value is not None]
+            (least, first), (most, last) = min(known), max(known)
+            said.append(f"{panel.label}, {marks.name}: from {least:.4g} ({first}) to {most:.4g} ({last})")
+    return f"{len(names)} rows. {'; '.join(said)}."
 
 
 def _draw(axes: Axes, panel: Panel, *, aside: bool) -> None:

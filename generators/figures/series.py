@@ -17,6 +17,10 @@ def axis_label(series: Sequence[Series], what: str = "") -> str:
         raise ValueError(f"one axis must have one unit (got {', '.join(unit or 'none' for unit in units)})")
     if not what and len(series) != 1:
         raise ValueError(f"several columns on one axis need a name (got {', '.join(one.label for one in series)})")
-    name = what or series[0].label
-    name = name[:1].lower() + name[1:] if name[1:2].islower() else name
+    name = lowered(what or series[0].label)
     return f"{name}, {units[0]}" if units[0] else name
+
+
+def lowered(label: str) -> str:
+    """A label within a sentence: its first letter is small unless it begins an abbreviation."""
+    return label[:1].lower() + label[1:] if label[1:2].islower() else label
