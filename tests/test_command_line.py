@@ -222,7 +222,8 @@ def test_a_broken_template(project: Project) -> None:
 def test_a_failing_figure(project: Project) -> None:
     """The question whose picture failed is named, with the reason."""
     project.replace(f"{TREES}/draw.py", "    figures = {}", "    assert 1 + 1 == 3, 'no picture\\ntoday'\n    figures = {}")
-    assert refused(project, "site") == f"{TREES}: draw: a figure failed: AssertionError: no picture today"
+    line = project.path(f"{TREES}/draw.py").read_text(encoding="utf-8").partition("    assert 1")[0].count("\n") + 1
+    assert refused(project, "site") == f"{TREES}/draw.py: line {line}: a figure failed: AssertionError: no picture today"
 
 
 def test_a_formula_that_cannot_be_typeset(project: Project) -> None:

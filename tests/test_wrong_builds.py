@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from types import ModuleType
-from typing import Any
 
 import pytest
 
-from generators.pipeline.catalog import COURSES, entries, find, load_params, load_question
-from generators.pipeline.match import Findings, formula_problems, problems
-from generators.pipeline.unit import overlaid
+from generators.pipeline.catalog import COURSES, entries, find
+from generators.pipeline.match import Findings
+from generators.pipeline.unit import Task, mismatches
 
 TREE, INTENSITY = "hw4_q2_tree_attention", "hw3_q1_arithmetic_intensity"
 
 
 @cache
-def found(slug: str) -> list[tuple[Any, Findings]]:
-    """Parameters and what was found at them, for the entry and for other sizes."""
+def found(slug: str) -> tuple[Task, list[Findings]]:
+    """A question and what is found at all of its sizes."""
     question_id = find(f"comp4901y/{slug}")
-    question, entry = load_question(question_id), entries()[question_id]
-    given = [load_params(question_id, question, entry)]
-    given += [load_params(question_id, question, overlaid(entry, change), recorded=False) for change in question.others]
-    return [(params, Findings.gathered(question.find(params))) for params in given]
+    task = Task.at(question_id, entries()[question_id])
+    return task, task.found()
 
 
 def messages(slug: str, old: str, new: str) -> list[str]:
@@ -33,10 +31,8 @@ def messages(slug: str, old: str, new: str) -> list[str]:
     assert old in source
     solver = ModuleType(f"generators.courses.comp4901y.{slug}.solve")
     exec(compile(source.replace(old, new), str(path), "exec"), vars(solver))
-    answers = [solver.solve(params) for params, _ in found(slug)]
-    findings = [ones for _, ones in found(slug)]
-    said = [one for answer, ones in zip(answers, findings, strict=True) for one in problems(answer, ones)]
-    return said + formula_problems(answers[0], findings[0], findings[1:])
+    task, findings = found(slug)
+    return mismatches(replace(task, question=replace(task.question, solve=solver.solve)), findings)
 
 
 @pytest.mark.parametrize(

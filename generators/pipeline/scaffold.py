@@ -33,8 +33,14 @@ def write_question(name: str) -> list[Path]:
     places |= {"page.md.j2": template, "test.py": test}
     for source, place in places.items():
         text = (TEMPLATES / "_new" / f"{source}.txt").read_text(encoding="utf-8")
-        title = parts["noun"].replace("_", " ").capitalize()
-        for mark, value in {"COURSE": course, "SLUG": slug, "TITLE": title}.items():
+        noun = parts["noun"].replace("_", " ")
+        marks = {
+            "COURSE": course,
+            "SLUG": slug,
+            "TITLE": noun.capitalize(),
+            "NounParams": f"{noun.title().replace(' ', '')}Params",
+        }
+        for mark, value in marks.items():
             text = text.replace(mark, value)
         write_whole(place, text.encode())
         written.append(place)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 import sympy
@@ -15,7 +17,7 @@ from generators.answer import Answer, Figure
 from generators.cells import Quantity
 from generators.errors import CheckFailed, ParameterError, ProjectError, RenderError
 from generators.params import Params
-from generators.pipeline.catalog import QuestionId, load_params, load_question
+from generators.pipeline.catalog import QuestionId, load_params, load_question, validated
 from generators.pipeline.digest import digest_of
 from generators.pipeline.export import exported
 from generators.pipeline.kept import Section, Sections, current
@@ -98,10 +100,12 @@ class Task:
     def at(cls, question_id: QuestionId, entry: Entry) -> Task:
         """Read the entry; a broken rule raises ParameterError."""
         question = load_question(question_id)
-        others = [overlaid(entry, change) for change in question.others]
-        sizes = [load_params(question_id, question, entry)]
-        sizes += [load_params(question_id, question, one, recorded=False) for one in others]
-        return cls(question_id, question, sizes)
+        where = f"generators/courses/{question_id}/__init__.py: others"
+        others = [
+            validated(question.params, overlaid(entry, change), f"{where}[{place}]")
+            for place, change in enumerate(question.others)
+        ]
+        return cls(question_id, question, [load_params(question_id, question, entry), *others])
 
     @cached_property
     def answer(self) -> Answer:
@@ -128,7 +132,9 @@ def drawn(task: Task) -> Mapping[str, Figure]:
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise RenderError(f"generators/courses/{task.question_id}: draw: a figure failed: {reason}") from error
+        own = [one for one in traceback.extract_tb(error.__traceback__) if str(task.question_id) in one.filename]
+        place = f"{Path(own[-1].filename).name}: line {own[-1].lineno}" if own else "draw.py"
+        raise RenderError(f"generators/courses/{task.question_id}/{place}: a figure failed: {reason}") from error
     return figures
 
 
@@ -155,7 +161,7 @@ def matched(task: Task) -> Ledger:
 
 def mismatches(task: Task, found: Sequence[Findings]) -> list[str]:
     """Every datum that differs from what was found at its address, and every formula that does not give it."""
-    places = ["", *(f" (at {dict(change)})" for change in task.question.others)]
+    places = ["", *(f" (at others[{place}])" for place in range(len(task.question.others)))]
     messages = [
         f"{problem}{place}"
         for place, answer, one in zip(places, task.answers, found, strict=True)
