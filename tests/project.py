@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -60,6 +61,11 @@ class Project:
     def path(self, name: str) -> Path:
         """A file by its path in the project."""
         return self.folder / name
+
+    def made(self, question_id: str) -> dict[str, Any]:
+        """What each step of a question made in the last build."""
+        kept = json.loads(self.path(f"build/units/{question_id}.json").read_text(encoding="utf-8"))
+        return {step: section["content"] for step, section in kept.items()}
 
     def parameters(self, slug: str, course: str = "comp4901y", **changes: Any) -> None:
         """Rewrite an entry of a course's params.yml with some fields changed."""

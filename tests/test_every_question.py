@@ -7,11 +7,8 @@ import pytest
 from generators.errors import ParameterError
 from generators.pipeline.catalog import ROOT, TEMPLATES, QuestionId, entries, find, load_params, load_question
 from generators.pipeline.course import load_course
-from generators.pipeline.render import Medium, body
-from generators.pipeline.unit import Task, drawn
 from tests.conftest import IDS, worked_out
-
-MEDIA: tuple[Medium, ...] = ("site", "pdf")
+from tests.project import Project
 
 
 @pytest.mark.parametrize("prefix", IDS)
@@ -50,16 +47,15 @@ def test_conventions_hold_no_links(question_id: QuestionId) -> None:
         assert "see(" not in after.partition("{% endblock %}")[0]
 
 
-@pytest.mark.parametrize("prefix", IDS)
-def test_every_figure_is_shown_and_described(prefix: str) -> None:
-    task = Task.at(find(prefix), entries()[find(prefix)])
-    figures = drawn(task)
-    for medium in MEDIA:
-        text = body(task.question_id, task.sizes[0], task.answer, figures, medium).text
-        for name, figure in figures.items():
-            assert f"]({task.question_id.page}-{name}.svg " in text
-            assert len(figure.alt) > 20
-            assert len(figure.caption) > 20
+@pytest.mark.parametrize("question_id", IDS)
+def test_every_figure_is_shown_and_described(built: Project, question_id: str) -> None:
+    """On the site and in print."""
+    made = built.made(question_id)
+    for name, figure in made["draw"].items():
+        picture = f"]({find(question_id).page}-{name}.svg "
+        assert picture in made["render"]["site"]
+        assert picture in made["render"]["pdf"]
+        assert min(len(figure["alt"]), len(figure["caption"])) > 20
 
 
 @pytest.mark.parametrize("prefix", IDS)

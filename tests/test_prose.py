@@ -11,7 +11,9 @@ import pytest
 from generators.pipeline.catalog import entries, find
 from generators.pipeline.unit import compose
 from generators.pipeline.wording import counted, noun
+from tests.conftest import IDS
 from tests.page_text import without_addresses
+from tests.project import Project
 
 ONE_OF_MANY = re.compile(
     r"(?<![\d.,])(?<![+-] )\b1\$? (?:(?:input|drafted|more|Medusa) )?"
@@ -102,9 +104,9 @@ def test_prose_at_the_edge_of_the_parameters(prefix: str, changes: dict[str, Any
         assert words in text
 
 
-@pytest.mark.parametrize("question_id", entries(), ids=str)
-def test_prose_at_the_parameters_of_the_site(question_id: Any) -> None:
-    assert not ONE_OF_MANY.findall(html.unescape(compose(question_id, entries()[question_id])["site"]))
+@pytest.mark.parametrize("question_id", IDS)
+def test_prose_at_the_parameters_of_the_site(built: Project, question_id: str) -> None:
+    assert not ONE_OF_MANY.findall(html.unescape(built.made(question_id)["render"]["site"]))
 
 
 def test_a_noun_goes_with_its_number() -> None:
