@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -125,12 +125,12 @@ def _lines(items: list[Any]) -> str:
     return f"\n  {lines}\n " if items else ""
 
 
-def load(path: Path, parameters: Mapping[str, Any] | None = None) -> Recording:
-    """Read a recording; a broken rule, or other parameters than `parameters` where given, raise RecordingError."""
+def load(path: Path) -> Recording:
+    """Read a recording; a broken rule raises RecordingError."""
     from pydantic import ValidationError
 
     try:
-        recording = _adapter().validate_json(path.read_bytes())
+        return _adapter().validate_json(path.read_bytes())
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read ({type(error).__name__})") from error
     except ValidationError as error:
@@ -138,20 +138,6 @@ def load(path: Path, parameters: Mapping[str, Any] | None = None) -> Recording:
         field = ".".join(map(str, first["loc"]))
         message = first["msg"].removeprefix("Value error, ")
         raise RecordingError(f"{path}: {field + ': ' if field else ''}{' '.join(message.split())}") from None
-    if parameters is not None:
-        _refuse_other(path, recording, parameters)
-    return recording
-
-
-def _refuse_other(path: Path, recording: Recording, parameters: Mapping[str, Any]) -> None:
-    """Name the first field in which a recording was made with other parameters, and how to renew it."""
-    for field in sorted({*parameters, *recording.parameters}):
-        now, then = parameters.get(field), recording.parameters.get(field)
-        if now != then:
-            raise RecordingError(
-                f"{path}: {field}: was measured with {then!r}, the parameters now say {now!r}; "
-                f"renew it with `{recording.command}`"
-            )
 
 
 def schema() -> dict[str, Any]:
