@@ -1,17 +1,11 @@
-"""Medians and quartiles of what was measured."""
+"""Quartiles of what was measured, and the sizes of what was stored."""
 
 from __future__ import annotations
-
-import statistics
 
 from generators.recording import Series
 
 PER_SECOND_MS = 1000
-
-
-def median(series: Series) -> float:
-    """The median of a series, in its unit."""
-    return statistics.median(series.samples)
+ELEMENT_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4}
 
 
 def in_ms(series: Series) -> tuple[float, float, float]:
