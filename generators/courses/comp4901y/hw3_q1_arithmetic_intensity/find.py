@@ -15,6 +15,7 @@ import sympy
 from generators.cells import Cell, Math
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.params import Accelerator, InferenceParams
 from generators.found import Found, Route
+from generators.oracles.recorded import said_of_machine
 from generators.recording import Recording
 
 SHEET = Route("the sheet and the parameters, read again", restates=True)
@@ -145,9 +146,9 @@ def _measured(kind: str, recording: Recording) -> Iterator[Found]:
     label, made = f"measured_{kind}", recording.parameters
     titles = {"cuda": "Every product measured on a GPU", "cpu": "Every product measured on a processor"}
     yield from SHEET.part(label, titles[kind])
-    yield from SHEET.values(label, device=recording.device, recorded=recording.date, torch=recording.versions["torch"])
+    yield from said_of_machine(SHEET, label, recording)
     sizes = {name: made[name] for name in ("seq_len", "d_model", "n_heads")}
-    yield from SHEET.values(label, sizes, element_type=made["dtype"], symbols=dict(zip(sizes, ("L", "D", "n_H"), strict=True)))
+    yield from SHEET.values(label, sizes, symbols=dict(zip(sizes, ("L", "D", "n_H"), strict=True)))
     timed: list[tuple[Any, float]] = [(one.at, float(np.median(one.samples))) for one in recording.find("seconds")]
     (per_byte,) = (median / at["bytes"] for at, median in timed if at.get("ceiling") == "copy")
     (per_flop,) = (median / at["flops"] for at, median in timed if at.get("ceiling") == "matrix product")

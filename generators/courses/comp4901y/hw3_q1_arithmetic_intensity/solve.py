@@ -7,12 +7,12 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Answer, Part, answer, letter, number, part, text, value_at
+from generators.answer import Answer, Part, answer, letter, number, part, value_at
 from generators.cells import Cell, Math, rational
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.params import Accelerator, Conventions, InferenceParams
 from generators.recording import Recording
 from generators.table import Table, column, table
-from generators.topics.measured import ELEMENT_BYTES
+from generators.topics.measured import ELEMENT_BYTES, machine
 from generators.topics.roofline import Product, attainable_share, ridge_point
 
 L, D, n_H, H = sympy.symbols("L D n_H H", positive=True)
@@ -208,10 +208,7 @@ def _measured(kind: str, recording: Recording) -> Part:
     return part(
         f"measured_{kind}",
         {"cuda": "Every product measured on a GPU", "cpu": "Every product measured on a processor"}[kind],
-        text("device", recording.device),
-        text("recorded", recording.date),
-        text("torch", recording.versions["torch"]),
-        text("element_type", str(made["dtype"])),
+        *machine(recording),
         number("seq_len", made["seq_len"], "input tokens", "L"),
         number("d_model", made["d_model"], "model width", "D"),
         number("n_heads", made["n_heads"], "heads", "n_H"),
