@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any
@@ -13,6 +14,7 @@ import sympy
 from generators.answer import Answer, answer, claim, formula, letter, number, part
 from generators.cells import Math
 from generators.found import Found, Proof, Route
+from generators.matrices import Diagonal, Tanh
 from generators.pipeline import worlds
 from generators.pipeline.match import Findings, agree, formula_problems, ledger, letters_of_one_value, problems, summary
 from generators.table import column, table
@@ -170,6 +172,28 @@ def test_matrices_are_evaluated_in_worlds() -> None:
     assert worlds.difference(sympy.MatMul(sympy.Transpose(a), b), world, product) == 0
     assert worlds.difference(sympy.MatMul(a, b), world, product) > 0.1
     assert worlds.difference(sympy.MatMul(a, b), {"n": 2, "A": world["A"]}, product) == float("inf")
+
+
+def test_unknown_operations_have_no_value() -> None:
+    """What evaluates expressions refuses what it does not know, rather than guessing."""
+    a, b = sympy.MatrixSymbol("a", 2, 2), sympy.MatrixSymbol("b", 2, 2)
+    values = {"a": np.eye(2)}
+    for expression, world in (
+        (sympy.Inverse(a), values),
+        (sympy.MatAdd(a, b), {**values, "b": np.ones((2, 1))}),
+        (Diagonal(sympy.MatrixSymbol("c", 2, 1)), values),
+    ):
+        with pytest.raises(worlds.NoValue):
+            worlds.evaluated(expression, world)
+
+
+def test_a_shape_needs_its_sizes() -> None:
+    """The written shape is that of the numbers, in letters that have a size; tanh keeps it."""
+    d = sympy.Symbol("d")
+    a, values = sympy.MatrixSymbol("a", d, 1), {"a": np.ones((3, 1))}
+    assert worlds.difference(Tanh(a), {**values, "d": 3}, np.full((3, 1), math.tanh(1))) < 1e-15
+    assert worlds.difference(a, {**values, "d": 2}, values["a"]) == math.inf
+    assert worlds.difference(a, values, values["a"]) == math.inf
 
 
 def test_a_proof_must_hold() -> None:

@@ -46,11 +46,11 @@ def complete(scores: Scores) -> list[Prefix]:
 
 
 def ranks(scores: Scores, among: Sequence[Prefix], ties: str) -> dict[Prefix, int]:
-    """One more than how many others are better, or equal and preferred for where they stand; best first."""
-    place = {prefix: number if ties == "first" else -number for number, prefix in enumerate(scores)}
-    keys = {one: (-scores[one], place[one]) for one in among}
-    found = {one: 1 + sum(keys[other] < keys[one] for other in among) for one in among}
-    return dict(sorted(found.items(), key=lambda pair: pair[1]))
+    """Best first: each goes in where the first worse one stands, as the tree is read from the side that ties prefer."""
+    order: list[Prefix] = []
+    for one in among if ties == "first" else reversed(among):
+        order.insert(sum(scores[other] >= scores[one] for other in order), one)
+    return {one: rank for rank, one in enumerate(order, 1)}
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,14 @@ def decided_steps(logs: Mapping[Prefix, Fraction] | Mapping[Prefix, float], step
     """How many steps precede the first whose last kept and first pruned candidate a search in float32 may not tell apart."""
     for number, step in enumerate(steps):
         cut = [float(logs[one]) for one in list(step.ranks)[step.width - 1 : step.width + 1]]
-        if len(cut) == 2 and math.isclose(*cut, rel_tol=FLOAT32_MARGIN, abs_tol=FLOAT32_MARGIN):
+        if len(cut) == 2 and too_close(*cut):
             return number
     return len(steps)
+
+
+def too_close(one: float, other: float) -> bool:
+    """Whether float32 may take one log-probability for the other."""
+    return math.isclose(one, other, rel_tol=FLOAT32_MARGIN, abs_tol=FLOAT32_MARGIN)
 
 
 def fate(prefix: Prefix, steps: Sequence[Found]) -> str:

@@ -19,9 +19,9 @@ LogWeights: TypeAlias = tuple[tuple[Prefix, float], ...]
 
 @dataclass(frozen=True)
 class Generated:
-    """What generate kept at each step, and the sequences it returned with their log-probabilities, best first."""
+    """What generate kept at each step, and the sequences it returned with their log-probabilities, each best first."""
 
-    kept: tuple[frozenset[Prefix], ...]
+    kept: tuple[tuple[Prefix, ...], ...]
     final: tuple[tuple[Prefix, float], ...]
 
 
@@ -43,8 +43,7 @@ def generated(log_weights: LogWeights, width: int) -> Generated:
     )
     found = [tuple(names[token] for token in row[1:]) for row in result.sequences.tolist()]
     scores = result.sequences_scores.tolist() if width > 1 else [_log_probability(result)]
-    kept = [frozenset(prefixes) for prefixes in (*seen[1:], found)]
-    return Generated(tuple(kept), tuple(zip(found, scores, strict=True)))
+    return Generated(tuple(map(tuple, (*seen[1:], found))), tuple(zip(found, scores, strict=True)))
 
 
 def _log_probability(result: Any) -> float:
@@ -94,7 +93,7 @@ def generate_route(width: int, log: float = 1.0) -> Route:
 
 def generated_fates(weights: Weights, run: Generated, decided: int) -> dict[str, dict[str, Cell]]:
     """What became of every prefix in a run, for the steps that are decided: it goes on from what it kept."""
-    begun = (frozenset[Prefix]([()]), *run.kept)
+    begun: tuple[tuple[Prefix, ...], ...] = (((),), *run.kept)
     found: dict[str, dict[str, Cell]] = {}
     for prefix, key in node_keys(weights).items():
         size = len(prefix)

@@ -45,16 +45,7 @@ def node_keys(tree: Tree) -> dict[Sequence, str]:
 def tree_table(tree: Tree, track: Track, weight: Column) -> Table:
     """Every prefix with its last token, the row of its parent, its depth, its weight and its fate, for the picture asked for."""
     keys, fate = node_keys(tree), fates(tree, track)
-    rows: dict[str, dict[str, Cell]] = {
-        keys[prefix]: {
-            "token": prefix[-1],
-            "parent": keys.get(prefix[:-1]),
-            "depth": len(prefix),
-            weight.key: value,
-            "track": fate[prefix],
-        }
-        for prefix, value in tree.items()
-    }
+    rows = {keys[prefix]: (prefix[-1], keys.get(prefix[:-1]), len(prefix), value, fate[prefix]) for prefix, value in tree.items()}
     return table("tree", ["token", "parent", "depth", weight, "track"], rows, asked=True, drawn=True)
 
 
@@ -66,17 +57,10 @@ def step_parts(
     columns: list[Column | str] = ["candidate", *(column(key, heading) for key, heading in headings.items()), "rank", "track"]
     for number, candidates in enumerate(track, 1):
         kept = "final" if number == len(track) else "kept"
-        rows: dict[str, dict[str, Cell]] = {
-            keys[one.sequence]: {
-                "candidate": written(one.sequence),
-                "before": shown(one.before),
-                "last_token": shown(one.weight),
-                "score": shown(one.score),
-                "rank": one.rank,
-                "track": kept if one.kept else "pruned",
-            }
-            for one in candidates
-        }
+        rows: dict[str, list[Cell]] = {}
+        for one in candidates:
+            scores = map(shown, (one.before, one.weight, one.score))
+            rows[keys[one.sequence]] = [written(one.sequence), *scores, one.rank, kept if one.kept else "pruned"]
         title = f"Step {number}: {counted(len(candidates), 'candidate')}"
         yield part(f"step_{number}", title, table("candidates", columns, rows))
 
@@ -109,35 +93,22 @@ def searches_table(
     `tracks` holds each search's name and track by the key of its row.
     """
     ranks, best = {one.sequence: one.rank for one in everything}, everything[0]
-    rows: dict[str, dict[str, Cell]] = {}
+    rows: dict[str, list[Cell]] = {}
     for key, (name, track) in tracks.items():
-        found = final(track)[0]
-        rows[key] = {
-            "search": name,
-            "sequence": written(found.sequence),
-            score.key: found.score,
-            "rank_among_all": ranks[found.sequence],
-            gap.key: gap_of(found.score, best.score),
-            "best_pruned_at_step": first_loss(track, best.sequence),
-        }
+        found, loss = final(track)[0], first_loss(track, best.sequence)
+        away = gap_of(found.score, best.score)
+        rows[key] = [name, written(found.sequence), found.score, ranks[found.sequence], away, loss]
     return table("searches", ["search", "sequence", score, "rank_among_all", gap, "best_pruned_at_step"], rows)
 
 
 def widths_table(tree: Tree, widest: int, scoring: Scoring, ties: Ties, score: Column) -> Table:
     """For 1 to `widest` beams: the best found, its rank among all, distinct first tokens at the end, and candidates scored."""
     ranks = {one.sequence: one.rank for one in exhaustive_search(tree, scoring, ties)}
-    rows: dict[str, dict[str, Cell]] = {}
+    rows: dict[str, list[Cell]] = {}
     for width in range(1, widest + 1):
         track = beam_search(tree, width, scoring, ties)
-        best = final(track)[0]
-        rows[f"beams_{width}"] = {
-            "beams": width,
-            "best_sequence_found": written(best.sequence),
-            score.key: best.score,
-            "rank_among_all": ranks[best.sequence],
-            "first_tokens_left": len({one.sequence[0] for one in final(track)}),
-            "candidates_scored": scored_candidates(track),
-        }
-    columns: list[Column | str] = ["beams", "best_sequence_found", score, "rank_among_all"]
-    columns += ["first_tokens_left", "candidates_scored"]
-    return table("widths", columns, rows)
+        best, left = final(track)[0], {one.sequence[0] for one in final(track)}
+        found = [written(best.sequence), best.score, ranks[best.sequence]]
+        rows[f"beams_{width}"] = [width, *found, len(left), scored_candidates(track)]
+    after = ("rank_among_all", "first_tokens_left", "candidates_scored")
+    return table("widths", ["beams", "best_sequence_found", score, *after], rows)

@@ -68,8 +68,3 @@ def ancestor_mask(tree: Tree) -> tuple[tuple[int, ...], ...]:
     """M[i][j] = 1 exactly when node i is node j or an ancestor of it: upper triangular, as parents come first."""
     above = [set(path(tree, j)) for j in range(len(tree))]
     return tuple(tuple(int(i in above[j]) for j in range(len(tree))) for i in range(len(tree)))
-
-
-def transpose(mask: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
-    """Rows become columns: from rows of ancestors to rows of queries and back."""
-    return tuple(zip(*mask, strict=True))

@@ -6,15 +6,11 @@ from typing import Any
 
 import pytest
 import sympy
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from generators.cells import Cell
 from generators.errors import ParameterError
 from generators.oracles.token_tree import decided_steps, search
 from generators.pipeline.catalog import find, load_params, load_question
-from generators.topics.beam_search import PRODUCT, beam_search, exhaustive_search, final, smallest_width
-from generators.topics.token_tree import Tree
 from tests.conftest import worked_out
 from tests.entries import entry_of, solved_entry
 
@@ -162,29 +158,3 @@ def test_a_tree_too_large_to_enumerate_is_refused_at_once() -> None:
     wide = {str(number): 0.025 for number in range(40)}
     message = "tree: must have at most 32 sequences to be enumerated and drawn (got 40)"
     assert refusal(entry() | {"tree": wide, "num_beams": 1}) == message
-
-
-def trees(vocabulary: str, length: int) -> st.SearchStrategy[Tree]:
-    """Trees of whole-number weights, which need not be probabilities for a search."""
-    prefixes: list[tuple[str, ...]] = [()]
-    flat: list[tuple[str, ...]] = []
-    for _ in range(length):
-        prefixes = [(*prefix, token) for prefix in prefixes for token in vocabulary]
-        flat += prefixes
-    ordered = sorted(flat)
-    return st.lists(st.integers(1, 5), min_size=len(flat), max_size=len(flat)).map(
-        lambda numbers: dict(zip(ordered, map(Fraction, numbers), strict=True))
-    )
-
-
-@given(trees("ab", 3), st.integers(1, 8))
-@settings(max_examples=50, deadline=None)
-def test_the_smallest_width_finds_the_best_and_no_smaller_one_does(tree: Tree, width: int) -> None:
-    best = exhaustive_search(tree, PRODUCT)[0].score
-    found = final(beam_search(tree, width, PRODUCT))[0].score
-    assert found <= best
-    smallest = smallest_width(tree, PRODUCT)
-    if width == smallest:
-        assert found == best
-    if width < smallest:
-        assert found < best

@@ -11,7 +11,7 @@ import pytest
 from generators.answer import Answer
 from generators.courses.comp4901y.hw4_q3_speculative_decoding import small_models
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.params import SpeculativeParams
-from generators.courses.comp4901y.hw4_q3_speculative_decoding.runs import Costs, gain_at, measured, tally, tokens_at
+from generators.courses.comp4901y.hw4_q3_speculative_decoding.runs import gain_at, tally, tokens_at
 from generators.errors import RecordingError
 from generators.pipeline.catalog import entries, find, load_params, load_question
 from generators.pipeline.match import Findings, problems
@@ -26,25 +26,19 @@ def series(quantity: str, *samples: float, **at: Any) -> Series:
     return Series(quantity=quantity, unit="1", at=at, samples=samples)
 
 
-def without(recording: Recording, *launches: str) -> Recording:
-    """The recording of a device that lacks some launches."""
-    return replace(recording, series=tuple(one for one in recording.series if one.at.get("by") not in launches))
-
-
 def given(recordings: dict[str, Recording], **changes: str) -> SpeculativeParams:
     """The entry's parameters beside recordings by the kind of their device."""
     question_id = find(PREFIX)
     params: Any = load_params(question_id, load_question(question_id), {**entries()[question_id], **changes}, recorded=False)
     params._measured = {kind: {"hw4_q3_speculative": one} for kind, one in recordings.items()}
-    held: SpeculativeParams = params
-    return held
+    return params
 
 
-def recorded(kind: str) -> Recording:
-    """What the site shows of a kind of device."""
+def recorded(kind: str, *without: str) -> Recording:
+    """What the site shows of a kind of device, less some launches."""
     params: Any = worked_out(PREFIX)[1]
-    held: Recording = params.measured[kind]["hw4_q3_speculative"]
-    return held
+    recording: Recording = params.measured[kind]["hw4_q3_speculative"]
+    return replace(recording, series=tuple(one for one in recording.series if one.at.get("by") not in without))
 
 
 def page(params: SpeculativeParams) -> str:
@@ -76,18 +70,6 @@ def test_a_draft_that_is_never_rejected() -> None:
     assert gain_at(1.0, 4, 0.25) == 2.5  # 5 / (4/4 + 1)
 
 
-def test_a_check_at_its_own_price() -> None:
-    """2 tokens a call at 6 ms each, in two drafts of 1 ms and a check of 8 ms."""
-    assert Costs(1.0, 6.0, 8.0).gain(2.0, 2) == 1.2  # 12 / 10
-    assert Costs(1.0, 6.0, None).gain(2.0, 2) is None
-    assert Costs(1.0, 4.0, 8.0).ratio == 0.25
-
-
-def test_four_digits() -> None:
-    assert measured(678.5730885) == 678.6
-    assert measured(0.36523) == 0.3652
-
-
 def test_sampling_without_rejection_is_found_out() -> None:
     """The chi-square statistic sees a draft whose tokens are all kept, which gives the draft's distribution."""
     target, draft = small_models.small_tables(seed=5, vocabulary=5)
@@ -105,14 +87,14 @@ def test_a_page_before_the_first_recording() -> None:
 
 def test_a_page_of_a_device_without_graphs() -> None:
     """A GPU's recording without graphs and compiled run: the page speaks of the launches it has."""
-    text = page(given({"cuda": without(recorded("cuda"), "fixed cache, graph", "transformers, compiled")}))
+    text = page(given({"cuda": recorded("cuda", "fixed cache, graph", "transformers, compiled")}))
     assert 'launch "eager, fixed cache"' in text
     assert "graph of the same kernels" not in text
 
 
 def test_a_page_of_the_librarys_launch_alone() -> None:
     """Without timed steps the costs are those of whole runs, and nothing is said of the check."""
-    text = page(given({"cpu": without(recorded("cpu"), "fixed cache")}))
+    text = page(given({"cpu": recorded("cpu", "fixed cache")}))
     assert 'launch "eager"' in text
     assert "Then the check" not in text
     assert "GPU waits" not in text
@@ -131,9 +113,3 @@ def test_a_prompt_that_was_not_recorded_is_refused() -> None:
     """The recorded ones are named."""
     with pytest.raises(RecordingError, match=r"prompt: must be one of .*'class Stack:'.* \(got 'Another\.'\)"):
         load_question(find(PREFIX)).solve(given({"cuda": recorded("cuda")}, prompt="Another."))
-
-
-def test_library_and_fixed_caches_decode_the_same_tokens() -> None:
-    """In float32 every recorded way gave standard decoding's tokens."""
-    answer = worked_out(PREFIX)[2]
-    assert answer["3/same"].value == answer["3/compared"].value > 0

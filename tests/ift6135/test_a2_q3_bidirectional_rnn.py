@@ -6,11 +6,12 @@ import itertools
 import math
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 import sympy
-from sympy import HadamardProduct, MatAdd, MatMul, Transpose
+from sympy import MatMul
 
 from generators.answer import Answer
 from generators.cells import Math
@@ -19,11 +20,10 @@ from generators.courses.ift6135.a2_q3_bidirectional_rnn.find import find as foun
 from generators.courses.ift6135.a2_q3_bidirectional_rnn.params import RnnParams
 from generators.courses.ift6135.a2_q3_bidirectional_rnn.solve import solve
 from generators.errors import ParameterError
-from generators.matrices import Diagonal, Tanh, TimeSum
+from generators.matrices import TimeSum
 from generators.pipeline import worlds
 from generators.pipeline.catalog import find, load_params, load_question
 from generators.pipeline.match import Findings, agree, problems
-from generators.pipeline.typeset_matrices import statement
 from tests.conftest import worked_out
 
 PREFIX = "ift6135/a2_q3_bidirectional_rnn"
@@ -50,17 +50,6 @@ def test_graph_of_three_steps() -> None:
     assert (r"\mathbf{h}_{4}^{(b)}", "backward", "4") in rows(answer, "nodes")
 
 
-def test_final_lines() -> None:
-    """What the sheet asks for, as LaTeX."""
-    answer = worked_out(PREFIX)[2]
-    slope = r"\operatorname{diag}\left(\mathbf{1} - \mathbf{h}_{t+1}^{(f)} \odot \mathbf{h}_{t+1}^{(f)}\right)"
-    assert statement(answer["3.2b/forward/jacobian"]).endswith(rf"= {slope} \mathbf{{U}}^{{(f)}}")
-    assert statement(answer["3.2a/backward/gradient"]).endswith(
-        r"= - 2 \mathbf{V}^{(b)\top} \left(\mathbf{z}_{t} - \mathbf{y}_{t}\right)"
-    )
-    assert statement(answer["3.2a/backward/entry"]).endswith(r"= \left(1 - \left(h_{t-1,i}^{(b)}\right)^{2}\right) U_{i j}^{(b)}")
-
-
 def test_numbers_of_the_smallest_network() -> None:
     """One step and sizes 1, by hand: h = tanh(0.5), y = 2h + 3k with k = h of the other chain, z = 1."""
     h, k, g = math.tanh(0.5), math.tanh(0.25), 0.7
@@ -84,20 +73,11 @@ def test_numbers_of_the_smallest_network() -> None:
         assert float(value.item()) == pytest.approx(number, rel=1e-14)
 
 
-Mistake = Callable[[sympy.Basic], sympy.Basic]
-
-
-def renamed(old: str, new: str) -> Mistake:
-    def mistake(value: sympy.Basic) -> sympy.Basic:
-        found = [one for one in value.atoms(sympy.MatrixSymbol) if one.name == old]
-        assert found
-        return value.xreplace({one: sympy.MatrixSymbol(new, *one.shape) for one in found})
-
-    return mistake
-
-
-def reordered(value: sympy.Basic) -> sympy.Basic:
-    return MatMul(*reversed(value.args))
+def renamed(value: sympy.Basic, old: str, new: str) -> sympy.Basic:
+    """The expression with another quantity in the place of one that is in it."""
+    return value.xreplace(
+        {one: sympy.MatrixSymbol(new, *one.shape) for one in value.atoms(sympy.MatrixSymbol) if one.name == old}
+    )
 
 
 @cache
@@ -111,26 +91,18 @@ def findings() -> Findings:
 @pytest.mark.parametrize(
     ("address", "mistake"),
     [
-        ("3.2a/loss/by_output", lambda value: MatMul(-1, value)),
         ("3.2a/forward/gradient", lambda value: MatMul(-2, value.args[1].arg, value.args[2])),  # V without its transpose
-        ("3.2a/backward/gradient", renamed(r"\mathbf{V}^{(b)}", r"\mathbf{V}^{(f)}")),
-        ("3.2a/forward/entry", renamed(r"\mathbf{h}_{t+1}^{(f)}", r"\mathbf{h}_{t}^{(f)}")),
-        ("3.2a/backward/slope_entry", lambda value: value - 1),
-        ("3.2b/forward/jacobian", reordered),
-        ("3.2b/backward/jacobian", renamed(r"\mathbf{h}_{t-1}^{(b)}", r"\mathbf{h}_{t}^{(b)}")),
+        ("3.2a/backward/gradient", lambda value: renamed(value, r"\mathbf{V}^{(b)}", r"\mathbf{V}^{(f)}")),
+        ("3.2a/forward/entry", lambda value: renamed(value, r"\mathbf{h}_{t+1}^{(f)}", r"\mathbf{h}_{t}^{(f)}")),
+        ("3.2b/forward/jacobian", lambda value: MatMul(*reversed(value.args))),
         ("3.2b/forward/recursion", lambda value: value.args[0]),  # without what follows
-        ("3.2b/backward/recursion", lambda value: MatAdd(*value.args, value.args[1])),
-        ("3.2b/forward/start", renamed(r"\mathbf{y}_{T}", r"\mathbf{y}_{t}")),
-        ("3.3/u/gradient", renamed(r"\mathbf{h}_{t-1}^{(f)}", r"\mathbf{h}_{t}^{(f)}")),
+        ("3.2b/forward/start", lambda value: renamed(value, r"\mathbf{y}_{T}", r"\mathbf{y}_{t}")),
         ("3.3/w/gradient", lambda value: value.summand),  # one step instead of all
         ("3.3/w/gradient", lambda value: TimeSum(MatMul(*value.summand.args[1:]))),  # without tanh
-        ("3.3/u/own", Transpose),
-        ("3.3/w/copy", renamed(r"\mathbf{h}_{t+1}^{(b)}", r"\mathbf{h}_{t-1}^{(b)}")),
-        ("3.3/u/argument", lambda value: HadamardProduct(value, value)),
         ("sheet/network/output", lambda value: value.args[0]),
     ],
 )
-def test_a_mistake_in_a_line_is_seen(address: str, mistake: Mistake) -> None:
+def test_a_mistake_in_a_line_is_seen(address: str, mistake: Callable[[Any], sympy.Basic]) -> None:
     """The line as it is agrees with what was found at its address, and the wrong one does not."""
     value, found = worked_out(PREFIX)[2][address].value, findings().at[address][0]
     assert agree(value, found.value, found.route.tolerance)
@@ -149,7 +121,7 @@ def test_a_shape_that_fits_by_chance_is_seen() -> None:
     assert not agree(local.xreplace({d_h: d}), again.value, 1e-12)
 
 
-@pytest.mark.parametrize("steps", [1, 2, 4, 7, 30])
+@pytest.mark.parametrize("steps", [1, 4, 30])
 def test_any_number_of_steps(steps: int) -> None:
     """Every step stands in one picture; the picture after repeats the states that lead into it."""
     params = RnnParams(time_steps=steps)
@@ -212,25 +184,3 @@ def test_rules_of_the_parameters(changes: dict[str, object], rule: str) -> None:
     with pytest.raises(ParameterError) as refusal:
         load_params(question_id, load_question(question_id), changes)
     assert str(refusal.value) == MESSAGE + rule
-
-
-def test_unknown_operations_have_no_value() -> None:
-    """What evaluates expressions refuses what it does not know, rather than guessing."""
-    a, b = sympy.MatrixSymbol("a", 2, 2), sympy.MatrixSymbol("b", 2, 2)
-    values = {"a": np.eye(2)}
-    for expression, world in (
-        (sympy.Inverse(a), values),
-        (MatAdd(a, b), {**values, "b": np.ones((2, 1))}),
-        (Diagonal(sympy.MatrixSymbol("c", 2, 1)), values),
-    ):
-        with pytest.raises(worlds.NoValue):
-            worlds.evaluated(expression, world)
-
-
-def test_a_shape_needs_its_sizes() -> None:
-    """The written shape is that of the numbers, in letters that have a size; tanh keeps it."""
-    d = sympy.Symbol("d")
-    a, values = sympy.MatrixSymbol("a", d, 1), {"a": np.ones((3, 1))}
-    assert worlds.difference(Tanh(a), {**values, "d": 3}, np.full((3, 1), math.tanh(1))) < 1e-15
-    assert worlds.difference(a, {**values, "d": 2}, values["a"]) == math.inf
-    assert worlds.difference(a, values, values["a"]) == math.inf

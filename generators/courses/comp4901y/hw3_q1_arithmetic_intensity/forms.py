@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
-from typing import TypeAlias
 
 import torch
 
-from generators.cells import Cell, Math
 from generators.oracles.products import ProductRecorder
 from generators.oracles.transformer_layer import ORDER
 
@@ -48,42 +45,22 @@ def _from_heads(decode: bool) -> Iterator[Operation]:
     yield f"{last} = A' W^2", ("A'", "W^2"), last, torch.matmul
 
 
-Rows: TypeAlias = dict[str, dict[str, Cell]]
-
-
-def filled(*, decode: bool) -> Rows:
-    """Number, computation, inputs and output of every row by its number."""
-    return _run(decode)[0]
-
-
-def shapes(*, decode: bool) -> dict[str, str]:
-    """The operands' shapes of each distinct product, by its name."""
-    return _run(decode)[1]
-
-
-@lru_cache(maxsize=2)
-def _run(decode: bool) -> tuple[Rows, dict[str, str]]:
+def filled(*, decode: bool) -> tuple[dict[str, tuple[str, str, str]], dict[str, str]]:
+    """Computation, inputs and output of every row by its number; the operands' shapes of each distinct product by its name."""
     held = {"x": torch.ones(LENGTH, WIDTH), "t": torch.ones(1, WIDTH)}
     held |= {rf"{one}_{{\text{{cache}}}}": torch.ones(LENGTH, WIDTH) for one in "KV"}
     held |= {f"W^{one}": torch.ones(WIDTH, WIDTH) for one in "QKVO"}
     held |= {"W^1": torch.ones(WIDTH, 4 * WIDTH), "W^2": torch.ones(4 * WIDTH, WIDTH)}
-    rows: Rows = {}
+    rows = {}
     with ProductRecorder() as recorder:
         for number, (computation, names, out, run) in enumerate([*_into_heads(decode), *_from_heads(decode)], 1):
-            given = [held[name] for name in names]
-            made = held[out.partition(",")[0]] = run(*given)
-            shown = r",\; ".join(_shaped(name, one.shape) for name, one in zip(names, given, strict=True))
-            rows[str(number)] = {
-                "number": str(number),
-                "computation": Math(computation),
-                "input": Math(shown),
-                "output": Math(_shaped(out, made.shape)),
-            }
+            given = {name: held[name] for name in names}
+            made = held[out.partition(",")[0]] = run(*given.values())
+            shown = r",\; ".join(f"{name}: {_sizes(one.shape)}" for name, one in given.items())
+            rows[str(number)] = computation, shown, f"{out}: {_sizes(made.shape)}"
     products = {name: one.shape for name, one in zip(ORDER, recorder.products, strict=True)}
-    return rows, {
-        name: rf"({LETTERS[m]} \times {LETTERS[k]})({LETTERS[k]} \times {LETTERS[n]})" for name, (m, k, n) in products.items()
-    }
+    return rows, {name: f"({_sizes((m, k))})({_sizes((k, n))})" for name, (m, k, n) in products.items()}
 
 
-def _shaped(name: str, shape: Sequence[int]) -> str:
-    return f"{name}: " + r" \times ".join(LETTERS[size] for size in shape)
+def _sizes(shape: Sequence[int]) -> str:
+    return r" \times ".join(LETTERS[size] for size in shape)

@@ -13,6 +13,7 @@ from generators.figures.style import DASHES, FONT_PT, LIGHT, MARKERS, SERIES, ne
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
 
 Named = tuple[str, float]
 """A product's name, such as `decode: FFN up`, and its intensity."""
@@ -43,17 +44,14 @@ class Roof:
 
 def roofline_figure(roofs: list[Roof], products: list[Named], shows: tuple[str, ...]) -> Figure:
     """Draw every roof, and every product as a mark on each roof with a guide; products close together share a label."""
-    figure, axes = new_axes(height_in=4.3)
-    axes.set(xscale="log", yscale="log")
     xs = [x for _, x in products]
-    axes.set_xlim(min(0.5, min(xs) / 2), max(8 * max(roof.ridge for roof in roofs), 2.5 * max(xs)))
+    low, high = min(0.5, min(xs) / 2), max(8 * max(roof.ridge for roof in roofs), 2.5 * max(xs))
+    figure, axes = _log_axes(4.3, low, high, "attainable TFLOP/s (log scale)")
     for number, roof in enumerate(roofs):
         _draw_roof(axes, roof, number, products)
     heights = {name: min(roof.attainable(x) for roof in roofs) for name, x in products}
     _label_products(axes, products, heights, 1.6 * max(roof.peak_tflops for roof in roofs))
     _name_roofs(axes, roofs)
-    axes.set_xlabel("arithmetic intensity, FLOP/B (log scale)")
-    axes.set_ylabel("attainable TFLOP/s (log scale)")
     bound = "; ".join(f"{roof.name} has its ridge at {roof.ridge:.0f} FLOP/B" for roof in roofs)
     marks = ", ".join(f"{name} at {x:.4g}" for name, x in products)
     return Figure(
@@ -66,19 +64,16 @@ def roofline_figure(roofs: list[Roof], products: list[Named], shows: tuple[str, 
 
 def measured_figure(roof: Roof, products: list[tuple[str, float, float]], shows: tuple[str, ...]) -> Figure:
     """Draw one measured roof, and below it every product (name, FLOP/B, TFLOP/s) at the rate it was timed at."""
-    figure, axes = new_axes(height_in=4.0)
-    axes.set(xscale="log", yscale="log")
-    named = [(name, x) for name, x, _ in products]
-    xs = [x for _, x in named]
-    axes.set_xlim(min(0.2, min(xs) / 3), max(8 * roof.ridge, 2.5 * max(xs)))
+    xs = [x for _, x, _ in products]
+    low, high = min(0.2, min(xs) / 3), max(8 * roof.ridge, 2.5 * max(xs))
+    figure, axes = _log_axes(4.0, low, high, "TFLOP/s (log scale)")
     _draw_roof(axes, roof, 0, [])
-    for number, phase in enumerate(dict.fromkeys(name.partition(": ")[0] for name, _ in named), 1):
+    for number, phase in enumerate(dict.fromkeys(name.partition(": ")[0] for name, _, _ in products), 1):
         places = [(x, rate) for name, x, rate in products if name.startswith(f"{phase}: ")]
         axes.plot(*zip(*places, strict=True), MARKERS[number], color=LIGHT[SERIES[number]], markersize=5, label=f"{phase}, timed")
-    _label_products(axes, named, {name: rate for name, _, rate in products}, 1.6 * roof.peak_tflops)
+    heights = {name: rate for name, _, rate in products}
+    _label_products(axes, [(name, x) for name, x, _ in products], heights, 1.6 * roof.peak_tflops)
     axes.legend(loc="upper left", frameon=False, fontsize=FONT_PT, labelcolor=LIGHT["ink"])
-    axes.set_xlabel("arithmetic intensity, FLOP/B (log scale)")
-    axes.set_ylabel("TFLOP/s (log scale)")
     rates = ", ".join(f"{name} {rate:.3g} of {roof.attainable(x):.3g}" for name, x, rate in products)
     return Figure(
         svg=to_svg(figure),
@@ -88,13 +83,20 @@ def measured_figure(roof: Roof, products: list[tuple[str, float, float]], shows:
     )
 
 
+def _log_axes(height_in: float, low: float, high: float, label: str) -> tuple[Drawing, Axes]:
+    figure, axes = new_axes(height_in)
+    axes.set(xscale="log", yscale="log", xlim=(low, high), xlabel="arithmetic intensity, FLOP/B (log scale)", ylabel=label)
+    return figure, axes
+
+
 def _label_products(axes: Axes, products: list[Named], heights: Mapping[str, float], top: float) -> None:
     """A guide at every intensity; left of each group's first one its names, which end below what is drawn at `heights`."""
     low, high = axes.get_xlim()
     groups = grouped(products, math.log(high / low))
     labels = [joined([name for name, _ in group]) for group in groups]
-    lowest = [min(heights[name] for name, _ in group) for group in groups]
-    bottom = min(_bottom(label, height, top) for label, height in zip(labels, lowest, strict=True))
+    bottom = min(
+        _bottom(label, min(heights[name] for name, _ in group), top) for label, group in zip(labels, groups, strict=True)
+    )
     axes.set_ylim(bottom, top)
     for label, group in zip(labels, groups, strict=True):
         for _, x in group:
@@ -134,16 +136,13 @@ def grouped(products: Sequence[Named], span: float) -> list[list[Named]]:
     """Products by rising intensity, in groups whose labels do not touch on an axis of `span` = ln(highest/lowest)."""
     groups = [[product] for product in sorted(products, key=lambda pair: pair[1])]
     while True:
-        gaps = [math.log(right[0][1] / left[-1][1]) / span - _width(right) for left, right in pairwise(groups)]
+        widths = [LINE_SHARE * len(joined([name for name, _ in group]).splitlines()) for group in groups[1:]]
+        distances = [math.log(right[0][1] / left[-1][1]) / span for left, right in pairwise(groups)]
+        gaps = [distance - width for distance, width in zip(distances, widths, strict=True)]
         if not gaps or min(gaps) >= 0:
             return groups
         first = gaps.index(min(gaps))
         groups[first : first + 2] = [groups[first] + groups[first + 1]]
-
-
-def _width(group: Sequence[Named]) -> float:
-    """What a group's label takes of the plot's width."""
-    return LINE_SHARE * (1 + joined([name for name, _ in group]).count("\n"))
 
 
 def joined(names: Sequence[str]) -> str:

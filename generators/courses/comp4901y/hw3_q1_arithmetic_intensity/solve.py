@@ -7,34 +7,31 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Answer, Part, answer, letter, number, part, text, value_at
+from generators.answer import Answer, Part, answer, letter, number, part, value_at
 from generators.cells import Cell, Math, rational
-from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.params import Accelerator, InferenceParams
+from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.params import Accelerator, Conventions, InferenceParams
 from generators.recording import Recording
-from generators.table import Column, Table, column, table
-from generators.topics.measured import median
+from generators.table import Table, column, table
+from generators.topics.measured import ELEMENT_BYTES, machine
 from generators.topics.roofline import Product, attainable_share, ridge_point
 
-ELEMENT_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4}
 L, D, n_H, H = sympy.symbols("L D n_H H", positive=True)
-ONE = sympy.Integer(1)
 
-PREFILL = {
-    "projection": Product(L, D, D),
-    "score": Product(L, H, L),
-    "weighting": Product(L, L, H),
-    "up": Product(L, D, 4 * D),
-    "down": Product(L, 4 * D, D),
-}
-DECODE = {
-    "projection": Product(ONE, D, D),
-    "score": Product(ONE, H, L + 1),
-    "weighting": Product(ONE, L + 1, H),
-    "up": Product(ONE, D, 4 * D),
-    "down": Product(ONE, 4 * D, D),
-}
-PHASES = {"prefill": PREFILL, "decode": DECODE}
+
+def _products(tokens: sympy.Expr, attended: sympy.Expr) -> dict[str, Product]:
+    """The distinct products of a layer that reads `tokens`, each of which attends to `attended`."""
+    return {
+        "projection": Product(tokens, D, D),
+        "score": Product(tokens, H, attended),
+        "weighting": Product(tokens, attended, H),
+        "up": Product(tokens, D, 4 * D),
+        "down": Product(tokens, 4 * D, D),
+    }
+
+
+PHASES = {"prefill": _products(L, L), "decode": _products(sympy.Integer(1), L + 1)}
 SHORT_NAMES = {"projection": "projections", "score": "QKᵀ", "weighting": "score·V", "up": "FFN up", "down": "FFN down"}
+NAMES = {f"{phase}.{key}": f"{phase}: {name}" for phase in PHASES for key, name in SHORT_NAMES.items()}
 NOTATION = {"projection": r"?W^Q,\ ?W^K,\ ?W^V,\ ZW^O", "score": "Q_iK_i^T", "weighting": r"\text{score}_iV_i",
             "up": r"\text{Out}\,W^1", "down": "A'W^2"}  # fmt: skip
 """The products as the sheet writes them, with ? for what enters the layer."""
@@ -63,12 +60,12 @@ def _tail(rows: str, columns: str, out: str) -> list[Row]:
     ]  # fmt: skip
 
 
-PREFILL_FORM: list[Row] = [
+PREFILL: list[Row] = [
     *((rf"{x} = x W^{x}", rf"x: L \times D,\; W^{x}: D \times D", rf"{x}: L \times D", "projection") for x in "QKV"),
     *(_split(x, "L") for x in "QKV"),
     *_tail("L", "L", "x'"),
 ]
-DECODE_FORM: list[Row] = [
+DECODE: list[Row] = [
     (r"Q = Q_d = t W^Q", r"t: 1 \times D,\; W^Q: D \times D", r"Q, Q_d: 1 \times D", "projection"),
     *(
         row
@@ -82,6 +79,7 @@ DECODE_FORM: list[Row] = [
     _split("Q", "1"), _split("K", "(L+1)"), _split("V", "(L+1)"),
     *_tail("1", "(L+1)", "t'"),
 ]  # fmt: skip
+FORMS = {"prefill": PREFILL, "decode": DECODE}
 
 
 def solve(params: InferenceParams) -> Answer:
@@ -94,65 +92,48 @@ def solve(params: InferenceParams) -> Answer:
         letter(n_H, params.n_heads, "heads"),
         letter(H, params.d_model // params.n_heads, "width of a head"),
     )
-    prefill = _phase("1.1", "Prefill", "x", PREFILL, PREFILL_FORM, sheet, params)
-    decode = _phase("1.2", "Decode, first token", "t", DECODE, DECODE_FORM, sheet, params)
+    phases = {
+        phase: part(
+            label, title, _form(phase, params.conventions, sheet), _working(phase, params.conventions, sheet), within=sheet
+        )
+        for phase, label, title in (("prefill", "1.1", "Prefill"), ("decode", "1.2", "Decode, first token"))
+    }
     measured = (_measured(kind, one["hw3_q1_products"]) for kind, one in params.measured.items())
-    return answer(sheet, prefill, decode, _roofline(params.accelerators, {"prefill": prefill, "decode": decode}), *measured)
+    return answer(sheet, *phases.values(), _roofline(params.accelerators, phases), *measured)
 
 
-def _phase(
-    label: str, title: str, token: str, products: Mapping[str, Product], form: Sequence[Row], sheet: Part, params: InferenceParams
-) -> Part:
-    flops_each, bytes_each = params.conventions.flops_per_multiply_add, params.conventions.bytes_per_element
-    intensities = {name: one.intensity(flops_each, bytes_each) for name, one in products.items()}
-    filled: dict[str, dict[str, Cell]] = {}
-    for place, (computation, given, made, asked) in enumerate(form, 1):
-        formula = intensities[asked] if asked else None
-        filled[str(place)] = {
-            "number": str(place),
-            "computation": Math(computation),
-            "input": Math(given),
-            "output": Math(made),
-            "formula": formula,
-            "intensity": None if formula is None else value_at(formula, sheet),
-        }
-    working: dict[str, dict[str, Cell]] = {}
-    for name, one in products.items():
-        flops, moved = one.flops(flops_each), one.bytes_moved(bytes_each)
-        cells = {"flops_formula": flops, "flops": value_at(flops, sheet), "bytes_formula": moved, "bytes": value_at(moved, sheet)}
-        shape = rf"({_size(one.m)} \times {_size(one.k)})({_size(one.k)} \times {_size(one.n)})"
-        notation = NOTATION[name].replace("?", token)
-        working[name] = {"product": Math(notation), "shape": Math(shape), **cells}
-    return part(
-        label,
-        title,
-        table(
-            "form",
-            [
-                column("number", "No."),
-                "computation",
-                "input",
-                "output",
-                column("formula", "FLOP/B, formula", of="intensity"),
-                column("intensity", "FLOP/B, value", "FLOP/B"),
-            ],
-            filled,
-            asked=True,
-        ),
-        table(
-            "products",
-            [
-                "product",
-                column("shape", Math(r"(M \times K)(K \times N)")),
-                column("flops_formula", "FLOPs", of="flops"),
-                column("flops", "Value", "FLOP"),
-                column("bytes_formula", "Bytes", of="bytes"),
-                column("bytes", "Value", "B"),
-            ],
-            working,
-        ),
-        within=sheet,
-    )
+def _form(phase: str, counting: Conventions, sheet: Part) -> Table:
+    """Every row of the sheet's form, with the intensity of those that it asks for."""
+
+    def filled() -> Iterator[tuple[str, Sequence[Cell]]]:
+        for place, (computation, given, made, asked) in enumerate(FORMS[phase], 1):
+            formula = PHASES[phase][asked].intensity(*_units(counting)) if asked else None
+            value = None if formula is None else value_at(formula, sheet)
+            yield str(place), (str(place), Math(computation), Math(given), Math(made), formula, value)
+
+    formula, value = column("formula", "FLOP/B, formula", of="intensity"), column("intensity", "FLOP/B, value", "FLOP/B")
+    return table("form", [column("number", "No."), "computation", "input", "output", formula, value], filled(), asked=True)
+
+
+def _working(phase: str, counting: Conventions, sheet: Part) -> Table:
+    """FLOPs and bytes of each distinct product."""
+    flops_each, bytes_each = _units(counting)
+
+    def counted() -> Iterator[tuple[str, Sequence[Cell]]]:
+        for name, one in PHASES[phase].items():
+            notation = NOTATION[name].replace("?", "x" if phase == "prefill" else "t")
+            shape = rf"({_size(one.m)} \times {_size(one.k)})({_size(one.k)} \times {_size(one.n)})"
+            flops, moved = one.flops(flops_each), one.bytes_moved(bytes_each)
+            yield name, (Math(notation), Math(shape), flops, value_at(flops, sheet), moved, value_at(moved, sheet))
+
+    return table("products", [
+        "product", column("shape", Math(r"(M \times K)(K \times N)")), column("flops_formula", "FLOPs", of="flops"),
+        column("flops", "Value", "FLOP"), column("bytes_formula", "Bytes", of="bytes"), column("bytes", "Value", "B"),
+    ], counted())  # fmt: skip
+
+
+def _units(counting: Conventions) -> tuple[int, int]:
+    return counting.flops_per_multiply_add, counting.bytes_per_element
 
 
 def _size(size: sympy.Expr) -> str:
@@ -161,117 +142,78 @@ def _size(size: sympy.Expr) -> str:
 
 
 def _roofline(accelerators: Sequence[Accelerator], phases: Mapping[str, Part]) -> Part:
-    ridges = {
-        f"accelerator_{place}": ridge_point(one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9)
-        for place, one in enumerate(accelerators, 1)
+    keyed = {f"accelerator_{place}": one for place, one in enumerate(accelerators, 1)}
+    ridges = {key: ridge_point(one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9) for key, one in keyed.items()}
+    known = {key: (one.name, one.peak_tflops, one.bandwidth_gb_per_s, ridges[key], one.source) for key, one in keyed.items()}
+    intensities = {
+        f"{phase}.{name}": rational(cells["flops"]) / rational(cells["bytes"])
+        for phase, filled in phases.items()
+        for name, cells in filled["products"].rows.items()
     }
-    known = {
-        key: {
-            "name": one.name,
-            "peak": one.peak_tflops,
-            "bandwidth": one.bandwidth_gb_per_s,
-            "ridge": ridge,
-            "source": one.source,
-        }
-        for one, (key, ridge) in zip(accelerators, ridges.items(), strict=True)
+    shares = {
+        key: (NAMES[key], one, *(100 * attainable_share(one, ridge) for ridge in ridges.values()))
+        for key, one in intensities.items()
     }
-    shares: dict[str, dict[str, Cell]] = {}
-    for phase, name, intensity in _intensities(phases):
-        attainable = {key: 100 * attainable_share(intensity, ridge) for key, ridge in ridges.items()}
-        shares[f"{phase}.{name}"] = {"product": f"{phase}: {SHORT_NAMES[name]}", "intensity": intensity, **attainable}
-    columns = [column(key, one.name, "%") for key, one in zip(ridges, accelerators, strict=True)]
-    known_columns = [
-        column("name"), column("peak", unit="TFLOP/s"), column("bandwidth", unit="GB/s"), column("ridge", unit="FLOP/B"),
-        column("source"),
-    ]  # fmt: skip
+    speeds = [column("peak", unit="TFLOP/s"), column("bandwidth", unit="GB/s"), column("ridge", unit="FLOP/B")]
+    percent = [column(key, one.name, "%") for key, one in keyed.items()]
     return part(
         "roofline",
         "Rooflines",
-        table("accelerators", known_columns, known),
-        table("share_of_peak", ["product", column("intensity", unit="FLOP/B"), *columns], shares),
-        _bounds(shares, {key: one.name for key, one in zip(ridges, accelerators, strict=True)}),
+        table("accelerators", ["name", *speeds, "source"], known),
+        table("share_of_peak", ["product", column("intensity", unit="FLOP/B"), *percent], shares),
+        _bounds(intensities, {one.name: ridges[key] for key, one in keyed.items()}),
     )
 
 
-def _intensities(phases: Mapping[str, Part]) -> Iterator[tuple[str, str, Fraction]]:
-    """Phase, product and intensity of every product, from the row of the form that first has it."""
-    for phase, form in (("prefill", PREFILL_FORM), ("decode", DECODE_FORM)):
-        filled: Table = phases[phase]["form"]
-        for name in PHASES[phase]:
-            place = next(str(place) for place, row in enumerate(form, 1) if row[3] == name)
-            yield phase, name, rational(filled.rows[place]["intensity"])
-
-
-def _bounds(shares: Mapping[str, Mapping[str, Cell]], names: Mapping[str, str]) -> Table:
+def _bounds(intensities: Mapping[str, Fraction], ridges: Mapping[str, Fraction]) -> Table:
     """The rows of both forms that are compute-bound and those that are memory-bound; accelerators that agree share a row."""
     alike: dict[tuple[str, ...], list[str]] = {}
-    for key, name in names.items():
-        cells = tuple(
-            _listed([place for place, product in _asked(form) if (shares[f"{phase}.{product}"][key] == 100) is compute])
-            for phase, form in (("prefill", PREFILL_FORM), ("decode", DECODE_FORM))
+    for accelerator, ridge in ridges.items():
+        bounds = tuple(
+            _listed([str(place) for place, row in enumerate(form, 1)
+                     if row[3] and (intensities[f"{phase}.{row[3]}"] >= ridge) is compute])
+            for phase, form in FORMS.items()
             for compute in (True, False)
-        )
-        alike.setdefault(cells, []).append(name)
-    keys = ("prefill_compute", "prefill_memory", "decode_compute", "decode_memory")
-    rows = {
-        f"group_{place}": {"accelerators": _in_words(ones), **dict(zip(keys, cells, strict=True))}
-        for place, (cells, ones) in enumerate(alike.items(), 1)
-    }
-    return table("bounds", ["accelerators", *keys], rows)
-
-
-def _asked(form: list[Row]) -> list[tuple[str, str]]:
-    return [(str(number), row[3]) for number, row in enumerate(form, 1) if row[3]]
+        )  # fmt: skip
+        alike.setdefault(bounds, []).append(accelerator)
+    rows = ((f"group_{place}", (_in_words(names), *bounds)) for place, (bounds, names) in enumerate(alike.items(), 1))
+    return table("bounds", ["accelerators", "prefill_compute", "prefill_memory", "decode_compute", "decode_memory"], rows)
 
 
 def _in_words(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
-def _listed(numbers: list[str]) -> str:
-    if not numbers:
-        return "no row"
-    return f"row{'s' if len(numbers) > 1 else ''} {_in_words(numbers)}"
+def _listed(rows: list[str]) -> str:
+    return f"row{'s' if len(rows) > 1 else ''} {_in_words(rows)}" if rows else "no row"
 
 
 def _measured(kind: str, recording: Recording) -> Part:
     """Each product's median time and rate beside the roofline of the measured copy bandwidth and matrix rate."""
     copy, square = recording.one("seconds", ceiling="copy"), recording.one("seconds", ceiling="matrix product")
-    bandwidth, rate = float(copy.at["bytes"]) / median(copy), float(square.at["flops"]) / median(square)
-    element = ELEMENT_BYTES[recording.parameters["dtype"]]
-    rows: dict[str, dict[str, Cell]] = {}
-    for phase, products in PHASES.items():
-        for name in products:
-            timed = recording.one("seconds", phase=phase, product=name)
-            size = Product(*(sympy.Integer(int(timed.at[axis])) for axis in "mkn"))
-            achieved = float(size.flops(2)) * float(timed.at["batch"]) / median(timed)
-            intensity = float(size.intensity(2, element))
-            ceiling = min(rate, bandwidth * intensity)
-            rows[f"{phase}.{name}"] = {
-                "product": f"{phase}: {SHORT_NAMES[name]}",
-                "intensity": intensity,
-                "median": 1e6 * median(timed),
-                "rate": achieved / 1e12,
-                "roofline": ceiling / 1e12,
-                "share": 100 * achieved / ceiling,
-            }
+    bandwidth, rate = float(copy.at["bytes"]) / copy.median, float(square.at["flops"]) / square.median
     made = recording.parameters
-    columns: list[Column | str] = [
-        "product", column("intensity", unit="FLOP/B"), column("median", unit="µs"), column("rate", unit="TFLOP/s"),
-        column("roofline", unit="TFLOP/s"), column("share", unit="%"),
-    ]  # fmt: skip
+
+    def timed() -> Iterator[tuple[str, Sequence[Cell]]]:
+        for key, name in NAMES.items():
+            phase, _, product = key.partition(".")
+            one = recording.one("seconds", phase=phase, product=product)
+            size = Product(*(sympy.Integer(int(one.at[axis])) for axis in "mkn"))
+            achieved = float(size.flops(2)) * float(one.at["batch"]) / one.median
+            intensity = float(size.intensity(2, ELEMENT_BYTES[made["dtype"]]))
+            ceiling = min(rate, bandwidth * intensity)
+            yield key, (name, intensity, 1e6 * one.median, achieved / 1e12, ceiling / 1e12, 100 * achieved / ceiling)
+
+    units = {"intensity": "FLOP/B", "median": "µs", "rate": "TFLOP/s", "roofline": "TFLOP/s", "share": "%"}
     return part(
         f"measured_{kind}",
         {"cuda": "Every product measured on a GPU", "cpu": "Every product measured on a processor"}[kind],
-        text("device", recording.device),
-        text("recorded", recording.date),
-        text("torch", recording.versions["torch"]),
-        text("element_type", str(made["dtype"])),
+        *machine(recording),
         number("seq_len", made["seq_len"], "input tokens", "L"),
         number("d_model", made["d_model"], "model width", "D"),
         number("n_heads", made["n_heads"], "heads", "n_H"),
         number("bandwidth", bandwidth / 1e9, "measured copy bandwidth", "W", "GB/s"),
         number("rate", rate / 1e12, "measured matrix rate", r"F_{\max}", "TFLOP/s"),
         number("ridge", rate / bandwidth, "measured ridge point", "I^*", "FLOP/B"),
-        table("products", columns, rows),
+        table("products", ["product", *(column(key, unit=unit) for key, unit in units.items())], timed()),
     )

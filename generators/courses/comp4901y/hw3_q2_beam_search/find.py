@@ -1,7 +1,8 @@
-"""Finds the track again by enumeration of all sequences, and with Hugging Face's generate.
+"""Finds the track again by enumeration of all sequences, and its ranks with Hugging Face's generate as well.
 
 From the sheet: two beams on the tree in the figure, the track marked, and the two sequences written down. A prefix is as
-likely as all sequences together that begin with it, and a candidate's rank is one more than how many are likelier.
+likely as all sequences together that begin with it; candidates are read from left to right, or where the last of equal ones is
+preferred from right to left, and each goes in before those that are less likely.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from generators.cells import Cell, Math
+from generators.cells import Math
 from generators.courses.comp4901y.hw3_q2_beam_search.params import BeamParams
 from generators.found import Found, Route
 from generators.oracles import token_tree as trees
@@ -18,8 +19,8 @@ from generators.oracles.token_tree import Prefix, Scores, Weights
 
 SHEET = Route("the sheet and the parameters, read again", restates=True)
 ENUMERATED = Route("enumeration of all sequences")
-COUNTED = Route("ranks by counting better candidates")
-LOGS = Route("ranks by counting better candidates, and logarithms in float64", tolerance=1e-12, absolute=1e-12)
+INSERTED = Route("ranks by putting each candidate before less likely ones")
+LOGS = Route(f"{INSERTED.name}, and logarithms in float64", tolerance=1e-12, absolute=1e-12)
 
 
 def find(params: BeamParams) -> Iterator[Found]:
@@ -32,15 +33,15 @@ def find(params: BeamParams) -> Iterator[Found]:
     yield from _track(params, weights, scores, steps)
     yield from _comparison(params, weights, scores, order, steps)
     yield from _generated(params.num_beams, weights, scores, steps)
-    for width in range(1, max(trees.smallest_width(scores, ties), params.num_beams) + 1):
-        yield from _generated_width(width, weights, scores, trees.search(scores, width, ties))
+    yield from _generated_widths(params.num_beams, weights, scores, ties)
 
 
 def _marginals(weights: Weights) -> dict[Prefix, Fraction]:
     """The probability of each prefix as the sum over all sequences that begin with it."""
     sequences = {one: math.prod(trees.along(weights, one), start=Fraction(1)) for one in trees.complete(weights)}
-    prefixes: list[Prefix] = [(), *weights]
-    return {prefix: sum((p for one, p in sequences.items() if one[: len(prefix)] == prefix), Fraction(0)) for prefix in prefixes}
+    return {
+        prefix: sum((p for one, p in sequences.items() if one[: len(prefix)] == prefix), Fraction(0)) for prefix in ((), *weights)
+    }
 
 
 def _given(params: BeamParams, weights: Weights) -> Iterator[Found]:
@@ -56,22 +57,22 @@ def _given(params: BeamParams, weights: Weights) -> Iterator[Found]:
 
 def _track(params: BeamParams, weights: Weights, scores: Scores, steps: Sequence[trees.Found]) -> Iterator[Found]:
     in_logs = params.conventions.scoring == "sum of logs"
-    by = LOGS if in_logs else COUNTED
+    by, shown = (LOGS, _log) if in_logs else (INSERTED, lambda score: score)
     yield from SHEET.part("2", f"Beam search with {_beams(params.num_beams)}")
-    yield from COUNTED.table("2", "tree", trees.tree_cells(weights, steps, "probability"))
-    rows = trees.ranked_cells(scores, steps[-1].kept, "probability")
-    for row, one in zip(rows.values(), steps[-1].kept, strict=True):
-        row.update({"sum_of_logs": _log(scores[one])} if in_logs else {}, **_factors(weights, one))
-    factors = list(_factors(weights, steps[-1].kept[0]))
+    yield from INSERTED.table("2", "tree", trees.tree_cells(weights, steps, "probability"))
+    final = {
+        f"rank_{rank}": (rank, " ".join(one), *trees.along(weights, one), scores[one], *([_log(scores[one])] if in_logs else []))
+        for rank, one in enumerate(steps[-1].kept, 1)
+    }
+    factors = _factors(weights)
     columns = ("rank", "sequence", *factors, "probability", *(["sum_of_logs"] if in_logs else []))
-    yield from by.table("2", "final", rows, headings=_written(factors), columns=columns)
-    yield from COUNTED.values("2", fewer_candidates=len(steps[0].ranks) < params.num_beams)
+    yield from by.table("2", "final", final, headings=factors, columns=columns)
+    yield from INSERTED.values("2", fewer_candidates=len(steps[0].ranks) < params.num_beams)
     names = {"before": "P before", "last_token": "p of last token", "score": "P"}
     headings = {key: f"log {name}" if in_logs else name for key, name in names.items()}
-    tables = trees.candidate_cells(weights, scores, steps, _log if in_logs else lambda score: score)
-    for number, rows in enumerate(tables, 1):
+    for number, rows in enumerate(trees.candidate_cells(weights, scores, steps, shown), 1):
         noun = "candidate" if len(rows) == 1 else "candidates"
-        yield from COUNTED.part(f"step_{number}", f"Step {number}: {len(rows)} {noun}")
+        yield from INSERTED.part(f"step_{number}", f"Step {number}: {len(rows)} {noun}")
         yield from by.table(f"step_{number}", "candidates", rows, headings=headings)
 
 
@@ -84,13 +85,9 @@ def _log(score: Fraction) -> float:
     return math.log(score.numerator) - math.log(score.denominator)
 
 
-def _written(factors: Sequence[str]) -> dict[str, Math]:
-    """p_12 as notation."""
-    return {one: Math("p_{" + one[2:] + "}") for one in factors}
-
-
-def _factors(weights: Weights, sequence: Prefix) -> dict[str, Cell]:
-    return {f"p_{number}": p for number, p in enumerate(trees.along(weights, sequence), 1)}
+def _factors(weights: Weights) -> dict[str, Math]:
+    """The columns p_1, p_2 ... as notation."""
+    return {f"p_{number}": Math(f"p_{{{number}}}") for number in range(1, trees.length(weights) + 1)}
 
 
 def _comparison(
@@ -101,11 +98,12 @@ def _comparison(
     yield from SHEET.part("comparison", "Against greedy and exhaustive search")
     scored = [len(step.ranks) for step in steps]
     yield from ENUMERATED.values("comparison", sequences=len(order), nodes=len(weights), symbols={"sequences": "S"})
-    yield from COUNTED.values("comparison", candidates_scored=sum(scored))
-    yield from COUNTED.values("comparison", smallest_width=width, symbols={"smallest_width": "k^*"})
-    row: dict[str, Cell] = {"sequence": " ".join(first), **_factors(weights, first), "probability": best}
-    yield from COUNTED.table("comparison", "best", {"best": row}, headings=_written(list(_factors(weights, first))))
-    yield from COUNTED.values("comparison", misses_the_best=found != best, finds_the_best=found == best)
+    yield from INSERTED.values("comparison", candidates_scored=sum(scored))
+    yield from INSERTED.values("comparison", smallest_width=width, symbols={"smallest_width": "k^*"})
+    row, factors = (" ".join(first), *trees.along(weights, first), best), _factors(weights)
+    columns = ("sequence", *factors, "probability")
+    yield from INSERTED.table("comparison", "best", {"best": row}, headings=factors, columns=columns)
+    yield from INSERTED.values("comparison", misses_the_best=found != best, finds_the_best=found == best)
     rows = {}
     names = {"greedy": ("greedy search", 1), "beams": (_beams(params.num_beams), params.num_beams),
              "exhaustive": ("exhaustive search", len(order))}  # fmt: skip
@@ -113,9 +111,9 @@ def _comparison(
         ended = trees.search(scores, beams, ties)
         share = {"share_of_the_best": 100 * scores[ended[-1].kept[0]] / best}
         rows[key] = trees.search_cells(name, scores, order, ended, "probability", share)
-    yield from COUNTED.table("comparison", "searches", rows, units={"share_of_the_best": "%"})
+    yield from INSERTED.table("comparison", "searches", rows, units={"share_of_the_best": "%"})
     widths = trees.width_cells(scores, order, max(width, params.num_beams), ties, "probability")
-    yield from COUNTED.table("comparison", "widths", widths)
+    yield from INSERTED.table("comparison", "widths", widths)
 
 
 def _logs(weights: Weights) -> dict[Prefix, float]:
@@ -123,21 +121,29 @@ def _logs(weights: Weights) -> dict[Prefix, float]:
 
 
 def _generated(width: int, weights: Weights, scores: Scores, steps: Sequence[trees.Found]) -> Iterator[Found]:
-    """The fate of every node down to the first step whose cut float32 cannot tell, and what the search ends with."""
+    """Fates and ranks down to the first step whose cut float32 cannot tell, and what the search ends with."""
     from generators.oracles.tree_model import generate_route, generated, generated_fates
 
-    run = generated(tuple(_logs(weights).items()), width)
-    decided = trees.decided_steps(_logs(scores), steps)
-    yield from generate_route(width).cells("2", "tree", generated_fates(weights, run, decided))
+    logs, by = _logs(scores), generate_route(width)
+    run, decided = generated(tuple(_logs(weights).items()), width), trees.decided_steps(logs, steps)
+    yield from by.cells("2", "tree", generated_fates(weights, run, decided))
+    keys = trees.node_keys(weights)
+    for number, (step, kept) in enumerate(zip(steps[:decided], run.kept, strict=False), 1):
+        for rank, one in enumerate(dict.fromkeys(kept), 1):
+            if not any(trees.too_close(logs[one], logs[other]) for other in step.ranks if other != one):
+                yield from by.cells(f"step_{number}", "candidates", {keys[one]: {"rank": rank}})
     if decided >= len(steps) - 1:
         for rank, (_, log) in enumerate(run.final, 1):
             yield from generate_route(width, log).cells("2", "final", {f"rank_{rank}": {"probability": math.exp(log)}})
 
 
-def _generated_width(width: int, weights: Weights, scores: Scores, steps: Sequence[trees.Found]) -> Iterator[Found]:
-    """The best that this many beams find, where no cut before the last step is too close for float32."""
+def _generated_widths(num_beams: int, weights: Weights, scores: Scores, ties: str) -> Iterator[Found]:
+    """The best that each number of beams finds, where no cut before the last step is too close for float32."""
     from generators.oracles.tree_model import generate_route, generated
 
-    if trees.decided_steps(_logs(scores), steps) >= len(steps) - 1:
-        log = generated(tuple(_logs(weights).items()), width).final[0][1]
-        yield from generate_route(width, log).cells("comparison", "widths", {f"beams_{width}": {"probability": math.exp(log)}})
+    for width in range(1, max(trees.smallest_width(scores, ties), num_beams) + 1):
+        steps = trees.search(scores, width, ties)
+        if trees.decided_steps(_logs(scores), steps) >= len(steps) - 1:
+            log = generated(tuple(_logs(weights).items()), width).final[0][1]
+            cells = {f"beams_{width}": {"probability": math.exp(log)}}
+            yield from generate_route(width, log).cells("comparison", "widths", cells)

@@ -5,30 +5,12 @@ from __future__ import annotations
 import sympy
 
 from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text
-from generators.cells import Value, exact
+from generators.cells import Cell, Value, exact
 from generators.courses.comp4901y.hw3_q2_beam_search.params import BeamParams
 from generators.table import Table, column, table
-from generators.topics.beam_search import (
-    PRODUCT,
-    Candidate,
-    Track,
-    beam_search,
-    exhaustive_search,
-    final,
-    scored_candidates,
-    smallest_width,
-)
-from generators.topics.beam_search_tables import (
-    along,
-    in_words,
-    ranked_rows,
-    searches_table,
-    step_parts,
-    tree_table,
-    weight_columns,
-    widths_table,
-    written,
-)
+from generators.topics import beam_search as beams
+from generators.topics import beam_search_tables as tables
+from generators.topics.beam_search import PRODUCT, Candidate, Track, beam_search
 from generators.topics.token_tree import Tree, flattened
 
 V, T = sympy.symbols("V T", positive=True)
@@ -37,10 +19,9 @@ PROBABILITY = column("probability")
 
 def solve(params: BeamParams) -> Answer:
     """The track, each step's candidates, the sequences at the end, and what other searches find."""
-    tree, ties = flattened(params.tree, "p"), params.conventions.ties
-    track = beam_search(tree, params.num_beams, PRODUCT, ties)
+    tree = flattened(params.tree, "p")
+    track = beam_search(tree, params.num_beams, PRODUCT, params.conventions.ties)
     in_logs = params.conventions.scoring == "sum of logs"
-    everything = exhaustive_search(tree, PRODUCT, ties)
     sheet = _sheet(params, tree)
     log = "log " if in_logs else ""
     headings = {"before": f"{log}P before", "last_token": f"{log}p of last token", "score": f"{log}P"}
@@ -48,13 +29,13 @@ def solve(params: BeamParams) -> Answer:
         sheet,
         part(
             "2",
-            f"Beam search with {in_words(params.num_beams)}",
-            tree_table(tree, track, PROBABILITY),
+            f"Beam search with {tables.in_words(params.num_beams)}",
+            tables.tree_table(tree, track, PROBABILITY),
             _final(track, tree, in_logs=in_logs),
             claim("fewer_candidates", len(track[0]) < params.num_beams, "the first step has fewer candidates than beams"),
         ),
-        *step_parts(tree, track, headings, _log if in_logs else lambda product: product),
-        _comparison(params, tree, track, everything, sheet),
+        *tables.step_parts(tree, track, headings, _log if in_logs else lambda product: product),
+        _comparison(params, tree, track, sheet),
     )
 
 
@@ -82,43 +63,43 @@ def _log(product: Value) -> Value:
 
 def _final(track: Track, tree: Tree, *, in_logs: bool) -> Table:
     """What the search ends with; the probability is the product of those of the tokens."""
-    factors = weight_columns("p", tree)
-    rows = ranked_rows(final(track), PROBABILITY)
-    for row, one in zip(rows.values(), final(track), strict=True):
-        row.update(along(tree, one.sequence, factors), **({"sum_of_logs": _log(one.score)} if in_logs else {}))
+    rows = {
+        f"rank_{one.rank}": (one.rank, *_along(one, tree), *([_log(one.score)] if in_logs else [])) for one in beams.final(track)
+    }
     logs = ["sum_of_logs"] if in_logs else []
-    return table("final", ["rank", "sequence", *factors, PROBABILITY, *logs], rows, asked=True)
+    return table("final", ["rank", "sequence", *tables.weight_columns("p", tree), PROBABILITY, *logs], rows, asked=True)
 
 
-def _best(best: Candidate, tree: Tree) -> Table:
-    factors = weight_columns("p", tree)
-    row = {"sequence": written(best.sequence), **along(tree, best.sequence, factors), "probability": best.score}
-    return table("best", ["sequence", *factors, PROBABILITY], {"best": row})
+def _along(one: Candidate, tree: Tree) -> list[Cell]:
+    """The sequence, the probability of each of its tokens, and its own."""
+    factors = [tree[one.sequence[:end]] for end in range(1, len(one.sequence) + 1)]
+    return [tables.written(one.sequence), *factors, one.score]
 
 
-def _comparison(params: BeamParams, tree: Tree, track: Track, everything: tuple[Candidate, ...], sheet: Part) -> Part:
+def _comparison(params: BeamParams, tree: Tree, track: Track, sheet: Part) -> Part:
     ties = params.conventions.ties
-    greedy, all_kept = (beam_search(tree, width, PRODUCT, ties) for width in (1, len(everything)))
+    everything = beams.exhaustive_search(tree, PRODUCT, ties)
+    best, width = everything[0], beams.smallest_width(tree, PRODUCT, ties)
+    greedy, all_kept = (beam_search(tree, one, PRODUCT, ties) for one in (1, len(everything)))
     tracks = {
         "greedy": ("greedy search", greedy),
-        "beams": (in_words(params.num_beams), track),
+        "beams": (tables.in_words(params.num_beams), track),
         "exhaustive": ("exhaustive search", all_kept),
     }
-    width = smallest_width(tree, PRODUCT, ties)
-    misses = final(track)[0].score < everything[0].score
+    misses = beams.final(track)[0].score < best.score
+    factors = tables.weight_columns("p", tree)
+    share = column("share_of_the_best", unit="%")
     return part(
         "comparison",
         "Against greedy and exhaustive search",
         formula("sequences", V**T, "sequences in the tree", "S"),
         number("nodes", len(tree), "nodes of the tree, the root left out"),
-        number("candidates_scored", scored_candidates(track)),
-        _best(everything[0], tree),
+        number("candidates_scored", beams.scored_candidates(track)),
+        table("best", ["sequence", *factors, PROBABILITY], {"best": _along(best, tree)}),
         claim("misses_the_best", misses, "the beams end without a most likely sequence"),
         claim("finds_the_best", not misses, "the beams end with a most likely sequence"),
         number("smallest_width", width, "smallest number of beams that finds a most likely sequence", "k^*"),
-        searches_table(
-            tracks, everything, PROBABILITY, column("share_of_the_best", unit="%"), lambda found, best: exact(100 * found / best)
-        ),
-        widths_table(tree, max(width, params.num_beams), PRODUCT, ties, PROBABILITY),
+        tables.searches_table(tracks, everything, PROBABILITY, share, lambda found, top: exact(100 * found / top)),
+        tables.widths_table(tree, max(width, params.num_beams), PRODUCT, ties, PROBABILITY),
         within=sheet,
     )

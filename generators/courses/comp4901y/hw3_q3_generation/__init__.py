@@ -14,20 +14,9 @@ QUESTION = Question(
     find=find,
     draw=draw,
     others=(
-        {
-            "hf_model_name": "models/code-small",
-            "prompt_seq": "it's",
-            "output_len": 1,
-            "beam_width": 2,
-            "top_k": 0,
-            "top_p": "19/20",
-        },
+        {"hf_model_name": "models/small", "prompt_seq": "it's", "output_len": 1, "beam_width": 2, "top_k": 0, "top_p": "19/20"},
     ),
     recordings={
-        "hw3_q3_output_len": Recorded(cuda=()),
-        "hw3_q3_beam_width": Recorded(cuda=()),
-        "hw3_q3_top_k": Recorded(cuda=()),
-        "hw3_q3_top_p": Recorded(cuda=()),
-        "hw3_q1_products": Recorded(cuda=()),
+        f"hw3_{one}": Recorded(cuda=()) for one in ("q3_output_len", "q3_beam_width", "q3_top_k", "q3_top_p", "q1_products")
     },
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from generators.cells import Cell
 from generators.courses.comp4901y.hw3_q3_generation.params import GenerationParams
 from generators.found import Found, Proof, Route
+from generators.oracles.recorded import machine_rows
 from generators.recording import Recording, Series
 
 SHEET = Route("the sheet, the entry and the recordings, read again", restates=True)
@@ -34,7 +35,9 @@ SHOWN = {
     "3.4": ("Top-p", "top_p"),
 }
 OTHERS = {"cuda": "On a GPU", "cpu": "On a processor"}
+TIMES = dict.fromkeys(("median", "quartile_1", "quartile_3"), "ms")
 Made = Mapping[str, Recording]
+Keyed = Iterator[tuple[str, Sequence[Cell]]]
 
 
 def find(params: GenerationParams) -> Iterator[Found | Proof]:
@@ -44,25 +47,22 @@ def find(params: GenerationParams) -> Iterator[Found | Proof]:
     options |= {"beam_width": params.beam_width, "top_k": params.top_k, "top_p": float(params.top_p)}
     yield from SHEET.values("sheet", launch=_command("generators.measuring.hw3_generate", options))
     yield from _filters()
-    made = {kind: _shown(recordings) for kind, recordings in params.measured.items()}
+    made = {
+        kind: {label: ones[f"hw3_q3_{name}"] for label, (_, name) in SHOWN.items() if f"hw3_q3_{name}" in ones}
+        for kind, ones in params.measured.items()
+    }
     kinds = [kind for kind, of_kind in made.items() if of_kind]
     if kinds:
         first = max(kinds, key=lambda kind: len(made[kind]))
         yield from _parts(first, made[first], params.measured[first].get("hw3_q1_products"))
         yield from _runs(first, made[first])
-        for kind in kinds:
-            if kind != first:
-                yield from _timed(kind, made[kind], params.measured[kind].get("hw3_q1_products"))
-                yield from _devices(made[first], made[kind])
-
-
-def _shown(recordings: Made) -> dict[str, Recording]:
-    return {label: recordings[f"hw3_q3_{name}"] for label, (_, name) in SHOWN.items() if f"hw3_q3_{name}" in recordings}
+        for kind in set(kinds) - {first}:
+            yield from _timed(f"measured_{kind}", OTHERS[kind], made[kind], params.measured[kind].get("hw3_q1_products"))
+            yield from _devices(made[first], made[kind])
 
 
 def _command(module: str, options: Mapping[str, Any]) -> str:
-    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    return shlex.join(["python", "-m", module, *words])
+    return shlex.join(["python", "-m", module, *(word for name, value in options.items() for word in (f"--{name}", str(value)))])
 
 
 def _filters() -> Iterator[Proof]:
@@ -83,7 +83,6 @@ def _parts(kind: str, made: Made, ceilings: Recording | None) -> Iterator[Found 
         if label == "3.1":
             yield from SAMPLES.values(label, on_a_gpu=kind == "cuda")
             yield from _lengths(label, recording, ceilings)
-            yield from _line(label, recording, ceilings)
         elif label == "3.2":
             yield from _beams(label, recording)
             yield from _scores(label, recording)
@@ -100,12 +99,11 @@ def _outputs(label: str, argument: str, recording: Recording) -> Iterator[Found]
     options |= {name: taken[name] for _, name in SHOWN.values() if name in taken}
     options |= {"seed": taken["seed"], "device": recording.device_kind, "dtype": taken["dtype"], argument: "N"}
     yield from SHEET.values(label, launch=_command("generators.measuring.hw3_generate", options))
-    drawn = [one for one in recording.outputs if one.at.get("do_sample") is not False]
-    rows: dict[str, dict[str, Cell]] = {}
-    for value in dict.fromkeys(one.at[argument] for one in drawn):
-        first = next(one.text for one in drawn if one.at[argument] == value)
-        rows[f"n_{value}"] = {"n": _exact(value), "text": ascii(first)}
-    yield from LISTED.table(label, "outputs", rows, headings={"n": "N", "text": "Generated text, as a Python literal"})
+    drawn = [one for one in reversed(recording.outputs) if one.at.get("do_sample") is not False]
+    first = {one.at[argument]: one.text for one in drawn}
+    rows = {f"n_{value}": (_exact(value), ascii(text)) for value, text in reversed(first.items())}
+    headings = {"n": "N", "text": "Generated text, as a Python literal"}
+    yield from LISTED.table(label, "outputs", rows, headings=headings, columns=("n", "text"))
 
 
 def _exact(value: Any) -> Cell:
@@ -113,107 +111,87 @@ def _exact(value: Any) -> Cell:
     return value if isinstance(value, int) else Fraction(round(value * 10**6), 10**6)
 
 
-def _of(recording: Recording, quantity: str, **at: Any) -> list[Series]:
-    return [one for one in recording.series if one.quantity == quantity and all(one.at.get(name) == at[name] for name in at)]
-
-
-def _ms(series: Series) -> dict[str, float]:
-    found = np.percentile(series.samples, [50, 25, 75]) * MS
-    return dict(zip(("median", "quartile_1", "quartile_3"), map(float, found), strict=True))
-
-
-def _fit(recording: Recording) -> tuple[list[int], list[float], float, float]:
-    """Lengths, medians, slope and intercept of the line through them."""
-    found = _of(recording, "seconds")
-    lengths, medians = [int(one.at["output_len"]) for one in found], [_ms(one)["median"] for one in found]
-    slope, intercept = (float(one) for one in np.polyfit(lengths, medians, 1))
-    return lengths, medians, slope, intercept
+def _ms(series: Series) -> Any:
+    """Median and quartiles."""
+    return (np.percentile(series.samples, [50, 25, 75]) * MS).tolist()
 
 
 def _memory_ms(recording: Recording, ceilings: Recording | None) -> float | None:
+    import torch
+
     if ceilings is None:
         return None
-    (copy,) = _of(ceilings, "seconds", ceiling="copy")
-    bits = {"float32": 32, "bfloat16": 16, "float16": 16}[recording.parameters["dtype"]]
-    (card,) = recording.models.values()
-    return MS * int(card["parameters"]) * (bits // 8) * float(np.median(copy.samples)) / float(copy.at["bytes"])
+    copy, (card,) = ceilings.one("seconds", ceiling="copy"), recording.models.values()
+    read: int = card["parameters"] * getattr(torch, recording.parameters["dtype"]).itemsize
+    return MS * read * float(np.median(copy.samples)) / float(copy.at["bytes"])
 
 
 def _lengths(label: str, recording: Recording, ceilings: Recording | None) -> Iterator[Found]:
-    _, _, slope, intercept = _fit(recording)
+    timed = {int(one.at["output_len"]): _ms(one) for one in recording.find("seconds")}
+    slope, intercept = np.polyfit(list(timed), [median for median, _, _ in timed.values()], 1).tolist()
     yield from POLYFIT.values(label, unit="ms", symbols={"per_token": "b"}, per_token=slope)
     yield from POLYFIT.values(label, unit="token/s", symbols={"rate": "1 / b"}, rate=MS / slope)
     memory = _memory_ms(recording, ceilings)
     yield from SHEET.values(label, copy_timed=memory is not None)
     if memory is not None:
         yield from SAMPLES.values(label, unit="ms", symbols={"memory_bound": r"b_{\text{memory}}"}, memory_bound=memory)
-    rows: dict[str, dict[str, Cell]] = {}
-    lines: dict[str, dict[str, Cell]] = {}
-    for one in _of(recording, "seconds"):
-        n = int(one.at["output_len"])
-        rows[f"n_{n}"] = {"output_length": n, **_ms(one)}
-        lines[f"n_{n}"] = {"line": intercept + slope * n}
-    units = dict.fromkeys(("median", "quartile_1", "quartile_3", "line"), "ms")
-    columns = ("output_length", *units)
+    units, columns = {**TIMES, "line": "ms"}, ("output_length", *TIMES, "line")
+    rows = {f"n_{n}": dict(zip(columns, (n, *times), strict=False)) for n, times in timed.items()}
     yield from SAMPLES.table(label, "times", rows, units=units, columns=columns)
-    yield from POLYFIT.cells(label, "times", lines)
+    yield from POLYFIT.cells(label, "times", {f"n_{n}": {"line": intercept + slope * n} for n in timed})
+    if label == "3.1":
+        worst = max(abs(median - intercept - slope * n) for n, (median, _, _) in timed.items())
+        symbols = {"fixed": "a", "worst": r"\max \vert t - a - b n \vert"}
+        far = memory is not None and memory < slope / 2
+        yield from POLYFIT.values(label, unit="ms", symbols=symbols, fixed=intercept, worst=worst)
+        yield from POLYFIT.values(label, fixed_is_negative=intercept < 0, waits=far, reads=memory is not None and not far)
 
 
-def _line(label: str, recording: Recording, ceilings: Recording | None) -> Iterator[Found]:
-    lengths, medians, slope, intercept = _fit(recording)
-    worst = max(abs(median - intercept - slope * n) for n, median in zip(lengths, medians, strict=True))
-    symbols = {"fixed": "a", "worst": r"\max \vert t - a - b n \vert"}
-    yield from POLYFIT.values(label, unit="ms", symbols=symbols, fixed=intercept, worst=worst)
-    yield from POLYFIT.values(label, fixed_is_negative=intercept < 0)
-    memory = _memory_ms(recording, ceilings)
-    far = memory is not None and memory < slope / 2
-    yield from POLYFIT.values(label, waits=far, reads=memory is not None and not far)
+def _by_width(recording: Recording, quantity: str, *, sampled: bool) -> dict[int, Series]:
+    return {int(one.at["beam_width"]): one for one in recording.find(quantity, do_sample=sampled)}
 
 
 def _beams(label: str, recording: Recording) -> Iterator[Found]:
-    times = [_ms(one)["median"] for one in _of(recording, "seconds", do_sample=True)]
-    yield from SAMPLES.values(label, time_ratio=times[-1] / times[0])
-    units = {**dict.fromkeys(("median", "quartile_1", "quartile_3"), "ms"), "score": "nat"}
+    times = {width: _ms(one)[0] for width, one in _by_width(recording, "seconds", sampled=True).items()}
+    yield from SAMPLES.values(label, time_ratio=times[max(times)] / times[min(times)])
+    units = {**TIMES, "score": "nat"}
     for name, sampled in (("sampled", True), ("searched", False)):
-        rows: dict[str, dict[str, Cell]] = {}
-        for one in _of(recording, "seconds", do_sample=sampled):
-            (score,) = _of(recording, "log_probability", **one.at)
-            width = int(one.at["beam_width"])
-            rows[f"width_{width}"] = {"width": width, **_ms(one), "score": float(np.median(score.samples))}
-            if sampled:
-                rows[f"width_{width}"] |= {"distinct": len(np.unique(score.samples)), "seeds": len(score.samples)}
-        yield from SAMPLES.table(label, name, rows, units=units)
+        scores = _by_width(recording, "log_probability", sampled=sampled)
+        counts = ("distinct", "seeds") if sampled else ()
+        rows: dict[str, Sequence[Cell]] = {}
+        for width, one in sorted(_by_width(recording, "seconds", sampled=sampled).items()):
+            drawn = scores[width].samples
+            counted = len(np.unique(drawn)), len(drawn)
+            rows[f"width_{width}"] = width, *_ms(one), float(np.median(drawn)), *counted[: len(counts)]
+        yield from SAMPLES.table(label, name, rows, units=units, columns=("width", *units, *counts))
 
 
 def _scores(label: str, recording: Recording) -> Iterator[Found]:
-    drawn, searched = (
-        [np.array(one.samples) for one in _of(recording, "log_probability", do_sample=sampled)] for sampled in (True, False)
+    drawn, searched = (_by_width(recording, "log_probability", sampled=one) for one in (True, False))
+    last, wide, narrow = (
+        float(np.median(one.samples)) for one in (searched[max(searched)], drawn[max(drawn)], drawn[min(drawn)])
     )
-    best, last = float(max(one.max() for one in drawn)), float(np.median(searched[-1]))
+    best = float(np.concatenate([one.samples for one in drawn.values()]).max())
     symbols = {"gain": r"\Delta s", "best_sampled": r"s_{\text{sampled}}", "searched_score": r"s_{\text{searched}}"}
-    values = (float(np.median(drawn[-1]) - np.median(drawn[0])), best, last)
-    yield from SAMPLES.values(label, dict(zip(symbols, values, strict=True)), unit="nat", symbols=symbols)
+    values = dict(zip(symbols, (wide - narrow, best, last), strict=True))
+    yield from SAMPLES.values(label, values, unit="nat", symbols=symbols)
     yield from SAMPLES.values(label, draws_win=last < best)
 
 
 def _kept(label: str, argument: str, recording: Recording) -> Iterator[Found | Proof]:
-    texts: dict[Any, list[str]] = {}
-    for output in recording.outputs:
-        texts.setdefault(output.at[argument], []).append(output.text)
-    rows: dict[str, dict[str, Cell]] = {}
+    rows: dict[str, Sequence[Cell]] = {}
     drift = over = 0.0
-    for first in _of(recording, "first_entropy"):
-        value = first.at[argument]
-        (entropy,) = _of(recording, "entropy", **{argument: value})
-        (kept,) = _of(recording, "first_kept_tokens", **{argument: value})
-        own = float(first.samples[0])
-        means: dict[str, Cell] = {"first_entropy": own, "mean_entropy": float(np.median(entropy.samples))}
-        counts = {"distinct_outputs": len(dict.fromkeys(texts[value])), "outputs": len(texts[value])}
-        rows[f"n_{value}"] = {"value": _exact(value), "kept": round(kept.samples[0]), **means, **counts}
-        drift = max(drift, float(np.abs(np.array(entropy.samples) - own).max()))
-        over = max(over, own - math.log(kept.samples[0]))
+    for first in recording.find("first_entropy"):
+        at = {argument: first.at[argument]}
+        entropy = np.array(recording.one("entropy", **at).samples)
+        (own,), (kept, *_) = first.samples, recording.one("first_kept_tokens", **at).samples
+        texts = [one.text for one in recording.outputs if at.items() <= one.at.items()]
+        counts = len(dict.fromkeys(texts)), len(texts)
+        rows[f"n_{at[argument]}"] = _exact(at[argument]), round(kept), own, float(np.median(entropy)), *counts
+        drift, over = max(drift, float(np.abs(entropy - own).max())), max(over, own - math.log(kept))
     units = {"first_entropy": "nat", "mean_entropy": "nat"}
-    yield from SAMPLES.table(label, "kept", rows, units=units, headings={"value": SHOWN[label][0]})
+    columns = ("value", "kept", *units, "distinct_outputs", "outputs")
+    yield from SAMPLES.table(label, "kept", rows, units=units, headings={"value": SHOWN[label][0]}, columns=columns)
     yield from SAMPLES.values(label, unit="nat", drift=drift)
     yield from SAMPLES.values(label, alike=drift * 1000 < 1)
     yield from BOUND.proof(f"{label}: entropy beyond the logarithm of the tokens kept", over)
@@ -224,45 +202,37 @@ def _shared(by_k: Recording, by_p: Recording) -> Iterator[Proof]:
     if by_k.models != by_p.models or by_k.parameters["prompt"] != by_p.parameters["prompt"]:
         return
     for quantity in ("first_kept_tokens", "first_entropy"):
-        one = _of(by_k, quantity, top_k=by_p.parameters["top_k"])
-        two = _of(by_p, quantity, top_p=by_k.parameters["top_p"])
+        one = list(by_k.find(quantity, top_k=by_p.parameters["top_k"]))
+        two = list(by_p.find(quantity, top_p=by_k.parameters["top_p"]))
         if one and two:
             what = f"{quantity.replace('_', ' ')} in 3.3 and 3.4 where top-k and top-p are the same"
             yield from SAMPLES.proof(what, abs(one[0].samples[0] - two[0].samples[0]))
 
 
-def _machine(recording: Recording) -> dict[str, dict[str, Cell]]:
+def _machine(part: str, recording: Recording) -> Iterator[Found]:
     (card,) = recording.models.values()
-    said = [("Device", recording.device), ("Driver", recording.driver)]
-    said += [("Versions", ", ".join(map(" ".join, recording.versions.items())))]
-    said += [("Model", card["label"]), ("Element type", recording.parameters["dtype"])]
-    return {name.lower().replace(" ", "_"): {"what": name, "value": value} for name, value in said if value is not None}
+    rows = machine_rows(recording, ("Model", card["label"]), ("Element type", recording.parameters["dtype"]))
+    yield from SHEET.table(part, "machine", rows, columns=("what", "value"))
 
 
-def _runs(kind: str, made: Made) -> Iterator[Found | Proof]:
-    first = next(iter(made.values()))
-    cards = [card for one in made.values() for card in one.models.values()]
+def _runs(kind: str, made: Made) -> Iterator[Found]:
+    """Where the recordings were made, which is the same machine and model for all that are shown."""
     yield from SHEET.part("runs", "Machine and model")
-    yield from SHEET.values("runs", device=first.device, model=cards[0]["label"], trained="training" in cards[0])
-    yield from SHEET.table("runs", "machine", _machine(first))
     for one in made.values():
-        yield from SHEET.table("runs", "machine", _machine(one))
-    for card in cards:
+        (card,) = one.models.values()
+        yield from _machine("runs", one)
+        yield from SHEET.values("runs", device=one.device, model=card["label"], trained="training" in card)
         yield from SHEET.values("runs", parameters=card["parameters"])
         if "training" in card:
             yield from SHEET.values("runs", unit="nat/token", held_out_loss=float(card["training"]["held_out_loss"]))
-    commands: dict[str, dict[str, Cell]] = {}
-    for label, one in made.items():
-        options = {"device": kind, "only": f"hw3_q3_{SHOWN[label][1]}"}
-        renewed = _command("generators.measuring.measure_all", options)
-        commands[label] = {"part": label, "recorded": one.date, "renewed_by": renewed}
-    yield from SHEET.table("runs", "commands", commands)
+    module, names = "generators.measuring.measure_all", {label: f"hw3_q3_{name}" for label, (_, name) in SHOWN.items()}
+    commands = {label: (label, one.date, _command(module, {"device": kind, "only": names[label]})) for label, one in made.items()}
+    yield from SHEET.table("runs", "commands", commands, columns=("part", "recorded", "renewed_by"))
 
 
-def _timed(kind: str, made: Made, ceilings: Recording | None) -> Iterator[Found]:
-    label = f"measured_{kind}"
-    yield from SHEET.part(label, OTHERS[kind])
-    yield from SHEET.table(label, "machine", _machine(next(iter(made.values()))))
+def _timed(label: str, title: str, made: Made, ceilings: Recording | None) -> Iterator[Found]:
+    yield from SHEET.part(label, title)
+    yield from _machine(label, next(iter(made.values())))
     yield from SHEET.values(label, lengths="3.1" in made, beams="3.2" in made)
     if "3.1" in made:
         yield from _lengths(label, made["3.1"], ceilings)
@@ -274,6 +244,7 @@ def _devices(one: Made, other: Made) -> Iterator[Proof]:
     """What is kept at the first step does not depend on the device, up to rounding in float32."""
     for label in sorted(one.keys() & other.keys() & {"3.3", "3.4"}):
         if one[label].parameters == other[label].parameters and one[label].models == other[label].models:
-            entropies = [[series.samples[0] for series in _of(of_kind[label], "first_entropy")] for of_kind in (one, other)]
-            furthest = float(np.abs(np.array(entropies[0]) - np.array(entropies[1])).max())
-            yield from DEVICES.proof(f"{label}: first entropies on both kinds of device", furthest)
+            ours, theirs = (
+                np.array([first.samples[0] for first in of_kind[label].find("first_entropy")]) for of_kind in (one, other)
+            )
+            yield from DEVICES.proof(f"{label}: first entropies on both kinds of device", float(np.abs(ours - theirs).max()))

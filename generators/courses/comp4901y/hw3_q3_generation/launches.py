@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -12,22 +12,12 @@ from generators.cells import Cell
 from generators.recording import Recording, Scalar
 from generators.table import column, table
 
-PROGRAM = "python -m generators.measuring.hw3_generate"
-
 
 def launch(arguments: Mapping[str, Any]) -> str:
     """A command line for a shell; an exact decimal is written as one."""
-    words = (f"--{name} {shlex.quote(_word(value))}" for name, value in arguments.items())
-    return f"{PROGRAM} {' '.join(words)}"
-
-
-def _word(value: Any) -> str:
-    return str(float(value)) if isinstance(value, Fraction) else str(value)
-
-
-def measure(what: str, device_kind: str) -> str:
-    """The command that makes a recording anew."""
-    return f"python -m generators.measuring.measure_all --device {device_kind} --only {what}"
+    values = {name: float(value) if isinstance(value, Fraction) else value for name, value in arguments.items()}
+    words = (f"--{name} {shlex.quote(str(value))}" for name, value in values.items())
+    return f"python -m generators.measuring.hw3_generate {' '.join(words)}"
 
 
 def setting(value: Scalar) -> Cell:
@@ -41,10 +31,9 @@ def launched(recording: Recording, argument: str) -> Iterator[Item]:
     arguments = {"hf_model_name": taken["model"], "prompt_seq": taken["prompt"]}
     arguments |= {name: taken[name] for name in ("output_len", "beam_width", "top_k", "top_p") if name in taken}
     arguments |= {"seed": taken["seed"], "device": recording.device_kind, "dtype": taken["dtype"]}
-    rows: dict[str, dict[str, Cell]] = {}
+    rows: dict[str, Sequence[Cell]] = {}
     for output in recording.outputs:
         if output.at.get("do_sample", True):
-            row = {"n": setting(output.at[argument]), "text": ascii(output.text)}
-            rows.setdefault(f"n_{output.at[argument]}", row)
+            rows.setdefault(f"n_{output.at[argument]}", (setting(output.at[argument]), ascii(output.text)))
     yield text("launch", f"{launch(arguments)} --{argument} N")
     yield table("outputs", [column("n", "N"), column("text", "Generated text, as a Python literal")], rows, asked=True)

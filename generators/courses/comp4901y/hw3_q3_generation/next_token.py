@@ -28,8 +28,8 @@ def filtered(logits: Any, top_k: int, top_p: float) -> Any:
 @lru_cache(maxsize=1)
 def unlike_greedy() -> int:
     """Steps of a generation at which the most likely token is not the one that was chosen."""
-    tokens, logits, _ = _generated(None)
-    return sum(int(np.argmax(row)) != token for row, token in zip(logits, tokens, strict=True))
+    tokens, logits, _ = _generated(do_sample=False)
+    return int((logits.argmax(-1) != tokens).sum())
 
 
 @lru_cache(maxsize=1)
@@ -37,30 +37,24 @@ def farthest() -> tuple[int, float]:
     """Of every setting and step the largest difference in tokens kept, and in any token's probability."""
     kept, distance = 0, 0.0
     for top_k, top_p in SETTINGS:
-        _, logits, theirs = _generated((top_k, top_p))
-        for row, drawn_from in zip(logits, theirs, strict=True):
-            ours = filtered(row, top_k, top_p)
-            kept = max(kept, abs(int((ours > 0).sum()) - int((drawn_from > 0).sum())))
-            distance = max(distance, float(abs(ours - drawn_from).max()))
+        _, logits, theirs = _generated(do_sample=True, temperature=1.0, top_k=top_k, top_p=top_p)
+        ours = np.stack([filtered(row, top_k, top_p) for row in logits])
+        kept = max(kept, int(abs((ours > 0).sum(1) - (theirs > 0).sum(1)).max()))
+        distance = max(distance, float(abs(ours - theirs).max()))
     return kept, distance
 
 
-def _generated(sampling: tuple[int, float] | None) -> tuple[list[int], list[Any], list[Any]]:
+def _generated(**options: Any) -> tuple[Any, Any, Any]:
     """Tokens, raw logits and the probabilities that generate drew from, a row a step."""
     import torch
 
-    model = _model()
-    options: dict[str, Any] = {"do_sample": False}
-    if sampling:
-        options = {"do_sample": True, "temperature": 1.0, "top_k": sampling[0], "top_p": sampling[1]}
     ids = torch.tensor([[3, 1, 4, 1, 5]])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        result = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=STEPS, output_scores=True,
-                                output_logits=True, return_dict_in_generate=True, pad_token_id=0, **options)  # fmt: skip
-    tokens = result.sequences[0, ids.shape[1] :].tolist()
-    logits = [row[0].double().numpy() for row in result.logits]
-    return tokens, logits, [row[0].double().softmax(-1).numpy() for row in result.scores]
+        result = _model().generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=STEPS, output_scores=True,
+                                   output_logits=True, return_dict_in_generate=True, pad_token_id=0, **options)  # fmt: skip
+    logits, scores = torch.cat(result.logits).double(), torch.cat(result.scores).double()
+    return result.sequences[0, ids.shape[1] :].numpy(), logits.numpy(), scores.softmax(-1).numpy()
 
 
 @lru_cache(maxsize=1)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import TypeAlias
 
 import torch
+from torch import nn
 
 from generators.oracles.finetuning import build
 from generators.oracles.products import ProductRecorder
 
 DTYPES = {2: torch.float16, 4: torch.float32}
-SMALL = ({"N_layer": 2, "N_top": 2, "D": 12, "R": 5}, {"N_layer": 2, "N_top": 2, "D": 9, "R": 4})
+SMALL = ({"N_layer": 1, "N_top": 1, "D": 12, "R": 5}, {"N_layer": 1, "N_top": 1, "D": 9, "R": 4})
 """Sizes at which the trainable tensors of one layer are looked at."""
 SMALL_HEADS = 3
 AXES = {12: "D", 48: "4 D", 5: "R"}
@@ -25,23 +23,13 @@ ROLES = {
     "vera": (("d",), ("b",)),
 }
 """What the trainable tensors of a method are called in the modules, in groups of one shape."""
-Groups: TypeAlias = tuple[tuple[int, int, tuple[int, ...]], ...]
-"""Tensors, values of all, and the shape of one, of each group."""
 
 
-@dataclass(frozen=True)
-class Held:
-    """What one training step of a method was seen to hold and to compute."""
-
-    values_per_layer: int
-    parameter_bytes: int
-    gradient_bytes: int
-    forward_flops: int
-    backward_flops: int
-    frozen_bytes: int
+def _trained(model: nn.Module) -> list[nn.Parameter]:
+    return [one for one in model.parameters() if one.requires_grad]
 
 
-def train_one_step(method: str, sizes: Mapping[str, int], n_heads: int, element: int, *, biases: bool) -> Held:
+def train_one_step(method: str, sizes: Mapping[str, int], n_heads: int, element: int, *, biases: bool) -> dict[str, int]:
     """Run forward and backward once on meta tensors and read products, parameters and .grad tensors."""
     with torch.device("meta"):
         model = build(method, sizes, n_heads, biases=biases).to(DTYPES[element])
@@ -50,60 +38,50 @@ def train_one_step(method: str, sizes: Mapping[str, int], n_heads: int, element:
         loss = model(x).sum()
         forward = recorder.flops
         loss.backward()
-    return Held(
-        values_per_layer=sum(one.numel() for one in model[-1].parameters() if one.requires_grad),
-        parameter_bytes=sum(one.nbytes for one in model.parameters() if one.requires_grad),
-        gradient_bytes=sum(one.grad.nbytes for one in model.parameters() if one.grad is not None),
-        forward_flops=forward,
-        backward_flops=recorder.flops - forward,
-        frozen_bytes=sum(buffer.nbytes for buffer in model.buffers()),
-    )
+    return {
+        "values_per_layer": sum(one.numel() for one in _trained(model[-1])),
+        "parameters": sum(one.nbytes for one in _trained(model)),
+        "gradients": sum(one.grad.nbytes for one in model.parameters() if one.grad is not None),
+        "forward": forward,
+        "backward": recorder.flops - forward,
+        "frozen": sum(buffer.nbytes for buffer in model.buffers()),
+    }
 
 
-def extended(method: str, sizes: Mapping[str, int], n_heads: int, element: int, *, biases: bool) -> Held:
-    """Count with two and three layers, and let every further layer add what the third adds.
+def extended(method: str, sizes: Mapping[str, int], n_heads: int, element: int, *, biases: bool) -> dict[str, int]:
+    """Count with one and two layers, and let every further layer add what the second adds.
 
-    A further tuned layer is the third of (3 layers, 3 tuned); a further frozen one that of (3, 2).
+    A further tuned layer is the second of (2 layers, 2 tuned); a further frozen one that of (2, 1).
     """
 
-    def run(n_layers: int, n_tuned: int) -> Held:
-        changed = {**sizes, "N_layer": n_layers, "N_top": n_tuned}
-        return train_one_step(method, changed, n_heads, element, biases=biases)
+    def run(n_layers: int, n_tuned: int) -> dict[str, int]:
+        return train_one_step(method, {**sizes, "N_layer": n_layers, "N_top": n_tuned}, n_heads, element, biases=biases)
 
     tuned = sizes["N_top"] if method == "freezing" else sizes["N_layer"]
-    base, more_tuned = run(2, 2), run(3, 3)
-    more_frozen = run(3, 2) if tuned < sizes["N_layer"] else base
-    totals = {}
-    for name in ("parameter_bytes", "gradient_bytes", "forward_flops", "backward_flops", "frozen_bytes"):
-        start = getattr(base, name)
-        by_tuned, by_frozen = getattr(more_tuned, name) - start, getattr(more_frozen, name) - start
-        totals[name] = start + (tuned - 2) * by_tuned + (sizes["N_layer"] - tuned) * by_frozen
-    return replace(base, **totals)
+    frozen = sizes["N_layer"] - tuned
+    base, more_tuned = run(1, 1), run(2, 2)
+    more_frozen = run(2, 1) if frozen else base
+    return {
+        key: start + (tuned - 1) * (more_tuned[key] - start) + frozen * (more_frozen[key] - start) for key, start in base.items()
+    }
 
 
-def parameter_bytes(method: str, sizes: Mapping[str, int], n_heads: int, element: int, *, biases: bool) -> int:
-    """Bytes of the trainable tensors of one tuned layer, as many times as layers are tuned."""
+def tensor_bytes(method: str, sizes: Mapping[str, int], n_heads: int, element: int, *, biases: bool) -> list[int]:
+    """Bytes of every trainable tensor: those of one tuned layer, as many times as layers are tuned."""
     with torch.device("meta"):
         layer = build(method, {**sizes, "N_layer": 1, "N_top": 1}, n_heads, biases=biases).to(DTYPES[element])
-    tuned = sizes["N_top"] if method == "freezing" else sizes["N_layer"]
-    return tuned * sum(one.nbytes for one in layer.parameters() if one.requires_grad)
+    return [one.nbytes for one in _trained(layer)] * (sizes["N_top"] if method == "freezing" else sizes["N_layer"])
 
 
-@lru_cache(maxsize=16)
-def _small_layer(method: str, place: int, biases: bool) -> dict[str, tuple[int, ...]]:
-    """The shapes of a small layer's trainable tensors; a linear module keeps the transpose of the matrix that x meets."""
+def trainable_groups(method: str, sizes: Mapping[str, int], *, biases: bool) -> list[tuple[int, int, tuple[int, ...]]]:
+    """Tensors, values of all, and the shape of one, of each group of trainable tensors of a small layer.
+
+    A linear module keeps the transpose of the matrix that x meets.
+    """
     with torch.device("meta"):
-        layer = build(method, SMALL[place], SMALL_HEADS, biases=biases)[-1]
-    named = ((name, one) for name, one in layer.named_parameters() if one.requires_grad)
-    return {name: tuple(one.T.shape if name.endswith(".weight") else one.shape) for name, one in named}
-
-
-def trainable_groups(method: str, sizes: Mapping[str, int], *, biases: bool) -> Groups:
-    """The trainable tensors of one layer at one of the small sizes, in groups of one shape."""
-    shapes = _small_layer(method, [dict(one) for one in SMALL].index(dict(sizes)), biases)
-    found = []
-    for role in ROLES[method]:
-        members = [shape for name, shape in shapes.items() if any(f".{name}.".find(f".{one}.") >= 0 for one in role)]
-        if members:
-            found.append((len(members), sum(torch.Size(one).numel() for one in members), members[0]))
-    return tuple(found)
+        layer = build(method, sizes, SMALL_HEADS, biases=biases)[-1]
+    named = {
+        f".{name}.": one.T if name.endswith(".weight") else one for name, one in layer.named_parameters() if one.requires_grad
+    }
+    groups = ([one for name, one in named.items() if any(f".{key}." in name for key in role)] for role in ROLES[method])
+    return [(len(group), sum(one.numel() for one in group), tuple(group[0].shape)) for group in groups if group]

@@ -13,6 +13,7 @@ from typing import Any
 
 from generators.courses.comp4901y.hw4_q2_tree_attention.params import Model, TreeParams
 from generators.found import Found, Proof, Route
+from generators.oracles.recorded import said_of_machine
 from generators.recording import Recording
 
 SHEET = Route("the sheet and the parameters, read again", restates=True)
@@ -53,10 +54,10 @@ def find(params: TreeParams) -> Iterator[Found | Proof]:
 def _given(params: TreeParams, guesses: Sequence[Sequence[str]]) -> Iterator[Found]:
     model, conventions = params.model, params.conventions
     yield from SHEET.part("sheet", "Given")
-    sequences = enumerate(params.candidates, 1)
-    yield from SHEET.table("sheet", "candidates", {f"sequence_{n}": {"number": n, "tokens": ", ".join(c)} for n, c in sequences})
-    heads = enumerate(guesses, 1)
-    yield from SHEET.table("sheet", "heads", {f"head_{n}": {"number": n, "guesses": " or ".join(head)} for n, head in heads})
+    sequences = {f"sequence_{n}": (n, ", ".join(tokens)) for n, tokens in enumerate(params.candidates, 1)}
+    yield from SHEET.table("sheet", "candidates", sequences, columns=("number", "tokens"))
+    heads = {f"head_{n}": (n, " or ".join(head)) for n, head in enumerate(guesses, 1)}
+    yield from SHEET.table("sheet", "heads", heads, columns=("number", "guesses"))
     yield from SHEET.values("sheet", root=params.medusa.root, n_heads=len(guesses), top_k=len(guesses[0]))
     yield from SHEET.values("sheet", one_guess=len(guesses[0]) == 1, several_guesses=len(guesses[0]) > 1)
     yield from SHEET.letters("sheet", N_layer=model.n_layers, D=model.d_model, C=model.context_len)
@@ -79,20 +80,17 @@ def _tree(
 ) -> Iterator[Found | Proof]:
     place = {prefix: number for number, prefix in enumerate(prefixes, 1)}
     yield from SHEET.part(label, title)
-    nodes = {
-        str(number): {"node": number, "token": one[-1], "parent": place.get(one[:-1]), "depth": len(one) - 1}
-        for one, number in place.items()
-    }
-    yield from PREFIXES.table(label, "tree", nodes, headings={"parent": "Parent node"})
+    nodes = {str(number): (number, one[-1], place.get(one[:-1]), len(one) - 1) for one, number in place.items()}
+    columns = ("node", "token", "parent", "depth")
+    yield from PREFIXES.table(label, "tree", nodes, headings={"parent": "Parent node"}, columns=columns)
     once = len({one[-1] for one in prefixes}) == len(prefixes)
-    names = {number: one[-1] if once else f"{number}: {one[-1]}" for one, number in place.items()}
     leads = {(i, j): int(below[: len(above)] == above) for above, i in place.items() for below, j in place.items()}
     queries = params.conventions.rows == "queries"
     mask = {
-        str(i): {"token": names[i], **{str(j): leads[(j, i) if queries else (i, j)] for j in place.values()}}
-        for i in place.values()
+        str(i): (one[-1] if once else f"{i}: {one[-1]}", *(leads[(j, i) if queries else (i, j)] for j in place.values()))
+        for one, i in place.items()
     }
-    yield from PREFIXES.table(label, "mask", mask)
+    yield from PREFIXES.table(label, "mask", mask, columns=("token", *map(str, place.values())))
     yield from LOGITS.proof(f"{label}: under the mask each candidate has the logits it has alone", _difference(prefixes, leads))
     yield from _saving(label, params, len(prefixes), [len(one) for one in candidates])
 
@@ -102,11 +100,9 @@ def _saving(label: str, params: TreeParams, tree: int, lengths: Sequence[int]) -
     values = (tree, apart, len(lengths), 1 - Fraction(tree, apart))
     yield from PREFIXES.values(label, dict(zip(SAVING, values, strict=True)), symbols=SAVING)
     context, element = params.model.context_len, params.conventions.bytes_per_element
-    held = [
-        _cached([1], params.model, element),
-        _cached(lengths, params.model, element) - _cached([tree], params.model, element),
-        _cached([one + context for one in lengths], params.model, element) - _cached([tree + context], params.model, element),
-    ]
+    one, apart_each, together = (_cached(of, params.model, element) for of in ([1], lengths, [tree]))
+    with_context = [_cached(of, params.model, element) for of in ([context + n for n in lengths], [context + tree])]
+    held = (one, apart_each - together, with_context[0] - with_context[1])
     yield from CACHES.values(label, dict(zip(CACHE, held, strict=True)), unit="B", symbols=CACHE)
 
 
@@ -123,19 +119,17 @@ def _difference(prefixes: Sequence[Prefix], leads: dict[tuple[int, int], int]) -
     """The largest difference between logits under the mask, in one pass, and those of each prefix run alone."""
     import torch
 
-    from generators.courses.comp4901y.hw4_q2_tree_attention.transformer import logits, small_transformer
+    from generators.courses.comp4901y.hw4_q2_tree_attention.transformer import logits
 
-    model = small_transformer()
     vocabulary = {token: number for number, token in enumerate(sorted({one[-1] for one in prefixes}))}
     tokens = [vocabulary[one[-1]] for one in prefixes]
     size = range(1, len(prefixes) + 1)
     allowed = torch.tensor([[leads[above, query] == 1 for above in size] for query in size])
-    together = logits(model, tokens, [len(one) - 1 for one in prefixes], allowed)
-    alone = []
-    for one in prefixes:
-        n = len(one)
-        causal = torch.ones(n, n).tril().bool()
-        alone.append(logits(model, [vocabulary[token] for token in one], list(range(n)), causal)[-1])
+    together = logits(tokens, [len(one) - 1 for one in prefixes], allowed)
+    alone = [
+        logits([vocabulary[token] for token in one], range(len(one)), torch.ones(len(one), len(one)).tril().bool())[-1]
+        for one in prefixes
+    ]
     return float((together - torch.stack(alone)).abs().nan_to_num(nan=torch.inf).max())
 
 
@@ -144,11 +138,11 @@ def _measured(kind: str, recording: Recording) -> Iterator[Found]:
     import numpy as np
 
     label, made = f"measured_{kind}", recording.parameters
-    graphs = any(one.at.get("launch") == "graph" for one in recording.series)
+    graphs = any(recording.find("seconds", launch="graph"))
     titles = {"cuda": "The tree's batch measured on a GPU", "cpu": "The tree's batch measured on a processor"}
     yield from SHEET.part(label, titles[kind])
-    yield from SHEET.values(label, device=recording.device, recorded=recording.date, torch=recording.versions["torch"])
-    yield from SHEET.values(label, made["model"], element_type=made["dtype"], graphs=graphs)
+    yield from said_of_machine(SHEET, label, recording)
+    yield from SHEET.values(label, made["model"], graphs=graphs)
     rows: dict[str, dict[str, Any]] = {}
     for one in recording.series:
         row = rows.setdefault(f"{one.at['part']}-{one.at['way']}".replace(" ", "_"), {})
@@ -157,10 +151,9 @@ def _measured(kind: str, recording: Recording) -> Iterator[Found]:
             row["launched" if one.at["launch"] == "kernel by kernel" else "graph"] = 1000 * float(np.median(one.samples))
         elif one.quantity == "cache_bytes":
             row["cache"] = round(one.samples[0])
-    units = {"launched": "ms", "cache": "B"} | ({"graph": "ms"} if graphs else {})
+    units = {"launched": "ms", **({"graph": "ms"} if graphs else {}), "cache": "B"}
     headings = {"cache": "Cache of keys and values"} | ({} if graphs else {"launched": "Time"})
-    columns = ("part", "way", "tokens", "launched", *(["graph"] if graphs else []), "cache")
-    yield from SAMPLES.table(label, "batches", rows, units=units, headings=headings, columns=columns)
+    yield from SAMPLES.table(label, "batches", rows, units=units, headings=headings, columns=("part", "way", "tokens", *units))
     yield from _batches(label, made)
 
 
@@ -173,7 +166,6 @@ def _batches(label: str, made: Mapping[str, Any]) -> Iterator[Found]:
         nodes, longest, apart = len(_depth_first(sequences)), max(lengths), sum(lengths)
         padded = [longest] * len(lengths)
         for way, tokens, held in (("tree", nodes, [nodes]), ("one_batch", sum(padded), padded), ("in_turn", apart, [longest])):
-            row = f"{part}-{way}"
-            yield from PREFIXES.cells(label, "batches", {row: {"tokens": tokens}})
             cache = _cached([model.context_len + one for one in held], model, element)
-            yield from CACHES.cells(label, "batches", {row: {"cache": cache}})
+            yield from PREFIXES.cells(label, "batches", {f"{part}-{way}": {"tokens": tokens}})
+            yield from CACHES.cells(label, "batches", {f"{part}-{way}": {"cache": cache}})

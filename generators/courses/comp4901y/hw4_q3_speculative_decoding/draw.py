@@ -29,34 +29,25 @@ def _times(part: Part) -> Figure:
     """Median milliseconds of every prompt over the draft length, one colour and line a launch."""
     table: Table = part["times"]
     keys = ["standard", *(key for key in table.columns if key.startswith("gamma_"))]
-    launches: dict[str, list[str]] = {}
+    lines: dict[str, list[list[tuple[int, float]]]] = {}
     for row, cells in table.rows.items():
-        launches.setdefault(str(cells["launch"]), []).append(row)
+        timed = [(x, numbers[row]) for x, key in enumerate(keys) if row in (numbers := table[key].numbers)]
+        lines.setdefault(str(cells["launch"]), []).append(timed)
     figure, axes = new_axes(height_in=3.2)
-    ends = [_launch(axes, number, launch, _lines(table, rows, keys)) for number, (launch, rows) in enumerate(launches.items())]
+    ends = [_launch(axes, number, launch, rows) for number, (launch, rows) in enumerate(lines.items())]
     axes.set_yscale("log")
     _name(axes, ends)
     axes.set_xticks(range(len(keys)), [table[key].label for key in keys])
     axes.set_xlabel("drafted tokens a call of the target")
     axes.set_ylabel(f"{axis_label([table[key] for key in keys], 'time of a run')} (log scale)")
-    said = "; ".join(f"{name} {_extent(_lines(table, rows, keys))} {table['standard'].unit}" for name, rows in launches.items())
+    heights = {name: [y for row in rows for _, y in row] for name, rows in lines.items()}
+    said = "; ".join(f"{name} from {min(ys):.4g} to {max(ys):.4g} {table['standard'].unit}" for name, ys in heights.items())
     return Figure(
         svg=to_svg(figure),
         caption=f"Time of one run on {part['device'].value}: dots are prompts (medians), lines their means.",
         alt=f"Time of a run of standard decoding and of speculative decoding over draft lengths, one line a launch: {said}.",
         shows=(table.address,),
     )
-
-
-def _lines(table: Table, rows: list[str], keys: list[str]) -> list[list[tuple[int, float]]]:
-    """Places and times of each row, where there are any."""
-    numbers = [table[key].numbers for key in keys]
-    return [[(x, column[row]) for x, column in enumerate(numbers) if row in column] for row in rows]
-
-
-def _extent(lines: list[list[tuple[int, float]]]) -> str:
-    found = [y for line in lines for _, y in line]
-    return f"from {min(found):.4g} to {max(found):.4g}"
 
 
 def _launch(axes: Any, number: int, launch: str, lines: list[list[tuple[int, float]]]) -> Named:
@@ -79,16 +70,11 @@ def _name(axes: Any, ends: list[Named]) -> None:
     for (name, end, colour), height in zip(ends, heights, strict=True):
         axes.annotate(plain(name), (end[0], math.exp(height)), xytext=(8, 0), textcoords="offset points", va="center",
                       color=colour, fontsize=FONT_PT, annotation_clip=False)  # fmt: skip
-    shown = _ticks(low, high, (1, 2, 5))
-    if len(shown) < 3:
-        shown = _ticks(low, high, tuple(range(1, 10)))
+    ticks = [step * 10.0**power for power in range(-2, 7) for step in range(1, 10) if low <= math.log(step * 10.0**power) <= high]
+    round_ones = [tick for tick in ticks if f"{tick:e}"[0] in "125"]
+    shown = round_ones if len(round_ones) > 2 else ticks
     axes.set_yticks(shown, [f"{tick:g}" for tick in shown])
     axes.minorticks_off()
-
-
-def _ticks(low: float, high: float, steps: tuple[int, ...]) -> list[float]:
-    """Steps of every decade whose logarithms lie between `low` and `high`."""
-    return [step * 10.0**power for power in range(-2, 7) for step in steps if low <= math.log(step * 10.0**power) <= high]
 
 
 def _gain(part: Part, launch: str) -> Figure:
@@ -104,7 +90,13 @@ def _gain(part: Part, launch: str) -> Figure:
             axes.plot(range(len(rows)), values, color=LIGHT[SERIES[number]], linestyle=DASHES[number], marker=MARKERS[number],
                       linewidth=1.6, markersize=5, label=name)  # fmt: skip
             said.append(f"{name} {', '.join(f'{value:.4g}' for value in values)}")
-    _finish(axes, [str(table.rows[row]["gamma"]) for row in rows])
+    axes.axhline(1, color=LIGHT["muted"], linewidth=0.8, zorder=0)
+    axes.annotate("no gain", (1, 1), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points", va="center",
+                  color=LIGHT["muted"], fontsize=FONT_PT)  # fmt: skip
+    axes.legend(frameon=False, fontsize=FONT_PT, labelcolor=LIGHT["ink"], loc="lower left", bbox_to_anchor=(1, 0))
+    axes.set_xticks(range(len(rows)), [str(table.rows[row]["gamma"]) for row in rows])
+    axes.set_ylim(bottom=0)
+    axes.set(xlabel="drafted tokens a call of the target, γ", ylabel="gain over standard")
     shown = table.rows[rows[0]]["launch"]
     return Figure(
         svg=to_svg(figure),
@@ -112,14 +104,3 @@ def _gain(part: Part, launch: str) -> Figure:
         alt=f"Expected and measured gain of speculative decoding over draft lengths; {shown}: {'; '.join(said)}.",
         shows=(table.address,),
     )
-
-
-def _finish(axes: Any, lengths: list[str]) -> None:
-    axes.axhline(1, color=LIGHT["muted"], linewidth=0.8, zorder=0)
-    axes.annotate("no gain", (1, 1), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points", va="center",
-                  color=LIGHT["muted"], fontsize=FONT_PT)  # fmt: skip
-    axes.legend(frameon=False, fontsize=FONT_PT, labelcolor=LIGHT["ink"], loc="lower left", bbox_to_anchor=(1, 0))
-    axes.set_xticks(range(len(lengths)), lengths)
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel("drafted tokens a call of the target, γ")
-    axes.set_ylabel("gain over standard")

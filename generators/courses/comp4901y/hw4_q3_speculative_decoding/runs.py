@@ -7,22 +7,20 @@ that a reader can repeat it from the page.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from generators.recording import At, Recording, Series
-from generators.topics.speculative_decoding import expected_tokens, walltime_gain
+from generators.topics.speculative_decoding import expected_tokens
 
-LAUNCHES = {"transformers": "eager", "fixed cache": "eager, fixed cache", "fixed cache, graph": "graph, fixed cache"}
-"""Ways in which both modes of decoding are launched, and what a page calls them."""
-KEYS = {
-    "transformers": "eager",
-    "fixed cache": "fixed_cache",
-    "fixed cache, graph": "graph",
-    "transformers, compiled": "compiled",
+EAGER, FIXED, GRAPH, COMPILED = "transformers", "fixed cache", "fixed cache, graph", "transformers, compiled"
+LAUNCHES = {
+    EAGER: ("eager", "eager"),
+    FIXED: ("fixed_cache", "eager, fixed cache"),
+    GRAPH: ("graph", "graph, fixed cache"),
+    COMPILED: ("compiled", "compiled"),
 }
-"""Every recorded launch with its key."""
-COMPILED = "transformers, compiled"
+"""Every recorded launch: its key, and what a page calls it."""
 LIBRARY_RULE = 0
 """The recorded draft length where the library decides how many tokens are drafted."""
 
@@ -38,119 +36,81 @@ def exactly(value: float) -> Fraction:
     return Fraction(str(value))
 
 
-def tokens_at(rate: float, n_drafted: int) -> float:
-    """Tokens expected of a target call at a measured rate; a draft that is never rejected gives all and one more."""
+def _tokens(rate: float, n_drafted: int) -> Fraction:
+    """A draft that is never rejected gives all drafted tokens and one more."""
     alpha = exactly(rate)
-    return measured(expected_tokens(alpha, n_drafted)) if alpha < 1 else float(n_drafted + 1)
+    return expected_tokens(alpha, n_drafted) if alpha < 1 else Fraction(n_drafted + 1)
+
+
+def tokens_at(rate: float, n_drafted: int) -> float:
+    """Tokens expected of a target call at a measured rate."""
+    return measured(_tokens(rate, n_drafted))
 
 
 def gain_at(rate: float, n_drafted: int, cost_ratio: float) -> float:
     """Expected gain at a measured rate and cost ratio."""
-    alpha, cost = exactly(rate), exactly(cost_ratio)
-    gain = walltime_gain(alpha, n_drafted, cost) if alpha < 1 else (n_drafted + 1) / (n_drafted * cost + 1)
-    return measured(gain)
+    return measured(_tokens(rate, n_drafted) / (n_drafted * exactly(cost_ratio) + 1))
 
 
-@dataclass(frozen=True)
-class Tally:
-    """Calls of the target, tokens drafted for them, and those it accepted."""
+class Tally(NamedTuple):
+    """Calls of the target, tokens drafted for them, those it accepted and rejected, and what follows from these.
+
+    `rate` is accepted tokens over those looked at: a call looks at none behind the first it rejects. `tokens_per_call`
+    counts accepted tokens and the target's own one.
+    """
 
     calls: int
     drafted: int
     accepted: int
     rejected: int
-
-    @property
-    def rate(self) -> float:
-        """Accepted tokens over those looked at: a call looks at none behind the first it rejects."""
-        return measured(Fraction(self.accepted, self.accepted + self.rejected))
-
-    @property
-    def tokens_per_call(self) -> float:
-        """Accepted tokens and the target's own one, a call on average."""
-        return measured(Fraction(self.accepted, self.calls) + 1)
+    rate: float
+    tokens_per_call: float
 
 
 def tally(pairs: list[tuple[Series, Series]]) -> Tally:
     """Count pairs of recorded drafted and accepted tokens; of a call that rejects, one token is rejected."""
     rounds = [one for drafted, accepted in pairs for one in zip(drafted.samples, accepted.samples, strict=True)]
-    return Tally(
-        calls=len(rounds),
-        drafted=int(sum(drafted for drafted, _ in rounds)),
-        accepted=int(sum(accepted for _, accepted in rounds)),
-        rejected=sum(accepted < drafted for drafted, accepted in rounds),
-    )
+    kept = int(sum(accepted for _, accepted in rounds))
+    rejected = sum(accepted < drafted for drafted, accepted in rounds)
+    rate, tokens_per_call = measured(Fraction(kept, kept + rejected)), measured(Fraction(kept, len(rounds)) + 1)
+    return Tally(len(rounds), int(sum(drafted for drafted, _ in rounds)), kept, rejected, rate, tokens_per_call)
 
 
-@dataclass(frozen=True)
-class Costs:
-    """Milliseconds of a drafted token, of the target's single token, and of its check of all drafts where measured."""
+class Gain(NamedTuple):
+    """Times of the steps in milliseconds, and the gain by the formula, by these times, and of all prompts as measured."""
 
-    draft_ms: float
-    single_ms: float
-    check_ms: float | None
-
-    @property
-    def ratio(self) -> float:
-        """The cost ratio c."""
-        return measured(exactly(self.draft_ms) / exactly(self.single_ms))
-
-    def gain(self, tokens_per_call: float, n_drafted: int) -> float | None:
-        """The gain that the times of the steps give for the measured tokens a call, with the check at its own price."""
-        if self.check_ms is None:
-            return None
-        call = n_drafted * exactly(self.draft_ms) + exactly(self.check_ms)
-        return measured(exactly(tokens_per_call) * exactly(self.single_ms) / call)
+    drafted_token: float
+    single_token: float
+    check: float | None
+    cost_ratio: float
+    formula: float
+    step_times: float | None
+    measured: float
 
 
-@dataclass(frozen=True)
 class Runs:
-    """A recording read by launch, prompt and draft length; times in milliseconds."""
+    """A recording read by launch, prompt and draft length (None for standard decoding)."""
 
-    recording: Recording
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self.prompts: list[str] = recording.parameters["prompts"]
+        self.draft_lens: list[int] = recording.parameters["draft_lens"]
+        self.launches = [by for by in LAUNCHES if any(recording.find("seconds", by=by, mode="speculative"))]
 
-    @property
-    def prompts(self) -> list[str]:
-        """The prompts in the order in which they were run."""
-        return list(self.recording.parameters["prompts"])
-
-    @property
-    def draft_lens(self) -> list[int]:
-        """The constant draft lengths."""
-        return list(self.recording.parameters["draft_lens"])
-
-    @property
-    def launches(self) -> list[str]:
-        """The launches by which speculative decoding was recorded."""
-        return [by for by in LAUNCHES if any(self.recording.find("seconds", by=by, mode="speculative"))]
-
-    def _seconds(self, by: str, prompt: str, draft_len: int | None) -> Series | None:
+    def seconds(self, by: str, prompt: str, draft_len: int | None) -> Series | None:
+        """Samples of one setting, or nothing where it was not run."""
         at = {"mode": "standard"} if draft_len is None else {"mode": "speculative", "draft_len": draft_len}
         return next(self.recording.find("seconds", by=by, prompt=prompt, **at), None)
 
     def median_ms(self, by: str, prompt: str, draft_len: int | None) -> float | None:
-        """Median of one run of standard (None) or speculative decoding, or nothing where it was not run."""
-        found = self._seconds(by, prompt, draft_len)
+        """Median of one setting, or nothing where it was not run."""
+        found = self.seconds(by, prompt, draft_len)
         return None if found is None else measured(1000 * found.median)
-
-    def widest_spread(self, by: str, prompt: str) -> float:
-        """The largest distance between quartiles over the median, in percent, of a launch's settings for one prompt."""
-        found = [self._seconds(by, prompt, draft_len) for draft_len in (None, LIBRARY_RULE, *self.draft_lens)]
-        return max(measured(100 * (one.spread[1] - one.spread[0]) / one.median) for one in found if one)
 
     def total_ms(self, by: str, draft_len: int | None) -> Fraction:
         """The sum over prompts of the medians."""
         medians = [self.median_ms(by, prompt, draft_len) for prompt in self.prompts]
         return sum((exactly(one) for one in medians if one is not None), Fraction(0))
-
-    def gain(self, by: str, draft_len: int) -> float:
-        """Standard over speculative decoding, all prompts together."""
-        return measured(self.total_ms(by, None) / self.total_ms(by, draft_len))
-
-    def standard_range_ms(self, by: str) -> tuple[float, float]:
-        """The fastest and the slowest prompt's median of standard decoding, which does the same work for each."""
-        medians = [one for prompt in self.prompts if (one := self.median_ms(by, prompt, None)) is not None]
-        return min(medians), max(medians)
 
     def launch_gain(self) -> float:
         """Standard decoding by the first launch over standard decoding by the last, all prompts together."""
@@ -158,26 +118,31 @@ class Runs:
 
     def tally(self, by: str, draft_len: int, prompt: str | None = None) -> Tally:
         """What was drafted and accepted for one prompt or for all."""
-        prompts = [prompt] if prompt else self.prompts
-        ats: list[At] = [{"by": by, "prompt": one, "draft_len": draft_len} for one in prompts]
-        return tally([(self.recording.one("drafted", **at), self.recording.one("accepted", **at)) for at in ats])
+        at: list[At] = [{"by": by, "prompt": one, "draft_len": draft_len} for one in ([prompt] if prompt else self.prompts)]
+        return tally([(self.recording.one("drafted", **one), self.recording.one("accepted", **one)) for one in at])
 
-    def costs(self, by: str, draft_len: int) -> Costs:
-        """From the timed steps; where a launch has none, from each model's own whole runs, prompts' prefill included."""
+    def gain(self, by: str, draft_len: int) -> Gain:
+        """What a launch costs and gains, the check of all drafted tokens at its own price where that was timed."""
+        draft, single, check = self._step_ms(by, draft_len)
+        counted, cost_ratio = self.tally(by, draft_len), measured(exactly(draft) / exactly(single))
+        by_steps = None
+        if check is not None:
+            call = draft_len * exactly(draft) + exactly(check)
+            by_steps = measured(exactly(counted.tokens_per_call) * exactly(single) / call)
+        found = measured(self.total_ms(by, None) / self.total_ms(by, draft_len))
+        return Gain(draft, single, check, cost_ratio, gain_at(counted.rate, draft_len, cost_ratio), by_steps, found)
+
+    def _step_ms(self, by: str, draft_len: int) -> tuple[float, float, float | None]:
+        """A drafted token, a single one, and a check; from whole runs, prefill included, where a launch has no timed steps."""
         if any(self.recording.find("step_seconds", by=by)):
             propose, check, single = (
                 self.recording.one("step_seconds", by=by, draft_len=draft_len, step=step).median * 1000
                 for step in ("propose", "check", "single token")
             )
-            return Costs(measured(propose / draft_len), measured(single), measured(check))
+            return measured(propose / draft_len), measured(single), measured(check)
         alone, standard = (
             sum(self.recording.one("seconds", by=by, mode=mode, prompt=prompt).median for prompt in self.prompts)
             for mode in ("draft alone", "standard")
         )
         tokens = len(self.prompts) * self.recording.parameters["max_new_tokens"]
-        return Costs(measured(1000 * alone / tokens), measured(1000 * standard / tokens), None)
-
-    def agreement(self) -> tuple[int, int]:
-        """Settings whose tokens are all those of standard decoding, and settings compared."""
-        found = list(self.recording.find("agreeing_tokens"))
-        return sum(one.samples[0] == one.at["of"] for one in found), len(found)
+        return measured(1000 * alone / tokens), measured(1000 * standard / tokens), None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from decimal import Context, Decimal
 from fractions import Fraction
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -43,88 +42,57 @@ def series(rate: float | Fraction, n_drafted: int) -> Fraction:
     return sum((Fraction(str(rate)) ** power for power in range(n_drafted + 1)), Fraction(0))
 
 
-def tokens_a_call(accepted: Any) -> float:
-    """The mean over calls of their accepted tokens and one more."""
-    return four_digits(Fraction(int((accepted + 1).sum()), len(accepted)))
-
-
 class Samples:
-    """Raw samples found by scanning a recording."""
+    """Raw samples by launch, prompt and draft length (None for standard decoding); 0 leaves the length to the library."""
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self.prompts: list[str] = recording.parameters["prompts"]
         self.lengths: list[int] = recording.parameters["draft_lens"]
-        first = self.prompts[0]
-        self.launches = [key for key in LAUNCHES if self.of("seconds", key, prompt=first, mode="speculative") is not None]
+        self.launches = [key for key in LAUNCHES if self.of("seconds", key, mode="speculative") is not None]
 
-    @cache  # noqa: B019 - lives as long as one search
     def of(self, quantity: str, launch: str, **at: Any) -> Any:
         """All samples of the first series at this setting, or nothing."""
-        wanted = {"by": LAUNCHES[launch][0], **at}
-        for one in self.recording.series:
-            if one.quantity == quantity and all(one.at.get(name) == value for name, value in wanted.items()):
-                return np.array(one.samples)
-        return None
+        return next((np.array(one.samples) for one in self.recording.find(quantity, by=LAUNCHES[launch][0], **at)), None)
 
     def seconds(self, launch: str, prompt: str, length: int | None) -> Any:
-        """Seconds of standard (None) or speculative decoding."""
-        if length is None:
-            return self.of("seconds", launch, prompt=prompt, mode="standard")
-        return self.of("seconds", launch, prompt=prompt, mode="speculative", draft_len=length)
+        """Seconds of all runs, or nothing."""
+        mode = {"mode": "standard"} if length is None else {"mode": "speculative", "draft_len": length}
+        return self.of("seconds", launch, prompt=prompt, **mode)
 
-    def ms(self, launch: str, prompt: str, length: int | None) -> float | None:
-        """Median in milliseconds."""
-        found = self.seconds(launch, prompt, length)
-        return None if found is None else four_digits(np.median(found) * MS)
+    def ms(self, launch: str, length: int | None) -> Any:
+        """Medians of all prompts in milliseconds, or None."""
+        found = [self.seconds(launch, prompt, length) for prompt in self.prompts]
+        return [None if one is None else four_digits(np.median(one) * MS) for one in found]
 
-    def spread(self, launch: str, prompt: str) -> float:
-        """The largest distance between quartiles over the median, in percent."""
-        found = [self.seconds(launch, prompt, one) for one in (None, 0, *self.lengths)]
-        quartiles = [np.percentile(one, (25, 50, 75)) for one in found if one is not None]
-        return max(four_digits((high - low) / middle * 100) for low, middle, high in quartiles)
+    def speedup(self, launch: str, length: int | None, base: str = "") -> float:
+        """Standard decoding by `base` or the same launch over this, all prompts together."""
+        above, below = self.ms(base or launch, None), self.ms(launch, length)
+        return four_digits(sum(map(shown, above), Fraction(0)) / sum(map(shown, below), Fraction(0)))
 
-    def total_ms(self, launch: str, length: int | None) -> Fraction:
-        """The sum over all prompts."""
-        return sum((shown(self.ms(launch, prompt, length) or 0.0) for prompt in self.prompts), Fraction(0))
-
-    def gain(self, launch: str, length: int) -> float:
-        """Standard over speculative decoding, all prompts together."""
-        return four_digits(self.total_ms(launch, None) / self.total_ms(launch, length))
-
-    def rounds(self, launch: str, prompts: list[str], length: int) -> tuple[Any, Any]:
+    def rounds(self, launch: str, length: int, prompts: list[str]) -> tuple[Any, Any]:
         """Drafted and accepted tokens of all calls."""
         ats = [{"prompt": prompt, "draft_len": length} for prompt in prompts]
         drafted, accepted = ([self.of(name, launch, **at) for at in ats] for name in ("drafted", "accepted"))
         return np.concatenate(drafted), np.concatenate(accepted)
 
-    def rate(self, launch: str, length: int) -> float:
+    def rate(self, launch: str, length: int, prompts: list[str]) -> float:
         """Accepted tokens over those that the target looked at, one behind the accepted ones where it rejects."""
-        drafted, accepted = self.rounds(launch, self.prompts, length)
+        drafted, accepted = self.rounds(launch, length, prompts)
         return four_digits(Fraction(int(accepted.sum()), int(np.minimum(accepted + 1, drafted).sum())))
 
-    def costs(self, launch: str, length: int) -> tuple[float, float, float | None]:
-        """Milliseconds of a drafted token, of a single one and of the check; without timed steps from whole runs."""
-        found = (self.of("step_seconds", launch, step=one, draft_len=length) for one in ("propose", "single token", "check"))
-        propose, single, check = found
-        if propose is not None:
-            medians = np.median(propose) / length, np.median(single), np.median(check)
-            first, second, third = (four_digits(MS * one) for one in medians)
-            return first, second, third
+    def steps(self, launch: str, length: int) -> tuple[float, float, float | None]:
+        """Seconds of all drafts of a call, of a single token and of the check; without timed steps from whole runs."""
+        found = [self.of("step_seconds", launch, step=one, draft_len=length) for one in ("propose", "single token", "check")]
+        if found[0] is not None:
+            propose, single, check = (float(np.median(one)) for one in found)
+            return propose, single, check
         tokens = len(self.prompts) * self.recording.parameters["max_new_tokens"]
         alone, standard = (
             sum(np.median(self.of("seconds", launch, prompt=prompt, mode=mode)) for prompt in self.prompts)
             for mode in ("draft alone", "standard")
         )
-        return four_digits(MS * alone / tokens), four_digits(MS * standard / tokens), None
-
-    def step_gain(self, launch: str, length: int) -> float | None:
-        """The gain by the times of the steps."""
-        draft, single, check = self.costs(launch, length)
-        if check is None:
-            return None
-        accepted = self.rounds(launch, self.prompts, length)[1]
-        return four_digits(shown(tokens_a_call(accepted)) * shown(single) / (length * shown(draft) + shown(check)))
+        return length * alone / tokens, standard / tokens, None
 
     def card(self, role: str) -> dict[str, Any]:
         """What is known of the target or the assistant."""

@@ -1,4 +1,4 @@
-"""Speculative decoding run: greedy on a small transformer, sampled on a small vocabulary, and rounds with one rate."""
+"""Speculative decoding run: greedy on a small transformer, sampled on a small vocabulary."""
 
 from __future__ import annotations
 
@@ -108,11 +108,3 @@ def distance_of_samples() -> float:
     """How far the first two tokens of sampled speculative decoding lie from the target's distribution."""
     target, draft = small_tables(seed=5, vocabulary=5)
     return chi_square_distance(target, first_two(target, draft, np.random.default_rng(11), DRAWS))
-
-
-@lru_cache(maxsize=64)
-def simulated_tokens(rate: float, n_drafted: int) -> tuple[float, float]:
-    """Mean tokens of a call, and the mean's standard error, where each drafted token is kept at one rate; seed 3."""
-    kept = np.random.default_rng(3).random((DRAWS, n_drafted)) < rate
-    tokens = np.cumprod(kept, axis=1).sum(1) + 1
-    return float(tokens.mean()), float(tokens.std() / DRAWS**0.5)

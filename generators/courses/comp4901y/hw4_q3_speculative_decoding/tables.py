@@ -2,146 +2,97 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from generators.cells import Cell
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.runs import (
-    COMPILED,
-    KEYS,
     LAUNCHES,
     LIBRARY_RULE,
+    Gain,
     Runs,
     Tally,
-    gain_at,
+    measured,
     tokens_at,
 )
 from generators.recording import Recording
-from generators.table import Column, Table, column, table
+from generators.table import Table, column, table
+from generators.topics.measured import machine_table
 
-ALL_PROMPTS = "all prompts"
+Keyed = Iterator[tuple[str, Sequence[Cell]]]
 
 
 def machine(recording: Recording) -> Table:
-    """Where, when and with which versions the samples were taken; a processor has no driver."""
-    made = recording.parameters
-    runs = f"{made['dtype']}, greedy, {made['max_new_tokens']} new tokens, {made['repeats']} timed runs a setting after a warm-up"
-    said = {
-        "device": recording.device,
-        "driver": recording.driver,
-        "versions": ", ".join(f"{name} {version}" for name, version in recording.versions.items()),
-        "date": recording.date,
-        "runs": runs,
-    }
-    rows = {name: {"what": name.capitalize(), "measured_on": value} for name, value in said.items() if value is not None}
-    return table("machine", ["what", "measured_on"], rows)
+    """Where, when and how the samples were taken."""
+    runs = "{dtype}, greedy, {max_new_tokens} new tokens, {repeats} timed runs a setting after a warm-up"
+    return machine_table(recording, "measured_on", {"date": recording.date, "runs": runs.format(**recording.parameters)})
 
 
 def models(recording: Recording) -> Table:
     """Both models as they were trained: what they are, their layers, width, weights and loss on held-out text."""
-    rows = {}
-    for role in ("target", "assistant"):
-        card = recording.models[recording.parameters[role]]
-        rows[role] = {
-            "role": role,
-            "model": card["label"],
-            "layers": card["layers"],
-            "width": card["hidden_size"],
-            "weights": card["parameters"],
-            "held_out_loss": card["training"]["held_out_loss"],
-        }
-    columns: list[Column | str] = [
-        "role",
-        "model",
-        "layers",
-        "width",
-        "weights",
-        column("held_out_loss", "Held-out loss", "nat/token"),
-    ]
-    return table("models", columns, rows)
+    cards = {role: recording.models[recording.parameters[role]] for role in ("target", "assistant")}
+    rows = {
+        role: (role, *(card[key] for key in ("label", "layers", "hidden_size", "parameters")), card["training"]["held_out_loss"])
+        for role, card in cards.items()
+    }
+    loss = column("held_out_loss", "Held-out loss", "nat/token")
+    return table("models", ["role", "model", "layers", "width", "weights", loss], rows)
 
 
 def times(runs: Runs) -> Table:
-    """Medians of every prompt, launch and draft length, and the widest spread of each row."""
-    settings = {"standard": None, "library_rule": LIBRARY_RULE, **{f"gamma_{length}": length for length in runs.draft_lens}}
-    rows: dict[str, dict[str, Cell]] = {}
-    for by, name in {**LAUNCHES, COMPILED: "compiled"}.items():
-        for number, prompt in enumerate(runs.prompts, 1):
-            medians = {key: runs.median_ms(by, prompt, setting) for key, setting in settings.items()}
-            if medians["standard"] is not None:
-                said: dict[str, Cell] = {"prompt": prompt, "launch": name, **medians, "spread": runs.widest_spread(by, prompt)}
-                rows[f"{KEYS[by]}.prompt_{number}"] = said
-    columns: list[Column | str] = [
-        "prompt",
-        "launch",
-        column("standard", unit="ms"),
-        column("library_rule", "Library's rule", "ms"),
-        *(column(f"gamma_{length}", f"γ = {length}", "ms") for length in runs.draft_lens),
-        column("spread", unit="%"),
-    ]
-    return table("times", columns, rows)
+    """Medians of every prompt, launch and draft length, and each row's largest distance between quartiles over the median."""
+
+    def rows() -> Keyed:
+        for by, (key, name) in LAUNCHES.items():
+            for number, prompt in enumerate(runs.prompts, 1):
+                if runs.seconds(by, prompt, None) is None:
+                    continue
+                medians = [runs.median_ms(by, prompt, one) for one in (None, LIBRARY_RULE, *runs.draft_lens)]
+                timed = [runs.seconds(by, prompt, one) for one in (None, LIBRARY_RULE, *runs.draft_lens)]
+                spreads = [measured(100 * (one.spread[1] - one.spread[0]) / one.median) for one in timed if one]
+                yield f"{key}.prompt_{number}", (prompt, name, *medians, max(spreads))
+
+    lengths = [column(f"gamma_{length}", f"γ = {length}", "ms") for length in runs.draft_lens]
+    rule = column("library_rule", "Library's rule", "ms")
+    own = [column("standard", unit="ms"), rule, *lengths, column("spread", unit="%")]
+    return table("times", ["prompt", "launch", *own], rows())
 
 
 def steadiness(runs: Runs) -> Table:
-    """For each launch the fastest and the slowest prompt of standard decoding."""
+    """For each launch the fastest and the slowest prompt of standard decoding, which does the same work for each."""
     rows = {}
     for by in runs.launches:
-        fastest, slowest = runs.standard_range_ms(by)
-        rows[KEYS[by]] = {"launch": LAUNCHES[by], "fastest_prompt": fastest, "slowest_prompt": slowest}
+        key, name = LAUNCHES[by]
+        medians = [one for prompt in runs.prompts if (one := runs.median_ms(by, prompt, None)) is not None]
+        rows[key] = name, min(medians), max(medians)
     return table("steadiness", ["launch", column("fastest_prompt", unit="ms"), column("slowest_prompt", unit="ms")], rows)
 
 
 def acceptance(runs: Runs) -> Table:
     """What the last launch drafted and accepted, by prompt and draft length, beside the tokens a call expected."""
-    groups: dict[str, str | None] = {f"prompt_{number}": prompt for number, prompt in enumerate(runs.prompts, 1)}
-    rows = {
-        f"{key}.{length}": {
-            "prompt": prompt or ALL_PROMPTS,
-            "gamma": length,
-            **_counts(runs.tally(runs.launches[-1], length, prompt), length),
-        }
-        for key, prompt in {**groups, "all": None}.items()
-        for length in runs.draft_lens
-    }
-    counts = ["calls", "drafted", "accepted", "rejected"]
-    return table("acceptance", ["prompt", column("gamma", "γ"), *counts, column("alpha", "α"), "tokens_a_call", "expected"], rows)
 
+    def rows() -> Keyed:
+        for number, prompt in enumerate((*runs.prompts, None), 1):
+            for length in runs.draft_lens:
+                counted = runs.tally(runs.launches[-1], length, prompt)
+                key = f"prompt_{number}" if prompt else "all"
+                yield f"{key}.{length}", (prompt or "all prompts", length, *counted, tokens_at(counted.rate, length))
 
-def _counts(tally: Tally, n_drafted: int) -> dict[str, Cell]:
-    return {
-        "calls": tally.calls,
-        "drafted": tally.drafted,
-        "accepted": tally.accepted,
-        "rejected": tally.rejected,
-        "alpha": tally.rate,
-        "tokens_a_call": tally.tokens_per_call,
-        "expected": tokens_at(tally.rate, n_drafted),
-    }
+    columns = ("prompt", column("gamma", "γ"), *Tally._fields[:4], column("alpha", "α"), "tokens_a_call", "expected")
+    return table("acceptance", columns, rows())
 
 
 def gains(runs: Runs) -> Table:
     """Step times, cost ratio, and the gain by the formula, by the step times and as measured, of all prompts together."""
-    rows = {f"{KEYS[by]}.{length}": _gain_row(runs, by, length) for by in runs.launches for length in runs.draft_lens}
-    timed = [column(key, unit="ms") for key in ("drafted_token", "single_token", "check")]
-    columns: list[Column | str] = [
-        "launch",
-        column("gamma", "γ"),
-        *timed,
-        column("cost_ratio", "c"),
-        "formula",
-        "step_times",
-        "measured",
-    ]
-    return table("gains", columns, rows)
-
-
-def _gain_row(runs: Runs, by: str, length: int) -> dict[str, Cell]:
-    costs, tally = runs.costs(by, length), runs.tally(by, length)
-    return {
-        "launch": LAUNCHES[by],
-        "gamma": length,
-        "drafted_token": costs.draft_ms,
-        "single_token": costs.single_ms,
-        "check": costs.check_ms,
-        "cost_ratio": costs.ratio,
-        "formula": gain_at(tally.rate, length, costs.ratio),
-        "step_times": costs.gain(tally.tokens_per_call, length),
-        "measured": runs.gain(by, length),
+    rows = {
+        f"{LAUNCHES[by][0]}.{length}": (LAUNCHES[by][1], length, *runs.gain(by, length))
+        for by in runs.launches
+        for length in runs.draft_lens
     }
+    said = {
+        "drafted_token": {"unit": "ms"},
+        "single_token": {"unit": "ms"},
+        "check": {"unit": "ms"},
+        "cost_ratio": {"heading": "c"},
+    }
+    columns = [column(key, **said.get(key, {})) for key in Gain._fields]
+    return table("gains", ["launch", column("gamma", "γ"), *columns], rows)

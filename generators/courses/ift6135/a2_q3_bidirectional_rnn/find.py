@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from generators.cells import Math
 from generators.courses.ift6135.a2_q3_bidirectional_rnn.params import RnnParams
-from generators.found import Found, Proof, Route
+from generators.found import Found, Route
 
 if TYPE_CHECKING:
     from generators.courses.ift6135.a2_q3_bidirectional_rnn.network import Network
@@ -40,17 +40,17 @@ SIZES = {"square": ((3, 4, 4, 4), (1, 3, 3, 3), (2, 1, 1, 1)), "general": ((5, 2
 Lines = dict[str, tuple[str, list[tuple[Mapping[str, Any], Any]]]]
 
 
-def find(params: RnnParams) -> Iterator[Found | Proof]:
+def find(params: RnnParams) -> Iterator[Found]:
     """The graph, the network that the sheet defines, and every line of the derivation."""
-    from generators.courses.ift6135.a2_q3_bidirectional_rnn.network import Case, Network
+    from generators.courses.ift6135.a2_q3_bidirectional_rnn.network import Network
 
     for label, title in TITLES.items():
         yield from SHEET.part(label, title)
     square = params.conventions.shapes == "square"
     yield from SHEET.letters("sheet", T=params.time_steps)
     yield from SHEET.values("sheet", sizes_are_equal=square, sizes_differ=not square)
-    yield from _graph(Network(Case(params.time_steps, 2, 2, 2)))
-    networks = [Network(Case(*sizes)) for sizes in SIZES[params.conventions.shapes]]
+    yield from _graph(Network(params.time_steps, 2, 2, 2))
+    networks = [Network(*sizes) for sizes in SIZES[params.conventions.shapes]]
     yield from _network(networks, square)
     yield from _derivations(networks, square)
 
@@ -60,17 +60,17 @@ def _graph(net: Network) -> Iterator[Found]:
     from generators.courses.ift6135.a2_q3_bidirectional_rnn.network import nodes, recorded_edges
 
     found = nodes(net)
-    rows = {name: {"name": _math(*name.split("_")), "row": kind, "time": t} for name, (kind, t) in found.items()}
     edges = sorted(recorded_edges(net), key=lambda edge: (found[edge[1]][1], "fb".index(edge[2][1]), "WUV".index(edge[2][0])))
     met = {name for source, target, _ in edges for name in (source, target)}
     counts = {"n_nodes": len(met), "n_edges": len(edges)}
     yield from GRAPH.values("3.1", counts, symbols={name: rf"n_{{\text{{{name[2:]}}}}}" for name in counts})
-    yield from GRAPH.table("3.1", "nodes", rows)
-    cells = {f"{a}-{b}": {"from": a, "to": b, "weight": _math(*weight, bold_time="")} for a, b, weight in edges}
-    yield from GRAPH.table("3.1", "edges", cells)
-    shown = [list(net.times)[at : at + 3] for at in range(0, len(net.times), 3)]
-    pictures = {f"graph_{place}": {"first": min(one), "last": max(one)} for place, one in enumerate(shown, 1)}
-    yield from GRAPH.table("3.1", "pictures", pictures)
+    rows = {name: (_math(*name.split("_")), *found[name]) for name in found}
+    yield from GRAPH.table("3.1", "nodes", rows, columns=("name", "row", "time"))
+    cells = {f"{a}-{b}": (a, b, _math(*weight, bold_time="")) for a, b, weight in edges}
+    yield from GRAPH.table("3.1", "edges", cells, columns=("from", "to", "weight"))
+    shown = [net.times[at : at + 3] for at in range(0, len(net.times), 3)]
+    pictures = {f"graph_{place}": (min(one), max(one)) for place, one in enumerate(shown, 1)}
+    yield from GRAPH.table("3.1", "pictures", pictures, columns=("first", "last"))
 
 
 def _math(letter: str, *rest: str, bold_time: str = "_{?}") -> Math:
@@ -79,54 +79,39 @@ def _math(letter: str, *rest: str, bold_time: str = "_{?}") -> Math:
     return Math(rf"\mathbf{{{letter}}}{bold_time.replace('?', rest[-1])}{chain}")
 
 
-def _network(networks: list[Network], square: bool) -> Iterator[Found | Proof]:
+def _network(networks: list[Network], square: bool) -> Iterator[Found]:
     """States and outputs as torch's own network computes them from the same weights."""
-    from generators.courses.ift6135.a2_q3_bidirectional_rnn.moments import Moment, world
+    from generators.courses.ift6135.a2_q3_bidirectional_rnn.moments import world
 
-    lines: Lines = {}
     names = {"forward": r"\mathbf{h}_{t}^{(f)}", "backward": r"\mathbf{h}_{t}^{(b)}", "output": r"\mathbf{y}_{t}"}
-    worst = 0.0
+    lines: Lines = {key: (name, []) for key, name in names.items()}
     for net in networks:
-        states, outputs = net.states_of_torch(), net.outputs_of_torch()
-        worst = max(worst, float((states - net.own_states()).abs().max()))
+        states, outputs = net.of_torch()
         for t in net.times:
-            values = {**world(Moment(net, t)), **_sizes(net, square)}
-            columns = (*states[t - 1].split(net.case.d_h), outputs[t - 1])
-            for (key, name), column in zip(names.items(), columns, strict=True):
-                lines.setdefault(key, (name, []))[1].append((values, column.numpy()[:, None]))
+            columns = (*states[t - 1].split(net.sizes["d_h"]), outputs[t - 1])
+            for (_, cases), column in zip(lines.values(), columns, strict=True):
+                cases.append(({**world(net, t), **_sizes(net, square)}, column.numpy()[:, None]))
     yield from RNN.lines("sheet", "network", lines)
-    yield from RNN.proof("the hidden states whose derivatives are taken are those of torch.nn.RNN", worst)
 
 
 def _derivations(networks: list[Network], square: bool) -> Iterator[Found]:
-    """Each line's left side at every time step where it exists."""
-    from generators.courses.ift6135.a2_q3_bidirectional_rnn.moments import Moment, results, world
+    """Each line's left side at every time step where it exists; the gradient by a weight sums over all steps."""
+    from generators.courses.ift6135.a2_q3_bidirectional_rnn import moments
 
-    found: dict[str, Lines] = {where: {} for where in LINES}
+    found: Lines = {}
     for net in networks:
-        for t in range(net.case.steps + 2):
-            moment = Moment(net, t)
-            values = {**world(moment), **_sizes(net, square)}
-            for one in results(moment):
-                found[one.derivation].setdefault(one.line, (one.left, []))[1].append((values, one.numbers))
-        for weight, chain in (("W", "b"), ("U", "f")):
-            left, case = _gradient(net, weight, chain, square)
-            found[f"3.3/{weight.lower()}"].setdefault("gradient", (left, []))[1].append(case)
+        sizes, worlds = _sizes(net, square), [moments.world(net, t) for t in range(len(net.times) + 2)]
+        said = [(line, left, worlds[t]) for t in range(len(worlds)) for line, left in moments.lines(net, t)]
+        for letter, chain in (("W", "b"), ("U", "f")):
+            whole = moments.gradient(moments.Named("L", net.loss), moments.weight(net, letter, chain))
+            said.append((f"3.3/{letter.lower()}/gradient", whole, {"steps": worlds[1:-1]}))
+        for line, left, values in said:
+            found.setdefault(line, (left.name, []))[1].append(({**values, **sizes}, moments.numbers(left)))
     for where, order in LINES.items():
         part, key = where.split("/")
-        yield from AUTOGRAD.lines(part, key, {line: found[where][line] for line in order.split()})
-
-
-def _gradient(net: Network, weight: str, chain: str, square: bool) -> tuple[str, tuple[Mapping[str, Any], Any]]:
-    """The gradient of the whole loss by a weight of all steps."""
-    from generators.courses.ift6135.a2_q3_bidirectional_rnn.moments import Moment, Named, gradient, world
-
-    steps = [Moment(net, t) for t in net.times]
-    whole = gradient(steps[0].loss, Named(rf"\mathbf{{{weight}}}^{{({chain})}}", net.weights[weight, chain]))
-    return whole.name, ({"steps": [world(one) for one in steps], **_sizes(net, square)}, whole.numbers)
+        yield from AUTOGRAD.lines(part, key, {line: found[f"{where}/{line}"] for line in order.split()})
 
 
 def _sizes(net: Network, square: bool) -> dict[str, int]:
     """The letters of the sizes, one for all where all are equal."""
-    case = net.case
-    return {"d": case.d_h} if square else {"d_x": case.d_x, "d_h": case.d_h, "d_y": case.d_y}
+    return {"d": net.sizes["d_h"]} if square else net.sizes

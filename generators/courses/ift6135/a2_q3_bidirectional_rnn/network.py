@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,70 +13,46 @@ CHAINS = {"f": 1, "b": -1}
 """The step in time from a hidden state to the next one of its chain."""
 
 
-@dataclass(frozen=True)
-class Case:
-    """How many time steps, and the sizes of inputs, hidden states and outputs."""
-
-    steps: int
-    d_x: int
-    d_h: int
-    d_y: int
-
-
 class Network:
-    """Weights, inputs, targets and initial states are random float64 leaves; all vectors are one-dimensional."""
+    """Weights, inputs, targets and initial states are random float64 leaves.
 
-    def __init__(self, case: Case) -> None:
-        self.case = case
-        self._random = torch.Generator().manual_seed(0)
-        shapes = {"W": (case.d_h, case.d_x), "U": (case.d_h, case.d_h), "V": (case.d_y, case.d_h)}
-        self.times = range(1, case.steps + 1)
+    `held` has every vector, and the copy of a weight that a step uses, by letter, chain (none for inputs, outputs and
+    targets) and time step.
+    """
+
+    def __init__(self, steps: int, d_x: int, d_h: int, d_y: int) -> None:
+        self.sizes = {"d_x": d_x, "d_h": d_h, "d_y": d_y}
+        self.times, self._random = range(1, steps + 1), torch.Generator().manual_seed(0)
+        shapes = {"W": (d_h, d_x), "U": (d_h, d_h), "V": (d_y, d_h)}
         self.weights = {(letter, chain): self._leaf(*shape) for letter, shape in shapes.items() for chain in CHAINS}
-        self.x = {t: self._leaf(case.d_x) for t in self.times}
-        self.z = {t: self._leaf(case.d_y) for t in self.times}
-        self.h = {("f", 0): self._leaf(case.d_h), ("b", case.steps + 1): self._leaf(case.d_h)}
-        self.a: dict[tuple[str, int], torch.Tensor] = {}
-        self.copies: dict[tuple[str, str, int], torch.Tensor] = {}
+        self.held = {(letter, "", t): self._leaf(size) for letter, size in (("x", d_x), ("z", d_y)) for t in self.times}
+        self.held |= {("h", "f", 0): self._leaf(d_h), ("h", "b", steps + 1): self._leaf(d_h)}
         for chain, forward in CHAINS.items():
             for t in self.times[::forward]:
-                self._step(chain, t)
-        self.y = {t: self._product("V", "f", t) + self._product("V", "b", t) for t in self.times}
-        self.losses = {t: functional.mse_loss(self.y[t], self.z[t], reduction="sum") for t in self.times}
+                w, u = (self.weights[letter, chain].clone() for letter in "WU")
+                a = w @ self.held["x", "", t] + u @ self.held["h", chain, t - forward]
+                self.held |= {("W", chain, t): w, ("U", chain, t): u, ("a", chain, t): a, ("h", chain, t): a.tanh()}
+        self.losses = {}
+        for t in self.times:
+            y = self.weights["V", "f"] @ self.held["h", "f", t] + self.weights["V", "b"] @ self.held["h", "b", t]
+            self.held["y", "", t] = y
+            self.losses[t] = functional.mse_loss(y, self.held["z", "", t], reduction="sum")
         self.loss = torch.stack(list(self.losses.values())).sum()
 
     def _leaf(self, *shape: int) -> torch.Tensor:
         return torch.randn(*shape, generator=self._random, dtype=torch.float64).mul_(0.6).requires_grad_()
 
-    def _product(self, letter: str, chain: str, t: int) -> torch.Tensor:
-        return self.weights[letter, chain] @ self.h[chain, t]
-
-    def _step(self, chain: str, t: int) -> None:
-        for letter in "WU":
-            self.copies[letter, chain, t] = self.weights[letter, chain].clone()
-        before = self.h[chain, t - CHAINS[chain]]
-        self.a[chain, t] = self.copies["W", chain, t] @ self.x[t] + self.copies["U", chain, t] @ before
-        self.h[chain, t] = self.a[chain, t].tanh()
-
-    def states_of_torch(self) -> torch.Tensor:
-        """Hidden states (T, 2 d_h) of torch.nn.RNN with the same weights."""
-        rnn = nn.RNN(self.case.d_x, self.case.d_h, bias=False, bidirectional=True, dtype=torch.float64)
+    def of_torch(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Hidden states (T, 2 d_h) of torch.nn.RNN with the same weights, and a linear layer over them (T, d_y)."""
+        rnn = nn.RNN(self.sizes["d_x"], self.sizes["d_h"], bias=False, bidirectional=True, dtype=torch.float64)
         named = dict(rnn.named_parameters())
+        start = torch.stack([self.held["h", "f", 0], self.held["h", "b", len(self.times) + 1]])
         with torch.no_grad():
             for chain, suffix in (("f", ""), ("b", "_reverse")):
                 named[f"weight_ih_l0{suffix}"].copy_(self.weights["W", chain])
                 named[f"weight_hh_l0{suffix}"].copy_(self.weights["U", chain])
-            start = torch.stack([self.h["f", 0], self.h["b", self.case.steps + 1]])
-            states: torch.Tensor = rnn(torch.stack(list(self.x.values())), start)[0]
-        return states
-
-    def outputs_of_torch(self) -> torch.Tensor:
-        """Outputs (T, d_y) of one linear layer over both states of torch.nn.RNN side by side."""
-        both = torch.cat([self.weights["V", chain] for chain in CHAINS], dim=1).detach()
-        return functional.linear(self.states_of_torch(), both)
-
-    def own_states(self) -> torch.Tensor:
-        """The same of this network."""
-        return torch.stack([torch.cat([self.h["f", t], self.h["b", t]]) for t in self.times]).detach()
+            states = rnn(torch.stack([self.held["x", "", t] for t in self.times]), start)[0]
+            return states, functional.linear(states, torch.cat([self.weights["V", chain] for chain in CHAINS], dim=1))
 
 
 def derivative(of: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
@@ -88,18 +63,24 @@ def derivative(of: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
 
 
 def nodes(net: Network) -> dict[str, tuple[str, int]]:
-    """Kind and time step of every vector of the graph."""
-    kinds = {"f": "forward", "b": "backward"}
-    found = {f"y_{t}": ("output", t) for t in net.y}
-    found |= {f"h_{chain}_{t}": (kinds[chain], t) for chain in "bf" for name, t in sorted(net.h) if name == chain}
-    return found | {f"x_{t}": ("input", t) for t in net.x}
+    """Kind and time step of every vector of the graph, row by row."""
+    rows = (("y", "", "output"), ("h", "b", "backward"), ("h", "f", "forward"), ("x", "", "input"))
+    return {
+        _key(letter, chain, t): (kind, t)
+        for letter, chain, kind in rows
+        for one, of, t in sorted(net.held)
+        if (one, of) == (letter, chain)
+    }
+
+
+def _key(letter: str, chain: str, t: int) -> str:
+    return "_".join(filter(None, (letter, chain, str(t))))
 
 
 def recorded_edges(net: Network) -> Iterator[tuple[str, str, tuple[str, str]]]:
     """Source, target and weight of the matrix-vector products in the graph that torch's autograd recorded."""
     weights = {id(weight): name for name, weight in net.weights.items()}
-    tensors = {f"x_{t}": x for t, x in net.x.items()} | {f"y_{t}": y for t, y in net.y.items()}
-    tensors |= {f"h_{chain}_{t}": h for (chain, t), h in net.h.items()}
+    tensors = {_key(*name): tensor for name, tensor in net.held.items() if name[0] in "xyh"}
     leaves = {id(tensor): name for name, tensor in tensors.items() if tensor.grad_fn is None}
     made = {tensor.grad_fn: name for name, tensor in tensors.items() if tensor.grad_fn is not None}
     for node, target in made.items():

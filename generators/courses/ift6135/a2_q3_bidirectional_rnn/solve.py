@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
 import sympy
 from sympy import MatAdd, MatMul, MatrixSymbol, Transpose
 
 from generators.answer import Answer, Derivation, Line, Part, answer, claim, derivation, formula, letter, line, part
 from generators.cells import Cell, Math
-from generators.courses.ift6135.a2_q3_bidirectional_rnn.chain import Chain, sizes_of
+from generators.courses.ift6135.a2_q3_bidirectional_rnn.chain import Chain
 from generators.courses.ift6135.a2_q3_bidirectional_rnn.params import RnnParams
-from generators.matrices import TimeSum, entry, gradient, jacobian, vector
+from generators.matrices import Tanh, TimeSum, entry, gradient, jacobian, vector
 from generators.table import table
 
 STEPS_A_PICTURE = 3
@@ -22,81 +22,65 @@ i, j = sympy.symbols("i j", integer=True)
 
 def solve(params: RnnParams) -> Answer:
     """The graph, and every gradient."""
-    sizes = sizes_of(params.conventions.shapes)
-    forward, backward = Chain("f", "t-1", "t+1", "T", sizes), Chain("b", "t+1", "t-1", "1", sizes)
-    sheet = _sheet(params, forward, backward)
-    return answer(
-        sheet,
-        _graph(params.time_steps, sheet),
-        part(
-            "3.2a",
-            "Gradients of one step, and entries of the Jacobians",
-            _loss(forward),
-            derivation("forward", _of_one_step(forward), asked=True),
-            derivation("backward", _of_one_step(backward), asked=True),
-        ),
-        part(
-            "3.2b",
-            "Jacobian matrices",
-            derivation("forward", _matrices(forward), asked=True),
-            derivation("backward", _matrices(backward), asked=True),
-        ),
-        part("3.3", "Gradients of the weights", _by_w(backward), _by_u(forward)),
-    )
-
-
-def _sheet(params: RnnParams, forward: Chain, backward: Chain) -> Part:
-    """The network as the sheet defines it."""
     square = params.conventions.shapes == "square"
-    output = MatAdd(*(MatMul(chain.v, chain.h("t")) for chain in (forward, backward)))
+    forward, backward = Chain("f", "t-1", "t+1", "T", square=square), Chain("b", "t+1", "t-1", "1", square=square)
+    chains = {"forward": forward, "backward": backward}
+    output = MatAdd(*(MatMul(chain.v, chain.h("t")) for chain in chains.values()))
     network = {
-        "forward": line(vector("h", "t", "f"), forward.step, "forward chain"),
-        "backward": line(vector("h", "t", "b"), backward.step, "backward chain"),
-        "output": line(vector("y", "t"), output, "both chains added up"),
+        name: line(vector("h", "t", chain.name), Tanh(chain.argument("t", chain.before)), f"{name} chain")
+        for name, chain in chains.items()
     }
-    return part(
+    sheet = part(
         "sheet",
         "Given",
         letter(T, params.time_steps, "time steps"),
         claim("sizes_are_equal", square),
         claim("sizes_differ", not square),
-        derivation("network", network),
+        derivation("network", {**network, "output": line(vector("y", "t"), output, "both chains added up")}),
+    )
+    of_one_step = [derivation(name, {**_local_gradient(one), **_entries(one)}, asked=True) for name, one in chains.items()]
+    matrices = [derivation(name, _matrices(one), asked=True) for name, one in chains.items()]
+    by_w = _by_weight(backward, "W", backward.w, backward.x("t"), MatMul(backward.u, backward.h(backward.before)))
+    by_u = _by_weight(forward, "U", forward.u, forward.h(forward.before), MatMul(forward.w, forward.x("t")))
+    return answer(
+        sheet,
+        _graph(params.time_steps, sheet),
+        part("3.2a", "Gradients of one step, and entries of the Jacobians", _loss(forward), *of_one_step),
+        part("3.2b", "Jacobian matrices", *matrices),
+        part("3.3", "Gradients of the weights", by_w, by_u),
     )
 
 
 def _graph(steps: int, sheet: Part) -> Part:
     """Nodes row by row, edges with their weights, and how many of each."""
     times = range(1, steps + 1)
-    nodes: dict[str, Mapping[str, Cell]] = {}
-    nodes |= {f"y_{t}": _node(vector("y", str(t)), "output", t) for t in times}
-    nodes |= {f"h_b_{t}": _node(vector("h", str(t), "b"), "backward", t) for t in (*times, steps + 1)}
-    nodes |= {f"h_f_{t}": _node(vector("h", str(t), "f"), "forward", t) for t in (0, *times)}
-    nodes |= {f"x_{t}": _node(vector("x", str(t)), "input", t) for t in times}
-    edges = {f"{edge['from']}-{edge['to']}": edge for t in times for edge in _edges_of_step(t)}
+    states = ("h", "b", "backward", (*times, steps + 1)), ("h", "f", "forward", (0, *times))
+    rows = ("y", "", "output", times), *states, ("x", "", "input", times)
+    nodes = {
+        "_".join(filter(None, (name, chain, str(t)))): (Math(vector(name, str(t), chain)), kind, t)
+        for name, chain, kind, own in rows
+        for t in own
+    }
     starts = enumerate(times[::STEPS_A_PICTURE], 1)
-    pictures = {f"graph_{n}": {"first": first, "last": min(first + STEPS_A_PICTURE - 1, steps)} for n, first in starts}
+    pictures = {f"graph_{n}": (first, min(first + STEPS_A_PICTURE - 1, steps)) for n, first in starts}
     return part(
         "3.1",
         "The graph unrolled",
         formula("n_nodes", 4 * T + 2, "nodes", r"n_{\text{nodes}}"),
         formula("n_edges", 6 * T, "edges", r"n_{\text{edges}}"),
         table("nodes", ["name", "row", "time"], nodes, drawn=True),
-        table("edges", ["from", "to", "weight"], edges, asked=True, drawn=True),
+        table("edges", ["from", "to", "weight"], (edge for t in times for edge in _edges_of_step(t)), asked=True, drawn=True),
         table("pictures", ["first", "last"], pictures),
         within=sheet,
     )
 
 
-def _node(name: str, row: str, time: int) -> dict[str, Cell]:
-    return {"name": Math(name), "row": row, "time": time}
-
-
-def _edges_of_step(t: int) -> Iterator[dict[str, Cell]]:
+def _edges_of_step(t: int) -> Iterator[tuple[str, Sequence[Cell]]]:
     for chain, before in (("f", t - 1), ("b", t + 1)):
         here = f"h_{chain}_{t}"
         ends = {"W": (f"x_{t}", here), "U": (f"h_{chain}_{before}", here), "V": (here, f"y_{t}")}
         for weight, (source, target) in ends.items():
-            yield {"from": source, "to": target, "weight": Math(rf"\mathbf{{{weight}}}^{{({chain})}}")}
+            yield f"{source}-{target}", (source, target, Math(rf"\mathbf{{{weight}}}^{{({chain})}}"))
 
 
 def _loss(chain: Chain) -> Derivation:
@@ -108,15 +92,11 @@ def _loss(chain: Chain) -> Derivation:
     return derivation("loss", lines)
 
 
-def _of_one_step(chain: Chain) -> dict[str, Line]:
-    return {**_local_gradient(chain), **_entries(chain)}
-
-
 def _local_gradient(chain: Chain) -> dict[str, Line]:
     """The gradient of one step's loss by the hidden state of the same step."""
     h, y = vector("h", "t", chain.name), vector("y", "t")
-    output_by_state = MatrixSymbol(jacobian(y, h), chain.sizes.y, chain.sizes.h)
-    loss_by_output = MatrixSymbol(gradient("L_t", y), chain.sizes.y, 1)
+    output_by_state = MatrixSymbol(jacobian(y, h), chain.d_y, chain.d_h)
+    loss_by_output = MatrixSymbol(gradient("L_t", y), chain.d_y, 1)
     both = MatMul(Transpose(output_by_state), loss_by_output)
     return {
         "output_by_state": line(output_by_state.name, chain.v, "the output is linear in the state"),
@@ -145,11 +125,12 @@ def _entries(chain: Chain) -> dict[str, Line]:
 def _matrices(chain: Chain) -> dict[str, Line]:
     """The Jacobian as a matrix, and the sheet's recursion with it put in."""
     after, h, a = vector("h", chain.after, chain.name), vector("h", "t", chain.name), vector("a", chain.after, chain.name)
+    whole = MatMul(chain.slope(chain.after), chain.u)
     through = MatMul(Transpose(chain.u), chain.slope(chain.after), chain.loss_by_h(chain.after))
     return {
         "slope": line(jacobian(after, a), chain.slope(chain.after), "no entry depends on another, so the matrix is diagonal"),
         "argument": line(jacobian(a, h), chain.u, "the argument is linear in the state"),
-        "jacobian": line(jacobian(after, h), chain.jacobian, "their product: row i of U is scaled by the slope of entry i"),
+        "jacobian": line(jacobian(after, h), whole, "their product: row i of U is scaled by the slope of entry i"),
         "recursion": line(
             gradient("L", h),
             MatAdd(chain.local("t"), through),
@@ -161,14 +142,6 @@ def _matrices(chain: Chain) -> dict[str, Line]:
             "at the end of the chain nothing follows, so the second term is missing",
         ),
     }
-
-
-def _by_w(chain: Chain) -> Derivation:
-    return _by_weight(chain, "W", chain.w, chain.x("t"), MatMul(chain.u, chain.h(chain.before)))
-
-
-def _by_u(chain: Chain) -> Derivation:
-    return _by_weight(chain, "U", chain.u, chain.h(chain.before), MatMul(chain.w, chain.x("t")))
 
 
 def _by_weight(chain: Chain, name: str, weight: MatrixSymbol, factor: MatrixSymbol, rest: MatMul) -> Derivation:
