@@ -6,22 +6,11 @@ from typing import Any
 
 import pytest
 import sympy
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from generators.answer import Part
-from generators.cells import Cell, rational
+from generators.cells import Cell
 from generators.courses.ift6135.a2_q2_decoding import cost
-from generators.courses.ift6135.a2_q2_decoding.counted_runs import (
-    Score,
-    Tally,
-    by_heap,
-    by_scan,
-    by_sort,
-    counted_run,
-    random_model,
-)
-from generators.courses.ift6135.a2_q2_decoding.orders import POWER, counted, gap, order
+from generators.courses.ift6135.a2_q2_decoding.counted_runs import by_heap, by_scan, by_sort, counted_run, random_model
 from generators.errors import ParameterError
 from generators.pipeline.catalog import find, load_params, load_question
 from generators.topics.growth import ORDER
@@ -29,8 +18,6 @@ from tests.conftest import worked_out
 from tests.entries import entry_of, solved_entry
 
 ID = "ift6135/a2_q2_decoding"
-
-
 entry = partial(entry_of, ID)
 solved = partial(solved_entry, ID)
 
@@ -94,25 +81,6 @@ def test_the_orders_of_growth() -> None:
         ("all scores sorted once", ORDER(B * N * T * sympy.log(B * N) + COPIES), ORDER(SPACE)),
         ("a heap of the best B", ORDER(B * N * T * sympy.log(B) + COPIES), ORDER(SPACE)),
     ]
-
-
-@pytest.mark.parametrize(
-    ("line", "wrong"),
-    [
-        ("scan", B**2 * N * T),  # without the copies
-        ("scan", B * N * T + COPIES),
-        ("sort", B * N * T + COPIES),
-        ("sort", B * N * T * sympy.log(N) + COPIES),
-        ("sort", B * N * T * sympy.log(B) + COPIES),
-        ("heap", B * N * T + COPIES),
-        ("heap", B * N * T * sympy.log(B * N) + COPIES),
-        ("heap", B * N * sympy.log(B) + COPIES),
-    ],
-    ids=str,
-)
-def test_a_wrong_order_does_not_grow_as_the_counts_do(line: str, wrong: sympy.Expr) -> None:
-    work = counted("scores", line, "copies", "updates")
-    assert gap(wrong, work) > POWER > gap(order(work), work)
 
 
 def test_greedy_decoding() -> None:
@@ -219,19 +187,6 @@ def test_bad_log_probabilities_are_refused() -> None:
 def test_a_bad_beam_width_is_refused() -> None:
     assert refusal(entry() | {"beam_width": 0}) == "beam_width: must be greater than 0 (got 0)"
     assert refusal(entry() | {"beam_width": 9}) == "beam_width: must be at most the 8 sequences of the tree (got 9)"
-
-
-@given(st.lists(st.integers(0, 9), min_size=6, max_size=24), st.integers(1, 6))
-@settings(max_examples=60, deadline=None)
-def test_scan_sort_and_heap_select_the_same_scores(values: list[int], width: int) -> None:
-    """Ties included; and none compares more than its formula allows."""
-    for key, select in (("scan", by_scan), ("sort", by_sort), ("heap", by_heap)):
-        tally = Tally()
-        scores = [Score(float(value), 0, word, tally) for word, value in enumerate(values)]
-        found = [score.word for score in select(scores, width)]
-        assert found == sorted(range(len(values)), key=lambda word: (-values[word], word))[:width]
-        if len(values) % width == 0:
-            assert tally.comparisons <= rational(cost.counts(1, width, len(values) // width)[key])
 
 
 def test_a_run_ends_with_the_same_sequences_whatever_selects() -> None:
