@@ -8,8 +8,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from generators.courses.sydney.seminar2_cache_policies.policies import attention_based, initial_and_window, window
 from generators.courses.sydney.seminar2_cache_policies.solve import ranges
@@ -22,14 +20,11 @@ SLUG = "seminar2_cache_policies"
 ID = f"sydney/{SLUG}"
 
 
-entry = partial(entry_of, ID)
+entry, solved = partial(entry_of, ID), partial(drawn_entry, ID)
 
 
 def head(**changes: Any) -> dict[str, Any]:
     return {**entry()["attention"], **changes}
-
-
-solved = partial(drawn_entry, ID)
 
 
 def test_a_window_of_three() -> None:
@@ -53,11 +48,9 @@ def test_attention_chooses_by_sums() -> None:
     attention = Attention(context, scores, [[context.mpf(j)] for j in range(4)])
     kept, evictions = attention_based(attention, 3, 1)
     assert kept == [(0,), (0, 1), (0, 1, 2), (0, 1, 3)]
-    assert [(j, round(float(total), 12)) for j, total in evictions[0].candidates] == [
-        (2, 0.1),
-        (0, round(1 + 1 / 3 + 1 / 10, 12)),
-        (1, round(2 / 3 + 8 / 10, 12)),
-    ]
+    ((query, candidates),) = evictions
+    assert (query, [j for j, _ in candidates]) == (3, [2, 0, 1])
+    assert [float(total) for _, total in candidates] == pytest.approx([1 / 10, 1 + 1 / 3 + 1 / 10, 2 / 3 + 8 / 10])
     assert float(attention.output(3, kept[3])[0]) == pytest.approx((0 + 1 + 3) / 3)
 
 
@@ -85,16 +78,6 @@ def test_one_token_is_not_counted() -> None:
     part = solved(entry(budget=2, n_initial=1, n_recent=1))["1"]
     said = [part[key].value for key in ("in_window", "initial", "recent")]
     assert said == ["the last token", "the first token stays", "the last token"]
-
-
-@settings(max_examples=12, deadline=None)
-@given(st.integers(2, 7), st.data(), st.integers(0, 2**32 - 1))
-def test_any_head(budget: int, data: st.DataObject, seed: int) -> None:
-    """All checks pass, no query attends to more than the budget, and the recent tokens always stay."""
-    recent, initial = data.draw(st.integers(1, budget - 1)), data.draw(st.integers(1, budget - 1))
-    changes = {"budget": budget, "n_recent": recent, "n_initial": initial}
-    answer = solved(entry(**changes, attention=head(n_tokens=9, seed=seed)))
-    assert answer["1/kept/query_9/dense"].value == "1–9"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from generators.courses.utaustin.lecture25_int8.products import (
     absmax_by_hand,
     agreement,
     int8_product,
-    product_error,
     quantize,
     zero_point_by_hand,
 )
@@ -33,14 +32,11 @@ ID = f"utaustin/{SLUG}"
 F = Fraction
 
 
-entry = partial(entry_of, ID)
+entry, solved = partial(entry_of, ID), partial(solved_entry, ID)
 
 
 def product(**changes: Any) -> dict[str, Any]:
     return {"product": {**entry()["product"], **changes}}
-
-
-solved = partial(solved_entry, ID)
 
 
 def test_absmax_by_hand() -> None:
@@ -100,15 +96,14 @@ def test_the_printed_order() -> None:
 def test_agreement_by_hand() -> None:
     """Pairs of (3, 1), (2, 2), (1, 2): opposite, opposite, tied."""
     found = agreement([3.0, 2.0, 1.0], [F(1), F(2), F(2)])
-    assert (found.same, found.opposite, found.tied) == (0, 2, 1)
+    assert found == (0, 2, 1)
 
 
 def test_a_small_product() -> None:
     """Rows reach 127 and 254, columns 127, so steps are 1 and 2 hundredths and nothing but 3/2 is rounded, to 2."""
     operands = Operands(np.array([[127, 5], [254, 3]]), np.array([[127, 1], [2, 127]]))
     vector_wise = next(method for method in METHODS if method.scheme == "absmax_vector_wise")
-    x = quantize(operands.x, 1, zero_point=False)
-    assert x.shifted.tolist() == [[127, 5], [127, 2]]
+    assert quantize(operands.x, 1, zero_point=False)[0].tolist() == [[127, 5], [127, 2]]
     expected = np.array([[127, 5], [254, 4]]) @ operands.w
     assert int8_product(operands, vector_wise).round(9).tolist() == expected.tolist()
 
@@ -117,19 +112,8 @@ def test_constant_vectors_are_kept() -> None:
     """Vectors of one number, 0 included, come back exactly."""
     matrix = np.array([[5, 5, 5], [0, 0, 0], [-300, -300, -300]])
     for zero_point in (False, True):
-        found = quantize(matrix, 1, zero_point=zero_point)
-        assert (found.shifted * found.step).round(9).tolist() == matrix.tolist()
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(0, 2**31), st.sampled_from(METHODS[:5]))
-def test_an_entry_is_off_by_half_a_step_at_most(seed: int, method: Any) -> None:
-    """Half a step for rounding, and with a zero point half a step more at the ends."""
-    matrix = np.random.default_rng(seed).integers(-500, 2000, size=(4, 7))
-    for axis in (None, 0, 1):
-        found = quantize(matrix, axis, zero_point=method.zero_point)
-        off = abs(found.shifted * found.step - matrix) / found.step
-        assert off.max() <= (1 if method.zero_point else 0.5) + 1e-9
+        codes, step = quantize(matrix, 1, zero_point=zero_point)
+        assert (codes * step).round(9).tolist() == matrix.tolist()
 
 
 @settings(max_examples=8, deadline=None)
@@ -144,17 +128,6 @@ def test_with_every_feature_apart_the_product_is_that_of_fp16() -> None:
     """Nothing is left to be coded."""
     answer = solved(entry(**product(threshold=0.01)))
     assert answer["2/methods/absmax_vector_wise_decomposed/error"].value == answer["2/methods/fp16/error"].value
-
-
-def test_decomposition_ignores_outliers() -> None:
-    """An outlier feature that is taken out leaves the error of all else as it was, but for FP16."""
-    x = np.random.default_rng(1).integers(-300, 300, size=(8, 16))
-    w = np.random.default_rng(2).integers(-300, 300, size=(16, 8))
-    errors = []
-    for size in (700, 1400):
-        x[:, 5] = size
-        errors.append(product_error(Operands(x, w), METHODS[6], F(6)).rms)
-    assert errors[1] == pytest.approx(errors[0], rel=0.2)
 
 
 def test_as_printed() -> None:

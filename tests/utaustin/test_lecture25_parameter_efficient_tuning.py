@@ -17,8 +17,7 @@ ID = f"utaustin/{SLUG}"
 F = Fraction
 
 
-entry = partial(entry_of, ID)
-solved = partial(drawn_entry, ID)
+entry, solved = partial(entry_of, ID), partial(drawn_entry, ID)
 
 
 def test_the_slides_question() -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import partial
-from itertools import combinations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from generators.courses.utaustin.lecture25_pruning.params import Pattern
 from generators.courses.utaustin.lecture25_pruning.pruned_layer import (
     Problem,
     by_magnitude,
@@ -33,14 +31,11 @@ CODES = ((300, -50, 20, 100), (10, 60, -400, 0))
 """Squared norms of the columns: 90100, 6100, 160400, 10000."""
 
 
-entry = partial(entry_of, ID)
+entry, solved = partial(entry_of, ID), partial(drawn_entry, ID)
 
 
 def inside(field: str, **changes: Any) -> dict[str, Any]:
     return {field: {**entry()[field], **changes}}
-
-
-solved = partial(drawn_entry, ID)
 
 
 def as_digits(mask: tuple[tuple[bool, ...], ...]) -> list[str]:
@@ -50,14 +45,11 @@ def as_digits(mask: tuple[tuple[bool, ...], ...]) -> list[str]:
 def test_masks_by_hand() -> None:
     assert as_digits(by_magnitude(CODES, F(1, 2))) == ["1001", "0110"]  # 400, 300, 100, 60
     assert as_digits(by_neuron(CODES, F(1, 2))) == ["1010", "1010"]
-    assert as_digits(n_of_m(CODES, 1, 2)) == ["1001", "0110"]
-    assert as_digits(n_of_m(CODES, 1, 4)) == ["1000", "0010"]
+    assert as_digits(n_of_m(CODES, Pattern(kept=1, group=2))) == ["1001", "0110"]
+    assert as_digits(n_of_m(CODES, Pattern(kept=1, group=4))) == ["1000", "0010"]
     assert squares_kept(CODES, by_neuron(CODES, F(1, 2))) == F(250_500, 266_600)
-
-
-def test_of_equals_the_earlier_stays() -> None:
-    assert as_digits(by_magnitude(((5, -5, 5, 5),), F(1, 2))) == ["1100"]
-    assert as_digits(n_of_m(((0, 0, 7, -7),), 1, 2)) == ["1010"]
+    assert as_digits(by_magnitude(((5, -5, 5, 5),), F(1, 2))) == ["1100"]  # of equals the earlier
+    assert as_digits(n_of_m(((0, 0, 7, -7),), Pattern(kept=1, group=2))) == ["1010"]
 
 
 def test_shares_round_as_in_torch() -> None:
@@ -73,23 +65,6 @@ def test_errors_by_hand() -> None:
     assert error(problem, fitted(problem), second) == F(3, 15)  # 15 - 2·2·5 + 4·2
     assert refitted_error(problem, second) == F(5, 30)  # 15 - 5²/2 = 5/2
     assert refitted_error(problem, ((False, False),)) == 1
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.lists(st.lists(st.integers(-9, 9), min_size=4, max_size=4), min_size=1, max_size=2), st.integers(0, 7))
-def test_no_other_mask_keeps_more_squares(rows: list[list[int]], dropped: int) -> None:
-    codes = tuple(tuple(row) for row in [*rows, [1, 2, 3, 4]])
-    total = 4 * len(codes)
-    mask = by_magnitude(codes, F(dropped, total))
-    flat = [code * code for row in codes for code in row]
-    best = max(sum(flat[i] for i in chosen) for chosen in combinations(range(total), total - dropped))
-    assert squares_kept(codes, mask) == F(best, sum(flat))
-
-
-def test_fitting_again_never_hurts() -> None:
-    for row in worked_out(ID)[2]["2/sparsities"]:
-        assert float(row["magnitude_fitted_again"]) <= float(row["magnitude"])
-        assert float(row["neurons_fitted_again"]) <= float(row["neurons"])
 
 
 def test_break_even_by_hand() -> None:

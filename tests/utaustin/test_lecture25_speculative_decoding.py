@@ -7,14 +7,11 @@ from functools import partial
 from typing import Any
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generators.cells import Cell
 from generators.courses.utaustin.lecture25_speculative_decoding import rounds as topic
-from generators.courses.utaustin.lecture25_speculative_decoding.enumeration import Models
-from generators.courses.utaustin.lecture25_speculative_decoding.sampling import chi_square_tail, counted_pairs
 from generators.errors import CheckFailed, ParameterError
 from generators.pipeline.catalog import load_question
 from generators.topics.speculative_decoding import expected_tokens
@@ -26,23 +23,18 @@ ID = f"utaustin/{SLUG}"
 F = Fraction
 
 
-entry = partial(entry_of, ID)
-solved = partial(solved_entry, ID)
-drawn = partial(drawn_entry, ID)
+entry, solved, drawn = partial(entry_of, ID), partial(solved_entry, ID), partial(drawn_entry, ID)
 
 
 def cells(address: str) -> list[tuple[Cell, ...]]:
-    """The rows of a table."""
     return [tuple(row.values()) for row in worked_out(ID)[2][address].rows.values()]
 
 
 def column(address: str, key: str) -> list[Cell]:
-    """A column of a table."""
     return list(worked_out(ID)[2][address][key].cells.values())
 
 
 def value(address: str) -> Cell:
-    """A value of the answer."""
     held: Cell = worked_out(ID)[2][address].value
     return held
 
@@ -85,11 +77,8 @@ def test_all_kept_gives_one_token_more() -> None:
     model = [(F(1, 4), F(3, 4)), (F(1), F(0))]
     one = topic.sampled_round(model, model, 0, 1, iter([F(1, 2), F(99, 100), F(0)]))
     assert not one.rejected
-    assert (one.trials[0].token, one.last_from, one.last) == (
-        1,
-        (F(1), F(0)),
-        0,
-    )  # 1/2 is in the share of token 1, after which comes 0
+    # 1/2 is in the share of token 1, after which comes 0
+    assert (one.trials[0].token, one.last_from, one.last) == (1, (F(1), F(0)), 0)
 
 
 def test_a_round_of_two_tokens_added_up() -> None:
@@ -131,14 +120,13 @@ def distributions(size: int) -> st.SearchStrategy[list[str]]:
     return weights.map(lambda one: [str(F(weight, sum(one))) for weight in one])
 
 
-@settings(max_examples=10, deadline=None, derandomize=True)  # one in a thousand random cases is unlikely at 0.001
+@settings(max_examples=10, deadline=None)
 @given(st.data(), st.integers(2, 3), st.integers(1, 3))
 def test_any_two_models(data: st.DataObject, size: int, n_drafted: int) -> None:
     """Whatever the models: everything is found again, and all sequences stay as likely as under the target."""
     words = ["a", "b", "c"][:size]
     target, draft = ({word: data.draw(distributions(size)) for word in words} for _ in range(2))
-    simulation = {"n_sequences": 1000, "seed": 0}
-    answer = drawn(entry(vocabulary=words, first="b", target=target, draft=draft, n_drafted=n_drafted, simulation=simulation))
+    answer = drawn(entry(vocabulary=words, first="b", target=target, draft=draft, n_drafted=n_drafted))
     assert answer["3/sequences"].value == answer["3/equal"].value
 
 
@@ -152,6 +140,10 @@ def test_equal_models_reject_nothing() -> None:
     assert list(answer["2/last"].columns) == ["x", "p", "share_ends_at", "result"]
 
 
+def drafting(after_dog: list[float]) -> dict[str, Any]:
+    return {"draft": {**entry()["draft"], "dog": after_dog}}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -160,6 +152,8 @@ def test_equal_models_reject_nothing() -> None:
         ({"n_drafted": 5}, "n_drafted: the vocabulary must have at most 1024 sequences of n_drafted + 1 tokens (got 4096)"),
         ({"n_drafted": 0}, "n_drafted: "),
         ({"target": {"the": [1]}}, "target: must have a row for each token of the vocabulary and no other (got ['the'])"),
+        (drafting([0.5, 0.5]), "draft: row dog must have 4 probabilities (got 2)"),
+        (drafting([0.5, 0.5, 0.5, 0]), "draft: row dog must sum to 1 (got 3/2)"),
         ({"gain": {"cost_ratio": 0.1, "acceptance_rates": [0.5, 0.5], "longest_draft": 5}},
          "gain: acceptance_rates: must rise from each to the next (got 1/2, 1/2)"),
         ({"gain": {"cost_ratio": 0.1, "acceptance_rates": [1], "longest_draft": 5}}, "gain.acceptance_rates.0: "),
@@ -171,21 +165,6 @@ def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
     assert str(refusal.value).startswith(f"generators/courses/utaustin/params.yml: {SLUG}: {message}")
 
 
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ([0.5, 0.5], "draft: row dog must have 4 probabilities (got 2)"),
-        ([0.5, 0.5, 0.5, 0], "draft: row dog must sum to 1 (got 3/2)"),
-    ],
-)
-def test_bad_rows(row: list[float], message: str) -> None:
-    changed = entry()
-    changed["draft"]["dog"] = row
-    with pytest.raises(ParameterError) as refusal:
-        solved(changed)
-    assert str(refusal.value).endswith(message)
-
-
 def test_a_wrong_rule_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A solver that draws again from p counts fewer sequences as equally likely."""
     monkeypatch.setattr(topic, "residual", lambda target, draft: target)
@@ -193,14 +172,3 @@ def test_a_wrong_rule_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
         solved(entry())
     question_id, params, right = worked_out(ID)
     assert load_question(question_id).solve(params)["3/equal"].value < right["3/equal"].value
-
-
-def test_the_distribution_is_held_against_samples() -> None:
-    """Shares moved by .02 do not fit the seeded runs."""
-    params: Any = worked_out(ID)[1]
-    target, draft = (tuple(tuple(rows[word]) for word in params.vocabulary) for rows in (params.target, params.draft))
-    counts = counted_pairs(Models(tuple(params.vocabulary), target, draft), "the", 3, 20_000, 25, again_from_target=False)
-    rows = torch.tensor([[float(share) for share in row] for row in target], dtype=torch.float64)
-    first, moved = rows[0], rows[0] + torch.tensor([0, -0.02, 0, 0.02])
-    assert chi_square_tail(counts, first[:, None] * rows) > 1e-3
-    assert chi_square_tail(counts, moved[:, None] * rows) < 1e-3

@@ -6,15 +6,15 @@ Positions count from 0. A query attends after the policy has made room, to at mo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import TypeAlias
 
 import sympy
 
+from generators.courses.sydney.seminar2_cache_policies.params import SeededHead
 from generators.topics.attention import Attention, Number, precise, seeded_matrices
-from generators.topics.batching import CONTEXT, N_HEAD, N_LAYER, Sizes, cache_values
+from generators.topics.batching import CONTEXT, Sizes, cache_values
 
 BUDGET = sympy.Symbol("B", positive=True)
 Kept: TypeAlias = tuple[int, ...]
@@ -36,29 +36,21 @@ def initial_and_window(n_tokens: int, budget: int, n_initial: int) -> list[Kept]
     return [(*range(min(n_initial, first)), *range(first, i + 1)) for i, first in enumerate(first_recent)]
 
 
-@dataclass(frozen=True)
-class Pull:
-    """What is added to every query's score with a token, and the factor of its value."""
-
-    score: Fraction
-    value_scale: Fraction
-
-
-def seeded_attention(seed: int, n_tokens: int, head_width: int, pulls: Mapping[int, Pull]) -> Attention:
+def seeded_attention(head: SeededHead) -> Attention:
     """Seeded queries, keys and values, with scores q·k / √d plus the pull of the key's token."""
     context = precise()
 
     def number(x: Fraction) -> Number:
         return context.mpf(x.numerator) / x.denominator
 
-    q, k, v = seeded_matrices(seed, n_tokens, head_width)
-    none = Pull(Fraction(0), Fraction(1))
-    by_token = [pulls.get(j, none) for j in range(n_tokens)]
-    scale = 1 / context.sqrt(head_width)
+    q, k, v = seeded_matrices(head.seed, head.n_tokens, head.head_width)
+    pulls = {pull.token - 1: (pull.score, pull.value_scale) for pull in head.pulls}
+    by_token = [pulls.get(j, (Fraction(0), Fraction(1))) for j in range(head.n_tokens)]
+    scale = 1 / context.sqrt(head.head_width)
     scores = [
-        [number(_dot(query, key)) * scale + number(pull.score) for key, pull in zip(k, by_token, strict=True)] for query in q
+        [number(_dot(query, key)) * scale + number(pull) for key, (pull, _) in zip(k, by_token, strict=True)] for query in q
     ]
-    values = [[number(pull.value_scale * x) for x in row] for row, pull in zip(v, by_token, strict=True)]
+    values = [[number(factor * x) for x in row] for row, (_, factor) in zip(v, by_token, strict=True)]
     return Attention(context, scores, values)
 
 
@@ -66,12 +58,8 @@ def _dot(left: Sequence[Fraction], right: Sequence[Fraction]) -> Fraction:
     return sum((a * b for a, b in zip(left, right, strict=True)), Fraction(0))
 
 
-@dataclass(frozen=True)
-class Eviction:
-    """The query that made room, and what could leave with the attention it had so far, least first."""
-
-    query: int
-    candidates: tuple[tuple[int, Number], ...]
+Eviction: TypeAlias = tuple[int, list[tuple[int, Number]]]
+"""The query that made room, and what could leave with the attention it had so far, least first."""
 
 
 def attention_based(attention: Attention, budget: int, n_recent: int) -> tuple[list[Kept], list[Eviction]]:
@@ -87,7 +75,7 @@ def attention_based(attention: Attention, budget: int, n_recent: int) -> tuple[l
         kept.append(query)
         if len(kept) > budget:
             old = sorted((j for j in kept if j <= query - n_recent), key=lambda j: (sums[j], j))
-            evictions.append(Eviction(query, tuple((j, sums[j]) for j in old)))
+            evictions.append((query, [(j, sums[j]) for j in old]))
             kept.remove(old[0])
         for j, weight in zip(kept, attention.weights(query, tuple(kept)), strict=True):
             sums[j] = sums.get(j, 0) + weight
@@ -95,16 +83,10 @@ def attention_based(attention: Attention, budget: int, n_recent: int) -> tuple[l
     return all_kept, evictions
 
 
-def entries() -> sympy.Expr:
-    """Tokens that are kept of n with a budget of B."""
-    return sympy.Min(CONTEXT, BUDGET)
+ENTRIES = sympy.Min(CONTEXT, BUDGET)
+"""Tokens that are kept of n with a budget of B."""
 
 
 def cached_values(kept: sympy.Expr) -> sympy.Expr:
     """Values of the keys and values of that many tokens in all layers."""
     return cache_values(Sizes(batch=1)).subs(CONTEXT, kept)
-
-
-def kept_sums(kept: sympy.Expr) -> sympy.Expr:
-    """Running sums of attention: one a layer, head and kept token."""
-    return N_LAYER * N_HEAD * kept

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from generators.answer import Answer, Part, answer, formula, letter, number, part, text
-from generators.cells import Cell, Math, exact, rational
+from generators.cells import Math, exact, rational
 from generators.courses.sydney.seminar2_cache_policies.params import PolicyParams
 from generators.courses.sydney.seminar2_cache_policies.policies import (
     BUDGET,
+    ENTRIES,
     Eviction,
     Kept,
-    Pull,
     attention_based,
     cached_values,
     dense,
-    entries,
     initial_and_window,
-    kept_sums,
     seeded_attention,
     window,
 )
-from generators.table import Column, Table, column, table
+from generators.table import Table, column, table
 from generators.topics.attention import Attention, relative_error
 from generators.topics.batching import CONTEXT, N_HEAD, N_LAYER, D
 
@@ -38,40 +35,24 @@ SHORT = {"window": "Window", "initial_and_window": "Initial", "attention_based":
 """The policies that have a budget, as narrow columns name them."""
 
 
-@dataclass(frozen=True)
-class Tried:
-    """The head, what each policy keeps for each query, and what the attention-based one evicts."""
-
-    attention: Attention
-    kept: Mapping[str, Sequence[Kept]]
-    evictions: Sequence[Eviction]
-
-
 def solve(params: PolicyParams) -> Answer:
     """What stays, the memory it takes, and the error it makes."""
-    sheet, tried = _sheet(params), _tried(params)
-    return answer(sheet, _kept(params, tried), _memory(params, sheet), _errors(params, tried))
-
-
-def _tried(params: PolicyParams) -> Tried:
-    head = params.attention
-    pulled = {pull.token - 1: Pull(pull.score, pull.value_scale) for pull in head.pulls}
-    attention = seeded_attention(head.seed, head.n_tokens, head.head_width, pulled)
+    n, sheet, attention = params.attention.n_tokens, _sheet(params), seeded_attention(params.attention)
     by_attention, evictions = attention_based(attention, params.budget, params.n_recent)
     kept = {
-        "dense": dense(head.n_tokens),
-        "window": window(head.n_tokens, params.budget),
-        "initial_and_window": initial_and_window(head.n_tokens, params.budget, params.n_initial),
+        "dense": dense(n),
+        "window": window(n, params.budget),
+        "initial_and_window": initial_and_window(n, params.budget, params.n_initial),
         "attention_based": by_attention,
     }
-    return Tried(attention, kept, evictions)
+    return answer(sheet, _kept(params, kept, evictions), _memory(params, sheet), _errors(params, attention, kept))
 
 
 def _sheet(params: PolicyParams) -> Part:
     head, memory = params.attention, params.memory
     pulls = {f"pull_{place}": pull for place, pull in enumerate(head.pulls, 1)}
-    scores = {key: {"token": pull.token, "score": exact(pull.score)} for key, pull in pulls.items()}
-    scales = {key: {"token": one.token, "scale": exact(one.value_scale)} for key, one in pulls.items() if one.value_scale != 1}
+    scores = {key: (pull.token, exact(pull.score)) for key, pull in pulls.items()}
+    scales = {key: (pull.token, exact(pull.value_scale)) for key, pull in pulls.items() if pull.value_scale != 1}
     return part(
         "sheet",
         "Given",
@@ -93,15 +74,11 @@ def ranges(positions: Sequence[int]) -> str:
     """Positions from 0 as numbers from 1, runs of three and more by their ends: 1, 2, 5–8."""
     runs: list[list[int]] = []
     for position in positions:
-        if runs and runs[-1][-1] == position - 1:
-            runs[-1].append(position)
+        if runs and runs[-1][-1] == position:
+            runs[-1].append(position + 1)
         else:
-            runs.append([position])
-    return ", ".join(_run(run) for run in runs)
-
-
-def _run(run: list[int]) -> str:
-    return f"{run[0] + 1}–{run[-1] + 1}" if len(run) > 2 else ", ".join(str(position + 1) for position in run)
+            runs.append([position + 1])
+    return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
 
 
 def _some(count: int, which: str) -> str:
@@ -109,15 +86,12 @@ def _some(count: int, which: str) -> str:
     return f"the {which} token" if count == 1 else f"the {which} {count} tokens"
 
 
-def _kept(params: PolicyParams, tried: Tried) -> Part:
-    rows: dict[str, Mapping[str, Cell]] = {}
-    for i in range(params.attention.n_tokens):
-        rows[f"query_{i + 1}"] = {"query": i + 1, **{name: ranges(kept[i]) for name, kept in tried.kept.items()}}
-    left: dict[str, Mapping[str, Cell]] = {}
-    for eviction in tried.evictions:
-        (out, least), (stays, more) = eviction.candidates[:2]
-        sums = {"its_sum": float(least), "sum_of_the_next": float(more)}
-        left[f"query_{eviction.query + 1}"] = {"query": eviction.query + 1, "leaves": out + 1, "next": stays + 1, **sums}
+def _kept(params: PolicyParams, kept: Mapping[str, Sequence[Kept]], evictions: Sequence[Eviction]) -> Part:
+    rows = {f"query_{i}": (i, *map(ranges, by_policy)) for i, by_policy in enumerate(zip(*kept.values(), strict=True), 1)}
+    left = {
+        f"query_{query + 1}": (query + 1, out + 1, float(least), stays + 1, float(more))
+        for query, ((out, least), (stays, more), *_) in evictions
+    }
     in_window = params.budget - params.n_initial
     initial = _some(params.n_initial, "first")
     return part(
@@ -130,67 +104,58 @@ def _kept(params: PolicyParams, tried: Tried) -> Part:
         text("initial_rule", Math(rf"j \le {params.n_initial}")),
         text("rest_rule", Math(f"i - j < {in_window}")),
         table("kept", ["query", *(column(key, name) for key, name in NAMES.items())], rows, asked=True),
-        *_masks(tried),
+        *_masks(kept),
         table("evictions", ["query", "leaves", "its_sum", "next", "sum_of_the_next"], left),
     )
 
 
-def _masks(tried: Tried) -> Iterator[Table]:
+def _masks(kept: Mapping[str, Sequence[Kept]]) -> Iterator[Table]:
     """For each policy a row a query: 1 for a token it attends to, 0 for one it does not, nothing for those to come."""
-    for name, kept in tried.kept.items():
-        rows = {
-            f"query_{i + 1}": {f"token_{j + 1}": int(j in ones) if j <= i else None for j in range(len(kept))}
-            for i, ones in enumerate(kept)
-        }
-        yield table(f"mask_{name}", list(rows["query_1"]), rows, drawn=True)
+    for name, by_query in kept.items():
+        places = range(len(by_query))
+        rows = {f"query_{i + 1}": [int(j in ones) if j <= i else None for j in places] for i, ones in enumerate(by_query)}
+        yield table(f"mask_{name}", [f"token_{j + 1}" for j in places], rows, drawn=True)
 
 
 def _memory(params: PolicyParams, sheet: Part) -> Part:
     conventions, memory = params.conventions, params.memory
     whole = conventions.bytes_per_element * cached_values(CONTEXT)
-    cut = conventions.bytes_per_element * cached_values(entries())
-    sums = conventions.bytes_per_sum * kept_sums(entries())
-    rows: dict[str, Mapping[str, Cell]] = {}
+    cut = conventions.bytes_per_element * cached_values(ENTRIES)
+    sums = conventions.bytes_per_sum * N_LAYER * N_HEAD * ENTRIES
+    rows = {}
     for place, length in enumerate(memory.seq_lens, 1):
         at = {N_LAYER: memory.n_layers, D: memory.d_model, N_HEAD: memory.n_heads, BUDGET: memory.budget, CONTEXT: length}
-        held = {key: exact(one.subs(at) / MIB) for key, one in (("dense", whole), ("budget", cut), ("running_sums", sums))}
-        rows[f"length_{place}"] = {"tokens": length, "kept": exact(entries().subs(at)), **held}
-    columns: list[Column | str] = [
-        "tokens", "kept", *(column(key, unit="MiB") for key in ("dense", "budget", "running_sums"))
-    ]  # fmt: skip
+        rows[f"length_{place}"] = (length, exact(ENTRIES.subs(at)), *(exact(one.subs(at) / MIB) for one in (whole, cut, sums)))
+    columns = [column(key, unit="MiB") for key in ("dense", "budget", "running_sums")]
     items = [
-        formula("entries", entries(), "tokens kept", r"n_{\text{kept}}"),
+        formula("entries", ENTRIES, "tokens kept", r"n_{\text{kept}}"),
         formula("dense", whole, "cache of dense attention", r"M_{\text{dense}}", "B", asked=True),
         formula("cut", cut, "cache of a policy with a budget", r"M_{\text{budget}}", "B", asked=True),
         formula("sums", sums, "running sums of the attention-based policy", r"M_{\text{sums}}", "B", asked=True),
     ]
     made = part("2", "", *items, within=sheet)
     share = 100 * Fraction(rational(made["cut"].value), rational(made["dense"].value))
-    what = "cache with the budget over the dense one"
     return part(
         "2",
         "Memory",
         *items,
-        number("share", share, what, unit="%", asked=True),
-        table("lengths", columns, rows),
+        number("share", share, "cache with the budget over the dense one", unit="%", asked=True),
+        table("lengths", ["tokens", "kept", *columns], rows),
         within=sheet,
     )
 
 
-def _errors(params: PolicyParams, tried: Tried) -> Part:
-    attention, context = tried.attention, tried.attention.context
-    true = [attention.output(i, kept) for i, kept in enumerate(tried.kept["dense"])]
-    found = {name: [attention.output(i, kept) for i, kept in enumerate(tried.kept[name])] for name in SHORT}
-    rows: dict[str, Mapping[str, Cell]] = {}
+def _errors(params: PolicyParams, attention: Attention, kept: Mapping[str, Sequence[Kept]]) -> Part:
+    context = attention.context
+    true = [attention.output(i, ones) for i, ones in enumerate(kept["dense"])]
+    found = {name: [attention.output(i, ones) for i, ones in enumerate(kept[name])] for name in SHORT}
+    rows = {}
     for i in range(params.budget, params.attention.n_tokens):
-        whole = attention.weights(i, tried.kept["dense"][i])
-        weights = {f"{name}_weight": float(context.fsum(whole[j] for j in tried.kept[name][i])) for name in SHORT}
-        errors = {f"{name}_error": float(relative_error(context, [found[name][i]], [true[i]])) for name in SHORT}
-        rows[f"query_{i + 1}"] = {"query": i + 1, **weights, **errors}
-    overall = {
-        name: {"policy": NAMES[name], "relative_error": float(relative_error(context, outputs, true))}
-        for name, outputs in found.items()
-    }
+        whole = attention.weights(i, kept["dense"][i])
+        weights = (float(context.fsum(whole[j] for j in kept[name][i])) for name in SHORT)
+        errors = (float(relative_error(context, [outputs[i]], [true[i]])) for outputs in found.values())
+        rows[f"query_{i + 1}"] = (i + 1, *weights, *errors)
+    overall = {name: (NAMES[name], float(relative_error(context, outputs, true))) for name, outputs in found.items()}
     columns = [column(f"{key}_{kind}", f"{name}, {kind}") for kind in ("weight", "error") for key, name in SHORT.items()]
     return part(
         "3",

@@ -43,13 +43,9 @@ def keys_figure(before: Vectors, after: Mapping[str, Vectors], evicted: Vectors,
 
 def _told(before: Vectors, keys: Vectors) -> str:
     moved = [number for number in keys if keys[number] != before[number]]
-    return (
-        f"keys {', '.join(map(str, moved))} change"
-        if len(moved) > 1
-        else f"key {moved[0]} changes"
-        if moved
-        else "no key changes"
-    )
+    if len(moved) > 1:
+        return f"keys {', '.join(map(str, moved))} change"
+    return f"key {moved[0]} changes" if moved else "no key changes"
 
 
 def _fit(axes: Axes, points: Sequence[tuple[float, float]]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import sympy
 
@@ -20,15 +20,9 @@ Vector: TypeAlias = Sequence[sympy.Expr]
 Fate: TypeAlias = Literal["recent", "top", "evicted"]
 
 
-def rational_number(x: Fraction) -> sympy.Rational:
-    """The same number for sympy."""
-    return sympy.Rational(x.numerator, x.denominator)
-
-
 def cosine(left: Sequence[Fraction], right: Sequence[Fraction]) -> sympy.Expr:
     """The cosine of the angle between two vectors, exactly."""
-    lengths = rational_number(_dot(left, left) * _dot(right, right))
-    return rational_number(_dot(left, right)) / sympy.sqrt(lengths)
+    return sympy.sympify(_dot(left, right)) / sympy.sqrt(sympy.sympify(_dot(left, left) * _dot(right, right)))
 
 
 def _dot(left: Sequence[Fraction], right: Sequence[Fraction]) -> Fraction:
@@ -41,13 +35,7 @@ def _signed_square(left: Sequence[Fraction], right: Sequence[Fraction]) -> Fract
     return abs(product) * product / (_dot(left, left) * _dot(right, right))
 
 
-def nearest(keys: Sequence[Sequence[Fraction]], conserved: Sequence[int], evicted: int) -> int:
-    """The conserved token whose key is most similar to that of the evicted one; of equal ones the first."""
-    return max(conserved, key=lambda token: (_signed_square(keys[evicted], keys[token]), -token))
-
-
-@dataclass(frozen=True)
-class Assigned:
+class Assigned(NamedTuple):
     """An evicted token that goes to a conserved one, and the similarity of their keys."""
 
     token: int
@@ -55,11 +43,11 @@ class Assigned:
 
 
 def assignment(keys: Sequence[Sequence[Fraction]], conserved: Sequence[int]) -> dict[int, list[Assigned]]:
-    """For each conserved token the evicted ones that go to it."""
+    """For each conserved token the evicted ones that go to it: its key is most similar, of equal ones the first."""
     goes_to: dict[int, list[Assigned]] = {token: [] for token in conserved}
     for token in range(len(keys)):
         if token not in goes_to:
-            home = nearest(keys, conserved, token)
+            home = max(conserved, key=lambda kept: _signed_square(keys[token], keys[kept]))
             goes_to[home].append(Assigned(token, cosine(keys[token], keys[home])))
     return goes_to
 

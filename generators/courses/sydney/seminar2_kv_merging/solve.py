@@ -12,17 +12,15 @@ from generators.cells import Cell, Math, exact
 from generators.courses.sydney.seminar2_kv_merging.merging import (
     RULES,
     Assigned,
-    TokenScore,
     assignment,
     attention_over,
     cosine,
     merged,
     merged_entry,
-    rational_number,
     token_scores,
 )
 from generators.courses.sydney.seminar2_kv_merging.params import Eviction, Merging, MergingParams
-from generators.table import Column, Table, column, table
+from generators.table import Table, column, table
 from generators.topics.attention import relative_error
 
 GoesTo = Mapping[int, Sequence[Assigned]]
@@ -34,14 +32,12 @@ def solve(params: MergingParams) -> Answer:
     """Eviction, similarity, the merged cache, and its errors."""
     merging = params.merging
     goes_to = assignment(merging.keys, [token - 1 for token in merging.conserved])
-    return answer(
-        _sheet(params), _eviction(params.eviction), _similarity(merging, goes_to), _merged(merging, goes_to),
-        _errors(params, goes_to),
-    )  # fmt: skip
+    parts = (_similarity(merging, goes_to), _merged(merging, goes_to), _errors(params, goes_to))
+    return answer(_sheet(params), _eviction(params.eviction), *parts)
 
 
 def _exactly(rows: Sequence[Sequence[Fraction]]) -> Rows:
-    return [[rational_number(x) for x in row] for row in rows]
+    return [[sympy.sympify(x) for x in row] for row in rows]
 
 
 def _evicted(merging: Merging) -> list[int]:
@@ -50,13 +46,9 @@ def _evicted(merging: Merging) -> list[int]:
 
 def _sheet(params: MergingParams) -> Part:
     merging, eviction = params.merging, params.eviction
-    width = len(merging.keys[0])
+    width, evicted = len(merging.keys[0]), _evicted(merging)
     rows = {
-        f"token_{token}": {
-            "token": token,
-            "fate": "conserved" if token in merging.conserved else "evicted",
-            **{f"component_{j}": exact(x) for j, x in enumerate(key, 1)},
-        }
+        f"token_{token}": (token, "evicted" if token in evicted else "conserved", *map(exact, key))
         for token, key in enumerate(merging.keys, 1)
     }
     return part(
@@ -65,11 +57,11 @@ def _sheet(params: MergingParams) -> Part:
         text("recent", "the last token" if eviction.n_recent == 1 else f"the last {eviction.n_recent} tokens"),
         text("top", "the token" if eviction.n_top == 1 else f"the {eviction.n_top} tokens"),
         text("conserved", _set("K_c", merging.conserved)),
-        text("evicted", _set("K_e", _evicted(merging))),
+        text("evicted", _set("K_e", evicted)),
         number("n_tokens", len(merging.keys), "tokens of the cache"),
         number("n_queries", len(params.queries), "queries"),
         claim("plane", width == 2, "keys have two components"),
-        table("keys", list(rows["token_1"]), rows),
+        table("keys", ["token", "fate", *(f"component_{j}" for j in range(1, width + 1))], rows),
     )
 
 
@@ -81,13 +73,13 @@ def _eviction(eviction: Eviction) -> Part:
     names = [token.name for token in eviction.tokens]
     is_text = [token.kind == "text" for token in eviction.tokens]
     found = token_scores(eviction.attention, is_text, eviction.n_recent, eviction.n_top)
-    rows: dict[str, Mapping[str, Cell]] = {}
-    weights: dict[str, Mapping[str, Cell]] = {}
+    rows: dict[str, tuple[Cell, ...]] = {}
+    weights: dict[str, tuple[Cell, ...]] = {}
     for place, (token, one) in enumerate(zip(eviction.tokens, found, strict=True), 1):
-        fates = {"fate": one.fate, "by_the_sum": one.fate_unraised}
-        rows[f"token_{place}"] = {"token": token.name, "kind": token.kind, **_sums(one), **fates}
-        given = dict(enumerate(map(exact, eviction.attention[place - 1]), 1))
-        weights[f"token_{place}"] = {"query": token.name, **{f"on_{j}": given.get(j) for j in range(1, len(names) + 1)}}
+        sums = map(exact, (one.of_same_kind, one.of_other_kind, one.column_sum, one.score))
+        rows[f"token_{place}"] = (token.name, token.kind, *sums, one.fate, one.fate_unraised)
+        weights[f"token_{place}"] = (token.name, *map(exact, eviction.attention[place - 1]), *[None] * (len(names) - place))
+    columns = ["token", "kind", "self", "cross", "sum", "score", "fate", "by_the_sum"]
     gone = [one.fate == "evicted" for one in found]
     return part(
         "1",
@@ -95,23 +87,19 @@ def _eviction(eviction: Eviction) -> Part:
         text("kept", ", ".join(name for name, out in zip(names, gone, strict=True) if not out)),
         text("evicted", ", ".join(name for name, out in zip(names, gone, strict=True) if out)),
         number("largest", exact(max(one.column_sum for one in found)), "largest column sum", r"\max_j A_j"),
-        table("attention", list(weights["token_1"]), weights),
-        table("scores", list(rows["token_1"]), rows, asked=True),
+        table("attention", ["query", *(f"on_{j}" for j in range(1, len(names) + 1))], weights),
+        table("scores", columns, rows, asked=True),
     )
 
 
-def _sums(one: TokenScore) -> dict[str, Cell]:
-    sums = {"self": one.of_same_kind, "cross": one.of_other_kind, "sum": one.column_sum, "score": one.score}
-    return {key: exact(value) for key, value in sums.items()}
-
-
 def _similarity(merging: Merging, goes_to: GoesTo) -> Part:
-    home = {one.token: kept for kept, others in goes_to.items() for one in others}
-    rows: dict[str, Mapping[str, Cell]] = {}
-    for token in _evicted(merging):
-        key = merging.keys[token - 1]
-        cosines = {f"conserved_{kept}": exact(cosine(key, merging.keys[kept - 1])) for kept in merging.conserved}
-        rows[f"token_{token}"] = {"evicted": token, **cosines, "goes_to": home[token - 1] + 1}
+    home = {one.token + 1: kept + 1 for kept, others in goes_to.items() for one in others}
+    rows = {
+        f"token_{token}": (
+            token, *(exact(cosine(merging.keys[token - 1], merging.keys[kept - 1])) for kept in merging.conserved), home[token],
+        )
+        for token in _evicted(merging)
+    }  # fmt: skip
     columns = ["evicted", *(f"conserved_{kept}" for kept in merging.conserved), "goes_to"]
     return part("2", "Similarity", table("matrix", columns, rows, asked=True))
 
@@ -130,24 +118,19 @@ def _merged(merging: Merging, goes_to: GoesTo) -> Part:
 
 def _by_rule(name: str, vectors: Rows, goes_to: GoesTo, *, asked: bool = False) -> Table:
     """The conserved keys or values after merging by each rule."""
-    after = {rule: merged(vectors, goes_to, rule) for rule in RULES}
-    rows: dict[str, Mapping[str, Cell]] = {}
-    for place, (kept, others) in enumerate(goes_to.items()):
-        cells = {
-            f"{rule}_{name[0]}{j}": exact(sympy.expand(x))
-            for rule in RULES
-            for j, x in enumerate(after[rule][place], 1)
-        }  # fmt: skip
-        rows[f"token_{kept + 1}"] = {"token": kept + 1, "merged": len(others), **cells}
-    first = next(iter(rows.values()))
-    columns: list[Column | str] = ["token", column("merged", Math("L")), *list(first)[2:]]
-    return table(name, columns, rows, asked=asked)
+    after = [merged(vectors, goes_to, rule) for rule in RULES]
+    rows = {
+        f"token_{kept + 1}": (kept + 1, len(others), *(exact(sympy.expand(x)) for rows in after for x in rows[place]))
+        for place, (kept, others) in enumerate(goes_to.items())
+    }
+    names = [f"{rule}_{name[0]}{j}" for rule in RULES for j in range(1, len(vectors[0]) + 1)]
+    return table(name, ["token", column("merged", Math("L")), *names], rows, asked=asked)
 
 
 def _rules(merging: Merging, widest: int, others: Sequence[Assigned]) -> Derivation:
     """The first component of that token's key by each rule, in letters and as a number."""
     letters = {token: sympy.Symbol(f"k_{token + 1}") for token in (widest, *(one.token for one in others))}
-    numbers = {token: rational_number(merging.keys[token][0]) for token in letters}
+    numbers = {token: sympy.sympify(merging.keys[token][0]) for token in letters}
     lines: dict[str, Line] = {}
     for rule in RULES:
         symbol = rf"k_{{\text{{{rule}}}}}"
@@ -168,15 +151,11 @@ def _errors(params: MergingParams, goes_to: GoesTo) -> Part:
     for rule in RULES:
         smaller = attention_over(q, merged(k, goes_to, rule), merged(v, goes_to, rule))
         outputs[rule] = [smaller.output(i, tuple(range(len(goes_to)))) for i in queries]
-    rows: dict[str, Mapping[str, Cell]] = {}
+    rows: dict[str, tuple[Cell, ...]] = {}
     for i in queries:
-        components = {f"o{j}": float(x) for j, x in enumerate(true[i], 1)}
-        errors = {name: float(relative_error(whole.context, [found[i]], [true[i]])) for name, found in outputs.items()}
-        rows[f"query_{i + 1}"] = {"query": i + 1, **components, **errors}
-    overall = {
-        name: {"method": name, "relative_error": float(relative_error(whole.context, found, true))}
-        for name, found in outputs.items()
-    }
+        errors = (float(relative_error(whole.context, [found[i]], [true[i]])) for found in outputs.values())
+        rows[f"query_{i + 1}"] = (i + 1, *map(float, true[i]), *errors)
+    overall = {name: (name, float(relative_error(whole.context, found, true))) for name, found in outputs.items()}
     components_of = [column(f"o{j}", Math(f"o_{{{j}}}")) for j in range(1, len(v[0]) + 1)]
     return part(
         "4",

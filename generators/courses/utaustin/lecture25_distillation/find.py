@@ -50,30 +50,19 @@ def _losses(example: Example) -> Iterator[Found]:
     from generators.courses.utaustin.lecture25_distillation.torch_losses import of_example, shares
 
     found = of_example(example, example.temperature)
-    rows: dict[str, dict[str, Cell]] = {
-        f"class_{place + 1}": {
-            "class": name,
-            "v": example.teacher[place],
-            "z": example.student[place],
-            "p": found.teacher[place],
-            "q": found.student[place],
-            "q_cool": found.cool[place],
-        }
-        for place, name in enumerate(example.classes)
-    }
+    cells = zip(example.classes, example.teacher, example.student, found.teacher, found.student, found.cool, strict=True)
     headings = {"v": "v/log\u00a02", "z": "z/log\u00a02", "p": "p", "q": "q", "q_cool": "q at T = 1"}
     yield from SHEET.part("1", "The losses")
-    yield from LOSSES.table("1", "distributions", rows, headings=headings)
+    rows = {f"class_{place}": row for place, row in enumerate(cells, 1)}
+    yield from LOSSES.table("1", "distributions", rows, headings=headings, columns=["class", *headings])
     symbols = {"hard": "ell_hard", "soft": "C", "entropy": "H", "divergence": "D", "loss": "L"}
     yield from LOSSES.values("1", found.values, symbols=symbols)
     highest = max(example.temperatures[-1], 2 * example.temperature)
     heats = [math.exp(place / HEAT_PLACES * math.log(highest)) for place in range(HEAT_PLACES + 1)]
-    keys = list(rows)
-    drawn: dict[str, dict[str, Cell]] = {
-        f"place_{place}": {"temperature": heat, **dict(zip(keys, row, strict=True))}
-        for place, (heat, row) in enumerate(zip(heats, shares(example.teacher, heats), strict=True))
-    }
-    yield from LOSSES.table("1", "heat", drawn, headings=dict(zip(keys, example.classes, strict=True)))
+    drawn = zip(heats, shares(example.teacher, heats), strict=True)
+    heat = {f"place_{place}": (one, *row) for place, (one, row) in enumerate(drawn)}
+    headings = dict(zip(rows, example.classes, strict=True))
+    yield from LOSSES.table("1", "heat", heat, headings=headings, columns=["temperature", *headings])
 
 
 def _in_letters(example: Example) -> Iterator[Found]:
@@ -103,32 +92,19 @@ def _gradients(example: Example) -> Iterator[Found | Proof]:
 
     heat, place = example.temperature, example.classes.index(example.label)
     slopes = of_example(example, heat).gradients
-    rows: dict[str, dict[str, Cell]] = {
-        f"class_{at + 1}": {
-            "class": name,
-            "hard": slopes["hard"][at],
-            "soft": heat**2 * slopes["divergence"][at],
-            "together": slopes["loss"][at],
-        }
-        for at, name in enumerate(example.classes)
-    }
+    cells = zip(example.classes, slopes["hard"], (heat**2 * one for one in slopes["divergence"]), slopes["loss"], strict=True)
     yield from SHEET.part("2", "The gradients")
-    yield from AUTOGRAD.table("2", "classes", rows)
+    rows = {f"class_{at}": row for at, row in enumerate(cells, 1)}
+    yield from AUTOGRAD.table("2", "classes", rows, columns=["class", "hard", "soft", "together"])
     off = max(abs(one - other) for one, other in zip(slopes["soft"], slopes["divergence"], strict=True))
     yield from AUTOGRAD.proof("2: cross-entropy and divergence have the same gradients", off)
-    heats: dict[str, dict[str, Cell]] = {}
+    heats = {}
     for at, one in enumerate(example.temperatures, 1):
         found = of_example(example, one)
         slope = found.gradients["divergence"][place]
-        heats[f"temperature_{at}"] = {
-            "T": one,
-            "p": found.teacher[place],
-            "q": found.student[place],
-            "slope": slope,
-            "slope_times": one**2 * slope,
-        }
+        heats[f"temperature_{at}"] = (one, found.teacher[place], found.student[place], slope, one**2 * slope)
     headings = {"p": "p", "q": "q", "slope": "∂D/∂z", "slope_times": "T² ∂D/∂z"}
-    yield from AUTOGRAD.table("2", "temperatures", heats, headings=headings)
+    yield from AUTOGRAD.table("2", "temperatures", heats, headings=headings, columns=["T", *headings])
 
 
 def _limit(example: Example) -> Iterator[Found]:
@@ -148,34 +124,19 @@ def _run(one: Training, alphas: Sequence[Fraction]) -> Iterator[Found]:
     symbols = {name: rf"N_{{\text{{{name}}}}}" for name in ("teacher", "student")}
     counts = {"teacher": counted_values(one.teacher_hidden), "student": counted_values(one.student_hidden)}
     yield from MODULES.values("3", counts, symbols=symbols)
-    found, total = trained(one, alphas), one.n_starts * one.n_test
-    names = ["labels alone" if a == 1 else "the teacher alone" if a == 0 else f"both, α = {a}" for a in alphas]
-    scores: dict[str, dict[str, Cell]] = {
-        "teacher": {
-            "learns_from": "(the teacher itself)",
-            "loss_training": None,
-            "loss_test": found.teacher_loss,
-            "divergence_test": None,
-            "agrees": None,
-            "right": Fraction(100 * found.teacher_right, one.n_test),
-        }
+    found, share = trained(one, alphas), Fraction(100, one.n_starts * one.n_test)
+    names = {f"alpha_{at}": "labels alone" if a == 1 else "the teacher alone" if a == 0 else f"both, α = {a}"
+             for at, a in enumerate(alphas, 1)}  # fmt: skip
+    loss, right = found.teacher
+    scores: dict[str, tuple[Cell, ...]] = {
+        "teacher": ("(the teacher itself)", None, loss, None, None, Fraction(100 * right, one.n_test))
     }
-    for at, name in enumerate(names):
-        scores[f"alpha_{at + 1}"] = {
-            "learns_from": name,
-            "loss_training": found.loss_training[at],
-            "loss_test": found.loss_test[at],
-            "divergence_test": found.divergence_test[at],
-            "agrees": Fraction(100 * found.agreeing[at], total),
-            "right": Fraction(100 * found.right[at], total),
-        }
+    for (key, name), (*losses, agreeing, correct) in zip(names.items(), found.scores, strict=True):
+        scores[key] = (name, *losses, share * int(agreeing), share * int(correct))
     headings = {"loss_training": "Loss, training", "loss_test": "Loss, test", "divergence_test": "Divergence, test"}
-    yield from TRAINED.table("3", "scores", scores, units={"agrees": "%", "right": "%"}, headings=headings)
-    keys = [f"alpha_{at}" for at in range(1, len(names) + 1)]
-    curve: dict[str, dict[str, Cell]] = {
-        f"record_{at}": {"step": step, **dict(zip(keys, row, strict=True))} for at, (step, row) in enumerate(found.curve.items())
-    }
-    yield from TRAINED.table("3", "curve", curve, headings=dict(zip(keys, names, strict=True)))
-    ends = zip(keys[1:], names[1:], found.nearer, strict=True)
-    starts: dict[str, dict[str, Cell]] = {key: {"learns_from": name, "nearer": count} for key, name, count in ends}
-    yield from TRAINED.table("3", "starts", starts)
+    yield from TRAINED.table("3", "scores", scores, units={"agrees": "%", "right": "%"}, headings=headings,
+                             columns=["learns_from", *headings, "agrees", "right"])  # fmt: skip
+    curve = {f"record_{at}": (step, *row) for at, (step, row) in enumerate(found.curve.items())}
+    yield from TRAINED.table("3", "curve", curve, headings=names, columns=["step", *names])
+    starts = {key: (names[key], count) for key, count in zip([*names][1:], found.nearer, strict=True)}
+    yield from TRAINED.table("3", "starts", starts, columns=["learns_from", "nearer"])

@@ -32,11 +32,6 @@ def soft_loss(teacher: Sequence[sympy.Expr], student: Sequence[sympy.Expr]) -> s
     return -sum(p * sympy.log(q) for p, q in zip(teacher, student, strict=True))
 
 
-def entropy(teacher: Sequence[sympy.Expr]) -> sympy.Expr:
-    """-Σ p log p, which no student changes."""
-    return soft_loss(teacher, teacher)
-
-
 def mixed(alpha: Number, hard: Number, soft: Number) -> Number:
     """Of the two losses, or of their gradients."""
     return alpha * hard + (1 - alpha) * soft
@@ -45,8 +40,3 @@ def mixed(alpha: Number, hard: Number, soft: Number) -> Number:
 def soft_gradient(temperature: Number, student: Number, teacher: Number) -> Number:
     """By a logit, of T² times the divergence: T²·(q - p)/T."""
     return temperature * (student - teacher)
-
-
-def many_degrees(student: Number, student_mean: Number, teacher: Number, teacher_mean: Number) -> Number:
-    """What the soft gradient by a logit nears as T grows: the difference of the logits about their means, over the classes."""
-    return (student - student_mean - teacher + teacher_mean) / K

@@ -13,25 +13,15 @@ from generators.courses.utaustin.lecture25_distillation.losses import (
     ALPHA,
     K,
     T,
-    entropy,
     hard_loss,
-    many_degrees,
     mixed,
     soft_gradient,
     soft_loss,
     softmax,
 )
 from generators.courses.utaustin.lecture25_distillation.params import DistillationParams, Example
-from generators.courses.utaustin.lecture25_distillation.training_run import (
-    Outcome,
-    Run,
-    means,
-    nearer,
-    network_values,
-    outcome,
-    published,
-)
-from generators.table import Column, Table, column, table
+from generators.courses.utaustin.lecture25_distillation.training_run import Outcome, means, network_values, outcome, published
+from generators.table import Table, column, table
 
 DIGITS = 30
 HEAT_PLACES = 60
@@ -90,16 +80,20 @@ def _losses(example: Example, sheet: Part) -> Part:
     p, q = softmax(teacher, heat), softmax(student, heat)
     ps, qs, zs = (_letters(name, len(p)) for name in "pqz")
     ell = r"\ell_{\text{hard}}"
+    cells = zip(example.classes, example.teacher, example.student, p, q, softmax(student, 1), strict=True)
+    distributions = {f"class_{at}": (name, v, z, *map(exact, shares)) for at, (name, v, z, *shares) in enumerate(cells, 1)}
+    logits = [column("v", "v/log\u00a02"), column("z", "z/log\u00a02")]
+    columns = [column("class"), *logits, column("p", "p"), column("q", "q"), column("q_cool", "q at T = 1")]
     return part(
         "1",
         "The losses",
-        _distributions(example, p, q, softmax(student, 1)),
+        table("distributions", columns, distributions),
         number("hard_in_letters", hard_loss(zs, place), "cross-entropy with the label", ell),
         number("hard", _tidy(hard_loss(student, place)), "cross-entropy with the label", ELL, asked=True),
         number("soft_in_letters", soft_loss(ps, qs), "cross-entropy with the teacher", "C"),
         number("soft", _tidy(soft_loss(p, q)), "cross-entropy with the teacher", C, asked=True),
-        number("entropy_in_letters", entropy(ps), "the teacher's entropy", "H"),
-        number("entropy", _tidy(entropy(p)), "the teacher's entropy", H),
+        number("entropy_in_letters", soft_loss(ps, ps), "the teacher's entropy", "H"),
+        number("entropy", _tidy(soft_loss(p, p)), "the teacher's entropy", H),
         formula("divergence", C - H, "divergence of the student from the teacher", D, asked=True),
         formula("loss", mixed(ALPHA, ELL, T**2 * D), "the loss", "L", asked=True),
         _heat(example),
@@ -107,36 +101,15 @@ def _losses(example: Example, sheet: Part) -> Part:
     )
 
 
-def _distributions(example: Example, p: Sequence[sympy.Expr], q: Sequence[sympy.Expr], cool: Sequence[sympy.Expr]) -> Table:
-    rows: dict[str, dict[str, Cell]] = {
-        f"class_{place + 1}": {
-            "class": name,
-            "v": example.teacher[place],
-            "z": example.student[place],
-            "p": exact(p[place]),
-            "q": exact(q[place]),
-            "q_cool": exact(cool[place]),
-        }
-        for place, name in enumerate(example.classes)
-    }
-    columns: list[Column | str] = [
-        "class", column("v", "v/log\u00a02"), column("z", "z/log\u00a02"), column("p", "p"), column("q", "q"),
-        column("q_cool", "q at T = 1"),
-    ]  # fmt: skip
-    return table("distributions", columns, rows)
-
-
 def _heat(example: Example) -> Table:
     """The teacher's distribution from a temperature of one to the highest shown, at even steps of its logarithm."""
     highest = max(example.temperatures[-1], 2 * example.temperature)
-    keys = [f"class_{place}" for place in range(1, len(example.classes) + 1)]
-    rows: dict[str, dict[str, Cell]] = {}
+    rows: dict[str, tuple[float, ...]] = {}
     for place in range(HEAT_PLACES + 1):
         heat = highest ** (place / HEAT_PLACES)
         weights = [2.0 ** ((power - max(example.teacher)) / heat) for power in example.teacher]
-        shares = (weight / sum(weights) for weight in weights)
-        rows[f"place_{place}"] = {"temperature": heat, **dict(zip(keys, shares, strict=True))}
-    named = (column(key, name) for key, name in zip(keys, example.classes, strict=True))
+        rows[f"place_{place}"] = (heat, *(weight / sum(weights) for weight in weights))
+    named = (column(f"class_{place}", name) for place, name in enumerate(example.classes, 1))
     return table("heat", ["temperature", *named], rows, drawn=True)
 
 
@@ -144,12 +117,11 @@ def _gradients(example: Example, sheet: Part) -> Part:
     teacher, student, heat = _logits(example.teacher), _logits(example.student), example.temperature
     place, count = example.classes.index(example.label), len(teacher)
     p, q, cool = softmax(teacher, heat), softmax(student, heat), softmax(student, 1)
-    alpha = sympy.Rational(example.alpha.numerator, example.alpha.denominator)
-    rows: dict[str, dict[str, Cell]] = {}
+    alpha = sympy.sympify(example.alpha)
+    rows = {}
     for at, name in enumerate(example.classes):
         hard, soft = cool[at] - int(at == place), soft_gradient(heat, q[at], p[at])
-        together = exact(mixed(alpha, hard, soft))
-        rows[f"class_{at + 1}"] = {"class": name, "hard": exact(hard), "soft": exact(soft), "together": together}
+        rows[f"class_{at + 1}"] = (name, *map(exact, (hard, soft, mixed(alpha, hard, soft))))
     q_i, p_i = sympy.symbols("q_i p_i")
     return part(
         "2",
@@ -161,7 +133,7 @@ def _gradients(example: Example, sheet: Part) -> Part:
         letter(Z_BAR, _tidy(sum(student) / count), "mean of the student's logits"),
         letter(V_Y, _tidy(teacher[place]), "the teacher's logit of the label"),
         letter(V_BAR, _tidy(sum(teacher) / count), "mean of the teacher's logits"),
-        formula("limit", many_degrees(Z_Y, Z_BAR, V_Y, V_BAR), "limit at high temperatures", r"g_{\infty}"),
+        formula("limit", (Z_Y - Z_BAR - V_Y + V_BAR) / K, "limit at high temperatures", r"g_{\infty}"),
         within=sheet,
     )
 
@@ -169,32 +141,30 @@ def _gradients(example: Example, sheet: Part) -> Part:
 def _temperatures(example: Example) -> Table:
     """The label's class at other temperatures."""
     place = example.classes.index(example.label)
-    rows: dict[str, dict[str, Cell]] = {}
+    rows = {}
     for at, heat in enumerate(example.temperatures, 1):
         p, q = (softmax(_logits(powers), heat)[place] for powers in (example.teacher, example.student))
         whole = soft_gradient(heat, q, p)
-        numbers = {"p": p, "q": q, "slope": whole / heat**2, "slope_times": whole}
-        rows[f"temperature_{at}"] = {"T": heat, **{key: float(sympy.N(one, DIGITS)) for key, one in numbers.items()}}
-    columns: list[Column | str] = [
-        "T", column("p", "p"), column("q", "q"), column("slope", "∂D/∂z"), column("slope_times", "T² ∂D/∂z"),
-    ]  # fmt: skip
-    return table("temperatures", columns, rows)
+        rows[f"temperature_{at}"] = (heat, *(float(sympy.N(one, DIGITS)) for one in (p, q, whole / heat**2, whole)))
+    headings = {"p": "p", "q": "q", "slope": "∂D/∂z", "slope_times": "T² ∂D/∂z"}
+    return table("temperatures", ["T", *(column(*one) for one in headings.items())], rows)
 
 
 def _run(params: DistillationParams, sheet: Part) -> Part:
-    given = {name: getattr(params.training, name) for name in type(params.training).model_fields}
-    given |= {name: float(one) for name, one in given.items() if isinstance(one, Fraction)}
-    found = outcome(Run(**given, alphas=tuple(map(float, params.alphas))))
+    found = outcome(params.training, params.alphas)
     names = {f"alpha_{place}": _learns_from(alpha) for place, alpha in enumerate(params.alphas, 1)}
     teacher, student = (sympy.expand(network_values(hidden)) for hidden in (h_t, h_s))
+    curve = {f"record_{at}": (step, *means(row)) for at, (step, row) in enumerate(found.divergences.items())}
+    first, *others = found.test.divergence  # of labels alone, and of students who see the teacher
+    nearer = {key: (names[key], int((row < first).sum())) for key, row in zip(list(names)[1:], others, strict=True)}
     return part(
         "3",
         "A small run",
         formula("teacher", teacher, "values of the teacher", r"N_{\text{teacher}}"),
         formula("student", student, "values of a student", r"N_{\text{student}}"),
         _scores(params, names, found),
-        _curve(names, found),
-        _starts(names, found),
+        table("curve", ["step", *(column(key, name) for key, name in names.items())], curve),
+        table("starts", ["learns_from", "nearer"], nearer, asked=True),
         within=sheet,
     )
 
@@ -208,43 +178,15 @@ def _learns_from(alpha: Fraction) -> str:
 
 def _scores(params: DistillationParams, names: dict[str, str], found: Outcome) -> Table:
     tested, n_test = found.test, params.training.n_test
-    total = params.training.n_starts * n_test
+    share = Fraction(100, params.training.n_starts * n_test)
     numbers = zip(means(found.train.loss), means(tested.loss), means(tested.divergence), strict=True)
-    counts = zip(tested.agreeing, tested.right, strict=True)
-    rows: dict[str, dict[str, Cell]] = {
-        "teacher": {
-            "learns_from": "(the teacher itself)",
-            "loss_training": None,
-            "loss_test": published(float(found.teacher.loss)),
-            "divergence_test": None,
-            "agrees": None,
-            "right": exact(Fraction(100 * int(found.teacher.right), n_test)),
-        }
+    counts = zip(tested.agreeing.sum(-1), tested.right.sum(-1), strict=True)
+    right = exact(Fraction(100 * int(found.teacher.right), n_test))
+    rows: dict[str, tuple[Cell, ...]] = {
+        "teacher": ("(the teacher itself)", None, published(float(found.teacher.loss)), None, None, right)
     }
-    for (key, name), losses, (agreeing, right) in zip(names.items(), numbers, counts, strict=True):
-        rows[key] = {
-            "learns_from": name,
-            **dict(zip(("loss_training", "loss_test", "divergence_test"), losses, strict=True)),
-            "agrees": exact(Fraction(100 * int(agreeing.sum()), total)),
-            "right": exact(Fraction(100 * int(right.sum()), total)),
-        }
-    columns: list[Column | str] = [
-        "learns_from", column("loss_training", "Loss, training"), column("loss_test", "Loss, test"),
-        column("divergence_test", "Divergence, test"), column("agrees", unit="%"), column("right", unit="%"),
-    ]  # fmt: skip
-    return table("scores", columns, rows, asked=True)
-
-
-def _curve(names: dict[str, str], found: Outcome) -> Table:
-    rows: dict[str, dict[str, Cell]] = {
-        f"record_{place}": {"step": step, **dict(zip(names, means(row), strict=True))}
-        for place, (step, row) in enumerate(zip(found.steps, found.divergences, strict=True))
-    }
-    return table("curve", ["step", *(column(key, name) for key, name in names.items())], rows)
-
-
-def _starts(names: dict[str, str], found: Outcome) -> Table:
-    """Of the starts, those that end nearer to the teacher than with labels alone."""
-    counts = zip(list(names)[1:], nearer(found.test.divergence), strict=True)
-    rows: dict[str, dict[str, Cell]] = {key: {"learns_from": names[key], "nearer": count} for key, count in counts}
-    return table("starts", ["learns_from", "nearer"], rows, asked=True)
+    for (key, name), losses, ones in zip(names.items(), numbers, counts, strict=True):
+        rows[key] = (name, *losses, *(exact(share * int(one)) for one in ones))
+    of_labels = [column("loss_training", "Loss, training"), column("loss_test", "Loss, test")]
+    others = [column("divergence_test", "Divergence, test"), column("agrees", unit="%"), column("right", unit="%")]
+    return table("scores", ["learns_from", *of_labels, *others], rows, asked=True)

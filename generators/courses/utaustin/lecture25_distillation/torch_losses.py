@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch.nn import functional
@@ -12,8 +12,7 @@ from torch.nn import functional
 from generators.courses.utaustin.lecture25_distillation.params import Example
 
 
-@dataclass(frozen=True)
-class Losses:
+class Losses(NamedTuple):
     """What torch finds for teacher's and student's logits: distributions, losses, and gradients by the student's logits."""
 
     teacher: tuple[float, ...]

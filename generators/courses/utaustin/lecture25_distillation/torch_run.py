@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy
 import torch
@@ -16,29 +16,22 @@ from generators.courses.utaustin.lecture25_distillation.params import Training
 CLASSES, FEATURES, MOMENTUM = 3, 2, 0.9
 
 
-@dataclass(frozen=True)
-class Points:
-    """Points with a constant input, labels, and where the networks start."""
-
-    x: torch.Tensor
-    labels: torch.Tensor
-    teacher: tuple[torch.Tensor, torch.Tensor]
-    students: tuple[torch.Tensor, torch.Tensor]
+Weights = tuple[torch.Tensor, torch.Tensor]
 
 
-def _points(one: Training) -> Points:
-    """Draws everything in the order: points, which labels are random, those labels, teacher, students."""
+def _points(one: Training) -> tuple[torch.Tensor, torch.Tensor, Weights, Weights]:
+    """Points with a constant input, labels, and where teacher and students start, drawn in this order."""
     draw, total = numpy.random.default_rng(one.seed), one.n_teacher + one.n_test
     points = torch.tensor(draw.uniform(-1, 1, size=(total, FEATURES)))
     angle, radius = torch.atan2(points[:, 1], points[:, 0]) / (2 * math.pi), points.square().sum(1).sqrt()
     labels = (CLASSES * ((angle + 0.6 * radius) % 1)).long() % CLASSES
     noisy = torch.tensor(draw.uniform(size=total) < float(one.label_noise))
     labels = torch.where(noisy, torch.tensor(draw.integers(0, CLASSES, size=total)), labels)
-    starts = []
+    starts: list[Weights] = []
     for count, hidden in ((1, one.teacher_hidden), (one.n_starts, one.student_hidden)):
         first = torch.tensor(draw.uniform(-2, 2, size=(count, FEATURES + 1, hidden)))
         starts.append((first, torch.tensor(draw.uniform(-1, 1, size=(count, hidden + 1, CLASSES))) / hidden**0.5))
-    return Points(functional.pad(points, (0, 1), value=1.0), labels, *starts)
+    return functional.pad(points, (0, 1), value=1.0), labels, starts[0], starts[1]
 
 
 def _network(weights: Sequence[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
@@ -46,100 +39,78 @@ def _network(weights: Sequence[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
     return logits
 
 
-def _cross_entropies(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """The mean over points for each network."""
-    flat = functional.cross_entropy(logits.reshape(-1, CLASSES), labels.repeat(logits.shape[0]), reduction="none")
-    return flat.reshape(logits.shape[:2]).mean(1)
+def _cross_entropies(logits: torch.Tensor, aims: torch.Tensor) -> torch.Tensor:
+    """With distributions, the mean over points for each network."""
+    return -(logits.log_softmax(-1) * aims).sum(-1).mean(-1)
 
 
-def _divergences(logits: torch.Tensor, aim: torch.Tensor, heat: float) -> torch.Tensor:
-    pointwise = functional.kl_div((logits / heat).log_softmax(-1), (aim / heat).softmax(-1), reduction="none")
-    return pointwise.sum(-1).mean(-1)
+def _divergences(logits: torch.Tensor, aim: torch.Tensor) -> torch.Tensor:
+    return functional.kl_div(logits.log_softmax(-1), aim.softmax(-1), reduction="none").sum(-1).mean(-1)
 
 
-@dataclass(frozen=True)
-class Trained:
-    """The teacher's loss on the test and its right answers; for each α the students' means over starts, and counts.
+class Trained(NamedTuple):
+    """The teacher's loss on the test and its right answers; for each α the students' scores.
 
-    `nearer` counts the starts that end nearer to the teacher than with the first α, `curve` holds the divergence on the test
-    at each recorded step.
+    These are their losses on training and test points and their divergence, as means over starts, and how many agree with the
+    teacher and are right. `nearer` counts the starts that end nearer to the teacher than with the first α, `curve` holds the
+    divergence on the test at each recorded step.
     """
 
-    teacher_loss: float
-    teacher_right: int
-    loss_training: list[float]
-    loss_test: list[float]
-    divergence_test: list[float]
-    agreeing: list[int]
-    right: list[int]
+    teacher: tuple[float, int]
+    scores: list[tuple[float | int, ...]]
     nearer: list[int]
     curve: dict[int, list[float]]
 
 
 def trained(one: Training, alphas: Sequence[Fraction]) -> Trained:
-    """Train every student by itself in one stack, each with its own loss."""
-    points, n = _points(one), one.n_teacher
-    test, test_labels = points.x[n:], points.labels[n:]
-    teacher = [part.clone().requires_grad_() for part in points.teacher]
-    for _ in _descending(teacher, one.teacher_steps, float(one.learning_rate)):
-        _cross_entropies(_network(teacher, points.x[:n]), points.labels[:n]).sum().backward()
-    x, labels = points.x[: one.n_student], points.labels[: one.n_student]
-    with torch.no_grad():
-        (aim,), (test_aim,) = _network(teacher, x), _network(teacher, test)
-    students = [part.repeat(len(alphas), 1, 1).requires_grad_() for part in points.students]
+    """Train every student by itself in one stack, each with its own loss; divergence falls as cross-entropy does."""
+    points, labels, teacher, students = _points(one)
+    rate, heat, rights = float(one.learning_rate), float(one.temperature), functional.one_hot(labels, CLASSES).double()
+    (x, test), (hard, test_hard) = (rows.split((one.n_teacher, one.n_test)) for rows in (points, rights))
+    *_, (_, teacher) = _descending(teacher, lambda w: _cross_entropies(_network(w, x), hard), one.teacher_steps, rate)
+    x, hard = x[: one.n_student], hard[: one.n_student]
+    (aim,), (test_aim,) = _network(teacher, x), _network(teacher, test)
+    soft = (aim / heat).softmax(-1)
     weights = torch.tensor([float(alpha) for alpha in alphas], dtype=torch.float64).repeat_interleave(one.n_starts)
-    heat = float(one.temperature)
-    curve: dict[int, list[float]] = {}
+
+    def losses(network: Weights) -> torch.Tensor:
+        logits = _network(network, x)
+        return weights * _cross_entropies(logits, hard) + (1 - weights) * heat**2 * _cross_entropies(logits / heat, soft)
+
+    def by_alpha(numbers: torch.Tensor) -> torch.Tensor:
+        return numbers.reshape(len(alphas), -1)
+
     steps = [one.student_steps * k // one.n_records for k in range(one.n_records + 1)]
-    for step in _descending(students, one.student_steps, float(one.learning_rate)):
+    curve: dict[int, list[float]] = {}
+    first, second = (part.repeat(len(alphas), 1, 1) for part in students)
+    for step, students in _descending((first, second), losses, one.student_steps, rate):
         if step in steps:
-            curve[step] = _by_alpha(one, _divergences(_network(students, test), test_aim, 1.0))
-        logits = _network(students, x)
-        both = weights * _cross_entropies(logits, labels) + (1 - weights) * heat**2 * _divergences(logits, aim, heat)
-        both.sum().backward()
-    with torch.no_grad():
-        seen = _by_alpha(one, _cross_entropies(_network(students, x), labels))
-        return _scored(one, seen, _network(students, test), test_labels, test_aim, curve)
-
-
-def _descending(weights: Sequence[torch.Tensor], steps: int, rate: float) -> Iterator[int]:
-    """Yield each step for a backward pass, then take it; the last number stands for the end, at which nothing is taken.
-
-    torch.optim would do the same, but imports a compiler.
-    """
-    speeds = [torch.zeros_like(part) for part in weights]
-    for step in range(steps):
-        yield step
-        with torch.no_grad():
-            for part, speed in zip(weights, speeds, strict=True):
-                speed.mul_(MOMENTUM).add_(torch.zeros_like(part) if part.grad is None else part.grad)
-                part.sub_(rate * speed)
-                part.grad = None
-    yield steps
-
-
-def _by_alpha(one: Training, numbers: torch.Tensor) -> list[float]:
-    means: list[float] = numbers.detach().reshape(-1, one.n_starts).mean(1).tolist()
-    return means
-
-
-def _scored(
-    one: Training, seen: list[float], logits: torch.Tensor, labels: torch.Tensor, aim: torch.Tensor, curve: dict[int, list[float]]
-) -> Trained:
-    """From the logits of students and teacher on the test."""
-    apart, best, goal = _divergences(logits, aim, 1.0), logits.argmax(-1), aim.argmax(-1)
-    ends = apart.reshape(-1, one.n_starts)
+            curve[step] = by_alpha(_divergences(_network(students, test), test_aim)).mean(1).tolist()
+    logits, goal, truth = _network(students, test), test_aim.argmax(-1), test_hard.argmax(-1)
+    kinds = (_cross_entropies(_network(students, x), hard), _cross_entropies(logits, test_hard), _divergences(logits, test_aim))
+    counts = (by_alpha(logits.argmax(-1) == which).sum(1).tolist() for which in (goal, truth))
+    ends = by_alpha(kinds[2])
     return Trained(
-        teacher_loss=float(_cross_entropies(aim[None], labels)),
-        teacher_right=int((goal == labels).sum()),
-        loss_training=seen,
-        loss_test=_by_alpha(one, _cross_entropies(logits, labels)),
-        divergence_test=_by_alpha(one, apart),
-        agreeing=(best == goal).reshape(len(ends), -1).sum(1).tolist(),
-        right=(best == labels).reshape(len(ends), -1).sum(1).tolist(),
+        teacher=(float(_cross_entropies(test_aim, test_hard)), int((goal == truth).sum())),
+        scores=list(zip(*(by_alpha(kind).mean(1).tolist() for kind in kinds), *counts, strict=True)),
         nearer=[int((row < ends[0]).sum()) for row in ends[1:]],
         curve=curve,
     )
+
+
+def _descending(
+    weights: Weights, losses: Callable[[Weights], torch.Tensor], steps: int, rate: float
+) -> Iterator[tuple[int, Weights]]:
+    """Yield the weights before each step and at the end; torch.optim would do the same, but imports a compiler."""
+    first, second = (part.clone() for part in weights)
+    speeds = torch.zeros_like(first), torch.zeros_like(second)
+    for step in range(steps):
+        yield step, (first, second)
+        ours = (first.requires_grad_(), second.requires_grad_())
+        slopes = torch.autograd.grad(losses(ours).sum(), ours)
+        for part, speed, slope in zip(ours, speeds, slopes, strict=True):
+            part.detach_().sub_(speed.mul_(MOMENTUM).add_(slope), alpha=rate)
+    yield steps, (first, second)
 
 
 def counted_values(hidden: int) -> int:

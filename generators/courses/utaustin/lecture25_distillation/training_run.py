@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, TypeAlias
+from fractions import Fraction
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
 
 from generators.courses.utaustin.lecture25_distillation.losses import mixed, soft_gradient
+from generators.courses.utaustin.lecture25_distillation.params import Training
 
 Array: TypeAlias = Any
 """A numpy array of float64, or of int for labels."""
@@ -22,40 +24,16 @@ DIGITS = 5
 """Significant digits of what a run publishes, far from where the order of sums matters."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """The seed, sizes, steps and rates of a run; a student for each start and each α."""
-
-    seed: int
-    n_teacher: int
-    n_student: int
-    n_test: int
-    label_noise: float
-    teacher_hidden: int
-    student_hidden: int
-    n_starts: int
-    teacher_steps: int
-    student_steps: int
-    learning_rate: float
-    temperature: float
-    alphas: tuple[float, ...]
-    n_records: int
-
-
-@dataclass(frozen=True)
-class Data:
-    """Points (n, 2) and labels, of which the student sees the first, the same for the test, and where both networks start."""
+class Data(NamedTuple):
+    """Points (n, 2) and labels, those of the test behind the teacher's, and where both networks start."""
 
     points: Array
     labels: Array
-    test_points: Array
-    test_labels: Array
     teacher: Network
     students: Network
 
 
-@dataclass(frozen=True)
-class Scores:
+class Scores(NamedTuple):
     """Means over some points: cross-entropy with the labels, divergence from the teacher; and how many are right and agree."""
 
     loss: Array
@@ -64,32 +42,26 @@ class Scores:
     agreeing: Array
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The teacher's scores on the test, the students' on test and training, and the divergence on the test as they train."""
+class Outcome(NamedTuple):
+    """The teacher's scores on the test, the students' on test and training, and by step their divergence on the test."""
 
     teacher: Scores
     test: Scores
     train: Scores
-    steps: tuple[int, ...]
-    divergences: tuple[Array, ...]
+    divergences: dict[int, Array]
 
 
-def drawn(run: Run) -> Data:
+def drawn(run: Training) -> Data:
     """Points of a square whose class turns with angle and radius; some labels are drawn at random instead."""
-    import numpy as np
-
     draw = np.random.default_rng(run.seed)
     total = run.n_teacher + run.n_test
     points = draw.uniform(-1, 1, size=(total, FEATURES))
     turn = np.arctan2(points[:, 1], points[:, 0]) / (2 * np.pi) + 0.6 * np.hypot(points[:, 0], points[:, 1])
     labels = np.floor(CLASSES * (turn % 1)).astype(int) % CLASSES
-    noisy = draw.uniform(size=total) < run.label_noise
+    noisy = draw.uniform(size=total) < float(run.label_noise)
     labels = np.where(noisy, draw.integers(0, CLASSES, size=total), labels)
     teacher = _start(draw, 1, run.teacher_hidden)
-    students = _start(draw, run.n_starts, run.student_hidden)
-    n = run.n_teacher
-    return Data(points[:n], labels[:n], points[n:], labels[n:], teacher, students)
+    return Data(points, labels, teacher, _start(draw, run.n_starts, run.student_hidden))
 
 
 def _start(draw: Any, count: int, hidden: int) -> Network:
@@ -98,47 +70,36 @@ def _start(draw: Any, count: int, hidden: int) -> Network:
 
 
 def _with_constant(x: Array) -> Array:
-    import numpy as np
-
     return np.concatenate([x, np.ones((*x.shape[:-1], 1))], axis=-1)
 
 
 def _forward(network: Network, x: Array) -> tuple[Array, Array]:
     """Logits and hidden values, both with the constant input already among them where it belongs."""
-    import numpy as np
-
     hidden = _with_constant(np.tanh(x @ network[0]))
     return hidden @ network[1], hidden
 
 
 def _softmax(logits: Array, temperature: float = 1.0) -> Array:
-    import numpy as np
-
     weights = np.exp((logits - logits.max(-1, keepdims=True)) / temperature)
     return weights / weights.sum(-1, keepdims=True)
 
 
 def _trained(network: Network, x: Array, gradient: Callable[[Array], Array], steps: int, rate: float, watch: Watch) -> Network:
     """Descend with momentum; `gradient` gives a loss's gradient by the logits, one row a point."""
-    import numpy as np
-
-    weights, speeds = [part.copy() for part in network], [np.zeros_like(part) for part in network]
-    for step in range(steps + 1):
-        watch(step, (weights[0], weights[1]))
-        if step == steps:
-            break
-        logits, hidden = _forward((weights[0], weights[1]), x)
+    speeds = [np.zeros_like(part) for part in network]
+    for step in range(steps):
+        watch(step, network)
+        logits, hidden = _forward(network, x)
         by_logits = gradient(logits) / len(x)
-        by_hidden = (by_logits @ weights[1].swapaxes(-1, -2) * (1 - hidden * hidden))[..., :-1]
-        for place, slope in enumerate((x.T @ by_hidden, hidden.swapaxes(-1, -2) @ by_logits)):
-            speeds[place] = MOMENTUM * speeds[place] + slope
-            weights[place] = weights[place] - rate * speeds[place]
-    return weights[0], weights[1]
+        by_hidden = (by_logits @ network[1].swapaxes(-1, -2) * (1 - hidden * hidden))[..., :-1]
+        slopes = (x.T @ by_hidden, hidden.swapaxes(-1, -2) @ by_logits)
+        speeds = [MOMENTUM * speed + slope for speed, slope in zip(speeds, slopes, strict=True)]
+        network = (network[0] - rate * speeds[0], network[1] - rate * speeds[1])
+    watch(steps, network)
+    return network
 
 
 def _scores(logits: Array, labels: Array, teacher: Array) -> Scores:
-    import numpy as np
-
     shares, aim = _softmax(logits), _softmax(teacher)
     chosen = np.take_along_axis(shares, np.broadcast_to(labels[:, None], (*shares.shape[:-1], 1)), -1)[..., 0]
     divergence = (aim * np.log(aim / shares)).sum(-1).mean(-1)
@@ -146,42 +107,33 @@ def _scores(logits: Array, labels: Array, teacher: Array) -> Scores:
     return Scores(-np.log(chosen).mean(-1), divergence, (best == labels).sum(-1), (best == teacher.argmax(-1)).sum(-1))
 
 
-def record_steps(run: Run) -> tuple[int, ...]:
-    """The steps before which the divergence is recorded, the last one at the end."""
-    return tuple(run.student_steps * place // run.n_records for place in range(run.n_records + 1))
-
-
-@lru_cache(maxsize=4)
-def outcome(run: Run) -> Outcome:
+def outcome(run: Training, alphas: Sequence[Fraction]) -> Outcome:
     """Train the teacher, then all students side by side: a row of starts for each α."""
-    import numpy as np
-
-    data, labels = drawn(run), np.eye(CLASSES)
-    x, test = _with_constant(data.points), _with_constant(data.test_points)
-    teacher = _trained(
-        data.teacher, x, lambda z: _softmax(z) - labels[data.labels], run.teacher_steps, run.learning_rate, lambda *_: None
+    data, one_hot, rate, heat = drawn(run), np.eye(CLASSES), float(run.learning_rate), float(run.temperature)
+    (x, test), (labels, test_labels) = (
+        (rows[: run.n_teacher], rows[run.n_teacher :]) for rows in (_with_constant(data.points), data.labels)
     )
-    x, seen = x[: run.n_student], data.labels[: run.n_student]
+    teacher = _trained(data.teacher, x, lambda z: _softmax(z) - one_hot[labels], run.teacher_steps, rate, lambda *_: None)
+    x, seen = x[: run.n_student], labels[: run.n_student]
     (aim,), (test_aim,) = (_forward(teacher, points)[0] for points in (x, test))
-    soft, heat = _softmax(aim, run.temperature), run.temperature
-    alphas = np.array(run.alphas)[:, None, None, None]
-    starts = (data.students[0][None].repeat(len(run.alphas), 0), data.students[1][None].repeat(len(run.alphas), 0))
-    steps, curve = record_steps(run), []
+    soft, shares = _softmax(aim, heat), np.array([float(alpha) for alpha in alphas])[:, None, None, None]
+    first, second = (part[None].repeat(len(alphas), 0) for part in data.students)
+    steps = {run.student_steps * place // run.n_records for place in range(run.n_records + 1)}
+    curve: dict[int, Array] = {}
 
     def gradient(logits: Array) -> Array:
-        return mixed(alphas, _softmax(logits) - labels[seen], soft_gradient(heat, _softmax(logits, heat), soft))
+        return mixed(shares, _softmax(logits) - one_hot[seen], soft_gradient(heat, _softmax(logits, heat), soft))
 
     def watch(step: int, network: Network) -> None:
         if step in steps:
-            curve.append(_scores(_forward(network, test)[0], data.test_labels, test_aim).divergence)
+            curve[step] = _scores(_forward(network, test)[0], test_labels, test_aim).divergence
 
-    students = _trained(starts, x, gradient, run.student_steps, run.learning_rate, watch)
+    students = _trained((first, second), x, gradient, run.student_steps, rate, watch)
     return Outcome(
-        _scores(test_aim, data.test_labels, test_aim),
-        _scores(_forward(students, test)[0], data.test_labels, test_aim),
+        _scores(test_aim, test_labels, test_aim),
+        _scores(_forward(students, test)[0], test_labels, test_aim),
         _scores(_forward(students, x)[0], seen, aim),
-        steps,
-        tuple(curve),
+        curve,
     )
 
 
@@ -198,8 +150,3 @@ def published(number: float) -> float:
 def means(numbers: Array) -> list[float]:
     """The mean over starts for each α."""
     return [published(float(row.mean())) for row in numbers]
-
-
-def nearer(divergences: Array) -> Sequence[int]:
-    """For each α after the first, the number of starts whose student ends nearer to the teacher than with the first α."""
-    return [int((row < divergences[0]).sum()) for row in divergences[1:]]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
@@ -34,8 +32,7 @@ class Memory:
         self.held = max(self.held, sum(tensor.numel() for tensor in tensors))
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """The output (N×d), elements read and written, and the most elements on the chip at once."""
 
     output: torch.Tensor
@@ -103,8 +100,7 @@ def queries_outer_run(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, outer: 
 RUNS = {"keys_outer": keys_outer_run, "queries_outer": queries_outer_run}
 
 
-@dataclass(frozen=True)
-class Walked:
+class Walked(NamedTuple):
     """Blocks of both loops, passes of the inner one, and elements read and written."""
 
     outer: int
@@ -113,11 +109,6 @@ class Walked:
     reads: int
     writes: int
 
-    @property
-    def both(self) -> int:
-        """Reads and writes together."""
-        return self.reads + self.writes
-
 
 def blocks(width: int, sram: int) -> tuple[int, int]:
     """The smallest outer block whose four matrices of `width` fill SRAM, and an inner one no longer than wide."""
@@ -125,7 +116,6 @@ def blocks(width: int, sram: int) -> tuple[int, int]:
     return outer, min(outer, width)
 
 
-@lru_cache(maxsize=256)
 def walked(length: int, width: int, sram: int, order: str) -> Walked:
     """Walk over the tiles and add up what each copies; one pass of the inner loop is as any other."""
     outer, inner = blocks(width, sram)
@@ -143,16 +133,6 @@ def walked(length: int, width: int, sram: int, order: str) -> Walked:
             reads += rows * width + sum(2 * tile * width for tile in tiles)
             writes += rows * width + rows
     return Walked(outer, inner, passes, reads, writes)
-
-
-def standard_walked(length: int, width: int) -> tuple[int, int]:
-    """Elements that the three kernels read and write, from the shapes of their operands and results."""
-    kernels = (
-        ((length * width, length * width), length * length),
-        ((length * length,), length * length),
-        ((length * length, length * width), length * width),
-    )
-    return sum(sum(read) for read, _ in kernels), sum(written for _, written in kernels)
 
 
 def plain(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
@@ -194,7 +174,6 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor
     return out
 
 
-@lru_cache(maxsize=16)
 def products_flops(length: int, width: int, *, recompute: bool, backward: bool) -> int:
     """FLOPs of the products that torch runs on meta tensors, two a multiply-add."""
     run: Attend = Recomputing.apply if recompute else attention

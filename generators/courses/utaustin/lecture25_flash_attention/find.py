@@ -7,8 +7,9 @@ extra computation but avoids reads and writes of high-bandwidth memory, and that
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import sympy
@@ -19,7 +20,6 @@ from generators.found import Found, Proof, Route
 
 SHEET = Route("the lecture and the parameters, read again", restates=True)
 EXACT = Route("softmax over all keys at once, exactly")
-AT_ONCE = Route("torch, softmax over all scores at once", tolerance=1e-12, absolute=1e-12)
 KEYS = Route("all keys so far, added up at other scores", tolerance=1e-12)
 ATTENTION = Route("torch, scaled_dot_product_attention", tolerance=1e-12, absolute=1e-12)
 TILES = Route("enumeration of every tile")
@@ -40,7 +40,6 @@ def find(params: FlashParams) -> Iterator[Found | Proof]:
     yield from _one_query(params)
     yield from _rules(params)
     yield from _tiles(params)
-    yield from _blocks(params)
     yield from _traffic(params)
     yield from _runs(params)
     yield from _arithmetic(params)
@@ -66,55 +65,39 @@ def _sram(params: FlashParams, kib: int) -> int:
     return kib * 1024 // params.conventions.bytes_per_element
 
 
-def _ends(params: FlashParams) -> list[int]:
-    """How many keys have passed after each block."""
+def _cuts(params: FlashParams) -> list[tuple[int, int]]:
+    """How many keys have passed before each block and after it."""
     count, block = len(params.example.scores), params.example.block_len
-    return [*range(block, count, block), count]
+    return list(pairwise([*range(0, count, block), count]))
 
 
 def _one_query(params: FlashParams) -> Iterator[Found]:
-    """Softmax over the keys that have passed, all at once, exactly; the outputs by torch too."""
-    import torch
-
-    example, ends = params.example, _ends(params)
-    scores = [sympy.sympify(score) for score in example.scores]
-    rows: dict[str, dict[str, Any]] = {}
-    lines: dict[str, tuple[str, Any]] = {}
-    for n, (start, end) in enumerate(zip([0, *ends], ends, strict=False), 1):
-        tops = [max(scores[:passed]) for passed in (start or 1, end)]
-        weights = [sympy.exp(score - tops[1]) for score in scores[:end]]
-        weighted = [sum(w * v[j] for w, v in zip(weights, example.values, strict=False)) for j in range(len(example.values[0]))]
-        rows[f"block_{n}"] = {
-            "block": n,
-            "scores": ", ".join(str(score).replace("-", "−") for score in example.scores[start:end]),
-            "largest": max(example.scores[:end]),
-            "factor": sympy.exp(tops[0] - tops[1]) if start else None,
-            "sum": sympy.Add(*weights),
-            **{f"u{j}": one for j, one in enumerate(weighted, 1)},
-        }
-        lines[f"sum_{n}"] = (rf"\ell_{{{n}}}", sympy.Add(*weights))
+    """Softmax over the keys that have passed, all at once, exactly."""
+    example = params.example
+    scores, components = [sympy.sympify(score) for score in example.scores], range(1, len(example.values[0]) + 1)
+    rows: dict[str, tuple[Any, ...]] = {}
+    for n, (start, end) in enumerate(_cuts(params), 1):
+        before, top = (max(scores[:passed]) for passed in (start or 1, end))
+        weights = [sympy.exp(score - top) for score in scores[:end]]
+        sums = (sum(w * v[j - 1] for w, v in zip(weights, example.values, strict=False)) for j in components)
+        said = ", ".join(str(score).replace("-", "−") for score in example.scores[start:end])
+        rows[f"block_{n}"] = (n, said, top, sympy.exp(before - top) if start else None, sympy.Add(*weights), *sums)
+        yield Found(f"1/sums/sum_{n}", sympy.Add(*weights), EXACT)
     yield from SHEET.part("1", "One query, block by block")
-    components = range(1, len(example.values[0]) + 1)
     headings: dict[str, str | Math] = {"largest": Math("m"), "sum": Math(r"\ell")}
-    yield from EXACT.table("1", "blocks", rows, headings=headings | {f"u{j}": Math(f"u_{{{j}}}") for j in components})
-    yield from EXACT.values("1", blocks_in_all=len(rows), sum=rows[f"block_{len(rows)}"]["sum"])
-    last = rows[f"block_{len(rows)}"]
-    outputs = {f"component_{j}": last[f"u{j}"] / last["sum"] for j in components}
-    found = {key: {"component": j, "running": one, "all_at_once": one} for j, (key, one) in enumerate(outputs.items(), 1)}
-    yield from EXACT.table("1", "output", found)
-    floats = ([[float(x) for x in row] for row in one] for one in ([example.scores], example.values))
-    whole, values = (torch.tensor(one, dtype=torch.float64) for one in floats)
-    softmax = (whole.softmax(-1) @ values)[0].tolist()
-    yield from AT_ONCE.cells("1", "output", {key: {"running": x} for key, x in zip(found, softmax, strict=True)})
-    for key, (_, value) in lines.items():
-        yield Found(f"1/sums/{key}", value, EXACT)
+    headings |= {f"u{j}": Math(f"u_{{{j}}}") for j in components}
+    columns = ["block", "scores", "largest", "factor", "sum", *(f"u{j}" for j in components)]
+    yield from EXACT.table("1", "blocks", rows, headings=headings, columns=columns)
+    *_, total = (cells[4:] for cells in rows.values())
+    yield from EXACT.values("1", blocks_in_all=len(rows), sum=total[0])
+    found = {f"component_{j}": (j, total[j] / total[0], total[j] / total[0]) for j in components}
+    yield from EXACT.table("1", "output", found, columns=["component", "running", "all_at_once"])
 
 
 def _rules(params: FlashParams) -> Iterator[Found]:
     """Each rule at other scores and maxima: what it adds to the sum before must give the sum over all keys so far."""
-    ends = _ends(params)
     worlds: dict[str, Any] = {}
-    for n, (start, end) in enumerate(zip([0, *ends], ends, strict=False), 1):
+    for n, (start, end) in enumerate(_cuts(params), 1):
         cases = []
         for shift in (0.3, -0.7):
             scores = [math.sin(i + shift) for i in range(1, end + 1)]
@@ -123,12 +106,11 @@ def _rules(params: FlashParams) -> Iterator[Found]:
             world[f"ell_{n - 1}"] = math.fsum(math.exp(score - before) for score in scores[:start])
             cases.append((world, math.fsum(math.exp(score - after) for score in scores)))
         worlds |= {f"rule_{n}": cases, f"sum_{n}": None}
-    symbols = {key: rf"\ell_{{{key.partition('_')[2]}}}" for key in worlds}
     yield Found("1/sums@lines", tuple(worlds), SHEET)
-    for key, symbol in symbols.items():
-        yield Found(f"1/sums/{key}@symbol", symbol, SHEET)
-        if worlds[key]:
-            yield from KEYS.worlds(f"1/sums/{key}", worlds[key])
+    for key, found in worlds.items():
+        yield Found(f"1/sums/{key}@symbol", rf"\ell_{{{key.partition('_')[2]}}}", SHEET)
+        if found:
+            yield from KEYS.worlds(f"1/sums/{key}", found)
 
 
 def _tiles(params: FlashParams) -> Iterator[Found]:
@@ -144,22 +126,14 @@ def _tiles(params: FlashParams) -> Iterator[Found]:
     scores = q @ k.T / tiles.head_width**0.5
     tops = scores.amax(1)
     sums = (scores.logsumexp(1) - tops).exp()
-    outputs = plain(q, k, v)
+    found = torch.stack([tops, sums, *plain(q, k, v).T], 1).tolist()
     yield from SHEET.part("2", "Whole matrices in tiles")
     starts = [range(0, tiles.n_tokens, block) for block in (tiles.block_rows, tiles.block_columns)]
     yield from TILES.values("2", tiles=sum(1 for _ in starts[0] for _ in starts[1]))
-    rows: dict[str, dict[str, Cell]] = {
-        f"query_{i}": {
-            "query": i,
-            "largest": float(tops[i - 1]),
-            "sum": float(sums[i - 1]),
-            **{f"o{j}": float(x) for j, x in enumerate(outputs[i - 1], 1)},
-        }
-        for i in range(1, len(q) + 1)
-    }
     headings: dict[str, str | Math] = {"largest": Math("m"), "sum": Math(r"\ell")}
     headings |= {f"o{j}": Math(f"o_{{{j}}}") for j in range(1, tiles.head_width + 1)}
-    yield from ATTENTION.table("2", "rows", rows, headings=headings)
+    rows = {f"query_{i}": (i, *cells) for i, cells in enumerate(found, 1)}
+    yield from ATTENTION.table("2", "rows", rows, headings=headings, columns=["query", *headings])
 
 
 def _held(params: FlashParams, kib: int) -> int:
@@ -181,55 +155,45 @@ def _walked(params: FlashParams, length: int, kib: int) -> Any:
     return walked(length, params.traffic.head_width, _sram(params, kib), params.conventions.loop_order)
 
 
-def _blocks(params: FlashParams) -> Iterator[Found]:
-    kib = params.accelerator.sram_kib
-    one = _walked(params, params.traffic.seq_len, kib)
-    yield from SHEET.part("3", "Reads and writes of memory")
-    symbols = {"outer": "B_outer", "inner": "B_inner", "passes": "T"}
-    yield from WALKED.values("3", outer=one.outer, inner=one.inner, passes=one.passes, symbols=symbols)
-    yield from SHAPES.values("3", held=_held(params, kib), symbols={"held": "E"})
-
-
 def _standard(params: FlashParams, length: int) -> tuple[int, int]:
-    from generators.courses.utaustin.lecture25_flash_attention.attention_tiles import standard_walked
+    """Elements that three kernels on tensors without storage read and write."""
+    import torch
 
-    return standard_walked(length, params.traffic.head_width)
+    from generators.courses.utaustin.lecture25_flash_attention.attention_tiles import standard_run
+
+    run = standard_run(*(torch.empty(length, params.traffic.head_width, device="meta") for _ in range(3)))
+    return run.reads, run.writes
 
 
 def _traffic(params: FlashParams) -> Iterator[Found]:
     element, length, kib = params.conventions.bytes_per_element, params.traffic.seq_len, params.accelerator.sram_kib
     one, standard = _walked(params, length, kib), _standard(params, length)
+    yield from SHEET.part("3", "Reads and writes of memory")
+    symbols = {"outer": "B_outer", "inner": "B_inner", "passes": "T"}
+    yield from WALKED.values("3", outer=one.outer, inner=one.inner, passes=one.passes, symbols=symbols)
+    yield from SHAPES.values("3", held=_held(params, kib), symbols={"held": "E"})
     moved = [element * count for count in (*standard, one.reads, one.writes)]
     yield from WALKED.values("3", dict(zip(TRAFFIC, moved, strict=True)), unit="B", symbols=TRAFFIC)
-    yield from WALKED.values("3", ratio=Fraction(sum(standard), one.both))
+    yield from WALKED.values("3", ratio=Fraction(sum(standard), one.reads + one.writes))
     yield from WALKED.values("3", unit="MiB", standard=Fraction(element * sum(standard), 2**20))
-    rows: dict[str, dict[str, Cell]] = {}
+    lengths: dict[str, tuple[Cell, ...]] = {}
     for place, n in enumerate(params.traffic.seq_lens, 1):
-        ours, theirs = _walked(params, n, kib), _standard(params, n)
-        counts = dict(zip(TRAFFIC, (*theirs, ours.reads, ours.writes), strict=True))
-        mib = {key: Fraction(element * count, 2**20) for key, count in counts.items()}
-        rows[f"length_{place}"] = {"tokens": n, **mib, "standard_over_flash": Fraction(sum(theirs), ours.both)}
+        theirs, (*_, reads, writes) = _standard(params, n), _walked(params, n, kib)
+        counts = (Fraction(element * count, 2**20) for count in (*theirs, reads, writes))
+        lengths[f"length_{place}"] = (n, *counts, Fraction(sum(theirs), reads + writes))
     said = ("Reads, standard", "Writes, standard", "Reads, flash", "Writes, flash")
     headings: dict[str, str | Math] = {"tokens": Math("N"), **dict(zip(TRAFFIC, said, strict=True))}
-    yield from WALKED.table("3", "lengths", rows, units=dict.fromkeys(TRAFFIC, "MiB"), headings=headings)
-    yield from _by_sram(params, sum(standard))
-
-
-def _by_sram(params: FlashParams, standard: int) -> Iterator[Found]:
-    rows: dict[str, dict[str, Cell]] = {}
+    yield from WALKED.table("3", "lengths", lengths, units=dict.fromkeys(TRAFFIC, "MiB"), headings=headings,
+                            columns=[*headings, "standard_over_flash"])  # fmt: skip
+    sizes: dict[str, tuple[Cell, ...]] = {}
     for place, kib in enumerate(params.traffic.sram_kib, 1):
-        ours = _walked(params, params.traffic.seq_len, kib)
-        rows[f"sram_{place}"] = {
-            "sram": kib,
-            "outer_block": ours.outer,
-            "inner_block": ours.inner,
-            "passes": ours.passes,
-            "sram_used": 100 * Fraction(_held(params, kib), _sram(params, kib)),
-            "traffic": Fraction(params.conventions.bytes_per_element * ours.both, 2**20),
-            "standard_over_flash": Fraction(standard, ours.both),
-        }
-    units, headings = {"sram": "KiB", "sram_used": "%", "traffic": "MiB"}, {"sram": "SRAM", "sram_used": "SRAM used"}
-    yield from WALKED.table("3", "sram", rows, units=units, headings=headings)
+        *cut, reads, writes = _walked(params, length, kib)
+        used, both = Fraction(100 * _held(params, kib), _sram(params, kib)), reads + writes
+        sizes[f"sram_{place}"] = (kib, *cut, used, Fraction(element * both, 2**20), Fraction(sum(standard), both))
+    columns = ["sram", "outer_block", "inner_block", "passes", "sram_used", "traffic", "standard_over_flash"]
+    units = {"sram": "KiB", "sram_used": "%", "traffic": "MiB"}
+    said_of_sram = {"sram": "SRAM", "sram_used": "SRAM used"}
+    yield from WALKED.table("3", "sram", sizes, units=units, headings=said_of_sram, columns=columns)
 
 
 def _runs(params: FlashParams) -> Iterator[Found | Proof]:
@@ -268,23 +232,12 @@ def _arithmetic(params: FlashParams) -> Iterator[Found | Proof]:
     yield from AUTOGRAD.values("4", unit="%", more=100 * (flops["flash"] / flops["standard"] - 1))
     off = largest_gradient_difference(10, 3, params.tiles.seed)
     yield from AUTOGRAD.proof("4: gradients with the scores formed again are those of autograd", off)
-    one, element = params.accelerator, params.conventions.bytes_per_element
-    counts = (sum(_standard(params, length)), _walked(params, length, one.sram_kib).both)
-    yield from _times(params, flops["forward"], [element * count for count in counts])
-
-
-def _times(params: FlashParams, flops: Fraction, moved: Sequence[int]) -> Iterator[Found]:
-    one = params.accelerator
-    rows: dict[str, dict[str, Cell]] = {}
-    for key, name, count in zip(("standard", "flash"), ("standard", "FlashAttention"), moved, strict=True):
-        arithmetic, memory = flops / (one.peak_tflops * 10**6), count / (one.bandwidth_gb_per_s * 10**3)
-        rows[key] = {
-            "attention": name,
-            "intensity": flops / count,
-            "arithmetic": arithmetic,
-            "memory": memory,
-            "longer": max(arithmetic, memory),
-            "bound_by": "memory" if memory > arithmetic else "arithmetic",
-        }
+    one, rows = params.accelerator, {}
+    _, _, _, *ours = _walked(params, length, one.sram_kib)
+    for key, name, counts in (("standard", "standard", _standard(params, length)), ("flash", "FlashAttention", ours)):
+        moved = params.conventions.bytes_per_element * sum(counts)
+        arithmetic, memory = flops["forward"] / (one.peak_tflops * 10**6), moved / (one.bandwidth_gb_per_s * 10**3)
+        bound_by = "memory" if memory > arithmetic else "arithmetic"
+        rows[key] = (name, flops["forward"] / moved, arithmetic, memory, max(arithmetic, memory), bound_by)
     units = {"intensity": "FLOP/B", "arithmetic": "µs", "memory": "µs", "longer": "µs"}
-    yield from WALKED.table("4", "times", rows, units=units)
+    yield from WALKED.table("4", "times", rows, units=units, columns=["attention", *units, "bound_by"])

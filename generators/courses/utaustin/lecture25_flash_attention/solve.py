@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import sympy
 
 from generators.answer import Answer, Derivation, Line, Part, answer, claim, derivation, letter, line, number, part, text
 from generators.cells import Cell, Math, Value, exact
-from generators.courses.utaustin.lecture25_flash_attention.counts import Head, arithmetic_part, traffic_part
+from generators.courses.utaustin.lecture25_flash_attention.counts import arithmetic_part, sram_elements, traffic_part
 from generators.courses.utaustin.lecture25_flash_attention.params import Example, FlashParams, Tiles
 from generators.courses.utaustin.lecture25_flash_attention.running_softmax import Running, running, tiled
 from generators.courses.utaustin.lecture25_flash_attention.traffic import HEAD_WIDTH, SRAM, N
-from generators.table import Column, Table, column, table
+from generators.table import column, table
 from generators.topics.attention import plain_output, seeded_matrices
 
 
 def solve(params: FlashParams) -> Answer:
     """One query, whole matrices, reads and writes, and arithmetic."""
     sheet = _sheet(params)
-    return answer(
-        sheet, _one_query(params.example), _tiles(params.tiles), traffic_part(params, sheet), arithmetic_part(params, sheet)
-    )
+    own = (_one_query(params.example), _tiles(params.tiles))
+    return answer(sheet, *own, traffic_part(params, sheet), arithmetic_part(params, sheet))
 
 
 def _sheet(params: FlashParams) -> Part:
     example, tiles, one, conventions = params.example, params.tiles, params.accelerator, params.conventions
-    keys = {f"key_{place}": {"score": exact(score)} for place, score in enumerate(example.scores, 1)}
+    keys = {f"key_{place}": (exact(score),) for place, score in enumerate(example.scores, 1)}
     return part(
         "sheet",
         "Given",
@@ -41,7 +40,7 @@ def _sheet(params: FlashParams) -> Part:
         number("block_rows", tiles.block_rows, "queries of a tile"),
         letter(HEAD_WIDTH, params.traffic.head_width, "head width"),
         letter(N, params.traffic.seq_len, "tokens"),
-        letter(SRAM, Head.of(params).sram_elements(one.sram_kib), "elements that fit into SRAM"),
+        letter(SRAM, sram_elements(params, one.sram_kib), "elements that fit into SRAM"),
         text("accelerator", one.name),
         text("source", one.source),
         number("peak", one.peak_tflops, unit="TFLOP/s"),
@@ -54,28 +53,22 @@ def _sheet(params: FlashParams) -> Part:
 
 
 def _one_query(example: Example) -> Part:
-    scores = [exact_number(score) for score in example.scores]
-    values = [[exact_number(x) for x in value] for value in example.values]
+    scores = [sympy.sympify(score) for score in example.scores]
+    values = [[sympy.sympify(x) for x in value] for value in example.values]
     kept = running(scores, values, example.block_len, sympy.exp)
     outputs = zip(kept[-1].output, plain_output(scores, values, sympy.exp), strict=True)
-    components = {
-        f"component_{j}": {"component": j, "running": exact(ours), "all_at_once": exact(plain)}
-        for j, (ours, plain) in enumerate(outputs, 1)
-    }
+    components = {f"component_{j}": (j, exact(ours), exact(plain)) for j, (ours, plain) in enumerate(outputs, 1)}
+    weighted = [column(f"u{j}", Math(f"u_{{{j}}}")) for j, _ in enumerate(kept[0].weighted, 1)]
+    columns = [column("block"), column("scores"), column("largest", Math("m")), column("factor"), column("sum", Math(r"\ell"))]
     return part(
         "1",
         "One query, block by block",
         number("blocks_in_all", len(kept), "blocks"),
         number("sum", _expanded(kept[-1].total), "sum over all keys", asked=True),
         table("output", ["component", "running", "all_at_once"], components, asked=True),
-        _blocks(example, kept),
+        table("blocks", [*columns, *weighted], _blocks(example, kept)),
         _sums(example, kept),
     )
-
-
-def exact_number(x: Fraction) -> sympy.Rational:
-    """A rational number that sympy's exponentials take."""
-    return sympy.Rational(x.numerator, x.denominator)
 
 
 def _expanded(number: sympy.Expr) -> Value:
@@ -86,24 +79,13 @@ def _block(example: Example, place: int) -> list[Fraction]:
     return example.scores[(place - 1) * example.block_len : place * example.block_len]
 
 
-def _blocks(example: Example, kept: Sequence[Running]) -> Table:
+def _blocks(example: Example, kept: Sequence[Running]) -> Iterator[tuple[str, tuple[Cell, ...]]]:
     """What is kept after each block."""
-    components = [f"u{j}" for j in range(1, len(kept[0].weighted) + 1)]
-    rows: dict[str, Mapping[str, Cell]] = {}
     for place, state in enumerate(kept, 1):
-        rows[f"block_{place}"] = {
-            "block": place,
-            "scores": ", ".join(map(str, _block(example, place))).replace("-", "−"),
-            "largest": exact(state.largest),
-            "factor": exact(sympy.exp(kept[place - 2].largest - state.largest)) if place > 1 else None,
-            "sum": _expanded(state.total),
-            **{key: _expanded(one) for key, one in zip(components, state.weighted, strict=True)},
-        }
-    columns: list[Column | str] = [
-        "block", "scores", column("largest", Math("m")), "factor", column("sum", Math(r"\ell")),
-        *(column(key, Math(f"u_{{{j}}}")) for j, key in enumerate(components, 1)),
-    ]  # fmt: skip
-    return table("blocks", columns, rows)
+        scores = ", ".join(map(str, _block(example, place))).replace("-", "−")
+        factor = exact(sympy.exp(kept[place - 2].largest - state.largest)) if place > 1 else None
+        sums = map(_expanded, (state.total, *state.weighted))
+        yield f"block_{place}", (place, scores, exact(state.largest), factor, *sums)
 
 
 def _sums(example: Example, kept: Sequence[Running]) -> Derivation:
@@ -125,23 +107,12 @@ def _rule(example: Example, place: int) -> sympy.Expr:
 
 
 def _tiles(tiles: Tiles) -> Part:
-    matrices = seeded_matrices(tiles.seed, tiles.n_tokens, tiles.head_width)
-    kept = tiled(*matrices, tiles.block_rows, tiles.block_columns)
-    components = [f"o{j}" for j in range(1, tiles.head_width + 1)]
+    kept = tiled(*seeded_matrices(tiles.seed, tiles.n_tokens, tiles.head_width), tiles.block_rows, tiles.block_columns)
     rows = {
-        f"query_{place}": {
-            "query": place,
-            "largest": float(state.largest),
-            "sum": float(state.total),
-            **{key: float(one) for key, one in zip(components, state.output, strict=True)},
-        }
-        for place, state in enumerate(kept, 1)
+        f"query_{place}": (place, *map(float, (state.largest, state.total, *state.output))) for place, state in enumerate(kept, 1)
     }
-    columns: list[Column | str] = [
-        "query", column("largest", Math("m")), column("sum", Math(r"\ell")),
-        *(column(key, Math(f"o_{{{j}}}")) for j, key in enumerate(components, 1)),
-    ]  # fmt: skip
+    outputs = [column(f"o{j}", Math(f"o_{{{j}}}")) for j in range(1, tiles.head_width + 1)]
+    columns = [column("query"), column("largest", Math("m")), column("sum", Math(r"\ell")), *outputs]
     count = math.ceil(tiles.n_tokens / tiles.block_rows) * math.ceil(tiles.n_tokens / tiles.block_columns)
-    return part(
-        "2", "Whole matrices in tiles", number("tiles", count, "tiles of the scores"), table("rows", columns, rows, asked=True)
-    )
+    whole = number("tiles", count, "tiles of the scores")
+    return part("2", "Whole matrices in tiles", whole, table("rows", columns, rows, asked=True))

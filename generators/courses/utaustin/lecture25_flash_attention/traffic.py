@@ -71,8 +71,3 @@ def flash_traffic(order: LoopOrder, length: Size = N, width: Size = HEAD_WIDTH, 
     if order == "keys_outer":
         return Traffic(reads=2 * matrix + passes * (2 * matrix + 2 * length), writes=(passes + 1) * (matrix + 2 * length))
     return Traffic(reads=matrix + passes * 2 * matrix, writes=matrix + length)
-
-
-def product_multiply_adds(length: Size = N, width: Size = HEAD_WIDTH) -> sympy.Expr:
-    """Multiply-adds of one product between an N×N matrix and one of N×d, or that makes one."""
-    return length**2 * width

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-from generators.courses.utaustin.lecture25_int8.params import Scheme
+import numpy
+import numpy.typing as npt
+
+from generators.courses.utaustin.lecture25_int8.params import Product, Scheme
 from generators.topics.quantization import dequantized, quantized, step_size
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    Ints = npt.NDArray[np.int64]
-    Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[numpy.int64]
+Floats = npt.NDArray[numpy.float64]
 
 BITS = 8
 LARGEST = 127
@@ -32,12 +31,15 @@ _HALF_UNIT = 2**17
 """FP16 values of 0.01 and more are multiples of the inverse of this."""
 
 
-@dataclass(frozen=True)
-class Method:
-    """How a product is taken: its name, whether zero points shift codes, what has a step of its own, and decomposition."""
+class Method(NamedTuple):
+    """How a product is taken: its name, one that fits above a column, and what it does to X and W.
+
+    Zero points shift codes; rows of X and columns of W may have a step each; decomposition takes outlier features out.
+    """
 
     scheme: Scheme
     name: str
+    short: str
     zero_point: bool = False
     steps_for_rows: bool = False
     steps_for_columns: bool = False
@@ -45,21 +47,14 @@ class Method:
 
 
 METHODS = (
-    Method("absmax", "absmax"),
-    Method("zero_point", "zero-point", zero_point=True),
-    Method("absmax_row_wise", "absmax row-wise", steps_for_rows=True),
-    Method("absmax_vector_wise", "absmax vector-wise", steps_for_rows=True, steps_for_columns=True),
-    Method("zero_point_vector_wise", "zero-point vector-wise", zero_point=True, steps_for_rows=True, steps_for_columns=True),
-    Method("absmax_row_wise_decomposed", "absmax row-wise + decomposition", steps_for_rows=True, decomposed=True),
-    Method("absmax_vector_wise_decomposed", "absmax LLM.int8()", steps_for_rows=True, steps_for_columns=True, decomposed=True),
-    Method(
-        "zero_point_vector_wise_decomposed",
-        "zero-point LLM.int8()",
-        zero_point=True,
-        steps_for_rows=True,
-        steps_for_columns=True,
-        decomposed=True,
-    ),
+    Method("absmax", "absmax", "absmax"),
+    Method("zero_point", "zero-point", "zero-point", True),
+    Method("absmax_row_wise", "absmax row-wise", "row-wise", False, True),
+    Method("absmax_vector_wise", "absmax vector-wise", "absmax vector-wise", False, True, True),
+    Method("zero_point_vector_wise", "zero-point vector-wise", "zero-point vector", True, True, True),
+    Method("absmax_row_wise_decomposed", "absmax row-wise + decomposition", "row-wise + decomp.", False, True, False, True),
+    Method("absmax_vector_wise_decomposed", "absmax LLM.int8()", "absmax LLM.int8()", False, True, True, True),
+    Method("zero_point_vector_wise_decomposed", "zero-point LLM.int8()", "zero-point LLM.int8()", True, True, True, True),
 )
 """In the order of the printed table; row-wise gives each row of X a step and W a single one."""
 
@@ -86,71 +81,51 @@ class Operands:
     x: Ints
     w: Ints
 
-    def outliers(self, threshold: Fraction) -> npt.NDArray[np.bool_]:
+    def outliers(self, threshold: Fraction) -> npt.NDArray[numpy.bool_]:
         """For each feature, whether a token's value exceeds the threshold in magnitude."""
-        import numpy
-
-        exceeds: npt.NDArray[np.bool_] = numpy.any(abs(self.x) > math.floor(threshold * UNIT), axis=0, keepdims=True)[0]
-        return exceeds
+        return numpy.asarray((abs(self.x) > math.floor(threshold * UNIT)).any(axis=0))
 
 
-def seeded_operands(
-    seed: int, n_tokens: int, n_features: int, n_outputs: int, outliers: Mapping[int, float], share: float
-) -> Operands:
-    """Standard normal entries; an outlier feature is moved by its size in a `share` of the tokens."""
-    import numpy
-
-    generator = random.Random(seed)
+def seeded_operands(product: Product, scale: Fraction) -> Operands:
+    """Standard normal entries; an outlier feature is moved by its size times `scale` in a share of the tokens."""
+    generator = random.Random(product.seed)
 
     def normal() -> float:
         return generator.gauss(0.0, 1.0)
 
-    x = [[round(UNIT * normal()) for _ in range(n_features)] for _ in range(n_tokens)]
-    w = [[round(UNIT * normal()) for _ in range(n_outputs)] for _ in range(n_features)]
-    for feature, size in outliers.items():
-        for token in range(n_tokens):
-            moved = round(UNIT * (size + normal()))
-            if generator.random() < share:
-                x[token][feature] = moved
+    x = [[round(UNIT * normal()) for _ in range(product.n_features)] for _ in range(product.n_tokens)]
+    w = [[round(UNIT * normal()) for _ in range(product.n_outputs)] for _ in range(product.n_features)]
+    for one in product.outliers:
+        for row in x:
+            moved = round(UNIT * (float(one.size * scale) + normal()))
+            if generator.random() < float(product.share_of_tokens):
+                row[one.feature] = moved
     return Operands(numpy.array(x, dtype=numpy.int64), numpy.array(w, dtype=numpy.int64))
 
 
-@dataclass(frozen=True)
-class Quantized:
-    """Codes less their zero points, and steps; a step for the whole, for each row or for each column."""
-
-    shifted: Ints
-    step: Floats
-
-
-def quantize(matrix: Ints, axis: int | None, *, zero_point: bool) -> Quantized:
-    """Round to codes; `axis` is the one along which values share a step, none if all do."""
-    import numpy
-
+def quantize(matrix: Ints, axis: int | None, *, zero_point: bool) -> tuple[Ints, Floats]:
+    """Codes less their zero points, and steps; `axis` is the one along which values share a step, none if all do."""
     largest = numpy.abs(matrix).max(axis=axis, keepdims=True)
     largest = numpy.where(largest == 0, 1, largest)
     if not zero_point:
-        codes = numpy.rint(LARGEST * matrix / largest).astype(numpy.int64)
-        return Quantized(codes, largest / LARGEST)
+        return numpy.rint(LARGEST * matrix / largest).astype(numpy.int64), largest / LARGEST
     low, high = (reduce(matrix, axis=axis, keepdims=True) for reduce in (numpy.min, numpy.max))
     span = numpy.where(low == high, 2 * largest, high - low)
     zero = -LARGEST - numpy.rint(2 * LARGEST * low / span).astype(numpy.int64)
     codes = numpy.clip(numpy.rint(2 * LARGEST * matrix / span).astype(numpy.int64) + zero, -LARGEST, LARGEST)
-    return Quantized(codes - zero, span / (2 * LARGEST))
+    return codes - zero, span / (2 * LARGEST)
 
 
 def int8_product(operands: Operands, method: Method) -> Floats:
     """The product of codes, times their steps."""
-    x = quantize(operands.x, 1 if method.steps_for_rows else None, zero_point=method.zero_point)
-    w = quantize(operands.w, 0 if method.steps_for_columns else None, zero_point=method.zero_point)
-    product: Floats = (x.shifted @ w.shifted) * x.step * w.step
+    x, step_x = quantize(operands.x, 1 if method.steps_for_rows else None, zero_point=method.zero_point)
+    w, step_w = quantize(operands.w, 0 if method.steps_for_columns else None, zero_point=method.zero_point)
+    product: Floats = (x @ w) * step_x * step_w
     return product
 
 
 def half_product(operands: Operands) -> Floats:
     """The product of the operands rounded to FP16, with sums that are not rounded."""
-    import numpy
-
     x, w = ((numpy.float16(one / UNIT).astype(float) * _HALF_UNIT).astype(numpy.int64) for one in (operands.x, operands.w))
     product: Floats = (x @ w) / _HALF_UNIT**2 * UNIT**2
     return product
@@ -169,19 +144,11 @@ def product_by(operands: Operands, method: Method | None, threshold: Fraction) -
     return int8_product(rest, method) + half_product(apart)
 
 
-@dataclass(frozen=True)
-class ProductError:
-    """Root mean square (RMS) of a product's error, and that over the RMS of the exact product."""
-
-    rms: float
-    relative: float
-
-
-def product_error(operands: Operands, method: Method | None, threshold: Fraction) -> ProductError:
-    """Compare a method's product with the exact one."""
+def product_error(operands: Operands, method: Method | None, threshold: Fraction) -> tuple[float, float]:
+    """Root mean square (RMS) of the error of a method's product, and that over the RMS of the exact product."""
     exact = operands.x @ operands.w
     rms, whole = _rms(product_by(operands, method, threshold) - exact), _rms(exact.astype(float))
-    return ProductError(rms, rms / whole)
+    return rms, rms / whole
 
 
 def _rms(products: Floats) -> float:
@@ -189,17 +156,8 @@ def _rms(products: Floats) -> float:
     return math.sqrt(math.fsum((products.ravel() ** 2).tolist()) / products.size) / UNIT**2
 
 
-@dataclass(frozen=True)
-class Agreement:
+def agreement(ours: Sequence[float], theirs: Sequence[Fraction]) -> tuple[int, int, int]:
     """Pairs of methods that two columns of errors put in the same order, in the opposite one, or that are tied in one."""
-
-    same: int
-    opposite: int
-    tied: int
-
-
-def agreement(ours: Sequence[float], theirs: Sequence[Fraction]) -> Agreement:
-    """Compare every pair."""
     pairs = combinations(zip(ours, theirs, strict=True), 2)
     products = [(first[0] - second[0]) * float(first[1] - second[1]) for first, second in pairs]
-    return Agreement(sum(x > 0 for x in products), sum(x < 0 for x in products), products.count(0.0))
+    return sum(x > 0 for x in products), sum(x < 0 for x in products), products.count(0.0)

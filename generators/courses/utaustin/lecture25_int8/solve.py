@@ -8,48 +8,35 @@ from fractions import Fraction
 import sympy
 
 from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, value_at
-from generators.cells import Cell, exact
+from generators.cells import exact
 from generators.courses.utaustin.lecture25_int8.orders import orders
 from generators.courses.utaustin.lecture25_int8.params import Int8Params, Product
 from generators.courses.utaustin.lecture25_int8.products import (
     METHODS,
     Method,
     Operands,
-    ProductError,
     absmax_by_hand,
     product_error,
     seeded_operands,
     zero_point_by_hand,
 )
-from generators.table import Column, Table, column, table
+from generators.table import Table, column, table
 
 a, low, high, n, h, o, k, step_bytes, zero_bytes = sympy.symbols("a x_min x_max n h o k b_Delta b_z", positive=True)
-SHORT = {
-    "absmax": "absmax",
-    "zero_point": "zero-point",
-    "absmax_row_wise": "row-wise",
-    "absmax_vector_wise": "absmax vector-wise",
-    "zero_point_vector_wise": "zero-point vector",
-    "absmax_row_wise_decomposed": "row-wise + decomp.",
-    "absmax_vector_wise_decomposed": "absmax LLM.int8()",
-    "zero_point_vector_wise_decomposed": "zero-point LLM.int8()",
-}
-"""Names of the methods that fit above a column."""
 
 
 def solve(params: Int8Params) -> Answer:
     """A vector by hand, the product in every way, and the order of its errors."""
-    errors = measured_errors(params.product)
     sheet = _sheet(params)
-    ours: dict[str, float] = {method.scheme: error.rms for method, error in zip(METHODS, errors[1:], strict=True)}
-    return answer(sheet, _by_hand(params.vector), _methods(params.product, errors, sheet), orders(params.perplexities, ours))
+    methods = _methods(params.product, sheet)
+    errors = methods["methods"]["error"].numbers
+    ours: dict[str, float] = {method.scheme: errors[method.scheme] for method in METHODS}
+    return answer(sheet, _by_hand(params.vector), methods, orders(params.perplexities, ours))
 
 
 def _sheet(params: Int8Params) -> Part:
     product, held = params.product, params.conventions
-    outliers: dict[str, dict[str, Cell]] = {
-        f"outlier_{place}": {"feature": one.feature, "size": exact(one.size)} for place, one in enumerate(product.outliers, 1)
-    }
+    outliers = {f"outlier_{place}": (one.feature, exact(one.size)) for place, one in enumerate(product.outliers, 1)}
     return part(
         "sheet",
         "Given",
@@ -66,29 +53,11 @@ def _sheet(params: Int8Params) -> Part:
 
 
 def _by_hand(vector: list[Fraction]) -> Part:
-    absmax_codes, absmax_back = absmax_by_hand(vector)[1:]
-    zero, codes, back = zero_point_by_hand(vector)[1:]
-    rows: dict[str, dict[str, Cell]] = {}
-    for place, x in enumerate(vector):
-        ours, theirs = absmax_back[place], back[place]
-        rows[f"value_{place + 1}"] = {
-            "x": exact(x),
-            "code": absmax_codes[place],
-            "stands_for": exact(ours),
-            "error": exact(ours - x),
-            "shifted_code": codes[place],
-            "shifted_stands_for": exact(theirs),
-            "shifted_error": exact(theirs - x),
-        }
-    columns: list[Column | str] = [
-        column("x", "x"),
-        "code",
-        "stands_for",
-        "error",
-        column("shifted_code", "Code, shifted"),
-        column("shifted_stands_for", "It stands for"),
-        column("shifted_error", "Its error"),
-    ]
+    _, codes, back = absmax_by_hand(vector)
+    _, zero, shifted_codes, shifted_back = zero_point_by_hand(vector)
+    errors, shifted_errors = ([ours - x for x, ours in zip(vector, one, strict=True)] for one in (back, shifted_back))
+    columns = zip(vector, codes, back, errors, shifted_codes, shifted_back, shifted_errors, strict=True)
+    shifted = (column("shifted_code", "Code, shifted"), column("shifted_stands_for", "It stands for"))
     return part(
         "1",
         "A vector by hand",
@@ -96,44 +65,28 @@ def _by_hand(vector: list[Fraction]) -> Part:
         letter(low, exact(min(vector)), "smallest value"),
         letter(high, exact(max(vector)), "largest value"),
         formula("absmax_step", a / 127, "step, absmax", r"\Delta", asked=True),
-        number("absmax_worst", _worst(vector, absmax_back), "largest error, absmax", asked=True),
+        number("absmax_worst", max(map(abs, errors)), "largest error, absmax", asked=True),
         formula("shifted_step", (high - low) / 254, "step, zero-point", r"\Delta", asked=True),
         number("zero", zero, "zero point", "z", asked=True),
-        number("shifted_worst", _worst(vector, back), "largest error, zero-point", asked=True),
-        table("codes", columns, rows),
+        number("shifted_worst", max(map(abs, shifted_errors)), "largest error, zero-point", asked=True),
+        table(
+            "codes",
+            [column("x", "x"), "code", "stands_for", "error", *shifted, column("shifted_error", "Its error")],
+            {f"value_{place}": tuple(map(exact, cells)) for place, cells in enumerate(columns, 1)},
+        ),
     )
 
 
-def _worst(vector: list[Fraction], back: list[Fraction]) -> Fraction:
-    return max(abs(ours - x) for x, ours in zip(vector, back, strict=True))
-
-
-def operands(product: Product, largest: Fraction | None = None) -> Operands:
-    """X and W; `largest` scales the outliers so that the largest has this size."""
-    most = max(abs(one.size) for one in product.outliers)
-    scale = 1 if largest is None else largest / most
-    outliers = {one.feature: float(one.size * scale) for one in product.outliers}
-    return seeded_operands(
-        product.seed, product.n_tokens, product.n_features, product.n_outputs, outliers, float(product.share_of_tokens)
-    )
-
-
-def measured_errors(product: Product, largest: Fraction | None = None) -> list[ProductError]:
-    """The error of the product in FP16, then by each method."""
-    both = operands(product, largest)
-    return [product_error(both, method, product.threshold) for method in (None, *METHODS)]
-
-
-def _methods(product: Product, errors: list[ProductError], sheet: Part) -> Part:
-    both = operands(product)
+def _methods(product: Product, sheet: Part) -> Part:
+    both = seeded_operands(product, Fraction(1))
     wide = both.outliers(product.threshold)
-    found = part("2", "", letter(k, int(wide.sum()), "outlier features found"), within=sheet)
+    found = letter(k, int(wide.sum()), "outlier features found")
     x, w = byte_formulas(METHODS[-1])
-    methods = _by_method(product, errors, found)
+    methods = _by_method(product, both, part("2", "", found, within=sheet))
     return part(
         "2",
         "A product in eight ways",
-        letter(k, int(wide.sum()), "outlier features found"),
+        found,
         formula("bytes_x", x, "bytes of X, zero-point LLM.int8()", "M_X", "B"),
         formula("bytes_w", w, "bytes of W, zero-point LLM.int8()", "M_W", "B"),
         methods,
@@ -144,38 +97,20 @@ def _methods(product: Product, errors: list[ProductError], sheet: Part) -> Part:
     )
 
 
-def _by_method(product: Product, errors: list[ProductError], letters: Part) -> Table:
+def _by_method(product: Product, both: Operands, letters: Part) -> Table:
     """Errors, steps and bytes of each method."""
-    rows: dict[str, dict[str, Cell]] = {}
-    for method, error in zip((None, *METHODS), errors, strict=True):
-        bytes_x, bytes_w = (value_at(expression, letters) for expression in byte_formulas(method))
-        steps_x, steps_w = _steps_kept(product, method)
-        rows["fp16" if method is None else method.scheme] = {
-            "method": "FP16" if method is None else method.name,
-            "error": error.rms,
-            "relative": error.relative,
-            "steps_x": steps_x,
-            "steps_w": steps_w,
-            "bytes_x": bytes_x,
-            "bytes_w": bytes_w,
-        }
-    columns: list[Column | str] = [
-        "method",
-        column("error", "RMS error"),
-        column("relative", "Relative error"),
-        column("steps_x", "Steps of X"),
-        column("steps_w", "Steps of W"),
-        column("bytes_x", "Bytes of X"),
-        column("bytes_w", "Bytes of W"),
-    ]
-    return table("methods", columns, rows, asked=True)
+    rows = {"fp16": ("FP16", *product_error(both, None, product.threshold), 0, 0, *_bytes(None, letters))}
+    for one in METHODS:
+        steps = (product.n_tokens if one.steps_for_rows else 1), (product.n_outputs if one.steps_for_columns else 1)
+        rows[one.scheme] = (one.name, *product_error(both, one, product.threshold), *steps, *_bytes(one, letters))
+    columns = [column("method"), column("error", "RMS error"), column("relative", "Relative error")]
+    counts = [column(f"{what}_{of.lower()}", f"{what.title()} of {of}") for what in ("steps", "bytes") for of in "XW"]
+    return table("methods", [*columns, *counts], rows, asked=True)
 
 
-def _steps_kept(product: Product, method: Method | None) -> tuple[int, int]:
-    """How many steps X and W have."""
-    if method is None:
-        return 0, 0
-    return (product.n_tokens if method.steps_for_rows else 1), (product.n_outputs if method.steps_for_columns else 1)
+def _bytes(method: Method | None, letters: Part) -> tuple[int, int]:
+    x, w = (value_at(expression, letters) for expression in byte_formulas(method))
+    return int(x), int(w)
 
 
 def byte_formulas(method: Method | None) -> tuple[sympy.Expr, sympy.Expr]:
@@ -190,28 +125,23 @@ def byte_formulas(method: Method | None) -> tuple[sympy.Expr, sympy.Expr]:
 
 def _by_size(product: Product) -> Table:
     """RMS errors with outliers of other sizes."""
-    rows: dict[str, dict[str, Cell]] = {}
+    most = max(abs(one.size) for one in product.outliers)
+    rows = {}
     for place, largest in enumerate(product.largest_sizes, 1):
-        fp16, *others = (one.rms for one in measured_errors(product, largest))
-        errors: dict[str, Cell] = {method.scheme: error for method, error in zip(METHODS, others, strict=True)}
-        rows[f"size_{place}"] = {"largest": exact(largest), "fp16": fp16, **errors}
-    columns = [column(method.scheme, SHORT[method.scheme]) for method in METHODS]
+        both = seeded_operands(product, largest / most)
+        errors = (product_error(both, method, product.threshold)[0] for method in (None, *METHODS))
+        rows[f"size_{place}"] = (exact(largest), *errors)
+    columns = [column(method.scheme, method.short) for method in METHODS]
     return table("sizes", ["largest", column("fp16", "FP16"), *columns], rows)
 
 
 def _matrix(both: Operands, wide: list[bool]) -> Table:
     """The magnitudes of X, a row a feature."""
-    magnitudes = abs(both.x).T.tolist()
-    tokens = [f"token_{token}" for token in range(len(magnitudes[0]))]
-    rows: dict[str, dict[str, Cell]] = {
-        f"feature_{feature}": {
-            "feature": feature,
-            "outlier": "yes" if wide[feature] else "no",
-            **{token: exact(Fraction(one, 100)) for token, one in zip(tokens, values, strict=True)},
-        }
-        for feature, values in enumerate(magnitudes)
+    rows = {
+        f"feature_{place}": (place, "yes" if out else "no", *(exact(Fraction(one, 100)) for one in magnitudes))
+        for place, (out, magnitudes) in enumerate(zip(wide, abs(both.x).T.tolist(), strict=True))
     }
-    return table("matrix", ["feature", "outlier", *tokens], rows, drawn=True)
+    return table("matrix", ["feature", "outlier", *(f"token_{token}" for token in range(len(both.x)))], rows, drawn=True)
 
 
 def _gains(methods: Table, wide: int) -> Iterator[Item]:

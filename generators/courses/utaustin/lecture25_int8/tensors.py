@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+from torch.ao.quantization.observer import PerChannelMinMaxObserver
 
 if TYPE_CHECKING:
     from generators.courses.utaustin.lecture25_int8.params import Product
@@ -73,12 +74,8 @@ def sample(sizes: Sizes) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return x, w, wide
 
 
-class Coded(NamedTuple):
-    """Int8 codes, the zero points that were added to them, and the steps."""
-
-    codes: torch.Tensor
-    zero: torch.Tensor
-    step: torch.Tensor
+Coded = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+"""Int8 codes, the zero points that were added to them, and the steps."""
 
 
 def coded(matrix: torch.Tensor, dim: int | None, *, shifted: bool) -> Coded:
@@ -90,16 +87,16 @@ def coded(matrix: torch.Tensor, dim: int | None, *, shifted: bool) -> Coded:
     span = torch.where(low == high, 2 * most, high - low) if shifted else 2 * most
     zero = -127 - torch.round(254 * low / span) if shifted else torch.zeros_like(span)
     codes = (torch.round(254 * matrix / span) + zero).clamp(-127, 127)
-    return Coded(codes.to(torch.int8), zero, span / 254)
+    return codes.to(torch.int8), zero, span / 254
 
 
 def multiplied(x: Coded, w: Coded) -> torch.Tensor:
     """Int8 times int8 summed in int32, less what the zero points added, times the steps."""
-    product = torch._int_mm(x.codes, w.codes).double()
-    of_rows = x.codes.double().sum(1, keepdim=True)
-    of_columns = w.codes.double().sum(0, keepdim=True)
-    product += x.zero * w.zero * x.codes.shape[1] - x.zero * of_columns - of_rows * w.zero
-    return product * x.step * w.step
+    (ours, zero_x, step_x), (theirs, zero_w, step_w) = x, w
+    product = torch._int_mm(ours, theirs).double()
+    of_rows, of_columns = ours.double().sum(1, keepdim=True), theirs.double().sum(0, keepdim=True)
+    product += zero_x * zero_w * ours.shape[1] - zero_x * of_columns - of_rows * zero_w
+    return product * step_x * step_w
 
 
 def halved(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
@@ -126,18 +123,29 @@ def errors(sizes: Sizes, way: Way | None) -> tuple[float, float]:
 
 
 @lru_cache(maxsize=64)
-def faked(sizes: Sizes, way: Way) -> float:
-    """The RMS error with torch's quantizer in the place of codes, for methods without zero points."""
+def quantizers_error(sizes: Sizes, way: Way) -> float | None:
+    """The RMS error with torch's observers and quantizers in the place of codes; None where a range leaves zero out."""
     x, w, wide = sample(sizes)
     kept = ~wide if way.mixed else torch.ones_like(wide)
-    rest = _faked(x[:, kept], way.x_dim) @ _faked(w[kept], way.w_dim)
-    ours = rest + halved(x[:, wide], w[wide]) if way.mixed else rest
-    return float((ours - x @ w).square().mean().sqrt()) / 10_000
+    ours, theirs = _observed(x[:, kept], way.x_dim, way.shifted), _observed(w[kept], way.w_dim, way.shifted)
+    if ours is None or theirs is None:
+        return None
+    product = ours @ theirs + (halved(x[:, wide], w[wide]) if way.mixed else 0)
+    return float((product - x @ w).square().mean().sqrt()) / 10_000
 
 
-def _faked(matrix: torch.Tensor, dim: int | None) -> torch.Tensor:
-    """Values in units of their step, in float32, are rounded and limited by the quantizer; halves stay halves."""
-    most = matrix.abs().max() if dim is None else matrix.abs().amax(dim, keepdim=True)
-    most = most.clamp(min=1)
-    codes = torch.fake_quantize_per_tensor_affine((127 * matrix / most).float(), 1.0, 0, -127, 127)
-    return codes.double() * most / 127
+def _observed(matrix: torch.Tensor, dim: int | None, shifted: bool) -> torch.Tensor | None:
+    """Values in units of their step, in which halves stay halves, observed, rounded and limited vector by vector."""
+    vectors = matrix.reshape(1, -1) if dim is None else matrix.movedim(dim, 1)
+    low, high = vectors.aminmax(dim=1, keepdim=True)
+    if shifted and bool(((low > 0) | (high < 0)).any()):
+        return None
+    span = (high - low if shifted else 2 * torch.maximum(-low, high)).clamp(min=1)
+    scheme = torch.per_channel_affine if shifted else torch.per_channel_symmetric
+    observer = PerChannelMinMaxObserver(
+        0, torch.qint8, scheme, quant_min=-127, quant_max=127, factory_kwargs={"dtype": torch.float64}
+    )
+    units = observer(254 * vectors / span)
+    _, zero = observer.calculate_qparams()
+    back = torch.fake_quantize_per_channel_affine(units, torch.ones(len(units)), zero.int(), 0, -127, 127) * span / 254
+    return back.reshape(matrix.shape) if dim is None else back.movedim(1, dim)

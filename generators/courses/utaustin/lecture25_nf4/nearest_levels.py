@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from fractions import Fraction
 from functools import lru_cache
@@ -13,7 +12,6 @@ Key = tuple[int, int, bool]
 """Seed and size of a sample, and whether its weights are uniform."""
 
 
-@lru_cache(maxsize=1)
 def shares() -> tuple[Fraction, ...]:
     """The probability below each level: an end's distance from a half in 7 steps below it, and in 8 above."""
     end = (Fraction(29, 30) + Fraction(31, 32)) / 2 - Fraction(1, 2)
@@ -21,33 +19,21 @@ def shares() -> tuple[Fraction, ...]:
     return (*below, *(Fraction(1, 2) + end * step / 8 for step in range(1, 9)))
 
 
-@lru_cache(maxsize=16)
-def bisected(share: Fraction) -> float:
-    """The value below which a standard normal one lies with the probability `share`."""
-    low, high = -8.0, 8.0
-    for _ in range(80):
-        middle = (low + high) / 2
-        low, high = (middle, high) if (1 + math.erf(middle / math.sqrt(2))) / 2 < share else (low, middle)
-    return (low + high) / 2
-
-
-def by_torch() -> list[float]:
-    """The quantiles by torch."""
-    found: list[float] = torch.special.ndtri(torch.tensor([float(share) for share in shares()], dtype=torch.float64)).tolist()
+def quantiles() -> torch.Tensor:
+    """The values below which a standard normal one lies with these probabilities."""
+    found: torch.Tensor = torch.special.ndtri(torch.tensor([float(share) for share in shares()], dtype=torch.float64))
     return found
 
 
-@lru_cache(maxsize=3)
 def levels(name: str) -> torch.Tensor:
     """The levels of nf4, int4 or fp4, the latter as products of mantissa and power of two."""
     if name == "nf4":
-        found = torch.tensor(by_torch(), dtype=torch.float64)
-        return found / found.max()
+        return quantiles() / quantiles().max()
     if name == "int4":
         return torch.arange(-7, 8, dtype=torch.float64) / 7
-    sizes = sorted(float_magnitudes())
+    sizes = float_magnitudes()
     signed = sorted({float(sign * size) for sign in (-1, 1) for size in sizes})
-    return torch.tensor(signed, dtype=torch.float64) / float(sizes[-1])
+    return torch.tensor(signed, dtype=torch.float64) / float(max(sizes))
 
 
 def float_magnitudes() -> list[Fraction]:
@@ -74,13 +60,6 @@ def kept(key: Key, block_len: int, name: str) -> tuple[torch.Tensor, torch.Tenso
     return scales, distances.argmin(-1)
 
 
-def uses(key: Key, block_len: int) -> list[int]:
-    """How many weights take each level of NF4."""
-    counts: list[int] = torch.bincount(kept(key, block_len, "nf4")[1].flatten(), minlength=16).tolist()
-    return counts
-
-
-@lru_cache(maxsize=64)
 def error(key: Key, block_len: int, name: str) -> float:
     """The relative error of weights kept in blocks."""
     scales, numbers = kept(key, block_len, name)
@@ -91,16 +70,6 @@ def _relative(found: torch.Tensor, exact: torch.Tensor) -> float:
     return float((found - exact).norm() / exact.norm())
 
 
-@lru_cache(maxsize=16)
-def faked(key: Key, block_len: int) -> float:
-    """The error of 4-bit integers by torch's own quantizer, with a block a channel."""
-    blocks = sample(key).reshape(-1, block_len).float()
-    steps = blocks.abs().amax(1) / 7
-    back = torch.fake_quantize_per_channel_affine(blocks, steps, torch.zeros(len(steps), dtype=torch.int32), 0, -7, 7)
-    return _relative(back.double().flatten(), blocks.double().flatten())
-
-
-@lru_cache(maxsize=4)
 def doubly(key: Key, block_len: int, second: int, bits: int) -> tuple[float, float]:
     """The errors of scales as integers, and of the weights with these."""
     scales, numbers = kept(key, block_len, "nf4")

@@ -8,19 +8,16 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+
+import numpy
+import numpy.typing as npt
 
 from generators.topics.quantization import dequantized, quantized, step_size
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    Floats = npt.NDArray[np.float64]
+Blocks = tuple[npt.NDArray[numpy.float64], npt.NDArray[numpy.intp]]
+"""Weights in blocks: the largest magnitude of each, and for every weight the number of its level."""
 
 HALF = 8
 """Levels above zero of 16; one less stands below, and zero is a level itself."""
@@ -41,7 +38,6 @@ def quantile(probability: Fraction) -> float:
     return round(NormalDist().inv_cdf(float(probability)), _DECIMALS) + 0.0
 
 
-@lru_cache(maxsize=1)
 def normal_levels() -> tuple[float, ...]:
     """The quantiles over the largest of them, from -1 to 1."""
     largest = NormalDist().inv_cdf(float(OUTERMOST))
@@ -69,30 +65,17 @@ def uniform_weights(seed: int, count: int) -> list[float]:
     return [generator.uniform(-1.0, 1.0) for _ in range(count)]
 
 
-@dataclass(frozen=True)
-class Blocks:
-    """Weights in blocks: the largest magnitude of each, and for every weight the number of its level."""
-
-    scales: Floats
-    numbers: npt.NDArray[np.intp]
-
-
 def in_blocks(weights: Sequence[float], block_len: int, name: str) -> Blocks:
     """Divide each block by its largest magnitude and take the nearest level."""
-    import numpy
-
-    table = numpy.array(weights).reshape(-1, block_len)
+    table, points = numpy.array(weights).reshape(-1, block_len), numpy.array(levels(name))
     scales = numpy.abs(table).max(axis=1, keepdims=True)
-    points = numpy.array(levels(name))
-    return Blocks(scales, numpy.searchsorted((points[1:] + points[:-1]) / 2, table / scales))
+    return scales, numpy.searchsorted((points[1:] + points[:-1]) / 2, table / scales)
 
 
 def restored(blocks: Blocks, name: str, scales: Sequence[float] | None = None) -> list[float]:
     """Levels times the scales, or times others in their place."""
-    import numpy
-
-    factors = blocks.scales if scales is None else numpy.array(scales).reshape(-1, 1)
-    values: list[float] = (numpy.array(levels(name))[blocks.numbers] * factors).ravel().tolist()
+    factors = blocks[0] if scales is None else numpy.array(scales).reshape(-1, 1)
+    values: list[float] = (numpy.array(levels(name))[blocks[1]] * factors).ravel().tolist()
     return values
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import sympy
 
 from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
-from generators.cells import Cell, Value, exact, rational
+from generators.cells import exact, rational
 from generators.courses.utaustin.lecture25_nf4.normal_float import (
     MAGNITUDES,
     OUTERMOST,
@@ -22,7 +22,7 @@ from generators.courses.utaustin.lecture25_nf4.normal_float import (
     rounded_scales,
     uniform_weights,
 )
-from generators.courses.utaustin.lecture25_nf4.paging import Memory, PagedStep, paged_steps, ranges
+from generators.courses.utaustin.lecture25_nf4.paging import Memory, PagedStep, paged_step
 from generators.courses.utaustin.lecture25_nf4.params import Nf4Params
 from generators.table import Table, column, table
 from generators.topics.quantization import seeded_weights
@@ -43,22 +43,15 @@ def solve(params: Nf4Params) -> Answer:
     """The levels, their errors, the bits of scales, and the run with paged states."""
     weights = seeded_weights(params.sample.seed, params.sample.size)
     sheet = _sheet(params)
-    return answer(
-        sheet,
-        _levels(params, weights),
-        _errors(params, weights),
-        _double(params, weights, sheet),
-        _paging(params, sheet),
-    )
+    on_weights = (_levels(params, weights), _errors(params, weights), _double(params, weights, sheet))
+    return answer(sheet, *on_weights, _paging(params, sheet))
 
 
 def _sheet(params: Nf4Params) -> Part:
     """What is given."""
     run, held = params.training, params.conventions
     (tuned,) = (model for model in params.models if model.name == run.model)
-    magnitudes: dict[str, dict[str, Cell]] = {
-        f"level_{place}": {name: exact(sizes[place]) for name, sizes in MAGNITUDES.items()} for place in range(8)
-    }
+    magnitudes = {f"level_{place}": [exact(sizes[place]) for sizes in MAGNITUDES.values()] for place in range(8)}
     return part(
         "sheet",
         "Given",
@@ -87,23 +80,15 @@ def _sheet(params: Nf4Params) -> Part:
 
 
 def _levels(params: Nf4Params, weights: Sequence[float]) -> Part:
-    taken = in_blocks(weights, params.block_len, "nf4").numbers.ravel().tolist()
-    rows: dict[str, dict[str, Cell]] = {
-        f"code_{code}": {
-            "code": code,
-            "probability_below": share,
-            "quantile": quantile(share),
-            "level": level,
-            "weights_that_take_it": taken.count(code),
-        }
-        for code, (share, level) in enumerate(zip(probabilities(), normal_levels(), strict=True))
-    }
-    counts = [taken.count(code) for code in range(len(rows))]
+    taken = in_blocks(weights, params.block_len, "nf4")[1].ravel().tolist()
+    shares, counts = probabilities(), [taken.count(code) for code in range(len(probabilities()))]
+    found = zip(shares, map(quantile, shares), normal_levels(), counts, strict=True)
+    columns = ["code", "probability_below", "quantile", "level", "weights_that_take_it"]
     return part(
         "1",
         "The sixteen levels",
         number("outermost", OUTERMOST, "probability below the largest quantile", "p_{15}"),
-        table("levels", list(rows["code_0"]), rows, asked=True),
+        table("levels", columns, {f"code_{code}": (code, *cells) for code, cells in enumerate(found)}, asked=True),
         number("least", min(counts), "weights of the least used code"),
         number("most", max(counts), "weights of the most used code"),
         claim("used_unequally", min(counts) < max(counts)),
@@ -111,15 +96,16 @@ def _levels(params: Nf4Params, weights: Sequence[float]) -> Part:
 
 
 def _errors(params: Nf4Params, weights: Sequence[float]) -> Part:
-    by_block: dict[str, dict[str, Cell]] = {}
-    for place, block_len in enumerate(params.sample.block_lens, 1):
-        bits = CODE_BITS + Fraction(params.conventions.scale_bits, block_len)
-        by_block[f"length_{place}"] = {"block": block_len, "bits_a_weight": bits, **_by_set(weights, block_len)}
-    uniform = uniform_weights(params.sample.seed, len(weights))
-    by_shape: dict[str, dict[str, Cell]] = {
-        shape: {"weights": shape, **_by_set(sample, params.block_len)}
-        for shape, sample in (("normal", weights), ("uniform", uniform))
+    def by_set(sample: Sequence[float], block_len: int) -> list[float]:
+        return [block_error(sample, block_len, key) for key in SETS]
+
+    scale_bits, uniform = params.conventions.scale_bits, uniform_weights(params.sample.seed, len(weights))
+    by_block = {
+        f"length_{place}": (block_len, CODE_BITS + Fraction(scale_bits, block_len), *by_set(weights, block_len))
+        for place, block_len in enumerate(params.sample.block_lens, 1)
     }
+    shapes = {"normal": weights, "uniform": uniform}
+    by_shape = {shape: (shape, *by_set(sample, params.block_len)) for shape, sample in shapes.items()}
     sets = [column(key, name) for key, name in SETS.items()]
     return part(
         "2",
@@ -127,10 +113,6 @@ def _errors(params: Nf4Params, weights: Sequence[float]) -> Part:
         table("blocks", ["block", "bits_a_weight", *sets], by_block),
         table("shapes", ["weights", *sets], by_shape, asked=True),
     )
-
-
-def _by_set(weights: Sequence[float], block_len: int) -> dict[str, float]:
-    return {key: block_error(weights, block_len, key) for key in SETS}
 
 
 def _double(params: Nf4Params, weights: Sequence[float], sheet: Part) -> Part:
@@ -145,63 +127,55 @@ def _double(params: Nf4Params, weights: Sequence[float], sheet: Part) -> Part:
         *overheads,
         number("saved", exact(plain - double), "bits a weight saved", asked=True),
         _model_memory(params, [Fraction(16), CODE_BITS + plain, CODE_BITS + double]),
-        _rounding(params, weights, [exact(CODE_BITS + plain), exact(CODE_BITS + double)]),
+        _rounding(params, weights, [CODE_BITS + plain, CODE_BITS + double]),
         within=sheet,
     )
 
 
 def _model_memory(params: Nf4Params, bits: Sequence[Fraction]) -> Table:
-    rows: dict[str, dict[str, Cell]] = {}
+    rows = {}
     for place, model in enumerate(params.models, 1):
         fp16, nf4, double = (Fraction(model.n_parameters * one) / 8 / GIB for one in bits)
-        rows[f"model_{place}"] = {"model": model.name, "fp16": fp16, "nf4": nf4, "nf4_dq": double, "saved": nf4 - double}
-    columns = [
-        column("model"),
-        column("fp16", "FP16", "GiB"),
-        column("nf4", "NF4", "GiB"),
-        column("nf4_dq", "NF4 + DQ", "GiB"),
-        column("saved", "DQ saves", "GiB"),
-    ]
-    return table("memory", columns, rows, asked=True)
+        rows[f"model_{place}"] = (model.name, fp16, nf4, double, nf4 - double)
+    names = {"fp16": "FP16", "nf4": "NF4", "nf4_dq": "NF4 + DQ", "saved": "DQ saves"}
+    return table("memory", ["model", *(column(key, name, "GiB") for key, name in names.items())], rows, asked=True)
 
 
-def _rounding(params: Nf4Params, weights: Sequence[float], bits: Sequence[Value]) -> Table:
+def _rounding(params: Nf4Params, weights: Sequence[float], bits: Sequence[Fraction]) -> Table:
     """What rounding the scales does to them and to the weights."""
     blocks = in_blocks(weights, params.block_len, "nf4")
-    scales = blocks.scales.ravel().tolist()
+    scales = blocks[0].ravel().tolist()
     again = rounded_scales(scales, params.second_block_len, params.conventions.quantized_scale_bits)
-    rows: dict[str, dict[str, Cell]] = {
-        "nf4": {
-            "kept_as": "NF4",
-            "bits_a_weight": bits[0],
-            "error_of_scales": 0,
-            "error_of_weights": relative_error(restored(blocks, "nf4"), weights),
-        },
-        "nf4_dq": {
-            "kept_as": "NF4 + DQ",
-            "bits_a_weight": bits[1],
-            "error_of_scales": relative_error(again, scales),
-            "error_of_weights": relative_error(restored(blocks, "nf4", again), weights),
-        },
+    off, off_again = (relative_error(restored(blocks, "nf4", one), weights) for one in (scales, again))
+    rows = {
+        "nf4": ("NF4", exact(bits[0]), 0, off),
+        "nf4_dq": ("NF4 + DQ", exact(bits[1]), relative_error(again, scales), off_again),
     }
-    return table("rounding", list(rows["nf4"]), rows)
+    return table("rounding", ["kept_as", "bits_a_weight", "error_of_scales", "error_of_weights"], rows)
 
 
 def _paging(params: Nf4Params, sheet: Part) -> Part:
     formulas = _run_formulas()
     sizes = {str(symbol): int(one) for symbol, one in part("4", "", *formulas, within=sheet).letters.items()}
     memory = Memory(sizes["M"], sizes["M_fixed"], sizes["p"], sizes["P"])
-    run = paged_steps(memory, [sizes["A"] * tokens for tokens in params.training.tokens])
-    moved = 2 * memory.page * sum(len(one.left) for one in run)
-    paged = any(one.left for one in run)
+    run = {
+        f"step_{place}": (place, tokens, paged_step(memory, sizes["A"] * tokens))
+        for place, tokens in enumerate(params.training.tokens, 1)
+    }
+    spikes = {
+        key: (place, tokens, one.left, "0" if one.left == 1 else f"0–{one.left - 1}")
+        for key, (place, tokens, one) in run.items()
+        if one.left
+    }
+    moved = 2 * memory.page * sum(one.left for _, _, one in run.values())
     return part(
         "4",
         "Optimizer states in pages",
         *formulas,
-        _steps(params.training.tokens, run, memory.limit),
-        _spikes(params.training.tokens, run),
-        claim("pages_leave", paged, "pages leave in some step"),
-        claim("pages_stay", not paged, "no page leaves in any step"),
+        _steps(run, sizes["A"], memory.limit),
+        table("spikes", ["step", "tokens", "pages_out", "which"], spikes, asked=True),
+        claim("pages_leave", bool(spikes), "pages leave in some step"),
+        claim("pages_stay", not spikes, "no page leaves in any step"),
         number("moved", moved, "bytes moved out and back in", unit="B"),
         number("seconds", exact(moved / (params.training.link_gb_per_s * 10**9)), "time of moving", unit="s"),
         within=sheet,
@@ -210,16 +184,12 @@ def _paging(params: Nf4Params, sheet: Part) -> Part:
 
 def _run_formulas() -> list[Item]:
     """Adapters of rank r stand beside four D×D and three D×D_ff matrices in each layer."""
+    unquantized = "bytes more with embedding and output head of sixteen bits"
     return [
         formula("N_LoRA", r * N_layer * (8 * D + 3 * (D + D_ff)), "values of all adapters", N_LoRA),
         formula("S", 8 * N_LoRA + 4 * 2 * ADAPTED * N_layer, "bytes of Adam's states", S, "B"),
         formula("M_fixed", sympy.ceiling(N * (CODE_BITS + DOUBLE) / 8) + 2 * s * N_LoRA, "bytes that stay", M_fixed, "B"),
-        formula(
-            "unquantized",
-            2 * V * D * (16 - CODE_BITS - DOUBLE) / 8,
-            "bytes more with embedding and output head of sixteen bits",
-            unit="B",
-        ),
+        formula("unquantized", 2 * V * D * (16 - CODE_BITS - DOUBLE) / 8, unquantized, unit="B"),
         formula("A", s * N_layer * D, "activations of a token: the input of each layer", A, "B"),
         formula("P", sympy.ceiling(S / p), "pages of states", P),
         formula("most_without", sympy.floor((M - M_fixed - P * p) / A), "most tokens without paging", "n", asked=True),
@@ -227,28 +197,10 @@ def _run_formulas() -> list[Item]:
     ]
 
 
-def _steps(tokens: Sequence[int], run: Sequence[PagedStep], limit: int) -> Table:
-    rows: dict[str, dict[str, Cell]] = {
-        f"step_{place}": {
-            "step": place,
-            "tokens": count,
-            "activations": exact(Fraction(one.activations, MIB)),
-            "peak_unpaged": exact(Fraction(one.peak_without, MIB)),
-            "peak_paged": exact(Fraction(one.peak, MIB)),
-            "fits_unpaged": "yes" if one.peak_without <= limit else "no",
-            "pages_out": len(one.left),
-        }
-        for place, (count, one) in enumerate(zip(tokens, run, strict=True), 1)
-    }
-    columns = [column(key, unit="MiB" if key in ("activations", "peak_unpaged", "peak_paged") else "") for key in rows["step_1"]]
-    return table("steps", columns, rows)
-
-
-def _spikes(tokens: Sequence[int], run: Sequence[PagedStep]) -> Table:
-    """The steps in which pages leave."""
-    rows: dict[str, dict[str, Cell]] = {
-        f"step_{place}": {"step": place, "tokens": count, "pages_out": len(one.left), "which": ranges(one.left)}
-        for place, (count, one) in enumerate(zip(tokens, run, strict=True), 1)
-        if one.left
-    }
-    return table("spikes", ["step", "tokens", "pages_out", "which"], rows, asked=True)
+def _steps(run: Mapping[str, tuple[int, int, PagedStep]], activations: int, limit: int) -> Table:
+    rows = {}
+    for key, (place, tokens, one) in run.items():
+        peaks = (exact(Fraction(held, MIB)) for held in (activations * tokens, one.peak_without, one.peak))
+        rows[key] = (place, tokens, *peaks, "yes" if one.peak_without <= limit else "no", one.left)
+    held = [column(key, unit="MiB") for key in ("activations", "peak_unpaged", "peak_paged")]
+    return table("steps", ["step", "tokens", *held, "fits_unpaged", "pages_out"], rows)

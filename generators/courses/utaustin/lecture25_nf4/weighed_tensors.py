@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import lru_cache
 
 import torch
 
@@ -11,18 +10,19 @@ FLOATS = {16: torch.float16, 32: torch.float32}
 INTEGERS = {8: torch.int8, 16: torch.int16}
 
 
-@lru_cache(maxsize=16)
-def overheads(scale_bits: int, quantized_bits: int, block_len: int, second: int) -> tuple[Fraction, Fraction]:
-    """Bits a weight for scales alone, and for quantized scales with their own, by the tensors for a few blocks."""
-    scales = 3 * second
-    plain = torch.empty(scales, dtype=FLOATS[scale_bits]).nbytes
-    double = torch.empty(scales, dtype=INTEGERS[quantized_bits]).nbytes + torch.empty(3, dtype=FLOATS[scale_bits]).nbytes
-    return Fraction(8 * plain, scales * block_len), Fraction(8 * double, scales * block_len)
+def bits_a_weight(scale_bits: int, quantized_bits: int, block_len: int, second: int) -> tuple[Fraction, Fraction, Fraction]:
+    """Bits a weight of codes, of scales, and of quantized scales with their own, by the tensors for a few blocks."""
+    n_weights, n_scales = 2 * block_len * second, 2 * second
+    codes = torch.empty(n_weights // 2, dtype=torch.uint8, device="meta")
+    scales, seconds = (torch.empty(count, dtype=FLOATS[scale_bits], device="meta") for count in (n_scales, 2))
+    quantized = torch.empty(n_scales, dtype=INTEGERS[quantized_bits], device="meta")
+    codes_bits, plain, double = (Fraction(8 * held, n_weights) for held in
+                                 (codes.nbytes, scales.nbytes, quantized.nbytes + seconds.nbytes))  # fmt: skip
+    return codes_bits, plain, double
 
 
-@lru_cache(maxsize=8)
-def adapters(rank: int, d_model: int, d_ff: int) -> tuple[int, int]:
-    """Values of a layer's adapters, and bytes of the states that AdamW makes for them."""
+def adapters(rank: int, d_model: int, d_ff: int, element: int) -> tuple[int, int, int]:
+    """Values of a layer's adapters, bytes of these and their gradients, and of the states that AdamW makes for them."""
     ends = [(d_model, d_model)] * 4 + [(d_model, d_ff)] * 2 + [(d_ff, d_model)]
     with torch.device("meta"):
         both = [torch.empty(shape, requires_grad=True) for i, o in ends for shape in ((rank, i), (o, rank))]
@@ -31,7 +31,8 @@ def adapters(rank: int, d_model: int, d_ff: int) -> tuple[int, int]:
     optimizer = torch.optim.AdamW(both, foreach=False)
     optimizer.step()
     states = sum(value.nbytes for state in optimizer.state.values() for value in state.values())
-    return sum(one.numel() for one in both), states
+    kept = sum(tensor.to(FLOATS[8 * element]).nbytes for one in both for tensor in (one, one.grad) if tensor is not None)
+    return sum(one.numel() for one in both), kept, states
 
 
 def unquantized(vocabulary: int, d_model: int, bits: Fraction) -> Fraction:

@@ -53,17 +53,7 @@ def adapter_values(*, norms: bool) -> sympy.Expr:
 
 def lora_values(kind: str, n_matrices: int) -> sympy.Expr:
     """A and B of rank R beside D×D matrices; GPT-NeoX holds query, key and value in one D×3D matrix, which gets one pair."""
-    return N_LAYER * (total(low_rank_groups("W", n_matrices)) if kind == "bert" else rectangular_values(D, 3 * D))
-
-
-def rectangular_values(rows: sympy.Expr, columns: sympy.Expr) -> sympy.Expr:
-    """Values of A and B of rank R beside a rows×columns matrix."""
-    return R * (rows + columns)
-
-
-def rectangular_break_even() -> sympy.Expr:
-    """The rank at which A and B hold as many values as an m×n matrix."""
-    return ROWS * COLUMNS / (ROWS + COLUMNS)
+    return N_LAYER * (total(low_rank_groups("W", n_matrices)) if kind == "bert" else R * (D + 3 * D))
 
 
 def width_for_share(*, norms: bool) -> sympy.Expr:

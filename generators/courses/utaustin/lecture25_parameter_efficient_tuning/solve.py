@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 
 import sympy
@@ -10,37 +10,24 @@ import sympy
 from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
 from generators.cells import Cell, Value, exact, rational
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning import counts
-from generators.courses.utaustin.lecture25_parameter_efficient_tuning.counts import (
-    COLUMNS,
-    D_FF,
-    N_MODEL,
-    ROWS,
-    SHARE,
-    E,
-)
+from generators.courses.utaustin.lecture25_parameter_efficient_tuning.counts import COLUMNS, D_FF, N_MODEL, ROWS, SHARE, E
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning.params import Model, Printed, TuningParams
-from generators.table import Column, Table, column, table
+from generators.table import Table, column, table
 from generators.topics import peft
 from generators.topics.peft import N_LAYER, D, R
 
 TITLES = {"bitfit": "BitFit", "bitfit_half": "BitFit, half", "adapters": "Adapters", "lora": "LoRA"}
 DRAWN_WIDTHS = tuple(2**power for power in range(9))
-Rows = dict[str, dict[str, Cell]]
+Rows = dict[str, tuple[Cell, ...]]
 
 
 def solve(params: TuningParams) -> Answer:
     """The reduction by LoRA, the first model and what tunes it, shares of all models, printed shares, and bytes."""
     first = _first(params)
-    return answer(
-        _sheet(params),
-        _reduction(params),
-        first,
-        _added("adapters", params.adapter_width, "inner width", first, params),
-        _added("lora", params.rank, "rank", first, params),
-        _shares(params, first),
-        _printed(params, first),
-        _bytes(params),
-    )
+    sizes = (("adapters", params.adapter_width, "inner width"), ("lora", params.rank, "rank"))
+    added = (_added(*one, first, params) for one in sizes)
+    own = (_shares(params, first), _printed(params, first), _bytes(params))
+    return answer(_sheet(params), _reduction(params), first, *added, *own)
 
 
 def _sheet(params: TuningParams) -> Part:
@@ -72,7 +59,7 @@ def _reduction(params: TuningParams) -> Part:
     for rank in params.ranks:
         values = rational(exact(pair.subs({D: params.d_model, R: rank})))
         fewer = params.d_model**2 / values
-        rows[f"rank_{rank}"] = {"rank": rank, "values": exact(values), "times_fewer": exact(fewer), "share": exact(100 / fewer)}
+        rows[f"rank_{rank}"] = (rank, exact(values), exact(fewer), exact(100 / fewer))
     columns = [column("rank"), column("values", "Values of A and B"), column("times_fewer"), column("share", unit="%")]
     return part(
         "1",
@@ -85,7 +72,7 @@ def _reduction(params: TuningParams) -> Part:
         formula("lora", pair, "values of A and B", "N_{BA}", asked=True),
         formula("ratio", D**2 / pair, "times fewer", "N_W / N_{BA}", asked=True),
         formula("break_even", D / 2, "rank that saves nothing", "r_0"),
-        formula("rectangular", counts.rectangular_break_even(), "rank that saves nothing beside m×n", "r_0"),
+        formula("rectangular", ROWS * COLUMNS / (ROWS + COLUMNS), "rank that saves nothing beside m×n", "r_0"),
         table("ranks", columns, rows),
     )
 
@@ -156,21 +143,12 @@ def _shares(params: TuningParams, first: Part) -> Part:
     shares: Rows = {}
     for place, model in enumerate(params.models, 1):
         whole = _whole(model)
-        widths: dict[str, Cell] = {"layers": model.n_layers, "width": model.d_model, "ffn": model.d_ff}
         inside = exact(100 * _layers(model) / whole)
-        models[f"model_{place}"] = {"model": model.name, **widths, "values": exact(whole), "in_layers": inside}
+        models[f"model_{place}"] = (model.name, model.n_layers, model.d_model, model.d_ff, exact(whole), inside)
         for name, trained in _trained(model, params).items():
-            cells: dict[str, Cell] = {"trained": exact(trained), "share": exact(100 * trained / whole)}
-            shares[f"model_{place}.{name}"] = {"model": model.name, "method": TITLES[name], **cells}
+            shares[f"model_{place}.{name}"] = (model.name, TITLES[name], exact(trained), exact(100 * trained / whole))
     formulas = _formulas(params.models[0].kind, params)
-    model_columns: list[Column | str] = [
-        "model",
-        "layers",
-        column("width", "D"),
-        column("ffn", "FFN"),
-        "values",
-        column("in_layers", unit="%"),
-    ]
+    sizes = [column("layers"), column("width", "D"), column("ffn", "FFN"), column("values"), column("in_layers", unit="%")]
     return part(
         "2",
         "Trained shares",
@@ -178,7 +156,7 @@ def _shares(params: TuningParams, first: Part) -> Part:
             formula(name, formulas[name], f"trained by {TITLES[name]}", rf"N_{{\text{{{TITLES[name]}}}}}")
             for name in ("bitfit", "bitfit_half")
         ),
-        table("models", model_columns, models),
+        table("models", ["model", *sizes], models),
         table("shares", ["model", "method", "trained", column("share", unit="%")], shares, asked=True),
         _over_size(params),
         within=first,
@@ -198,59 +176,52 @@ def _over_size(params: TuningParams) -> Table:
     rows: Rows = {}
     for size in sorted({*(one for one in DRAWN_WIDTHS if one <= last), last, params.rank, *_widths(params)}):
         shares = {name: exact(100 * _at(formulas[name], model, size) / _whole(model)) for name in marked}
-        counted = {f"{name}_counted": shares[name] if size in sizes else None for name, sizes in marked.items()}
-        rows[f"size_{size}"] = {"size": size, **shares, **counted}
-    columns = [column("adapters", unit="%"), column("lora", TITLES["lora"], "%")] + [
-        column(f"{name}_counted", unit="%") for name in marked
-    ]
+        counted = (shares[name] if size in sizes else None for name, sizes in marked.items())
+        rows[f"size_{size}"] = (size, *shares.values(), *counted)
+    columns = [column("adapters", unit="%"), column("lora", TITLES["lora"], "%")]
+    columns += [column(f"{name}_counted", unit="%") for name in marked]
     return table("over_size", [column("size", "Inner width of adapters, rank of LoRA"), *columns], rows, drawn=True)
 
 
 def _printed(params: TuningParams, first: Part) -> Part:
     model, printed = params.models[0], params.printed
-    berts = {place: one for place, one in enumerate(params.models, 1) if one.kind == "bert"}
-    rows: Rows = {}
-    for place, one in berts.items():
-        rows[f"bitfit.model_{place}"] = _beside(printed.bitfit, "BitFit", one.name, one, _trained(one, params)["bitfit"])
-    adapters = counts.adapter_values(norms=params.conventions.adapters_train_norms)
-    for width in _widths(params):
-        where = f"{model.name}, width {width}"
-        rows[f"adapters.width_{width}"] = _beside(printed.adapters, "Adapters", where, model, _at(adapters, model, width))
-    shares = [column(key, unit="%") for key in ("printed", "of_all_values", "of_the_layers")]
-    columns: list[Column | str] = ["method", shares[0], "counted_for", *shares[1:], "rounds_to_it"]
-    width = counts.width_for_share(norms=params.conventions.adapters_train_norms)
+    biases = {
+        f"bitfit.model_{place}": _beside(printed.bitfit, "BitFit", one.name, one, _trained(one, params)["bitfit"])
+        for place, one in enumerate(params.models, 1)
+        if one.kind == "bert"
+    }
+    norms = params.conventions.adapters_train_norms
+    adapters = {
+        f"adapters.width_{width}": _beside(printed.adapters, "Adapters", f"{model.name}, width {width}", model,
+                                           _at(counts.adapter_values(norms=norms), model, width))
+        for width in _widths(params)
+    }  # fmt: skip
+    shares = [column(key, unit="%") for key in ("of_all_values", "of_the_layers")]
+    columns = [column("method"), column("printed", unit="%"), column("counted_for"), *shares, column("rounds_to_it")]
     difference = round(printed.diff_pruning.percent / 100 * _whole(model))
     return part(
         "3",
         "Beside the lecture's table",
-        *_fits(rows),
+        *_fits(biases),
         letter(SHARE, exact(printed.adapters.percent / 100), "printed share of adapters, of one"),
-        formula("width", width, "inner width that trains the printed share", r"R_{\text{printed}}"),
+        formula("width", counts.width_for_share(norms=norms), "inner width that trains the printed share", r"R_{\text{printed}}"),
         number("difference", difference, "values of a difference with the printed share"),
-        table("printed", columns, rows, asked=True),
+        table("printed", columns, {**biases, **adapters}, asked=True),
         within=first,
     )
 
 
-def _beside(printed: Printed, method: str, where: str, model: Model, trained: Fraction) -> dict[str, Cell]:
+def _beside(printed: Printed, method: str, where: str, model: Model, trained: Fraction) -> tuple[Cell, ...]:
     """A printed share and a counted one, and whether that rounds to it."""
-    share = 100 * trained / _whole(model)
+    share, inside = 100 * trained / _whole(model), 100 * trained / _layers(model)
     alike = round(share * 10**printed.decimals) == printed.percent * 10**printed.decimals
-    return {
-        "method": method,
-        "printed": exact(printed.percent),
-        "counted_for": where,
-        "of_all_values": exact(share),
-        "of_the_layers": exact(100 * trained / _layers(model)),
-        "rounds_to_it": "yes" if alike else "no",
-    }
+    return method, exact(printed.percent), where, exact(share), exact(inside), "yes" if alike else "no"
 
 
-def _fits(rows: Mapping[str, Mapping[str, Cell]]) -> list[Item]:
+def _fits(biases: Rows) -> list[Item]:
     """The models whose share of biases rounds to the printed one, and how many others there are."""
-    bitfit = [cells for key, cells in rows.items() if key.startswith("bitfit.")]
-    names = [str(cells["counted_for"]) for cells in bitfit if cells["rounds_to_it"] == "yes"]
-    others = len(bitfit) - len(names)
+    names = [str(name) for _, _, name, _, _, rounds_to_it in biases.values() if rounds_to_it == "yes"]
+    others = len(biases) - len(names)
     found: list[Item] = [
         claim("bitfit_fits", bool(names), "the printed share of BitFit is that of a model"),
         claim("bitfit_fits_none", not names),
@@ -267,11 +238,7 @@ def _bytes(params: TuningParams) -> Part:
     rows: Rows = {}
     for name, values in {"full": whole, **_trained(first, params)}.items():
         shared = 0 if name == "full" else whole
-        rows[name] = {
-            "method": TITLES.get(name, "Full"),
-            "one_task": exact(size * values),
-            "all_tasks": exact(size * (params.n_tasks * values + shared)),
-            "gradients_and_optimizer": exact(size * values * (1 + held.optimizer_states)),
-        }
+        kept = (values, params.n_tasks * values + shared, values * (1 + held.optimizer_states))
+        rows[name] = (TITLES.get(name, "Full"), *(exact(size * one) for one in kept))
     columns = [column(key, unit="B") for key in ("one_task", "all_tasks", "gradients_and_optimizer")]
     return part("4", "What it saves", table("bytes", ["method", *columns], rows, asked=True))

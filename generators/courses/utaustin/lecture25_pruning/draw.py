@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -59,20 +58,15 @@ def _hinton(axes: Axes, layer: Table, mask: Series) -> None:
     outputs, neurons = layer["output"].numbers, layer["neuron"].numbers
     largest = max(map(abs, weights.values()))
     for stays, face, edge in ((1, "accent", "accent"), (0, "paper", "muted")):
-        squares = [
-            _square(outputs[row], neurons[row], 0.08 + 0.37 * math.sqrt(abs(weight) / largest))
-            for row, weight in weights.items()
-            if mask.cells[row] == stays
-        ]
+        squares = []
+        for row in (row for row in weights if mask.cells[row] == stays):
+            x, y, half = neurons[row], outputs[row], 0.08 + 0.37 * math.sqrt(abs(weights[row]) / largest)
+            squares.append([(x - half, y - half), (x + half, y - half), (x + half, y + half), (x - half, y + half)])
         axes.add_collection(PolyCollection(squares, facecolor=LIGHT[face], edgecolor=LIGHT[edge], linewidth=0.6))
     axes.set(xlim=(0.5, max(neurons.values()) + 0.5), ylim=(max(outputs.values()) + 0.5, 0.5), aspect="equal",
              xticks=[], yticks=[], xlabel="neurons", ylabel="outputs")  # fmt: skip
     for spine in axes.spines.values():
         spine.set_visible(False)
-
-
-def _square(y: float, x: float, half: float) -> list[tuple[float, float]]:
-    return [(x - half, y - half), (x + half, y - half), (x + half, y + half), (x - half, y + half)]
 
 
 def _shares(percent: Series) -> list[float]:
@@ -83,16 +77,8 @@ def _shares(percent: Series) -> list[float]:
 def _errors(sparsities: Table, patterns: Table) -> Figure:
     """The error of both ways over the sparsity, before and after fitting again, and N:M after it."""
     places = _shares(sparsities["sparsity"])
-    names = {
-        "neurons": "neurons",
-        "neurons_fitted_again": "neurons, fitted again",
-        "magnitude": "magnitude",
-        "magnitude_fitted_again": "magnitude, fitted again",
-    }
-    series = [sparsities[key] for key in names]
-    lines = [
-        Line(name, list(zip(places, one.numbers.values(), strict=True))) for name, one in zip(names.values(), series, strict=True)
-    ]
+    series = [sparsities[key] for key in ("neurons", "neurons_fitted_again", "magnitude", "magnitude_fitted_again")]
+    lines = [Line(one.label.lower(), list(zip(places, one.numbers.values(), strict=True))) for one in series]
     again = patterns["error_fitted_again"]
     marks = tuple(zip(_shares(patterns["sparsity"]), again.numbers.values(), strict=True))
     notes = tuple((*mark, str(name)) for mark, name in zip(marks, patterns["pattern"].cells.values(), strict=True))
@@ -115,7 +101,9 @@ def _bytes(part: Part) -> Figure:
     ends: dict[str, list[tuple[float, float]]] = {}
     for row, name in points["format"].cells.items():
         ends.setdefault(str(name), []).append((points["sparsity"].numbers[row], points["share"].numbers[row]))
-    lines = [Line(name, _between(*pair)) for name, pair in ends.items() if len(pair) == 2]
+    shares = [step / 40 for step in range(39)]  # a logarithmic axis bends an even line, and its end may be zero
+    lines = [Line(name, [(x, pair[0][1] + x * (pair[1][1] - pair[0][1])) for x in shares])
+             for name, pair in ends.items() if len(pair) == 2]  # fmt: skip
     name, (mark,) = list(ends.items())[-1]
     break_even = float(part["csr_break_even"])
     starts = "; ".join(f"{line.name} from {line.points[0][1]:.3g}" for line in lines[:2])
@@ -129,9 +117,3 @@ def _bytes(part: Part) -> Figure:
         guide=(break_even, f"CSR pays from {break_even:.3g}") if part["csr_pays"] else None,
     )
     return replace(figure, shows=(points.address, part["csr_break_even"].address, part["csr_pays"].address))
-
-
-def _between(first: tuple[float, float], last: tuple[float, float]) -> list[tuple[float, float]]:
-    """An even line, bent by a logarithmic axis, short of its end, which may be zero."""
-    places: Sequence[float] = [step / 40 for step in range(39)]
-    return [(x, first[1] + x * (last[1] - first[1])) for x in places]

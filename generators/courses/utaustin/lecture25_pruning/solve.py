@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from fractions import Fraction
 
 from generators.answer import Answer, Part, answer, letter, number, part, text
-from generators.cells import Cell, exact, rational
-from generators.courses.utaustin.lecture25_pruning.large_matrix import bytes_part, work_part
-from generators.courses.utaustin.lecture25_pruning.params import Pattern, PruningParams
+from generators.cells import Cell, exact
+from generators.courses.utaustin.lecture25_pruning.large_matrix import M_GROUP, N_KEPT, T, b, bytes_part, i, m, n, s, work_part
+from generators.courses.utaustin.lecture25_pruning.params import PruningParams
 from generators.courses.utaustin.lecture25_pruning.pruned_layer import (
     CODE_UNIT,
-    TARGET_UNIT,
     Codes,
     Mask,
     Problem,
@@ -27,25 +26,19 @@ from generators.courses.utaustin.lecture25_pruning.pruned_layer import (
     sparsity_of,
     squares_kept,
 )
-from generators.courses.utaustin.lecture25_pruning.storage_formats import M_GROUP, N_KEPT, T, b, i, m, n, s
-from generators.table import Column, Table, column, table
+from generators.table import column, table
 
-UNIT = CODE_UNIT * TARGET_UNIT
+UNIT = CODE_UNIT * 100
 """A weight is its code over this."""
+AGAIN = column("error_fitted_again", "Error, fitted again")
 
 
 def solve(params: PruningParams) -> Answer:
     """What is given, and its four parts."""
-    one = params.layer
-    problem = seeded_problem(one.seed, one.n_samples, one.n_inputs, one.n_outputs, one.noise)
-    codes, sheet = fitted(problem), _sheet(params)
-    return answer(
-        sheet,
-        _stays(params, problem, codes),
-        _errors(params, problem, codes),
-        bytes_part(params, sheet),
-        work_part(params, sheet),
-    )
+    problem, sheet = seeded_problem(params.layer), _sheet(params)
+    codes = fitted(problem)
+    parts = (_stays(params, problem, codes), _errors(params, problem, codes))
+    return answer(sheet, *parts, bytes_part(params, sheet), work_part(params, sheet))
 
 
 def _sheet(params: PruningParams) -> Part:
@@ -73,47 +66,36 @@ def _sheet(params: PruningParams) -> Part:
     )
 
 
-def _masks(params: PruningParams, codes: Codes) -> dict[str, Mask]:
-    """What stays by each method, at the share that the pattern drops."""
-    pattern = params.pattern
-    return {
-        "magnitude": by_magnitude(codes, sparsity_of(pattern)),
-        "pattern": n_of_m(codes, pattern.kept, pattern.group),
-        "neurons": by_neuron(codes, sparsity_of(pattern)),
-    }
-
-
 def _stays(params: PruningParams, problem: Problem, codes: Codes) -> Part:
-    masks = _masks(params, codes)
-    names = {"magnitude": "Magnitude", "pattern": name_of(params.pattern), "neurons": "Neurons"}
+    """What stays by each method, at the share that the pattern drops."""
+    pattern, share = params.pattern, sparsity_of(params.pattern)
+    masks = {"magnitude": by_magnitude(codes, share), "pattern": n_of_m(codes, pattern), "neurons": by_neuron(codes, share)}
+    names = {"magnitude": "Magnitude", "pattern": name_of(pattern), "neurons": "Neurons"}
     magnitudes = sorted(abs(code) for row in codes for code in row)
-    kept = kept_count(len(magnitudes), sparsity_of(params.pattern))
+    kept = kept_count(len(magnitudes), share)
+    methods = {
+        key: (names[key], sum(map(sum, mask)), exact(100 * squares_kept(codes, mask)), *_both_errors(problem, codes, mask))
+        for key, mask in masks.items()
+    }
+    digits = {
+        f"output_{place}": (place, *(_grouped(row, pattern.group) for row in rows))
+        for place, rows in enumerate(zip(*masks.values(), strict=True), 1)
+    }
+    weights = {
+        f"{y + 1}.{x + 1}": (y + 1, x + 1, exact(Fraction(code, UNIT)), *(int(mask[y][x]) for mask in masks.values()))
+        for y, row in enumerate(codes)
+        for x, code in enumerate(row)
+    }
     return part(
         "1",
         "What stays",
         number("weights", len(magnitudes), asked=True),
         number("largest_dropped", exact(Fraction(magnitudes[-kept - 1], UNIT)), "largest magnitude dropped"),
         number("smallest_kept", exact(Fraction(magnitudes[-kept], UNIT)), "smallest magnitude kept"),
-        _methods(problem, codes, masks, names),
-        _kept_table(masks, params.pattern),
-        _layer(codes, masks),
+        table("methods", ["pruned_by", "kept", column("squares_kept", "Σw² kept", "%"), "error", AGAIN], methods, asked=True),
+        table("kept", ["output", "magnitude", column("pattern", name_of(pattern)), "neurons"], digits),
+        table("layer", ["output", "neuron", "weight", *masks], weights, drawn=True),
     )
-
-
-def _methods(problem: Problem, codes: Codes, masks: Mapping[str, Mask], names: Mapping[str, str]) -> Table:
-    rows: dict[str, dict[str, Cell]] = {}
-    for key, mask in masks.items():
-        before, after = _both_errors(problem, codes, mask)
-        rows[key] = {
-            "pruned_by": names[key],
-            "kept": sum(map(sum, mask)),
-            "squares_kept": exact(100 * squares_kept(codes, mask)),
-            "error": before,
-            "error_fitted_again": after,
-        }
-    columns: list[Column | str] = ["pruned_by", "kept", column("squares_kept", "Σw² kept", "%"), "error",
-               column("error_fitted_again", "Error, fitted again")]  # fmt: skip
-    return table("methods", columns, rows, asked=True)
 
 
 def _both_errors(problem: Problem, codes: Codes, mask: Mask) -> tuple[float, float]:
@@ -121,79 +103,35 @@ def _both_errors(problem: Problem, codes: Codes, mask: Mask) -> tuple[float, flo
     return float(error(problem, codes, mask)), float(refitted_error(problem, mask))
 
 
-def _kept_table(masks: Mapping[str, Mask], pattern: Pattern) -> Table:
-    """A row for each output, with a 1 for each weight that stays."""
-    rows: dict[str, dict[str, Cell]] = {
-        f"output_{place}": {"output": place, **{key: _grouped(mask[place - 1], pattern.group) for key, mask in masks.items()}}
-        for place in range(1, len(masks["pattern"]) + 1)
-    }
-    return table("kept", ["output", "magnitude", column("pattern", name_of(pattern)), "neurons"], rows)
-
-
 def _grouped(bits: tuple[bool, ...], group: int) -> str:
+    """A 1 for each weight that stays."""
     digits = "".join("1" if bit else "0" for bit in bits)
     return " ".join(digits[start : start + group] for start in range(0, len(digits), group))
 
 
-def _layer(codes: Codes, masks: Mapping[str, Mask]) -> Table:
-    """Every weight by output and neuron, and whether it stays by each method."""
-    rows: dict[str, dict[str, Cell]] = {
-        f"{output}.{neuron}": {
-            "output": output,
-            "neuron": neuron,
-            "weight": exact(Fraction(code, UNIT)),
-            **{key: int(mask[output - 1][neuron - 1]) for key, mask in masks.items()},
-        }
-        for output, row in enumerate(codes, 1)
-        for neuron, code in enumerate(row, 1)
-    }
-    return table("layer", ["output", "neuron", "weight", *masks], rows, drawn=True)
-
-
 def _errors(params: PruningParams, problem: Problem, codes: Codes) -> Part:
-    rows: dict[str, dict[str, Cell]] = {}
-    for place, share in enumerate(params.sparsities, 1):
-        magnitude = _both_errors(problem, codes, by_magnitude(codes, share))
-        neurons = _both_errors(problem, codes, by_neuron(codes, share))
-        rows[f"sparsity_{place}"] = {
-            "sparsity": exact(100 * share),
-            "magnitude": magnitude[0],
-            "magnitude_fitted_again": magnitude[1],
-            "neurons_left": kept_count(params.layer.n_inputs, share),
-            "neurons": neurons[0],
-            "neurons_fitted_again": neurons[1],
-        }
-    columns: list[Column | str] = [
-        column("sparsity", unit="%"), "magnitude", column("magnitude_fitted_again", "magnitude, fitted again"),
-        "neurons_left", "neurons", column("neurons_fitted_again", "neurons, fitted again"),
-    ]  # fmt: skip
-    last = rows[f"sparsity_{len(rows)}"]
+    patterns = {
+        f"pattern_{place}": (name_of(one), exact(100 * sparsity_of(one)), *_both_errors(problem, codes, n_of_m(codes, one)))
+        for place, one in enumerate((params.pattern, *params.other_patterns), 1)
+    }
+    magnitude = [column("magnitude"), column("magnitude_fitted_again", "magnitude, fitted again")]
+    neurons = [column("neurons"), column("neurons_fitted_again", "neurons, fitted again")]
+    columns = [column("sparsity", unit="%"), *magnitude, column("neurons_left"), *neurons]
+    sparsities = table("sparsities", columns, _sparsities(params, problem, codes))
+    last = sparsities.row(f"sparsity_{len(sparsities.rows)}")
     return part(
         "2",
         "Error against sparsity",
-        number("highest_sparsity", rational(last["sparsity"]), unit="%", asked=True),
-        *(number(key, _measured(last[key]), asked=True) for key in
-          ("magnitude", "magnitude_fitted_again", "neurons", "neurons_fitted_again")),
-        table("sparsities", columns, rows),
-        _patterns(params, problem, codes),
-    )  # fmt: skip
+        number("highest_sparsity", exact(100 * params.sparsities[-1]), unit="%", asked=True),
+        *(number(key, float(last[key]), asked=True) for key in last if key not in ("sparsity", "neurons_left")),
+        sparsities,
+        table("patterns", [column("pattern", "N:M"), column("sparsity", unit="%"), "error", AGAIN], patterns),
+    )
 
 
-def _measured(cell: Cell) -> float:
-    assert isinstance(cell, float)
-    return cell
-
-
-def _patterns(params: PruningParams, problem: Problem, codes: Codes) -> Table:
-    rows: dict[str, dict[str, Cell]] = {}
-    for place, one in enumerate((params.pattern, *params.other_patterns), 1):
-        before, after = _both_errors(problem, codes, n_of_m(codes, one.kept, one.group))
-        rows[f"pattern_{place}"] = {
-            "pattern": name_of(one),
-            "sparsity": exact(100 * sparsity_of(one)),
-            "error": before,
-            "error_fitted_again": after,
-        }
-    columns: list[Column | str] = [column("pattern", "N:M"), column("sparsity", unit="%"), "error",
-               column("error_fitted_again", "Error, fitted again")]  # fmt: skip
-    return table("patterns", columns, rows)
+def _sparsities(params: PruningParams, problem: Problem, codes: Codes) -> Iterator[tuple[str, tuple[Cell, ...]]]:
+    for place, share in enumerate(params.sparsities, 1):
+        magnitude = _both_errors(problem, codes, by_magnitude(codes, share))
+        neurons = _both_errors(problem, codes, by_neuron(codes, share))
+        left = kept_count(params.layer.n_inputs, share)
+        yield f"sparsity_{place}", (exact(100 * share), *magnitude, left, *neurons)

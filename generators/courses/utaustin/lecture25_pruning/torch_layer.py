@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from fractions import Fraction
 from itertools import combinations
 from typing import Any
@@ -12,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn.utils import prune
 
-from generators.courses.utaustin.lecture25_pruning.params import Layer
-from generators.oracles.products import ProductRecorder
+from generators.courses.utaustin.lecture25_pruning.params import Layer, Pattern
+from generators.courses.utaustin.lecture25_pruning.torch_storage import dropped
 
 TIE = 1e-9
 """Later weights count as smaller by so little that only ties are decided by it."""
@@ -49,24 +48,23 @@ class Fit:
 
     def magnitude(self, sparsity: Fraction) -> Pruned:
         """Torch's unstructured pruning by L1 norm."""
-        layer = self._linear()
-        order = torch.arange(self.codes.numel()).reshape(self.codes.shape)
-        scores = self.codes.abs() - TIE * order
-        prune.l1_unstructured(layer, "weight", amount=_dropped(self.codes.numel(), sparsity), importance_scores=scores)
+        layer, n_weights = self._linear(), self.codes.numel()
+        scores = self.codes.abs() - TIE * torch.arange(n_weights).reshape(self.codes.shape)
+        prune.l1_unstructured(layer, "weight", amount=dropped(n_weights, sparsity), importance_scores=scores)
         return self.pruned(layer.weight_mask)
 
     def neurons(self, sparsity: Fraction) -> Pruned:
         """Torch's structured pruning of columns by L2 norm."""
         layer = self._linear()
-        prune.ln_structured(layer, "weight", amount=_dropped(self.codes.shape[1], sparsity), n=2, dim=1)
+        prune.ln_structured(layer, "weight", amount=dropped(self.codes.shape[1], sparsity), n=2, dim=1)
         return self.pruned(layer.weight_mask)
 
-    def n_of_m(self, n: int, m: int) -> Pruned:
-        """Of every choice of n in a group of m, the one with the largest sum of magnitudes, the first of equals."""
-        choices = torch.zeros(0, m, dtype=torch.float64)
-        for chosen in combinations(range(m), n):
-            choices = torch.cat([choices, torch.zeros(1, m, dtype=torch.float64).index_fill(1, torch.tensor(chosen), 1)])
-        groups = self.codes.abs().reshape(len(self.codes), -1, m)
+    def n_of_m(self, pattern: Pattern) -> Pruned:
+        """Of every choice in a group, the one with the largest sum of magnitudes, the first of equals."""
+        places = range(pattern.group)
+        chosen = [[float(place in one) for place in places] for one in combinations(places, pattern.kept)]
+        choices = torch.tensor(chosen, dtype=torch.float64)
+        groups = self.codes.abs().reshape(len(self.codes), -1, pattern.group)
         return self.pruned(choices[(groups @ choices.T).argmax(-1)].reshape(self.codes.shape))
 
     def squares_kept(self, mask: torch.Tensor) -> Fraction:
@@ -74,21 +72,7 @@ class Fit:
         squares = self.codes.square()
         return Fraction(int((squares * mask).sum()), int(squares.sum()))
 
-    def flops(self, masks: Iterable[torch.Tensor]) -> list[int]:
-        """FLOPs of the layer's product with the whole weights, and with these masks on them."""
-        found = []
-        for weights in (self.codes, *(self.codes * mask for mask in masks)):
-            with ProductRecorder() as recorder, torch.no_grad():
-                nn.functional.linear(self.x, weights)
-            found.append(recorder.flops)
-        return found
-
     def _linear(self) -> Any:
         layer = nn.Linear(self.codes.shape[1], self.codes.shape[0], bias=False, dtype=torch.float64)
         layer.weight.data.copy_(self.codes)
         return layer
-
-
-def _dropped(total: int, sparsity: Fraction) -> int:
-    """As torch rounds a share of a tensor; halves go to the even number."""
-    return int(torch.round(torch.tensor(float(sparsity * total), dtype=torch.float64)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -31,12 +32,10 @@ class Matrix:
         """Bytes of every value."""
         return _bytes(torch.empty(self.rows, self.columns, dtype=VALUES[self.value], device="meta"))
 
-    def csr(self, kept: int) -> int:
+    def csr(self, kept: int) -> Fraction:
         """Bytes of torch's three tensors of a CSR matrix."""
-        indices = INDICES[self.index]
-        crow = torch.empty(self.rows + 1, dtype=indices, device="meta")
-        column = torch.empty(kept, dtype=indices, device="meta")
-        return _bytes(crow, column, torch.empty(kept, dtype=VALUES[self.value], device="meta"))
+        indices = [torch.empty(size, dtype=INDICES[self.index], device="meta") for size in (self.rows + 1, kept)]
+        return Fraction(_bytes(*indices, torch.empty(kept, dtype=VALUES[self.value], device="meta")))
 
     def bitmap(self, kept: int) -> Fraction:
         """Bytes of the values and of one bit a place."""
@@ -52,9 +51,10 @@ class Matrix:
         groups = Fraction(self.rows * self.columns, self.group)
         return groups * sum((Fraction(8 * self.value + self.place_bits(), 8) for _ in range(self.kept)), Fraction(0))
 
-    def crossing(self, at_none: Fraction, at_one: Fraction) -> Fraction:
+    def crossing(self, format_bytes: Callable[[int], Fraction]) -> Fraction:
         """The sparsity at which a format, whose bytes grow evenly with the values held, meets the dense matrix."""
-        return 1 - (self.dense() - at_none) / (at_one - at_none) / (self.rows * self.columns)
+        none, one = format_bytes(0), format_bytes(1)
+        return 1 - (self.dense() - none) / (one - none) / (self.rows * self.columns)
 
     def most_in_csr(self) -> int:
         """The most values with which CSR is no larger than dense, by bisection."""
@@ -69,6 +69,11 @@ def _bytes(*tensors: torch.Tensor) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
+def dropped(total: int, sparsity: Fraction) -> int:
+    """As torch rounds a share of a tensor; halves go to the even number."""
+    return int(torch.round(torch.tensor(float(sparsity * total), dtype=torch.float64)))
+
+
 def flops(tokens: int, columns: int, rows: int) -> int:
     """FLOPs of tokens through a matrix as torch counts them, two a multiply-add."""
     counter = ProductRecorder()
@@ -77,7 +82,7 @@ def flops(tokens: int, columns: int, rows: int) -> int:
     return counter.flops
 
 
-def csr_difference(one: Matrix) -> int:
+def csr_difference(one: Matrix) -> Fraction:
     """Between what is counted for a small matrix and what torch's own conversion holds, whose indices have 8 bytes."""
     one = replace(one, rows=7, columns=9, value=4, index=8)
     held = torch.arange(one.rows * one.columns).reshape(one.rows, one.columns) % 3

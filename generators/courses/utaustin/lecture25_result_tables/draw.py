@@ -75,16 +75,11 @@ def _bitfit(part: Part) -> Figure:
     table, trained = part["averages"], part["scores"]["trained"]
     printed, found = table["printed"], table["recomputed"]
     ends, means = printed.numbers.values(), found.numbers.values()
+    marks = [_marks(found, "mean of the columns shown"), _marks(printed, "printed average", hollow=True)]
     names = _names(table)
     return rows_figure(
         names,
-        [
-            Panel(
-                axis_label([found, printed], "score"),
-                [_marks(found, "mean of the columns shown"), _marks(printed, "printed average", hollow=True)],
-            ),
-            Panel(axis_label([trained]), [_marks(trained)], scale="log"),
-        ],
+        [Panel(axis_label([found, printed], "score"), marks), Panel(axis_label([trained]), [_marks(trained)], scale="log")],
         caption="BitFit's table: printed averages beside means of the columns shown, and what each method trains.",
         alt=f"{len(names)} methods: printed averages from {min(ends):g} to {max(ends):g}, means of the columns shown "
         f"from {min(means):.4g} to {max(means):.4g}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from generators.answer import Answer, Figure
@@ -124,7 +125,7 @@ def _tokens(table: Table) -> Figure:
         alt=f"Expected tokens a call over the acceptance rate, from 1 at α = 0 to γ + 1 at α = 1, for "
         f"{', '.join(one.label for one in series)}.",
     )
-    return Figure(svg=figure.svg, caption=figure.caption, alt=figure.alt, shows=(table.address,))
+    return replace(figure, shows=(table.address,))
 
 
 def _gain(table: Table, best: Table, cost_ratio: float) -> Figure:
@@ -142,4 +143,4 @@ def _gain(table: Table, best: Table, cost_ratio: float) -> Figure:
         caption=f"The gain over the length of the draft at c = {cost_ratio:g}; the mark is the best length of each line.",
         alt=f"Expected walltime gain over the draft length. Largest: {'; '.join(largest)}.",
     )
-    return Figure(svg=figure.svg, caption=figure.caption, alt=figure.alt, shows=(table.address, best.address))
+    return replace(figure, shows=(table.address, best.address))

@@ -4,38 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 from itertools import pairwise, product
 
 Rows = Mapping[str, Mapping[str, Fraction]]
 """The probability of each next token, by the token before."""
 Words = tuple[str, ...]
-Numbers = tuple[tuple[Fraction, ...], ...]
-
-
-@dataclass(frozen=True)
-class Models:
-    """Target and draft over one vocabulary, hashable so that what is found can be kept."""
-
-    vocabulary: Words
-    target_rows: Numbers
-    draft_rows: Numbers
-
-    def _named(self, numbers: Numbers) -> Rows:
-        words = self.vocabulary
-        return {before: dict(zip(words, row, strict=True)) for before, row in zip(words, numbers, strict=True)}
-
-    @property
-    def target(self) -> Rows:
-        """The target by words."""
-        return self._named(self.target_rows)
-
-    @property
-    def draft(self) -> Rows:
-        """The draft by words."""
-        return self._named(self.draft_rows)
 
 
 def redrawn(p: Mapping[str, Fraction], q: Mapping[str, Fraction]) -> dict[str, Fraction]:
@@ -77,19 +51,11 @@ def chance(rows: Rows, sequence: Sequence[str]) -> Fraction:
     return share
 
 
-@dataclass(frozen=True)
-class Enumerated:
-    """Sequences of n + 1 tokens, how many of them are equally likely both ways, and the mean length of a round."""
+def equally_likely(target: Rows, draft: Rows, first: str, n: int) -> tuple[int, int]:
+    """Let rounds follow each other until n + 1 tokens stand, with every way this may happen.
 
-    possible: int
-    equal: int
-    mean: Fraction
-
-
-@lru_cache(maxsize=8)
-def enumerated(models: Models, first: str, n: int) -> Enumerated:
-    """Let rounds follow each other until n + 1 tokens stand, with every way this may happen."""
-    target, draft = models.target, models.draft
+    Returns how many sequences the target alone can emit, and how many of them are equally likely both ways.
+    """
     rounds = {before: one_round(target, draft, before, n) for before in target}
     unfinished: dict[Words, Fraction] = {(first,): Fraction(1)}
     finished: dict[Words, Fraction] = defaultdict(Fraction)
@@ -101,6 +67,4 @@ def enumerated(models: Models, first: str, n: int) -> Enumerated:
             held[longer] = held.get(longer, Fraction(0)) + weight * share
     alone = {(first, *sequence): chance(target, (first, *sequence)) for sequence in product(target, repeat=n + 1)}
     possible = {sequence: share for sequence, share in alone.items() if share}
-    equal = sum(finished[sequence] == share for sequence, share in possible.items())
-    mean = sum((len(sequence) * share for sequence, share in rounds[first].items()), Fraction(0))
-    return Enumerated(len(possible), equal, mean)
+    return len(possible), sum(finished[sequence] == share for sequence, share in possible.items())

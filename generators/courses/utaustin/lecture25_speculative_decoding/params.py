@@ -13,13 +13,12 @@ MAX_SEQUENCES = 1024
 Probability = Annotated[Exact, Field(ge=0, le=1)]
 Rate = Annotated[Exact, Field(ge=0, lt=1)]
 Rows = dict[Text, list[Probability]]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Sampling(Params):
     """The random numbers of the round that is traced."""
 
-    seed: Seed
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
     decimals: Annotated[int, Field(ge=1, le=9)]
 
 
@@ -38,13 +37,6 @@ class Gain(Params):
         return self
 
 
-class Simulation(Params):
-    """The seeded experiment among the checks."""
-
-    n_sequences: Annotated[int, Field(ge=1000, le=200_000)]
-    seed: Seed
-
-
 class SpeculativeParams(Params):
     """Two models of the next token given the one before, and how many tokens are drafted."""
 
@@ -56,7 +48,6 @@ class SpeculativeParams(Params):
     n_greedy_calls: Annotated[int, Field(ge=1, le=6)]
     sampling: Sampling
     gain: Gain
-    simulation: Simulation
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import TypeAlias
 
 Distribution: TypeAlias = tuple[Fraction, ...]
@@ -63,12 +63,12 @@ class GreedyRound:
 
 def greedy_round(target: Model, draft: Model, last: int, n_drafted: int) -> GreedyRound:
     """Draft greedily after the token `last`, and keep tokens up to the first that is not the target's choice."""
-    drafted: list[int] = []
+    tokens = [last]
     for _ in range(n_drafted):
-        drafted.append(most_likely(draft[drafted[-1] if drafted else last]))
-    choices = [most_likely(target[before]) for before in (last, *drafted)]
-    agree = accumulate(zip(drafted, choices, strict=False), lambda so_far, pair: so_far and pair[0] == pair[1], initial=True)
-    return GreedyRound(tuple(drafted), tuple(choices), sum(agree) - 1)
+        tokens.append(most_likely(draft[tokens[-1]]))
+    choices = [most_likely(target[before]) for before in tokens]
+    accepted = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(tokens[1:], choices, strict=False)))
+    return GreedyRound(tuple(tokens[1:]), tuple(choices), accepted)
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,11 @@ class Trial:
 
 @dataclass(frozen=True)
 class SampledRound:
-    """One target call with sampling: the drafted tokens, and the target's own token with how it was drawn."""
+    """One target call with sampling: the drafted tokens, how many are kept, and the last token with how it was drawn."""
 
     trials: tuple[Trial, ...]
     accepted: int
+    last_before: int
     last_from: Distribution
     last_draw: Fraction
     last: int
@@ -100,24 +101,20 @@ class SampledRound:
 
 def sampled_round(target: Model, draft: Model, last: int, n_drafted: int, uniforms: Iterator[Fraction]) -> SampledRound:
     """Draft, try tokens one after the other, draw the last: one number from `uniforms` for each, in this order."""
-    drafted: list[tuple[int, Fraction, int]] = []
-    before = last
+    tokens, draws = [last], []
     for _ in range(n_drafted):
-        draw = next(uniforms)
-        token = drawn(draft[before], draw)
-        drafted.append((before, draw, token))
-        before = token
+        draws.append(next(uniforms))
+        tokens.append(drawn(draft[tokens[-1]], draws[-1]))
     trials: list[Trial] = []
-    going = True
-    for before, draw, token in drafted:
-        tried_with = next(uniforms) if going else None
-        going = tried_with is not None and tried_with < keep_probability(target[before], draft[before], token)
-        trials.append(Trial(before, draw, token, tried_with, going))
+    for before, draw, token in zip(tokens, draws, tokens[1:], strict=False):
+        tried_with = next(uniforms) if all(trial.kept for trial in trials) else None
+        kept = tried_with is not None and tried_with < keep_probability(target[before], draft[before], token)
+        trials.append(Trial(before, draw, token, tried_with, kept))
     accepted = sum(trial.kept for trial in trials)
-    before = trials[accepted].before if accepted < n_drafted else drafted[-1][2]
-    last_from = target[before] if going else residual(target[before], draft[before])
+    before = tokens[accepted]
+    last_from = target[before] if accepted == n_drafted else residual(target[before], draft[before])
     last_draw = next(uniforms)
-    return SampledRound(tuple(trials), accepted, last_from, last_draw, drawn(last_from, last_draw))
+    return SampledRound(tuple(trials), accepted, before, last_from, last_draw, drawn(last_from, last_draw))
 
 
 Outcomes: TypeAlias = dict[tuple[int, ...], Fraction]

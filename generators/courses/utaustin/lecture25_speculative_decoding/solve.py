@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import sympy
@@ -11,9 +12,7 @@ from generators.cells import exact
 from generators.courses.utaustin.lecture25_speculative_decoding import tables
 from generators.courses.utaustin.lecture25_speculative_decoding.params import SpeculativeParams
 from generators.courses.utaustin.lecture25_speculative_decoding.rounds import (
-    GreedyRound,
     Model,
-    SampledRound,
     acceptance_rate,
     expected_emitted,
     greedy_round,
@@ -59,17 +58,12 @@ def _sheet(params: SpeculativeParams, target: Model, draft: Model) -> Part:
     )
 
 
-def greedy_rounds(params: SpeculativeParams, target: Model, draft: Model, last: int) -> list[GreedyRound]:
+def _greedy(params: SpeculativeParams, target: Model, draft: Model, start: int) -> Part:
     """One round after the other, each from where the one before ended."""
-    rounds: list[GreedyRound] = []
+    words, rounds, last = params.vocabulary, [], start
     for _ in range(params.n_greedy_calls):
         rounds.append(greedy_round(target, draft, last, params.n_drafted))
         last = rounds[-1].emitted[-1]
-    return rounds
-
-
-def _greedy(params: SpeculativeParams, target: Model, draft: Model, start: int) -> Part:
-    rounds = greedy_rounds(params, target, draft, start)
     emitted = [token for one in rounds for token in one.emitted]
     return part(
         "1",
@@ -77,28 +71,22 @@ def _greedy(params: SpeculativeParams, target: Model, draft: Model, start: int) 
         number("calls", len(rounds)),
         number("tokens", len(emitted), "tokens of all calls", asked=True),
         number("tokens_per_call", exact(Fraction(len(emitted), len(rounds))), "tokens a call"),
-        text("text", tables.joined(params.vocabulary, emitted)),
-        tables.rounds(params.vocabulary, start, rounds),
-        tables.places(params.vocabulary, rounds),
+        text("text", tables.joined(words, emitted)),
+        tables.rounds(words, start, rounds),
+        table("places", ["call", "drafted", "choice", "fate"], tables.places(rounds, words), drawn=True),
     )
 
 
-def traced_round(params: SpeculativeParams, target: Model, draft: Model, start: int) -> SampledRound:
+def _sampled(params: SpeculativeParams, target: Model, draft: Model, start: int) -> Part:
     """The round that is traced, with the seeded numbers."""
     import numpy
 
     scale = 10**params.sampling.decimals
     numbers = numpy.random.default_rng(params.sampling.seed).integers(scale, size=2 * params.n_drafted + 1)
     uniforms = (Fraction(int(number), scale) for number in numbers)
-    return sampled_round(target, draft, start, params.n_drafted, uniforms)
-
-
-def _sampled(params: SpeculativeParams, target: Model, draft: Model, start: int) -> Part:
-    words, one = params.vocabulary, traced_round(params, target, draft, start)
-    trials = one.trials
-    before = trials[one.accepted].before if one.rejected else trials[-1].token
-    kept = [trial.token for trial in trials[: one.accepted]]
-    rejected = [text("rejected_token", words[trials[one.accepted].token])] if one.rejected else []
+    words, one = params.vocabulary, sampled_round(target, draft, start, params.n_drafted, uniforms)
+    kept = [trial.token for trial in one.trials[: one.accepted]]
+    rejected = [text("rejected_token", words[one.trials[one.accepted].token])] if one.rejected else []
     return part(
         "2",
         "With rejection and resampling",
@@ -106,12 +94,12 @@ def _sampled(params: SpeculativeParams, target: Model, draft: Model, start: int)
         claim("rejected", one.rejected, "a drafted token is rejected"),
         claim("all_kept", not one.rejected, "all drafted tokens are kept"),
         *rejected,
-        text("last_after", words[before]),
+        text("last_after", words[one.last_before]),
         text("last_token", words[one.last]),
         number("last_draw", one.last_draw, "random number of the last token", "r"),
         text("text", tables.joined(words, [*kept, one.last])),
         tables.trace(words, target, draft, one),
-        tables.last(words, target, draft, one, before),
+        tables.last(words, target, draft, one),
     )
 
 
@@ -150,37 +138,33 @@ def _gain(params: SpeculativeParams, target: Model, draft: Model, start: int, sh
     return part("4", "Tokens a call and walltime gain", *items, *_over_lengths(params), _over_rates(params), within=sheet)
 
 
-def _over_lengths(params: SpeculativeParams) -> list[Table]:
-    """Tokens a call, the draft length with the largest gain for each rate (of equals the shortest), and every gain."""
+def _over_lengths(params: SpeculativeParams) -> Iterator[Table]:
+    """The draft length with the largest gain for each rate (of equals the shortest), tokens a call, and every gain."""
     lengths, cost = range(1, params.gain.longest_draft + 1), params.gain.cost_ratio
     rates = {f"alpha_{place}": rate for place, rate in enumerate(params.gain.acceptance_rates, 1)}
-    columns = [column("gamma", "γ"), *(column(key, f"α = {float(rate):g}") for key, rate in rates.items())]
-    tokens = {n: {key: exact(expected_tokens(rate, n)) for key, rate in rates.items()} for n in lengths}
-    gains = {n: {key: exact(walltime_gain(rate, n, cost)) for key, rate in rates.items()} for n in lengths}
+    gains = {key: [walltime_gain(rate, n, cost) for n in lengths] for key, rate in rates.items()}
     best = {}
     for key, rate in rates.items():
-        longest = max(lengths, key=lambda n: gains[n][key])
+        largest = max(gains[key])
+        longest = gains[key].index(largest) + 1
         at_gamma = exact(walltime_gain(rate, params.n_drafted, cost))
-        best[key] = {"alpha": rate, "at_gamma": at_gamma, "best_gamma": longest, "tokens": tokens[longest][key],
-                     "gain": gains[longest][key]}  # fmt: skip
-    heads = [
-        column("alpha", "α"), column("at_gamma", f"Gain at γ = {params.n_drafted}"), column("best_gamma", "Best γ"),
-        column("tokens", "Tokens a call there"), column("gain", "Gain there"),
-    ]  # fmt: skip
-    return [
-        table("best", heads, best),
-        table("tokens_by_length", columns, {f"gamma_{n}": {"gamma": n, **row} for n, row in tokens.items()}),
-        table("gain_by_length", columns, {f"gamma_{n}": {"gamma": n, **row} for n, row in gains.items()}, drawn=True),
-    ]
+        best[key] = (rate, at_gamma, longest, exact(expected_tokens(rate, longest)), exact(largest))
+    heads = [column("alpha", "α"), column("at_gamma", f"Gain at γ = {params.n_drafted}"), column("best_gamma", "Best γ")]
+    yield table("best", [*heads, column("tokens", "Tokens a call there"), column("gain", "Gain there")], best)
+    columns = [column("gamma", "γ"), *(column(key, f"α = {float(rate):g}") for key, rate in rates.items())]
+    tokens = {f"gamma_{n}": (n, *(exact(expected_tokens(rate, n)) for rate in rates.values())) for n in lengths}
+    by_length = {f"gamma_{n}": (n, *(exact(of_rate[n - 1]) for of_rate in gains.values())) for n in lengths}
+    yield table("tokens_by_length", columns, tokens)
+    yield table("gain_by_length", columns, by_length, drawn=True)
 
 
 def _over_rates(params: SpeculativeParams) -> Table:
     """Tokens a call at acceptance rates up to 1, where every drafted token is kept, for some draft lengths."""
     lengths = sorted({1, params.n_drafted, 2 * params.n_drafted, params.gain.longest_draft})
-    rows = {}
-    for step in range(GRID + 1):
-        rate = Fraction(step, GRID)
-        tokens = {f"gamma_{n}": exact(expected_tokens(rate, n)) if rate < 1 else n + 1 for n in lengths}
-        rows[f"step_{step}"] = {"alpha": exact(rate), **tokens}
+    rates = [Fraction(step, GRID) for step in range(GRID + 1)]
+    rows = {
+        f"step_{step}": (exact(rate), *(exact(expected_tokens(rate, n)) if rate < 1 else n + 1 for n in lengths))
+        for step, rate in enumerate(rates)
+    }
     columns = [column("alpha", "acceptance rate α"), *(column(f"gamma_{n}", f"γ = {n}") for n in lengths)]
     return table("tokens_by_rate", columns, rows, drawn=True)
