@@ -191,7 +191,7 @@ def test_a_picture_that_warns_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(import_module(question_id.module), "QUESTION", replace(question, draw=crowded))
     with pytest.raises(RenderError) as refusal:
         compose(question_id, entries()[question_id])
-    where = f"generators/courses/{question_id}/draw.py: a figure failed: UserWarning: constrained_layout not applied"
+    where = f"generators/courses/{question_id}/draw.py: a figure failed: UserWarning: Tight layout not applied"
     assert str(refusal.value).startswith(where)
 
 
