@@ -45,7 +45,7 @@ def messages(slug: str, old: str, new: str) -> list[str]:
             TREE, "(S + k * C - T - C)", "(S + k * C - T)", ["2.1/bytes_saved_with_context: published"],
         ),
         (  # a unit
-            INTENSITY, 'column("median", unit="µs")', 'column("median", unit="ms")',
+            INTENSITY, '"median": "µs"', '"median": "ms"',
             ["/products/median@unit: published ms, found µs"],
         ),
         (  # exchanged headings
@@ -53,7 +53,7 @@ def messages(slug: str, old: str, new: str) -> list[str]:
             ["/products/flops_formula@heading: published Bytes, found FLOPs"],
         ),
         (  # a heading that is its key in words
-            INTENSITY, 'column("rate", unit', 'column("rate", "Roofline", unit',
+            INTENSITY, "column(key, unit=unit)", 'column(key, "Roofline", unit)',
             ["/products/rate@heading: published Roofline, nothing found it"],
         ),
         (  # a claim the wrong way round
@@ -61,8 +61,8 @@ def messages(slug: str, old: str, new: str) -> list[str]:
             ["sheet/one_guess: published that it holds, found that it does not hold"],
         ),
         (  # a formula that is right at the page's width only
-            INTENSITY, '"up": Product(L, D, 4 * D),\n    "down": Product(L, 4 * D, D),',
-            '"up": Product(L, D, 4 * L),\n    "down": Product(L, 4 * D, D),', ["1.1/products/up/flops: its formula gives"],
+            INTENSITY, '"up": Product(tokens, D, 4 * D)', '"up": Product(tokens, D, 4 * L)',
+            ["1.1/products/up/flops: its formula gives"],
         ),
     ],
 )  # fmt: skip

@@ -6,11 +6,9 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
 import pytest
 
 from generators.answer import Answer
-from generators.courses.comp4901y.hw3_q3_generation.next_token import filtered
 from generators.courses.comp4901y.hw3_q3_generation.params import GenerationParams
 from generators.courses.comp4901y.hw3_q3_generation.runs import least_squares
 from generators.errors import ParameterError
@@ -96,19 +94,6 @@ def test_commands_are_those_of_today() -> None:
     for label, what in (("3.1", "output_len"), ("3.2", "beam_width"), ("3.3", "top_k"), ("3.4", "top_p")):
         assert answer[f"runs/commands/{label}/renewed_by"].value == command_of(f"hw3_q3_{what}", "cuda")
         assert answer[f"{label}/launch"].value.startswith("python -m generators.measuring.hw3_generate ")
-    assert answer["sheet/launch"].value == (
-        "python -m generators.measuring.hw3_generate --hf_model_name facebook/opt-350m --prompt_seq 'What is Apple?' "
-        "--output_len 20 --beam_width 1 --top_k 50 --top_p 0.9"
-    )
-
-
-def test_filters_by_hand() -> None:
-    """1/2, 1/4, 1/8, 1/8: two tokens are kept by top-k 2, and two reach 0.6 where one does not."""
-    logits = np.log([1 / 8, 1 / 2, 1 / 8, 1 / 4])
-    assert filtered(logits, 2, 1.0) == pytest.approx([0, 2 / 3, 0, 1 / 3])
-    assert filtered(logits, 0, 0.6) == pytest.approx([0, 2 / 3, 0, 1 / 3])
-    assert filtered(logits, 0, 0.4) == pytest.approx([0, 1, 0, 0])
-    assert filtered(logits, 0, 1.0) == pytest.approx([1 / 8, 1 / 2, 1 / 8, 1 / 4])
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from generators.answer import Answer
 from generators.courses.ift6135.a2_q1_normalization.draw import draw
@@ -17,12 +15,11 @@ from generators.courses.ift6135.a2_q1_normalization.params import TensorParams, 
 from generators.courses.ift6135.a2_q1_normalization.solve import solve
 from generators.courses.ift6135.a2_q1_normalization.tensor_picture import PATTERNS
 from generators.errors import ParameterError
-from generators.pipeline.catalog import entries, find, load_params, load_question
+from generators.pipeline.catalog import find, load_params, load_question
 from generators.pipeline.match import Findings, problems
 from tests.conftest import worked_out
 
 PREFIX = "ift6135/a2_q1_normalization"
-MESSAGE = "generators/courses/ift6135/params.yml: a2_q1_normalization: "
 SHEET: list[list[list[Any]]] = [
     [[2, 5, 1], [4, 3, 4]],
     [[1, 2, 4], [1, 2, 2]],
@@ -45,13 +42,7 @@ def numbers(answer: Answer, name: str) -> list[list[Any]]:
 
 
 def unmatched(of: TensorParams) -> list[str]:
-    """What is not found again."""
     return problems(solve(of), Findings.gathered(found_again(of)))
-
-
-def test_the_entry_is_the_tensor_of_the_sheet() -> None:
-    """Four samples, two channels, three features."""
-    assert entries()[find(PREFIX)]["tensor"] == SHEET
 
 
 def test_batch_statistics() -> None:
@@ -93,16 +84,6 @@ def test_sums_of_every_subset() -> None:
     assert [(row["sum"].value, row["sum_of_squares"].value) for row in table] == [*batch, *layers, *instances]
 
 
-def test_rows_name_their_subset() -> None:
-    """An axis that is averaged over has no number."""
-    table = worked_out(PREFIX)[2]["1/statistics"]
-    places = {row: (cells["technique"], cells["sample"], cells["channel"]) for row, cells in table.rows.items()}
-    assert places["batch.channel_2"] == ("batch", "all", 2)
-    assert places["layer.sample_4"] == ("layer", 4, "all")
-    assert places["instance.sample_3.channel_1"] == ("instance", 3, 1)
-    assert len(places) == 2 + 4 + 8
-
-
 def test_sample_variance_divides_by_one_less() -> None:
     """Population variances times 12/11, 6/5 and 3/2."""
     answer = solve(params(SHEET, "sample"))
@@ -114,30 +95,11 @@ def test_sample_variance_divides_by_one_less() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 5, 8), (12, 1, 8), (12, 4, 2), (3, 2, 1)])
-@pytest.mark.parametrize("variance", ["population", "sample"])
-def test_any_shape_is_answered_found_again_and_drawn(shape: tuple[int, int, int], variance: str) -> None:
-    """One sample, one channel or one feature are shapes like any other, but for one value no sample variance exists."""
-    tensor = (np.arange(np.prod(shape)) ** 2 % 23).reshape(shape).tolist()
-    if variance == "sample" and shape[2] == 1:
-        with pytest.raises(ParameterError, match="at least two features"):
-            params(tensor, variance)
-        return
-    loaded = params(tensor, variance)
+def test_any_shape_is_answered_found_again_and_drawn(shape: tuple[int, int, int]) -> None:
+    """One sample, one channel or one feature are shapes like any other; offsets leave the tolerances of float64."""
+    loaded = params((95 + np.arange(np.prod(shape)) ** 2 % 6).reshape(shape).tolist())
     assert unmatched(loaded) == []
     assert len(draw(solve(loaded))) == 3
-
-
-@settings(max_examples=15, deadline=None)
-@given(st.data())
-def test_random_tensors_are_found_again(data: st.DataObject) -> None:
-    """Offsets, constant rows and decimals included: the tolerances hold in float64."""
-    samples, channels, features = (data.draw(st.integers(1, most)) for most in (4, 3, 4))
-    entry = st.integers(-9999, 9999).map(lambda hundredths: f"{hundredths / 100:.2f}")
-    entry = data.draw(st.sampled_from([entry, st.integers(95, 100), st.just("0.1")]))
-    row = st.lists(entry, min_size=features, max_size=features)
-    tensor = data.draw(st.lists(st.lists(row, min_size=channels, max_size=channels), min_size=samples, max_size=samples))
-    variance = data.draw(st.sampled_from(["population", "sample"])) if features > 1 else "population"
-    assert unmatched(params(tensor, variance)) == []
 
 
 @pytest.mark.parametrize(
@@ -148,17 +110,11 @@ def test_random_tensors_are_found_again(data: st.DataObject) -> None:
         ([[[1], []]], "population", "tensor: sample 1, channel 2 must have at least one feature (got [])"),
         ([[[1, 2]], [[1, 2], [3, 4]]], "population", "tensor: sample 2 must have as many channels as sample 1, 1 (got 2)"),
         ([[[1, 2], [3]]], "population", "tensor: sample 1, channel 2 must have as many features as the first, 2 (got 1)"),
-        ([[1]], "population", "tensor.0.0: must be a valid list (got 1)"),
-        ([[["a"]]], "population", "tensor.0.0.0: must be a finite number (got 'a')"),
-        ([[[True]]], "population", "tensor.0.0.0: must be a number (got True)"),
-        ([[[float("nan")]]], "population", "tensor.0.0.0: must be a finite number (got nan)"),
-        ([[["1e99999999"]]], "population", "tensor.0.0.0: must have an exponent of at most three digits (got '1e99999999')"),
         ([[[1]] * 6], "population", "tensor: must have at most 5 channels to fit a page (got 6)"),
         ([[[1]]] * 13, "population", "tensor: must have at most 12 samples to fit a page (got 13)"),
         ([[[1] * 9]], "population", "tensor: must have at most 8 features to fit a page (got 9)"),
         ([[[1] * 8] * 5] * 3, "population", "tensor: must have at most 96 entries to fit a page (got 120)"),
         ([[[-101]]], "population", "tensor: entries must lie between -100 and 100 (got -101)"),
-        ([[["99/97"] * 2]], "sample", None),
         ([[["-100/97"]]], "population", "tensor: entries must have at most 6 characters to fit a page (got -100/97)"),
         ([[["1/97", "1/2"]]], "population", "tensor: entries must have a common denominator of at most 100 (got 194)"),
         (
@@ -170,14 +126,11 @@ def test_random_tensors_are_found_again(data: st.DataObject) -> None:
         ([[[1, 2]]], "biased", "conventions.variance: must be 'population' or 'sample' (got 'biased')"),
     ],
 )
-def test_rules_of_the_parameters(tensor: object, variance: str, rule: str | None) -> None:
+def test_rules_of_the_parameters(tensor: object, variance: str, rule: str) -> None:
     """Each broken rule is named with what was given."""
-    if rule is None:
-        params(tensor, variance)
-        return
     with pytest.raises(ParameterError) as refusal:
         params(tensor, variance)
-    assert str(refusal.value) == MESSAGE + rule
+    assert str(refusal.value) == f"generators/courses/ift6135/params.yml: a2_q1_normalization: {rule}"
 
 
 def test_entries_in_the_picture() -> None:

@@ -8,21 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from generators.cells import Cell
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.params import SpeculativeParams
-from generators.courses.comp4901y.hw4_q3_speculative_decoding.samples import (
-    LAUNCHES,
-    MS,
-    Samples,
-    four_digits,
-    ratio,
-    series,
-    shown,
-)
+from generators.courses.comp4901y.hw4_q3_speculative_decoding.samples import LAUNCHES, Samples, four_digits, ratio, series, shown
 from generators.found import Found, Proof, Route
 from generators.oracles.recorded import machine_rows
 
@@ -32,7 +25,7 @@ CARDS = Route("the models' cards, read again", tolerance=1e-12, restates=True)
 SHARES = Route("the models' cards, divided", tolerance=1e-12)
 SERIES = Route("sum of powers of α", tolerance=1e-12)
 CLOCK = Route("every recorded call on a clock, nothing rounded", tolerance=2e-3)
-RUN = Route("torch, small models in float32, whole passes without a cache")
+RUN = Route("generate, small models in float32, whole passes without a cache")
 DRAWN = Route("numpy, sampled rounds, in standard errors", tolerance=4)
 CASES = ((Fraction(1, 3), 3, Fraction(1, 5)), (Fraction(1, 2), 2, Fraction(1, 4)), (Fraction(4, 7), 5, Fraction(2, 9)))
 TITLES = {"cuda": "On a GPU", "cpu": "On a processor"}
@@ -62,14 +55,10 @@ def find(params: SpeculativeParams) -> Iterator[Found | Proof]:
 def _expected() -> Iterator[Found]:
     """A drafted token counts where all before it are kept; γ of them and a check take the time of γ·c + 1 calls."""
     yield from SHEET.part("expected", "What is expected")
-    tokens, gains = [], []
     for rate, length, cost in CASES:
-        world = {"alpha": rate, "gamma": length, "c": cost}
-        kept = series(rate, length)
-        tokens.append(({name: world[name] for name in ("alpha", "gamma")}, kept))
-        gains.append((world, kept / (1 + sum((cost for _ in range(length)), Fraction(0)))))
-    yield from SERIES.worlds("expected/tokens", tokens)
-    yield from SERIES.worlds("expected/gain", gains)
+        world, kept = {"alpha": rate, "gamma": length}, series(rate, length)
+        yield from SERIES.worlds("expected/tokens", [(world, kept)])
+        yield from SERIES.worlds("expected/gain", [({**world, "c": cost}, kept / (1 + sum([cost] * length)))])
     ratios = [({"T_draft": draft, "T_single": single}, Fraction(draft, single)) for draft, single in ((2, 5), (3, 7))]
     yield from SERIES.worlds("expected/cost_ratio", ratios)
     for key, symbol in (("tokens", "E"), ("gain", "S"), ("cost_ratio", "c")):
@@ -129,8 +118,8 @@ def _gains(label: str, samples: Samples) -> Iterator[Found]:
     rows = {f"{key}.{length}": _gain(samples, key, length) for key in samples.launches for length in samples.lengths}
     units = dict.fromkeys(("drafted_token", "single_token", "check"), "ms")
     yield from SAMPLES.table(label, "gains", rows, units=units, headings={"gamma": "γ", "cost_ratio": "c"})
-    yield from CLOCK.cells(label, "gains", {f"{key}.{length}": _on_a_clock(samples, key, length)
-                                            for key in samples.launches for length in samples.lengths})  # fmt: skip
+    for key, length in product(samples.launches, samples.lengths):
+        yield from CLOCK.cells(label, "gains", {f"{key}.{length}": _on_a_clock(samples, key, length)})
     last, best = _best(samples)
     row = rows[f"{last}.{best}"]
     yield from SHEET.values(label, last_launch=LAUNCHES[last][1])
@@ -148,7 +137,7 @@ def _gains(label: str, samples: Samples) -> Iterator[Found]:
 def _gain(samples: Samples, key: str, length: int) -> dict[str, Any]:
     """What a reader finds who computes with the rounded numbers of the page."""
     propose, alone, checked = samples.steps(key, length)
-    draft, single, check = four_digits(MS * propose / length), four_digits(MS * alone), checked and four_digits(MS * checked)
+    draft, single, check = four_digits(propose / length), four_digits(alone), checked and four_digits(checked)
     cost = ratio(draft, single)
     accepted = samples.rounds(key, length, samples.prompts)[1]
     step_times = check and four_digits(_tokens(accepted) * shown(single) / (length * shown(draft) + shown(check)))
@@ -169,11 +158,10 @@ def _in_time(rate: float, length: int, cost: float) -> float:
 
 
 def _on_a_clock(samples: Samples, key: str, length: int) -> dict[str, Cell]:
-    """Seconds in which the same tokens come one by one, over those of the recorded calls, or of calls as they are expected."""
+    """The time in which the same tokens come one by one, over that of the recorded calls, or of calls as they are expected."""
     propose, single, check = samples.steps(key, length)
     drafted, accepted = samples.rounds(key, length, samples.prompts)
-    looked_at = sum(min(kept + 1, tried) for kept, tried in zip(accepted, drafted, strict=True))
-    kept = np.cumprod(np.full(length, accepted.sum() / looked_at)).sum()
+    kept = np.cumprod(np.full(length, accepted.sum() / np.minimum(accepted + 1, drafted).sum())).sum()
     found: dict[str, Cell] = {"formula": float((1 + kept) * single / (propose + single))}
     if check is not None:
         found["step_times"] = float(sum(single * (one + 1) for one in accepted) / sum(propose + check for _ in accepted))

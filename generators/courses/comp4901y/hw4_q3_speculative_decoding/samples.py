@@ -82,17 +82,17 @@ class Samples:
         return four_digits(Fraction(int(accepted.sum()), int(np.minimum(accepted + 1, drafted).sum())))
 
     def steps(self, launch: str, length: int) -> tuple[float, float, float | None]:
-        """Seconds of all drafts of a call, of a single token and of the check; without timed steps from whole runs."""
+        """Milliseconds of all drafts of a call, of a single token and of the check; without timed steps from whole runs."""
         found = [self.of("step_seconds", launch, step=one, draft_len=length) for one in ("propose", "single token", "check")]
         if found[0] is not None:
-            propose, single, check = (float(np.median(one)) for one in found)
+            propose, single, check = (MS * float(np.median(one)) for one in found)
             return propose, single, check
         tokens = len(self.prompts) * self.recording.parameters["max_new_tokens"]
         alone, standard = (
             sum(np.median(self.of("seconds", launch, prompt=prompt, mode=mode)) for prompt in self.prompts)
             for mode in ("draft alone", "standard")
         )
-        return length * alone / tokens, standard / tokens, None
+        return MS * length * alone / tokens, MS * standard / tokens, None
 
     def card(self, role: str) -> dict[str, Any]:
         """What is known of the target or the assistant."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from itertools import chain
-from typing import Any
+from itertools import chain, product
 
 from generators.cells import Cell, Math
 from generators.courses.ift6135.a2_q1_normalization.params import TensorParams
@@ -31,6 +30,9 @@ HEADINGS = {
 }
 SYMBOLS = {"count": "m", "sum": "S", "sum_of_squares": "Q", "mean": "mu"}
 
+EPSILON = 1.0
+"""What torch adds to every variance; as large as this it keeps rounding small where a variance is zero."""
+
 Tensor = Sequence[Sequence[Sequence[Fraction]]]
 Grid = Mapping[str, Mapping[str, Sequence[Fraction]]]
 """Values of each statistic, by sample and channel."""
@@ -48,9 +50,8 @@ def find(params: TensorParams) -> Iterator[Found | Proof]:
             yield from EXACT.table("1", f"{technique}_{statistic}", cells)
         for at, to in ((at, to) for at, row in grid.items() for to in row):
             kept = [one for one in (at, to) if not one.endswith("_all")]
-            rows[".".join([technique, *kept])] = {
-                "technique": technique, "sample": _number(at), "channel": _number(to), **_worked(grid[at][to], sample)
-            }  # fmt: skip
+            place = {"sample": _number(at), "channel": _number(to)}
+            rows[".".join([technique, *kept])] = {"technique": technique, **place, **_worked(grid[at][to], sample)}
     yield from EXACT.table("1", "statistics", rows, headings=HEADINGS, symbols=SYMBOLS, columns=ORDER.split())
     yield from _by_torch(params.tensor, sample)
 
@@ -58,12 +59,10 @@ def find(params: TensorParams) -> Iterator[Found | Proof]:
 def _given(tensor: Tensor) -> Iterator[Found]:
     yield from SHEET.part("sheet", "Given")
     yield from SHEET.letters("sheet", N=len(tensor), C=len(tensor[0]), F=len(tensor[0][0]))
-    rows: dict[str, dict[str, Cell]] = {}
-    for at, sample in enumerate(tensor, 1):
-        for to, channel in enumerate(sample, 1):
-            row = rows[f"sample_{at}.channel_{to}"] = {"sample": at, "channel": to}
-            row |= {f"feature_{place}": value for place, value in enumerate(channel, 1)}
-    yield from SHEET.table("sheet", "tensor", rows)
+    places = product(range(len(tensor)), range(len(tensor[0])))
+    rows = {f"sample_{at + 1}.channel_{to + 1}": (at + 1, to + 1, *tensor[at][to]) for at, to in places}
+    features = (f"feature_{place}" for place, _ in enumerate(tensor[0][0], 1))
+    yield from SHEET.table("sheet", "tensor", rows, columns=("sample", "channel", *features))
 
 
 def _grids(tensor: Tensor) -> dict[str, Grid]:
@@ -95,33 +94,28 @@ def _worked(values: Sequence[Fraction], sample: bool) -> dict[str, Cell]:
 
 
 def _by_torch(tensor: Tensor, sample: bool) -> Iterator[Found | Proof]:
-    """The kernels' statistics; torch normalizes by population variances whatever the convention."""
-    import numpy as np
+    """Means and population variances that the kernels return beside their output; what batch normalization keeps of them."""
     import torch
+    from torch.nn import functional
 
-    from generators.courses.ift6135.a2_q1_normalization import torch_normalizations as ours
-
-    array = np.array(tensor, dtype=float)
-    x = torch.from_numpy(array)
+    x = torch.tensor([[[float(one) for one in channel] for channel in sample] for sample in tensor], dtype=torch.float64)
+    samples, channels, features = x.shape
+    kernels = {
+        "batch": torch.native_batch_norm(x, None, None, None, None, True, 0.0, EPSILON),
+        "layer": torch.native_layer_norm(x, x.shape[1:], None, None, EPSILON),
+        "instance": torch.native_group_norm(x, None, None, samples, channels, features, channels, EPSILON),
+    }
     for technique, grid in _grids(tensor).items():
-        mean, variance = ours.statistics_of(technique, x)
-        count = array.size // mean.size
-        unbiased = variance * count / (count - 1) if sample else variance
-        for statistic, found in (("mean", mean), ("variance", unbiased)):
-            named = zip(grid.items(), found.tolist(), strict=True)
-            cells = {at: dict(zip(row, numbers, strict=True)) for (at, row), numbers in named}
+        _, mean, inverse = kernels[technique]
+        count = x.numel() // mean.numel()
+        variance = (inverse**-2 - EPSILON) * (count / (count - 1) if sample else 1)
+        for statistic, found in (("mean", mean), ("variance", variance)):
+            numbers = iter(found.flatten().tolist())
+            cells = {at: {to: next(numbers) for to in row} for at, row in grid.items()}
             yield from TORCH.cells("1", f"{technique}_{statistic}", cells)
-        scaled = (array - _exactly(grid, statistics.mean)) / np.sqrt(_exactly(grid, statistics.pvariance) + ours.EPSILON)
-        difference = np.abs(scaled - ours.normalized(technique, x)).max()
-        yield from NEAR.proof(f"{technique} normalization of torch takes these means and population variances", difference)
-    if len(tensor) * len(tensor[0][0]) > 1:
-        kept = _exactly(_grids(tensor)["batch"], statistics.variance)[0, :, 0]
-        difference = (np.abs(kept - ours.running_variance(x)) / (1 + kept)).max()
+    if samples * features > 1:
+        running = torch.ones(channels, dtype=torch.float64)
+        functional.batch_norm(x, torch.zeros_like(running), running, training=True, momentum=1.0)
+        expected = [float(statistics.variance(one)) for one in _grids(tensor)["batch"]["sample_all"].values()]
+        difference = max(abs(kept - one) / (1 + one) for kept, one in zip(running.tolist(), expected, strict=True))
         yield from NEAR.proof("batch normalization of torch keeps sample variances", difference)
-
-
-def _exactly(grid: Grid, statistic: Any) -> Any:
-    """A statistic of each subset as an array that goes with the tensor's axes."""
-    import numpy as np
-
-    return np.array([[float(statistic(one)) for one in row.values()] for row in grid.values()])[..., None]

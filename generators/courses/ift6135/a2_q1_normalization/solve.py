@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import sympy
 
-from generators.answer import Answer, Part, answer, letter, part
+from generators.answer import Answer, answer, letter, part
 from generators.cells import Cell, Math, exact
 from generators.courses.ift6135.a2_q1_normalization.params import TensorParams
-from generators.table import Column, Table, column, table
+from generators.table import Column, column, table
 
 N, C, F, m, S, Q, mu = sympy.symbols("N C F m S Q mu", positive=True)
 
@@ -32,83 +32,50 @@ COLUMNS: list[Column | str] = [
     column("variance", Math(r"\sigma^2")),
 ]
 
-Row = Mapping[str, Cell]
 Place = tuple[int | str, int | str]
 
 
 def solve(params: TensorParams) -> Answer:
     """The six tensors, and the sums that every entry of them comes from."""
-    sheet = _sheet(params)
-    divisor = DIVISOR[params.conventions.variance]
-    rows = {name: [_row(name, *one, divisor) for one in _subsets(params, name).items()] for name in OVER}
-    tensors = [_tensor(name, statistic, rows[name]) for name in OVER for statistic in ("mean", "variance")]
-    named = {_key(row): row for technique in rows.values() for row in technique}
-    return answer(
-        sheet,
-        part("1", "Mean and variance tensors", *tensors, table("statistics", COLUMNS, named), within=sheet),
-    )
-
-
-def _sheet(params: TensorParams) -> Part:
-    """The tensor and its sizes."""
     samples = params.tensor
-    rows = {
-        f"sample_{i}.channel_{j}": {"sample": i, "channel": j, **_features(values)}
-        for i, sample in enumerate(samples, 1)
-        for j, values in enumerate(sample, 1)
+    features = [f"feature_{k}" for k in range(1, len(samples[0][0]) + 1)]
+    given = {
+        f"sample_{i}.channel_{j}": (i, j, *values) for i, sample in enumerate(samples, 1) for j, values in enumerate(sample, 1)
     }
-    return part(
+    sheet = part(
         "sheet",
         "Given",
         letter(N, len(samples), "samples"),
         letter(C, len(samples[0]), "channels"),
-        letter(F, len(samples[0][0]), "features"),
-        table("tensor", ["sample", "channel", *_features(samples[0][0])], rows, drawn=True),
+        letter(F, len(features), "features"),
+        table("tensor", ["sample", "channel", *features], given, drawn=True),
     )
+    tensors: dict[str, dict[str, dict[str, Cell]]] = {}
+    rows = {}
+    for technique, (sample, channel), values in _subsets(samples):
+        worked = _worked(values, DIVISOR[params.conventions.variance])
+        kept = [f"{axis}_{at}" for axis, at in (("sample", sample), ("channel", channel)) if at != "all"]
+        rows[".".join([technique, *kept])] = technique, sample, channel, sympy.Mul(*OVER[technique]), *worked
+        for statistic, value in (("mean", worked[4]), ("variance", worked[6])):
+            tensor = tensors.setdefault(f"{technique}_{statistic}", {})
+            tensor.setdefault(f"sample_{sample}", {})[f"channel_{channel}"] = value
+    shown = [table(name, list(next(iter(cells.values()))), cells, asked=True) for name, cells in tensors.items()]
+    return answer(sheet, part("1", "Mean and variance tensors", *shown, table("statistics", COLUMNS, rows), within=sheet))
 
 
-def _features(values: Sequence[Fraction]) -> dict[str, Cell]:
-    return {f"feature_{k}": value for k, value in enumerate(values, 1)}
+def _subsets(tensor: Sequence[Sequence[Sequence[Fraction]]]) -> Iterator[tuple[str, Place, list[Fraction]]]:
+    """The values of each statistic by technique, sample and channel; "all" stands for an axis that is averaged over."""
+    for technique, over in OVER.items():
+        found: dict[Place, list[Fraction]] = {}
+        for i, sample in enumerate(tensor, 1):
+            for j, values in enumerate(sample, 1):
+                found.setdefault(("all" if N in over else i, "all" if C in over else j), []).extend(values)
+        for place, values in found.items():
+            yield technique, place, values
 
 
-def _subsets(params: TensorParams, technique: str) -> dict[Place, list[Fraction]]:
-    """The values of each statistic by sample and channel; "all" stands for an axis that is averaged over."""
-    found: dict[Place, list[Fraction]] = {}
-    for i, sample in enumerate(params.tensor, 1):
-        for j, values in enumerate(sample, 1):
-            place = "all" if N in OVER[technique] else i, "all" if C in OVER[technique] else j
-            found.setdefault(place, []).extend(values)
-    return found
-
-
-def _row(technique: str, place: Place, values: Sequence[Fraction], divisor: sympy.Expr) -> dict[str, Cell]:
-    """Sums of one subset, and what follows from them."""
+def _worked(values: Sequence[Fraction], divisor: sympy.Expr) -> list[Cell]:
+    """Number, sum and sum of squares of a subset, then mean and variance with their formulas."""
     sums = {m: len(values), S: sum(values), Q: sum(value**2 for value in values)}
     mean, variance = MEAN.subs(sums), (Q - m * mu**2) / divisor
-    return {
-        "technique": technique,
-        "sample": place[0],
-        "channel": place[1],
-        "count_formula": sympy.Mul(*OVER[technique]),
-        "count": len(values),
-        "sum": exact(sums[S]),
-        "sum_of_squares": exact(sums[Q]),
-        "mean_formula": MEAN,
-        "mean": exact(mean),
-        "variance_formula": variance,
-        "variance": exact(variance.subs({**sums, mu: mean})),
-    }
-
-
-def _key(row: Row) -> str:
-    """Such as instance.sample_1.channel_2, without an axis that is averaged over."""
-    kept = [f"{axis}_{row[axis]}" for axis in ("sample", "channel") if row[axis] != "all"]
-    return ".".join([str(row["technique"]), *kept])
-
-
-def _tensor(technique: str, statistic: str, rows: Sequence[Row]) -> Table:
-    """One statistic with a row a sample and a column a channel, or one for all."""
-    cells: dict[str, dict[str, Cell]] = {}
-    for row in rows:
-        cells.setdefault(f"sample_{row['sample']}", {})[f"channel_{row['channel']}"] = row[statistic]
-    return table(f"{technique}_{statistic}", list(next(iter(cells.values()))), cells, asked=True)
+    return [len(values), exact(sums[S]), exact(sums[Q]), MEAN, exact(mean), variance, exact(variance.subs({**sums, mu: mean}))]
