@@ -19,11 +19,12 @@ from generators.courses.sydney.seminar2_kv_cache.decoding import (
     generation_flops,
     positions,
     scores,
+    scores_of,
     step_bytes,
     step_flops,
     uncached_groups,
+    weighted_sum,
     with_cache,
-    without_cache,
 )
 from generators.courses.sydney.seminar2_kv_cache.params import CacheParams, Example
 from generators.table import column, table
@@ -59,13 +60,13 @@ def _sheet(params: CacheParams) -> Part:
 
 
 def _steps(example: Example, sheet: Part) -> Part:
-    kept = with_cache(example.queries, example.keys, example.values)
-    matrix, outputs = without_cache(example.queries, example.keys, example.values)
+    matrix = [scores_of(query, example.keys) for query in example.queries]
+    steps = with_cache(example.queries, example.keys, example.values)
     counts, sums = {}, {}
-    for n, (token, one, output) in enumerate(zip(example.tokens, kept, outputs, strict=True), 1):
-        below = n * (n - 1) // 2
-        counts[f"step_{n}"] = (n, token, n**2, below, below, len(one.scores), one.rows_read)
-        sums[f"step_{n}"] = (n, _sum(one.scores, example.values), _vector(one.output), _vector(output))
+    for n, (token, (rows_read, row, output)) in enumerate(zip(example.tokens, steps, strict=True), 1):
+        below, without = n * (n - 1) // 2, weighted_sum(matrix[n - 1][:n], example.values[:n])  # the rest is masked
+        counts[f"step_{n}"] = (n, token, n**2, below, below, len(row), rows_read)
+        sums[f"step_{n}"] = (n, _sum(row, example.values), _vector(output), _vector(without))
     keys = [column(f"k{j}", f"k{j}") for j in range(1, len(matrix) + 1)]
     columns = ["step", "token", "without_the_cache", "masked", "computed_again", "with_the_cache", "rows_read"]
     return part(
