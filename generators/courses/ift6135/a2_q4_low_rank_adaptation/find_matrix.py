@@ -50,13 +50,14 @@ def _implementation(entry: Entry) -> Iterator[Found]:
 def _errors(entry: Entry) -> Iterator[Found | Proof]:
     m, sample = entry.params.quantized_bits, entry.params.sample
     errors = {bits: rounded_by_torch(sample.seed, sample.size, bits) for bits in (*range(2, 9), m, m + 1)}
-    step, _, largest, _, relative = errors[m]
-    yield from ROUNDED.values("4.1", step=step, largest_error=largest, relative_error=relative)
+    step, _, worst, _, relative = errors[m]
+    yield from ROUNDED.values("4.1", step=step, largest_error=worst, relative_error=relative)
     yield from RATIO.values("4.1", step_ratio=step / errors[m + 1][0])
     rows = {}
     for bits in sorted({*range(2, 9), m}):
         rows[f"bits_{bits}"] = (bits, entry.bytes_at(entry.seen("LFFN", "QLoRA", bits=bits).frozen_bits), *errors[bits])
-        over = max(0.0, errors[bits][2] / errors[bits][1] - 1)
+        half, largest = errors[bits][1:3]
+        over = max(0.0, largest - half) / (half * 2**bits)  # over about the largest weight, which floats round
         yield from ROUNDED.proof(f"4.1: by how much errors exceed half a step at {bits} bits", over)
     columns = ("bits", "bytes_of_w", "step", "half_step", "largest_error", "rms_error", "relative_error")
     headings = {"bytes_of_w": "Bytes of W", "step": "Δ", "half_step": "Δ/2", "rms_error": "RMS error",

@@ -20,7 +20,6 @@ ONE = sympy.Integer(1)
 Method = Literal["LoRA", "QLoRA"]
 METHODS: tuple[Method, ...] = ("LoRA", "QLoRA")
 
-QUANTIZE_PER_VALUE = 4  # magnitude; running maximum, with the division for Δ; division by Δ; rounding
 SOFTMAX_PER_ROW = 5 * n - 2  # maximum n-1, subtract n, exponentiate n, sum n-1, divide n
 
 
@@ -101,8 +100,8 @@ class Module:
 
     @property
     def quantization(self) -> sympy.Expr:
-        """Elementwise operations of quantizing the frozen matrices once."""
-        return sympy.expand(QUANTIZE_PER_VALUE * self.frozen_values)
+        """Of quantizing once: magnitude; running maximum, with the division for Δ; division by Δ; rounding."""
+        return sympy.expand(4 * self.frozen_values)
 
     def frozen_bytes(self, method: Method, bytes_per_value: int) -> sympy.Expr:
         """In full precision, or as m-bit codes and one full-precision Δ a matrix."""

@@ -152,18 +152,21 @@ def _cache(found: Mapping[str, Method], sheet: Part, bytes_each: int) -> Part:
 
 def _equal(found: Mapping[str, Method], sheet: Part, sizes: Sequence[int], params: TuningParams) -> Part:
     """What one trained value costs, and how large every method is when it trains as many values as LoRA."""
-    held = params.conventions
-    equal = {name: sympy.cancel(found["lora"].values / (one.values / one.size)) for name, one in found.items() if name != "lora"}
+    held, lora = params.conventions, found["lora"].values
+    equal = {name: sympy.cancel(lora / (one.values / one.size)) for name, one in found.items() if name != "lora"}
     lines = []
     for name, expression in equal.items():
         what, symbol = f"size of {found[name].title} with as many values as LoRA", sympy.latex(found[name].size)
         lines.append(formula(name, expression, what, rf"{symbol}_{{\text{{{name}}}}}", asked=True))
+    at = {symbol: one.value for symbol, one in sheet.letters.items()}
+    rows = {f"rank_{rank}": (rank, *(exact(one.subs({**at, R: rank})) for one in (lora, *equal.values()))) for rank in sizes}
+    columns = [column("adapters", "Adapter width"), column("prefix"), column("prompt")]
     return part(
         "4",
         "Equal numbers of trained values",
         *lines,
         _costs(found, sheet, held.flops_per_multiply_add, held.bytes_per_element),
-        _equal_sizes(found["lora"], equal, sheet, sizes),
+        table("sizes", [column("rank", "Rank of LoRA"), "values", *columns], rows),
         within=sheet,
     )
 
@@ -178,12 +181,3 @@ def _costs(found: Mapping[str, Method], sheet: Part, flops_each: int, bytes_each
         column("cached_bytes", of="bytes_here"), column("bytes_here", "Here", "B"),
     ]  # fmt: skip
     return table("costs", ["method", *columns], rows, asked=True)
-
-
-def _equal_sizes(lora: Method, equal: Mapping[str, sympy.Expr], sheet: Part, sizes: Sequence[int]) -> Table:
-    at = {symbol: one.value for symbol, one in sheet.letters.items()}
-    rows = {
-        f"rank_{rank}": (rank, *(exact(one.subs({**at, R: rank})) for one in (lora.values, *equal.values()))) for rank in sizes
-    }
-    columns = [column("adapters", "Adapter width"), column("prefix"), column("prompt")]
-    return table("sizes", [column("rank", "Rank of LoRA"), "values", *columns], rows)
