@@ -34,6 +34,11 @@ class ProductRecorder(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.products: list[Count] = []
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here; only to be kept from compiling, it would have to import the compiler."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         packet = func._overloadpacket

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import partial
-from itertools import combinations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from generators.cells import rational
-from generators.courses.utaustin.lecture25_medusa.likely_nodes import best_tokens, by_reach, reach
 from generators.errors import ParameterError
-from generators.topics.prefix_tree import Tree, tree_of_heads
 from tests.conftest import worked_out
 from tests.entries import entry_of, solved_entry
 
@@ -23,8 +17,7 @@ ID = f"utaustin/{SLUG}"
 F = Fraction
 
 
-entry = partial(entry_of, ID)
-solved = partial(solved_entry, ID)
+entry, solved = partial(entry_of, ID), partial(solved_entry, ID)
 
 
 def heads(*shares: list[str]) -> list[dict[str, Any]]:
@@ -78,38 +71,6 @@ def test_two_heads_by_hand() -> None:
     assert answer["3/share"].value == 100 * F(12, 21)  # 3/4 of 21/16
     assert list(answer["3/tree"].rows) == ["root", "1", "2"]
     assert tuple(answer["3/tree"]["token"].cells.values()) == ("ran", "g0", "g1")
-
-
-def is_closed(tree: Tree, kept: tuple[int, ...]) -> bool:
-    return 0 in kept and all(tree[node].parent is None or tree[node].parent in kept for node in kept)
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.lists(st.lists(st.integers(1, 9), min_size=2, max_size=2), min_size=2, max_size=3), st.integers(1, 4))
-def test_no_subtree_of_as_many_nodes_is_better(weights: list[list[int]], n_nodes: int) -> None:
-    """Every choice of nodes that holds the parents of its nodes is tried."""
-    shares = [[F(weight, 20) for weight in sorted(head, reverse=True)] for head in weights]
-    tree = tree_of_heads("r", [["a", "b"]] * len(shares))
-    reached = reach(tree, shares, [["a", "b"]] * len(shares))
-    assert is_closed(tree, tuple(by_reach(reached)[: n_nodes + 1]))
-    best = max(
-        sum((reached[node] for node in some), F(0))
-        for some in combinations(range(len(tree)), n_nodes + 1)
-        if is_closed(tree, some)
-    )
-    assert best_tokens(reached)[n_nodes] == best
-
-
-@settings(max_examples=10, deadline=None)
-@given(
-    st.lists(st.lists(st.integers(1, 9), min_size=2, max_size=2), min_size=1, max_size=4),
-    st.integers(1, 2),
-)
-def test_any_shares(weights: list[list[int]], n_nodes: int) -> None:
-    """Everything is found again, and the pruned tree gives no more than the full one."""
-    shares = [[str(F(weight, 20)) for weight in sorted(head, reverse=True)] for head in weights]
-    answer = solved(entry(heads=heads(*shares), n_nodes=n_nodes))
-    assert rational(answer["3/tokens"].value) <= rational(answer["2/tokens"].value)
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,9 @@ def _given(params: MedusaParams) -> Iterator[Found]:
     )
     for place, head in enumerate(heads, 1):
         cells = zip(head.guesses, head.accuracies, strict=True)
-        rows = {str(rank): {"token": token, "share": 100 * share} for rank, (token, share) in enumerate(cells, 1)}
+        rows = {str(rank): (token, 100 * share) for rank, (token, share) in enumerate(cells, 1)}
         yield from SHEET.part(f"head_{place}", f"Head {place}")
-        yield from SHEET.table(f"head_{place}", "guesses", rows, units={"share": "%"})
+        yield from SHEET.table(f"head_{place}", "guesses", rows, units={"share": "%"}, columns=["token", "share"])
 
 
 def _sizes(params: MedusaParams) -> dict[str, int | Fraction]:
@@ -91,21 +91,19 @@ def _rates(shares: Shares) -> Iterator[Found]:
 
 
 def _full(shares: Shares) -> Iterator[Found]:
-    rows: dict[str, dict[str, Cell]] = {}
+    heads = range(len(shares))
+    rows: dict[str, tuple[Cell, ...]] = {}
     for width in range(1, len(shares[0]) + 1):
         paths = _combinations(width, len(shares))
-        rows[f"width_{width}"] = {
-            "guesses_a_head": width,
-            **{f"hit_rate_{head + 1}": 1 - _missed(shares, head, width) for head in range(len(shares))},
-            "nodes": len(paths),
-            "leaves": sum(len(path) == len(shares) for path in paths),
-            "tokens_a_step": played(shares, paths),
-        }
+        leaves = sum(len(path) == len(shares) for path in paths)
+        rates = (1 - _missed(shares, head, width) for head in heads)
+        rows[f"width_{width}"] = (width, *rates, len(paths), leaves, played(shares, paths))
     every = _combinations(len(shares[0]), len(shares))
     yield from SHEET.part("2", "The full tree")
     yield from PATHS.values("2", nodes=len(every))
     yield from PLAYED.values("2", tokens=played(shares, every))
-    yield from PLAYED.table("2", "widths", rows)
+    columns = ["guesses_a_head", *(f"hit_rate_{head + 1}" for head in heads), "nodes", "leaves", "tokens_a_step"]
+    yield from PLAYED.table("2", "widths", rows, columns=columns)
 
 
 def outcomes(shares: Shares, width: int) -> Iterator[tuple[Ranks, Fraction]]:
@@ -167,66 +165,51 @@ def grown(shares: Shares, n_nodes: int) -> list[Ranks]:
     return found
 
 
-@lru_cache(maxsize=8192)
-def best_of(shares: Shares, head: int, n: int, rank: int = 0) -> Fraction:
-    """The most tokens that n nodes below a right node may add, trying every split among the guesses from `rank` on."""
-    if head == len(shares) or rank == len(shares[head]) or n == 0:
-        return Fraction(0)
-    room = sum(len(shares[0]) ** depth for depth in range(len(shares) - head))
-    splits = (
-        shares[head][rank] * (1 + best_of(shares, head + 1, here - 1)) + best_of(shares, head, n - here, rank + 1)
-        for here in range(1, min(n, room) + 1)
-    )
-    return max(best_of(shares, head, n, rank + 1), *splits)
+def best_of(shares: Shares) -> list[Fraction]:
+    """The most tokens that 0, 1, 2 ... nodes below the root may add, trying every split among a head's guesses."""
+    below = [Fraction(0)]  # nothing stands behind the last head
+    for head in reversed(shares):
+        best = [Fraction(0)]
+        for share in head:
+            branch = [Fraction(0), *(share * (1 + added) for added in below)]
+            sizes = range(len(best) + len(branch) - 1)
+            best = [max(best[n - here] + branch[here] for here in range(len(branch)) if 0 <= n - here < len(best)) for n in sizes]
+        below = best
+    return below
 
 
 def _pruned(params: MedusaParams, shares: Shares, slower: Fraction) -> Iterator[Found]:
-    full = {width: _combinations(width, len(shares)) for width in range(1, len(shares[0]) + 1)}
-    added, most = best_of(shares, 0, params.n_nodes), best_of(shares, 0, len(full[len(shares[0])]))
+    full, best = {width: _combinations(width, len(shares)) for width in range(1, len(shares[0]) + 1)}, best_of(shares)
+    tokens = 1 + best[params.n_nodes]
     yield from SHEET.part("3", "Pruned trees")
     yield from PATHS.values("3", nodes_in_full=len(full[len(shares[0])]))
-    yield from SEARCHED.values("3", tokens=1 + added, gain=(1 + added) / slower)
-    yield from SEARCHED.values("3", share=100 * added / most, unit="%")
+    yield from SEARCHED.values("3", tokens=tokens, gain=tokens / slower)
+    yield from SEARCHED.values("3", share=100 * best[params.n_nodes] / best[-1], unit="%")
     yield from _growth(params, shares)
-    sizes: dict[str, dict[str, Cell]] = {}
+    sizes: dict[str, tuple[Cell, ...]] = {}
     for width, paths in full.items():
-        best = 1 + best_of(shares, 0, len(paths))
-        sizes[f"width_{width}"] = {
-            "nodes": len(paths),
-            "guesses_a_head": width,
-            "full_tree": played(shares, paths),
-            "best_tree_of_that_size": best,
-            "its_gain": best / slower,
-        }
-    yield from SEARCHED.table("3", "sizes", sizes)
-    every = range(1, len(full[len(shares[0])]) + 1)
-    yield from SEARCHED.table("3", "best", {f"of_{n}": {"nodes": n, "tokens_a_step": 1 + best_of(shares, 0, n)} for n in every})
+        of_size = 1 + best[len(paths)]
+        sizes[f"width_{width}"] = (len(paths), width, played(shares, paths), of_size, of_size / slower)
+    columns = ["nodes", "guesses_a_head", "full_tree", "best_tree_of_that_size", "its_gain"]
+    yield from SEARCHED.table("3", "sizes", sizes, columns=columns)
+    rows = {f"of_{n}": (n, 1 + added) for n, added in enumerate(best) if n}
+    yield from SEARCHED.table("3", "best", rows, columns=["nodes", "tokens_a_step"])
 
 
 def _growth(params: MedusaParams, shares: Shares) -> Iterator[Found]:
-    """The nodes as they join, by what each tree gives when it is played; and again by the best tree of as many nodes."""
+    """The nodes as they join, by what each tree gives when it is played."""
     paths = grown(shares, params.n_nodes)
-    joined: dict[str, dict[str, Cell]] = {}
+    joined: dict[str, tuple[Cell, ...]] = {}
     for count, path in enumerate(paths):
-        joined[_key(path)] = {
-            "nodes": count,
-            "added": " ".join(params.heads[head].guesses[rank] for head, rank in enumerate(path)) or "the root",
-            "ranks": ", ".join(str(rank + 1) for rank in path) or None,
-            "reached": _reached(shares, path),
-            "tokens_a_step": played(shares, frozenset(paths[1 : count + 1])),
-        }
-    yield from GROWN.table("3", "growth", joined)
-    best = {key: {"tokens_a_step": 1 + best_of(shares, 0, count)} for count, key in enumerate(joined)}
-    yield from SEARCHED.cells("3", "growth", best)
-    tree: dict[str, dict[str, Cell]] = {}
+        added = " ".join(params.heads[head].guesses[rank] for head, rank in enumerate(path)) or "the root"
+        ranks, kept = ", ".join(str(rank + 1) for rank in path) or None, frozenset(paths[1 : count + 1])
+        joined[_key(path)] = (count, added, ranks, _reached(shares, path), played(shares, kept))
+    yield from GROWN.table("3", "growth", joined, columns=["nodes", "added", "ranks", "reached", "tokens_a_step"])
+    tree: dict[str, tuple[Cell, ...]] = {}
     for path in sorted(paths, key=lambda path: (len(path), path)):
-        tree[_key(path)] = {
-            "token": params.heads[len(path) - 1].guesses[path[-1]] if path else params.root,
-            "parent": _key(path[:-1]) if path else None,
-            "depth": len(path),
-            "reached": _reached(shares, path),
-        }
-    yield from GROWN.table("3", "tree", tree)
+        token = params.heads[len(path) - 1].guesses[path[-1]] if path else params.root
+        tree[_key(path)] = (token, _key(path[:-1]) if path else None, len(path), _reached(shares, path))
+    yield from GROWN.table("3", "tree", tree, columns=["token", "parent", "depth", "reached"])
 
 
 def _key(path: Sequence[int]) -> str:

@@ -9,7 +9,7 @@ from itertools import accumulate
 import sympy
 
 from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text
-from generators.cells import Cell, exact, rational
+from generators.cells import exact, rational
 from generators.courses.utaustin.lecture25_medusa.likely_nodes import (
     best_tokens,
     by_reach,
@@ -55,7 +55,7 @@ def _sheet(params: MedusaParams) -> Part:
 def _head(place: int, head: Head) -> Part:
     """A head's guesses, with the share of cases in which each is right."""
     pairs = zip(head.guesses, head.accuracies, strict=True)
-    rows = {str(rank): {"token": token, "share": exact(100 * share)} for rank, (token, share) in enumerate(pairs, 1)}
+    rows = {str(rank): (token, exact(100 * share)) for rank, (token, share) in enumerate(pairs, 1)}
     return part(f"head_{place}", f"Head {place}", table("guesses", ["token", column("share", unit="%")], rows))
 
 
@@ -97,22 +97,18 @@ def _rates(params: MedusaParams) -> Part:
 def _full(params: MedusaParams, rates: Part) -> Part:
     shares, n_heads = _shares(params), len(params.heads)
     symbols = rate_symbols(n_heads)
-    rows: dict[str, dict[str, Cell]] = {}
+    rows = {}
     for width in range(1, len(params.heads[0].guesses) + 1):
         hits = dict(zip(symbols, hit_rates(shares, width), strict=True))
-        rows[f"width_{width}"] = {
-            "guesses_a_head": width,
-            **{f"hit_rate_{k}": exact(rate) for k, rate in enumerate(hits.values(), 1)},
-            "nodes": _nodes(width, n_heads),
-            "leaves": width**n_heads,
-            "tokens_a_step": exact(expected_tokens(symbols).subs(hits)),
-        }
+        tokens = exact(expected_tokens(symbols).subs(hits))
+        rows[f"width_{width}"] = (width, *map(exact, hits.values()), _nodes(width, n_heads), width**n_heads, tokens)
+    rates_of = [f"hit_rate_{k}" for k in range(1, n_heads + 1)]
     return part(
         "2",
         "The full tree",
         number("nodes", _nodes(len(params.heads[0].guesses), n_heads), "nodes below the root", asked=True),
         number("tokens", rates["tokens"].value, "expected tokens a step", asked=True),
-        table("widths", list(rows["width_1"]), rows, asked=True),
+        table("widths", ["guesses_a_head", *rates_of, "nodes", "leaves", "tokens_a_step"], rows, asked=True),
     )
 
 
@@ -128,6 +124,7 @@ def _pruned(params: MedusaParams, slower: Fraction, widths: Table) -> Part:
     best = best_tokens(reached)
     tokens, order = best[params.n_nodes], by_reach(reached)[: params.n_nodes + 1]
     keys = [_key(tree, node, guesses) for node in range(len(tree))]
+    of_sizes = {f"of_{nodes}": (nodes, exact(found)) for nodes, found in enumerate(best) if nodes}
     return part(
         "3",
         "Pruned trees",
@@ -138,65 +135,41 @@ def _pruned(params: MedusaParams, slower: Fraction, widths: Table) -> Part:
         _growth(tree, keys, order, reached),
         _by_size(widths, best, slower),
         _drawn_tree(tree, keys, sorted(order), reached),
-        _best(best),
+        table("best", ["nodes", "tokens_a_step"], of_sizes, drawn=True),
     )
 
 
 def _key(tree: Tree, node: int, guesses: Sequence[Sequence[str]]) -> str:
     """The ranks of the guesses on the way to a node, as 1.1.2."""
-    return ".".join(map(str, _ranks(tree, node, guesses))) or "root"
-
-
-def _ranks(tree: Tree, node: int, guesses: Sequence[Sequence[str]]) -> list[int]:
     below = path(tree, node)[1:]
-    return [head.index(tree[one].token) + 1 for head, one in zip(guesses, below, strict=False)]
+    return ".".join(str(head.index(tree[one].token) + 1) for head, one in zip(guesses, below, strict=False)) or "root"
 
 
 def _growth(tree: Tree, keys: Sequence[str], order: Sequence[int], reached: Sequence[Fraction]) -> Table:
     """The nodes in the order in which they join the tree."""
     totals = accumulate(reached[node] for node in order)
-    rows: dict[str, dict[str, Cell]] = {}
+    rows = {}
     for count, (node, total) in enumerate(zip(order, totals, strict=True)):
-        rows[keys[node]] = {
-            "nodes": count,
-            "added": " ".join(tree[one].token for one in path(tree, node)[1:]) or "the root",
-            "ranks": keys[node].replace(".", ", ") if count else None,
-            "reached": exact(reached[node]),
-            "tokens_a_step": exact(total),
-        }
+        added = " ".join(tree[one].token for one in path(tree, node)[1:]) or "the root"
+        ranks = keys[node].replace(".", ", ") if count else None
+        rows[keys[node]] = (count, added, ranks, exact(reached[node]), exact(total))
     return table("growth", ["nodes", "added", "ranks", "reached", "tokens_a_step"], rows)
 
 
 def _by_size(widths: Table, best: Sequence[Fraction], slower: Fraction) -> Table:
     """Full trees beside the best tree of as many nodes."""
-    rows: dict[str, dict[str, Cell]] = {}
+    rows = {}
     for key, row in widths.rows.items():
-        of_size = best[int(row["nodes"])]  # type: ignore[arg-type]
-        rows[key] = {
-            "nodes": row["nodes"],
-            "guesses_a_head": row["guesses_a_head"],
-            "full_tree": row["tokens_a_step"],
-            "best_tree_of_that_size": exact(of_size),
-            "its_gain": exact(of_size / slower),
-        }
-    return table("sizes", list(rows["width_1"]), rows)
-
-
-def _best(best: Sequence[Fraction]) -> Table:
-    """Expected tokens a step with the best tree of each number of nodes."""
-    rows = {f"of_{nodes}": {"nodes": nodes, "tokens_a_step": exact(tokens)} for nodes, tokens in enumerate(best) if nodes}
-    return table("best", ["nodes", "tokens_a_step"], rows, drawn=True)
+        of_size = best[int(widths.cell(key, "nodes"))]
+        cells = (row["nodes"], row["guesses_a_head"], row["tokens_a_step"])
+        rows[key] = (*cells, exact(of_size), exact(of_size / slower))
+    return table("sizes", ["nodes", "guesses_a_head", "full_tree", "best_tree_of_that_size", "its_gain"], rows)
 
 
 def _drawn_tree(tree: Tree, keys: Sequence[str], kept: Sequence[int], reached: Sequence[Fraction]) -> Table:
     """The nodes of the pruned tree with the row of each one's parent, level by level."""
-    rows: dict[str, dict[str, Cell]] = {}
+    rows = {}
     for node in kept:
-        parent = tree[node].parent
-        rows[keys[node]] = {
-            "token": tree[node].token,
-            "parent": None if parent is None else keys[parent],
-            "depth": tree[node].depth,
-            "reached": exact(reached[node]),
-        }
+        token, parent, depth = tree[node].token, tree[node].parent, tree[node].depth
+        rows[keys[node]] = (token, None if parent is None else keys[parent], depth, exact(reached[node]))
     return table("tree", ["token", "parent", "depth", "reached"], rows, drawn=True)
