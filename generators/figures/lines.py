@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from generators.answer import Figure
-from generators.figures.series import lowered
 from generators.figures.style import DASHES, FONT_PT, LIGHT, MARKERS, PRINTED_WIDTH_IN, SERIES, new_axes, plain, spread, to_svg
 from generators.table import Series
 
@@ -38,7 +37,7 @@ class Line:
 def line_of(x: Series, y: Series, name: str = "", *, marked: bool = False) -> Line:
     """One column over another, named by its label; a row that lacks one of the two numbers is left out."""
     points = [(x.numbers[row], number) for row, number in y.numbers.items() if row in x.numbers]
-    return Line(name or lowered(y.label), points, tuple(points) if marked else (), shows=(x.table, y.table))
+    return Line(name or y.label, points, tuple(points) if marked else (), shows=(x.table, y.table))
 
 
 @dataclass(frozen=True)

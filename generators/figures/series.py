@@ -22,5 +22,5 @@ def axis_label(series: Sequence[Series], what: str = "") -> str:
 
 
 def lowered(label: str) -> str:
-    """A label within a sentence: its first letter is small unless it begins an abbreviation."""
-    return label[:1].lower() + label[1:] if label[1:2].islower() else label
+    """A label within a sentence: its first letter is small unless its first word is a name such as LoRA or B."""
+    return label[:1].lower() + label[1:] if label.partition(" ")[0][1:].islower() else label

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from generators.answer import Answer, Figure, Part
-from generators.figures.lines import Axis, Line, line_figure
+from generators.figures.lines import Axis, line_figure, line_of
 from generators.figures.series import axis_label
 from generators.figures.style import DASHES, FONT_PT, LIGHT, SERIES, new_axes, plain, spread, to_svg
 from generators.table import Table
@@ -86,16 +86,12 @@ def _name(axes: Axes, tracks: Mapping[str, Track], heights: Sequence[float]) -> 
 
 def _dylora(table: Table) -> Figure:
     """Errors over the rank: LoRA of the largest rank when it is cut, DyLoRA, and the least possible."""
-    series = [table[key] for key in ("lora_cut", "dylora", "least")]
-    ranks = table["rank_of_every_module"].numbers
-    lines = {one.label: [(rank, one.numbers[row]) for row, rank in ranks.items()] for one in series}
-    highest, places = max(y for points in lines.values() for _, y in points), list(ranks.values())
-    told = "; ".join(f"{name} {points[0][1]:.3g} at rank 1" for name, points in lines.items())
-    figure = line_figure(
-        [Line(name, points, tuple(points)) for name, points in lines.items()],
+    ranks, series = table["rank_of_every_module"], [table[key] for key in ("lora_cut", "dylora", "least")]
+    lines = [line_of(ranks, one, marked=True) for one in series]
+    highest, places = max(y for line in lines for _, y in line.points), list(ranks.numbers.values())
+    return line_figure(
+        lines,
         Axis("rank to which every module is cut", whole=True, limits=(places[0] - 0.1, places[-1] + 0.1)),
         Axis(axis_label(series, "error"), limits=(-0.12 * highest, 1.05 * highest)),
         caption="One DyLoRA run serves every rank. The factors of a LoRA that is trained at the largest rank have no order.",
-        alt=f"Error over the rank to which the factors are cut, falling lines: {told}.",
     )
-    return replace(figure, shows=(table.address,))

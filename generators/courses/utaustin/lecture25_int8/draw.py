@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from generators.answer import Answer, Figure
-from generators.figures.lines import Axis, Line, line_figure
-from generators.figures.rows import Marks, Panel, rows_figure
+from generators.figures.lines import Axis, line_figure, line_of
+from generators.figures.rows import Panel, marks_of, rows_figure
 from generators.figures.series import axis_label
 from generators.figures.style import LIGHT, new_axes, to_svg
-from generators.table import Series, Table
+from generators.table import Table
 
 SHOWN = ("absmax", "zero_point", "absmax_vector_wise", "absmax_vector_wise_decomposed", "fp16")
 """The methods whose errors are drawn over the size of the outliers."""
@@ -56,28 +56,17 @@ def _outliers(found: list[int]) -> str:
 def _methods(table: Table) -> Figure:
     """The RMS error of each method as a row."""
     names, errors = [str(name) for name in table["method"].cells.values()], table["error"]
-    numbers = list(errors.numbers.values())
-    listed = "; ".join(f"{name} {error:.3g}" for name, error in zip(names, numbers, strict=True))
-    return rows_figure(
-        names,
-        [Panel(axis_label([errors], "RMS error of the product"), [Marks(errors.label, numbers)], scale="log")],
-        caption="The error of X·W by each method.",
-        alt=f"RMS errors on a logarithmic axis: {listed}.",
-        shows=(table.address,),
-    )
+    panel = Panel(axis_label([errors], "RMS error of the product"), [marks_of(errors)], scale="log")
+    return rows_figure(names, [panel], caption="The error of X·W by each method.")
 
 
 def _sizes(table: Table, threshold: float) -> Figure:
     """RMS errors over the size of the largest outlier; the threshold gets a guide."""
-    sizes: Series = table["largest"]
     shown = [table[key] for key in SHOWN]
-    lines = [Line(one.label, [(sizes.numbers[row], error) for row, error in one.numbers.items()]) for one in shown]
-    ends = "; ".join(f"{line.name} {line.points[-1][1]:.3g}" for line in lines)
     return line_figure(
-        lines,
-        Axis(axis_label([sizes], "size of the largest outlier"), scale="log", base=2),
+        [line_of(table["largest"], one) for one in shown],
+        Axis(axis_label([table["largest"]], "size of the largest outlier"), scale="log", base=2),
         Axis(axis_label(shown, "RMS error of the product"), scale="log"),
         caption="With one step for a whole vector, every value pays for its outliers.",
-        alt=f"RMS errors over the size of the outliers, both axes logarithmic. With {lines[0].points[-1][0]:g}: {ends}.",
         guide=(threshold, f"threshold {threshold:g}"),
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from generators.answer import Answer, Figure
 from generators.cells import Quantity
-from generators.figures.lines import Axis, Line, line_figure
+from generators.figures.lines import Axis, line_figure, line_of
 from generators.figures.rows import Marks, Panel, rows_figure
 from generators.figures.series import axis_label
 from generators.figures.style import FONT_PT, LIGHT, SERIES, new_axes, to_svg
@@ -61,23 +61,14 @@ def _levels(normal: Table, magnitudes: Table) -> Figure:
 
 def _blocks(table: Table, block_len: Quantity) -> Figure:
     """The relative error of each set of levels over the number of weights that share a scale."""
-    lengths = table["block"].numbers
     series = [table[key] for key in ("nf4", "int4", "fp4")]
-    lines = []
-    for one in series:
-        points = [(lengths[row], error) for row, error in one.numbers.items()]
-        lines.append(Line(one.label, points, tuple(points)))
-    ends = "; ".join(f"{line.name} from {line.points[0][1]:.3g} to {line.points[-1][1]:.3g}" for line in lines)
-    first, *_, last = lengths.values()
-    figure = line_figure(
-        lines,
+    return line_figure(
+        [line_of(table["block"], one, marked=True) for one in series],
         Axis(axis_label([table["block"]], "weights that share a scale"), scale="log", base=2),
         Axis(axis_label(series, "RMS error over RMS of the weights")),
         caption="Larger blocks hold larger extremes, which stretch all levels.",
-        alt=f"Relative errors over blocks of {first:g} to {last:g} weights: {ends}.",
         guide=(float(block_len), f"here: {int(block_len)}"),
     )
-    return replace(figure, shows=(table.address,))
 
 
 def _bits(code: Quantity, overheads: Mapping[str, Quantity]) -> Figure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from generators.answer import Answer, Figure, Part
-from generators.figures.rows import Marks, Panel, rows_figure
+from generators.figures.rows import Panel, marks_of, rows_figure
 from generators.figures.series import axis_label
 from generators.table import Series, Table
 
@@ -29,22 +29,11 @@ def _names(table: Table) -> list[str]:
     return [str(cell) for cell in table[next(iter(table.columns))].cells.values()]
 
 
-def _marks(series: Series, name: str = "", *, hollow: bool = False) -> Marks:
-    return Marks(name or series.label, [series.numbers.get(row) for row in series.cells], hollow)
-
-
 def _scores(table: Table, title: str) -> Figure:
     """Every printed score, a row a model and a mark for each task."""
     tasks = [table[key] for key in table.columns if key.startswith("task_")]
-    ends = "; ".join(f"{one.label} from {min(one.numbers.values()):g} to {max(one.numbers.values()):g}" for one in tasks)
-    names = _names(table)
-    return rows_figure(
-        names,
-        [Panel(axis_label(tasks, "score"), [_marks(one) for one in tasks])],
-        caption=f"{title}: the printed scores, a mark for each task.",
-        alt=f"{title}, printed scores of {len(names)} rows: {ends}.",
-        shows=(table.address,),
-    )
+    panel = Panel(axis_label(tasks, "score"), [marks_of(one) for one in tasks])
+    return rows_figure(_names(table), [panel], caption=f"{title}: the printed scores, a mark for each task.")
 
 
 def _averages(part: Part, title: str, speedups: Sequence[Series] = ()) -> Figure:
@@ -53,9 +42,9 @@ def _averages(part: Part, title: str, speedups: Sequence[Series] = ()) -> Figure
     printed, recomputed, difference = (table[key] for key in ("printed", "recomputed", "difference"))
     half = float(part["half_unit"])
     panels = [
-        Panel(axis_label([recomputed, printed], "average"), [_marks(recomputed), _marks(printed, hollow=True)]),
-        Panel("printed − recomputed", [_marks(difference)], band=(-half, half), guide=0),
-        *(Panel(axis_label([one]), [_marks(one)]) for one in speedups),
+        Panel(axis_label([recomputed, printed], "average"), [marks_of(recomputed), marks_of(printed, hollow=True)]),
+        Panel("printed − recomputed", [marks_of(difference)], band=(-half, half), guide=0),
+        *(Panel(axis_label([one]), [marks_of(one)]) for one in speedups),
     ]
     out = [str(name) for name in part["off"]["model"].cells.values()]
     named = f"outside of it: {', '.join(out)}" if out else "none lies outside of it"
@@ -74,27 +63,18 @@ def _bitfit(part: Part) -> Figure:
     """The printed averages and the means of the shown columns, and the share of parameters trained."""
     table, trained = part["averages"], part["scores"]["trained"]
     printed, found = table["printed"], table["recomputed"]
-    ends, means = printed.numbers.values(), found.numbers.values()
-    marks = [_marks(found, "mean of the columns shown"), _marks(printed, "printed average", hollow=True)]
-    names = _names(table)
+    marks = [marks_of(found, "mean of the columns shown"), marks_of(printed, "printed average", hollow=True)]
     return rows_figure(
-        names,
-        [Panel(axis_label([found, printed], "score"), marks), Panel(axis_label([trained]), [_marks(trained)], scale="log")],
+        _names(table),
+        [Panel(axis_label([found, printed], "score"), marks), Panel(axis_label([trained]), [marks_of(trained)], scale="log")],
         caption="BitFit's table: printed averages beside means of the columns shown, and what each method trains.",
-        alt=f"{len(names)} methods: printed averages from {min(ends):g} to {max(ends):g}, means of the columns shown "
-        f"from {min(means):.4g} to {max(means):.4g}.",
-        shows=(table.address, part["scores"].address),
     )
 
 
 def _ratios(table: Table) -> Figure:
     """Each 8-bit method's perplexity over that in 32 bits, a mark for each model."""
     models = [table[key] for key in table.columns if key.startswith("model_")]
-    worst = "; ".join(f"{one.label} up to {max(one.numbers.values()):.4g}" for one in models)
-    return rows_figure(
-        _names(table),
-        [Panel(axis_label(models, "perplexity over that in 32 bits"), [_marks(one) for one in models], scale="log", guide=1.0)],
-        caption="Perplexity in 8 bits over that of 32-bit floats; 1 is no loss.",
-        alt=f"Ratios of perplexity by method on a logarithmic axis, a mark for each model: {worst}.",
-        shows=(table.address,),
+    panel = Panel(
+        axis_label(models, "perplexity over that in 32 bits"), [marks_of(one) for one in models], scale="log", guide=1.0
     )
+    return rows_figure(_names(table), [panel], caption="Perplexity in 8 bits over that of 32-bit floats; 1 is no loss.")

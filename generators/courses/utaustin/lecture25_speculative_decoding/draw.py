@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from generators.answer import Answer, Figure
-from generators.figures.lines import Axis, Line, line_figure
+from generators.figures.lines import Axis, line_figure, line_of
 from generators.figures.style import FONT_PT, LIGHT, new_axes, plain, to_svg
 from generators.pipeline.wording import counted
 from generators.table import Table
@@ -114,33 +114,26 @@ def _overlap(table: Table, first: str) -> Figure:
 
 def _tokens(table: Table) -> Figure:
     """Draw the expected tokens a call over the acceptance rate, a line a draft length."""
-    rates = table["alpha"]
-    series = [table[key] for key in table.columns if key != "alpha"]
-    longest = max(value for one in series for value in one.numbers.values())
-    figure = line_figure(
-        [Line(one.label, [(rates.numbers[row], y) for row, y in one.numbers.items()]) for one in series],
+    rates, *lengths = (table[key] for key in table.columns)
+    longest = max(value for one in lengths for value in one.numbers.values())
+    return line_figure(
+        [line_of(rates, one) for one in lengths],
         Axis(rates.label, limits=(0, 1)),
         Axis("expected tokens a target call", limits=(0, longest + 0.5)),
         caption="Drafting longer helps only where nearly every drafted token is kept.",
-        alt=f"Expected tokens a call over the acceptance rate, from 1 at α = 0 to γ + 1 at α = 1, for "
-        f"{', '.join(one.label for one in series)}.",
     )
-    return replace(figure, shows=(table.address,))
 
 
 def _gain(table: Table, best: Table, cost_ratio: float) -> Figure:
     """Draw the expected walltime gain over the draft length, a line a rate, with the best length marked."""
-    lines, largest = [], []
-    for key in best.rows:
-        series, lengths = table[key], table["gamma"].numbers
-        mark = (best["best_gamma"].numbers[key], best["gain"].numbers[key])
-        lines.append(Line(series.label, [(lengths[row], y) for row, y in series.numbers.items()], (mark,)))
-        largest.append(f"{mark[1]:.3g} at γ = {mark[0]:g} for {series.label}")
+    lengths, gains = best["best_gamma"].numbers, best["gain"].numbers
+    lines = [replace(line_of(table["gamma"], table[key]), marked=((lengths[key], gains[key]),)) for key in best.rows]
+    marks = [f"{gains[key]:.3g} at γ = {lengths[key]:g} for {table[key].label}" for key in best.rows]
     figure = line_figure(
         lines,
         Axis("drafted tokens γ", whole=True),
-        Axis("expected walltime gain", limits=(0, 1.1 * max(best["gain"].numbers.values()))),
+        Axis("expected walltime gain", limits=(0, 1.1 * max(gains.values()))),
         caption=f"The gain over the length of the draft at c = {cost_ratio:g}; the mark is the best length of each line.",
-        alt=f"Expected walltime gain over the draft length. Largest: {'; '.join(largest)}.",
+        alt=f"Expected walltime gain over the draft length. Largest: {'; '.join(marks)}.",
     )
-    return replace(figure, shows=(table.address, best.address))
+    return replace(figure, shows=(*figure.shows, best.address))
