@@ -7,7 +7,7 @@ from dataclasses import replace
 from generators.answer import Answer, Figure
 from generators.cells import Quantity
 from generators.courses.sydney.seminar2_cache_policies.masks_picture import masks_figure
-from generators.figures.lines import Axis, Line, line_figure
+from generators.figures.lines import Axis, Line, line_figure, line_of
 from generators.figures.series import axis_label
 from generators.table import Table
 
@@ -48,20 +48,16 @@ def _memory(lengths: Table, budget: Quantity) -> Figure:
 
 def _errors(queries: Table, names: dict[str, str]) -> Figure:
     """Each policy's relative error over the queries that attend to fewer tokens than there are."""
-    numbers = list(queries["query"].numbers.values())
-    lines = []
-    for key, name in names.items():
-        if f"{key}_error" in queries.columns:
-            points = list(zip(numbers, queries[f"{key}_error"].numbers.values(), strict=True))
-            lines.append(Line(name.lower(), points, tuple(points)))
-    heights = {line.name: [y for _, y in line.points] for line in lines}
-    ranges = "; ".join(f"{name}: {min(errors):.3g} to {max(errors):.3g}" for name, errors in heights.items())
-    drawn = line_figure(
+    shown = {name: queries[f"{key}_error"] for key, name in names.items() if f"{key}_error" in queries.columns}
+    lines = [line_of(queries["query"], one, name.lower(), marked=True) for name, one in shown.items()]
+    highest = max(y for line in lines for _, y in line.points)
+    return line_figure(
         lines,
-        Axis("query", whole=True),
-        Axis("relative error of the output", limits=(0, 1.08 * max(map(max, heights.values())))),
+        Axis(axis_label([queries["query"]]), whole=True),
+        Axis(
+            axis_label(list(shown.values()), "relative error of the output"),
+            limits=(0, 1.08 * highest),
+        ),
         caption="How far each policy's output is from that of dense attention, query by query.",
-        alt=f"Relative error over queries {numbers[0]:g} to {numbers[-1]:g}. {ranges}.",
         height_in=2.8,
     )
-    return replace(drawn, shows=(queries.address,))

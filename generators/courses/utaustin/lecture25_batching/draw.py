@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from generators.answer import Answer, Figure
-from generators.figures.lines import Axis, Line, line_figure
+from generators.figures.lines import Axis, Line, line_figure, line_of
 from generators.figures.series import axis_label
 from generators.pipeline.wording import counted
 from generators.table import Table
@@ -50,19 +50,10 @@ def _trade_off(table: Table, named: int) -> Figure:
 
 def _split(table: Table) -> Figure:
     """The time of products with weights and of attention over the batch."""
-    batches = list(table["batch"].numbers.values())
     series = [table["weights"], table["attention"]]
-    times = [list(one.numbers.values()) for one in series]
-    names = [one.label.lower() for one in series]
-    sums = [
-        f"{one.label}: {ms[0]:.3g} {one.unit} alone, {ms[-1]:.3g} {one.unit} at {batches[-1]:g}"
-        for one, ms in zip(series, times, strict=True)
-    ]
-    drawn = line_figure(
-        [Line(name, list(zip(batches, ms, strict=True))) for name, ms in zip(names, times, strict=True)],
+    return line_figure(
+        [line_of(table["batch"], one) for one in series],
         Axis("batch: sequences decoded together", scale="log", base=2),
         Axis(axis_label(series, "time in a step"), scale="log"),
         caption="Weights are read once for every batch; attention takes as much again for each sequence.",
-        alt=f"Time in a step over the batch. {'. '.join(sums)}.",
     )
-    return replace(drawn, shows=(table.address,))

@@ -7,11 +7,11 @@ from dataclasses import replace
 from generators.answer import Answer, Figure
 from generators.cells import rational
 from generators.figures.graph import label, laid_out, new_graph
-from generators.figures.lines import Axis, Line, line_figure
+from generators.figures.lines import Axis, line_figure, line_of
 from generators.figures.series import axis_label
 from generators.figures.style import FONT_PT, LIGHT
 from generators.pipeline.wording import counted
-from generators.table import Series, Table
+from generators.table import Table
 
 
 def draw(answer: Answer) -> dict[str, Figure]:
@@ -44,19 +44,12 @@ def _tree(table: Table) -> Figure:
 
 def _growth(full: Table, best: Table, n_nodes: int) -> Figure:
     """Expected tokens a step of full trees, with a mark each, and of the best tree of every size."""
-    marks, line = _points(full["nodes"], full["full_tree"]), _points(best["nodes"], best["tokens_a_step"])
-    here = float(n_nodes), dict(line)[float(n_nodes)]
-    said = "; ".join(f"{y:.3g} with {counted(int(x), 'node')}" for x, y in marks)
-    figure = line_figure(
-        [Line("best trees", line, (here,)), Line("full trees", marks, tuple(marks))],
+    trees = line_of(best["nodes"], best["tokens_a_step"], "best trees")
+    here = float(n_nodes), dict(trees.points)[float(n_nodes)]
+    return line_figure(
+        [replace(trees, marked=(here,)), line_of(full["nodes"], full["full_tree"], "full trees", marked=True)],
         Axis(axis_label([full["nodes"], best["nodes"]], "nodes below the root"), scale="log"),
         Axis(axis_label([full["full_tree"], best["tokens_a_step"]], "expected tokens a step")),
         caption="The first nodes bring most. Between its marks, the line of the full trees only guides the eye.",
-        alt=f"Expected tokens a step over the number of nodes. Best tree of {n_nodes}: {here[1]:.3g}. Full trees: {said}.",
         guide=(here[0], f"here: {n_nodes}"),
     )
-    return replace(figure, shows=(full.address, best.address))
-
-
-def _points(nodes: Series, tokens: Series) -> list[tuple[float, float]]:
-    return list(zip(nodes.numbers.values(), tokens.numbers.values(), strict=True))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from generators.answer import Answer, Figure, Part
-from generators.figures.lines import Axis, Line, line_figure
+from generators.figures.lines import Axis, Line, line_figure, line_of
 from generators.figures.series import axis_label
 from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, bare, to_svg
 from generators.table import Series, Table
@@ -69,30 +69,19 @@ def _hinton(axes: Axes, layer: Table, mask: Series) -> None:
         spine.set_visible(False)
 
 
-def _shares(percent: Series) -> list[float]:
-    assert percent.unit == "%"
-    return [number / 100 for number in percent.numbers.values()]
-
-
 def _errors(sparsities: Table, patterns: Table) -> Figure:
     """The error of both ways over the sparsity, before and after fitting again, and N:M after it."""
-    places = _shares(sparsities["sparsity"])
     series = [sparsities[key] for key in ("neurons", "neurons_fitted_again", "magnitude", "magnitude_fitted_again")]
-    lines = [Line(one.label.lower(), list(zip(places, one.numbers.values(), strict=True))) for one in series]
-    again = patterns["error_fitted_again"]
-    marks = tuple(zip(_shares(patterns["sparsity"]), again.numbers.values(), strict=True))
+    sparsity, again = sparsities["sparsity"], patterns["error_fitted_again"]
+    marks = line_of(patterns["sparsity"], again).points
     notes = tuple((*mark, str(name)) for mark, name in zip(marks, patterns["pattern"].cells.values(), strict=True))
-    ends = "; ".join(f"{line.name} {line.points[-1][1]:.3g} at {line.points[-1][0]:.3g}" for line in lines)
-    ends += "; " + "; ".join(f"{name} {y:.3g}" for _, y, name in notes)
-    figure = line_figure(
-        [*lines, Line("", [marks[0]], marks, notes)],
-        Axis(PRUNED),
+    return line_figure(
+        [*(line_of(sparsity, one) for one in series), Line("", marks[:1], tuple(marks), notes, shows=(patterns.address,))],
+        Axis(axis_label([sparsity, patterns["sparsity"]], PRUNED)),
         Axis(axis_label([*series, again], "squared error over the targets' squares"), scale="log"),
         caption="What a pruned layer leaves unexplained. Marks: N:M, fitted again.",
-        alt=f"Error over sparsity, logarithmic. Last points: {ends}.",
         height_in=3.8,
     )
-    return replace(figure, shows=(sparsities.address, patterns.address))
 
 
 def _bytes(part: Part) -> Figure:
