@@ -5,29 +5,18 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-import sympy
-from hypothesis import given
-from hypothesis import strategies as st
 
 from generators.answer import Answer
 from generators.cells import Cell, Quantity
-from generators.courses.ift6135.a2_q4_low_rank_adaptation.low_rank import d, h, n, order_of_growth, r
+from generators.courses.ift6135.a2_q4_low_rank_adaptation.low_rank import d, n
 from generators.errors import ParameterError
 from generators.pipeline.catalog import QuestionId, load_params, load_question
-from generators.topics.quantization import dequantized, measured_error, quantized, seeded_weights, step_size
-from tests.conftest import worked_out
+from generators.topics.quantization import dequantized, measured_error, quantized, step_size
 from tests.entries import solved_entry
 
 ID = QuestionId("ift6135", "a2_q4_low_rank_adaptation")
-SMALL: dict[str, Any] = {
-    "d_model": 4,
-    "rank": 2,
-    "n_heads": 3,
-    "context_len": 5,
-    "quantized_bits": 4,
-    "memory_headroom": "1/2",
-    "sample": {"seed": 0, "size": 8},
-}
+SIZES = {"d_model": 4, "rank": 2, "n_heads": 3, "context_len": 5, "quantized_bits": 4}
+SMALL: dict[str, Any] = {**SIZES, "memory_headroom": "1/2", "sample": {"seed": 0, "size": 8}}
 
 
 def solved(**changes: Any) -> Answer:
@@ -160,82 +149,14 @@ def test_quantization_by_hand() -> None:
     assert error.relative == pytest.approx(math.sqrt(0.32 / 11.32))  # 9 + 1.96 + 0.36
 
 
-weights_of_any_size = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20).filter(lambda held: max(map(abs, held)) > 1e-6)
-
-
-@given(weights_of_any_size, st.integers(2, 16))
-def test_no_weight_moves_by_more_than_half_a_step(weights: list[float], bits: int) -> None:
-    error = measured_error(weights, bits)
-    assert error.largest <= error.step / 2 * (1 + 1e-9)
-    assert max(map(abs, quantized(weights, error.step))) == 2 ** (bits - 1) - 1
-
-
-def test_the_seed_alone_decides_the_sample() -> None:
-    assert seeded_weights(3, 4) == seeded_weights(3, 4)
-    assert seeded_weights(3, 4) != seeded_weights(4, 4)
-    assert len(seeded_weights(0, 4)) == 16
-
-
-@pytest.mark.parametrize(
-    ("count", "narrow", "order"),
-    [
-        (n * d**2 + 2 * n * d * r + n * d, False, n * d**2),
-        (4 * h * n * d**2 + 6 * h * n * d * r + 6 * h * n**2 + 2 * h * n**2 * d, False, h * n * d**2 + h * n**2 * d),
-        (6 * h * d * r, False, h * d * r),
-        # h·r may exceed d, but h·n² stays below n²·d while h ≤ d
-        (4 * n * d**2 + 3 * h * n * d * r + 6 * h * n**2 + 2 * n**2 * d, True, n * d**2 + h * n * d * r + n**2 * d),
-        (h * n**2 + n**2 * d, False, h * n**2 + n**2 * d),
-    ],
-)
-def test_order_of_growth(count: sympy.Expr, narrow: bool, order: sympy.Expr) -> None:
-    assert sympy.expand(order_of_growth(count, narrow=narrow) - order) == 0
-
-
-def test_torch_modules_compute_the_equations_of_the_sheet() -> None:
-    """The batched MHA equals the sheet's equations head by head, and QLoRA equals LoRA on dequantized weights."""
-    import torch
-
-    from generators.courses.ift6135.a2_q4_low_rank_adaptation.torch_modules import Frozen, Mha, Sizes, new
-
-    with torch.random.fork_rng(), torch.no_grad():
-        torch.manual_seed(0)
-        module = new("MHA", Sizes(n=5, d=6, r=2, h=3, m=4, bytes_per_value=8, reading="hd_by_d"))
-        assert isinstance(module, Mha)
-        x = torch.randn(5, 6, dtype=torch.float64)
-
-        def by_the_sheet() -> torch.Tensor:
-            heads = []
-            for i in range(3):
-                q, k, v = (x @ p.frozen()[i] + x @ p.a[i] @ p.b[i].T for p in (module.q, module.k, module.v))
-                heads.append(torch.softmax(q @ k.T / 6**0.5, dim=-1) @ v)
-            out: torch.Tensor = torch.cat(heads, dim=1) @ module.o()[0]
-            return out
-
-        exact = module(x)
-        torch.testing.assert_close(exact, by_the_sheet(), rtol=1e-12, atol=1e-12)
-        torch.testing.assert_close(module(x, "X(AB)"), exact, rtol=1e-9, atol=1e-9)
-        for frozen in [one for one in module.modules() if isinstance(one, Frozen)]:
-            frozen.quantize(4)
-        torch.testing.assert_close(module(x), by_the_sheet(), rtol=1e-12, atol=1e-12)
-        assert not torch.allclose(module(x), exact)
-
-
 def test_arithmetic_without_a_rule_is_not_passed_over() -> None:
     import torch
 
-    from generators.courses.ift6135.a2_q4_low_rank_adaptation.elementwise import ElementwiseRecorder
+    from generators.courses.ift6135.a2_q4_low_rank_adaptation.torch_modules import Recorder
 
     x = torch.ones(2)
-    with pytest.raises(TypeError, match=r"no rule says what aten\.tanh"), ElementwiseRecorder():
+    with pytest.raises(TypeError, match=r"no rule says what aten\.tanh"), Recorder():
         torch.tanh(x)
-
-
-def test_a_code_that_needs_more_bits_is_not_packed() -> None:
-    from generators.courses.ift6135.a2_q4_low_rank_adaptation.torch_modules import packed_bits
-
-    assert packed_bits([3, -3, 0], 3) == "011" + "101" + "000"
-    with pytest.raises(OverflowError, match="more than 3 bits"):
-        packed_bits([4], 3)
 
 
 @pytest.mark.parametrize(
@@ -243,14 +164,10 @@ def test_a_code_that_needs_more_bits_is_not_packed() -> None:
     [
         ({"rank": 5}, "rank: must be at most d_model (got 5 and 4)"),
         ({"rank": 0}, "rank: must be greater than 0 (got 0)"),
-        ({"d_model": -4}, "d_model: must be greater than 0 (got -4)"),
-        ({"n_heads": 0}, "n_heads: must be greater than 0 (got 0)"),
-        ({"context_len": 2.5}, "context_len: must be a valid integer (got 2.5)"),
         ({"context_len": 2**20 + 1}, "context_len: must be less than or equal to 1048576 (got 1048577)"),
         ({"quantized_bits": 1}, "quantized_bits: must be greater than or equal to 2 (got 1)"),
         ({"quantized_bits": 32}, "quantized_bits: must be below the 32 bits of full precision (got 32)"),
         ({"memory_headroom": 1.5}, "memory_headroom: must be less than or equal to 1 (got 1.5)"),
-        ({"memory_headroom": "half"}, "memory_headroom: must be a finite number (got 'half')"),
         ({"sample": {"seed": -1, "size": 8}}, "sample.seed: must be greater than or equal to 0 (got -1)"),
         ({"sample": {"seed": 0, "size": 1}}, "sample.size: must be greater than or equal to 2 (got 1)"),
         (
@@ -270,16 +187,3 @@ def test_bad_parameters_are_refused_in_one_line(change: dict[str, Any], message:
 def test_everything_is_found_under_other_conventions(reading: str, bytes_per_value: int) -> None:
     conventions = {"output_matrix": reading, "bytes_per_value": bytes_per_value, "flops_per_multiply_add": 1}
     assert solved_entry(str(ID), {**SMALL, "n_heads": 2, "conventions": conventions})
-
-
-def test_products_of_attention_at_the_published_sizes() -> None:
-    """All published sizes are powers of two: n = 2^10, d = 2^12, h = 2^5, r = 2^4."""
-    answer = worked_out(str(ID))[2]
-    assert list(answer["4.4a/mha_products"]["value"].cells.values()) == [
-        3 * 2**39,  # 96 · 1024 · 4096² = 3 · 2^(5 + 10 + 24)
-        3 * 2**31,  # 96 · 1024 · 4096 · 16 = 3 · 2^(5 + 10 + 12 + 4)
-        3 * 2**31,
-        2**37,  # 32 · 1024² · 4096
-        2**37,
-        2**39,  # 1024 · (32·4096) · 4096
-    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import sympy
 
 from generators.answer import Item, Part, formula, part, value_at
@@ -18,31 +20,26 @@ from generators.courses.ift6135.a2_q4_low_rank_adaptation.low_rank import (
     order_of_growth,
     other_order,
 )
-from generators.table import Column, Table, column, table
+from generators.table import Table, column, table
 from generators.topics.growth import ORDER
 
 
 def complexities(reading: str, size: int, sheet: Part) -> Part:
     """Time and trainable space of LFFN and MHA under both methods."""
     modules = (mha(READINGS[reading]), lffn())
-    items: list[Item] = []
-    for module in modules:
-        items += [*_sums(module, size), _products(module, sheet), _elementwise(module, sheet), _trainable(module, sheet)]
     return part(
         "4.4a",
         "Time and trainable space",
-        *items,
+        *(item for module in modules for item in (*_sums(module, size), *_tables(module, sheet))),
         formula("softmax_row", SOFTMAX_PER_ROW, "operations of one row of the softmax"),
         _growth(modules[::-1], narrow=reading == "d_by_d_narrow_heads"),
-        _time_by_reading(reading, sheet),
-        _space_by_reading(sheet),
+        *_readings(reading, sheet),
         within=sheet,
     )
 
 
 def _sums(module: Module, size: int) -> list[Item]:
-    name = module.name
-    branches, other = module.low_rank_multiply_adds, other_order(module)
+    name, branches, other = module.name, module.low_rank_multiply_adds, other_order(module)
 
     def line(key: str, expression: sympy.Expr, what: str, symbol: str = "", unit: str = "", *, asked: bool = False) -> Item:
         shown = rf"{symbol}^{{\text{{{name}}}}}" if symbol else ""
@@ -61,105 +58,82 @@ def _sums(module: Module, size: int) -> list[Item]:
     ]
 
 
-def _products(module: Module, sheet: Part) -> Table:
-    """Every product of one pass in the order in which it is evaluated."""
-    rows: dict[str, dict[str, Cell]] = {
-        one.key: {
-            "product": Math(one.latex),
-            "operands": Math(_operands(one.shape.m, one.shape.k, one.shape.n)),
-            "times": exact(one.times),
-            "multiply_adds": one.multiply_adds,
-            "value": value_at(one.multiply_adds, sheet),
-        }
-        for one in module.products
+def _tables(module: Module, sheet: Part) -> Iterator[Table]:
+    """Every product of one pass in order, everything outside products, and all A and B."""
+    key = module.name.lower()
+    yield table(
+        f"{key}_products",
+        ["product", "operands", "times", column("multiply_adds", "Multiply-adds", of="value"), "value"],
+        {
+            one.key: (
+                Math(one.latex),
+                Math(rf"({_shape(*one.shape[:2])})\,({_shape(*one.shape[1:])})"),
+                exact(one.times),
+                one.multiply_adds,
+                value_at(one.multiply_adds, sheet),
+            )
+            for one in module.products
+        },
+    )
+    steps: dict[str, tuple[Cell, ...]] = {
+        "quantization": ("quantize W (once)", module.quantization, None, value_at(module.quantization, sheet)),
+        "dequantization": ("dequantize W", module.frozen_values, None, value_at(module.frozen_values, sheet)),
     }
-    columns: list[Column | str] = ["product", "operands", "times", column("multiply_adds", "Multiply-adds", of="value"), "value"]
-    return table(f"{module.name.lower()}_products", columns, rows)
+    for step in module.elementwise:
+        value = value_at(step.operations, sheet)
+        steps[step.key] = (step.what, sympy.expand(step.operations), value, value)
+    columns = [column("step"), column("operations", of="qlora"), column("lora", "LoRA"), column("qlora", "QLoRA")]
+    yield table(f"{key}_elementwise", columns, steps)
+    yield table(
+        f"{key}_matrices",
+        ["trainable", "shape", "number", column("values", of="value"), "value"],
+        {
+            letter: (Math(of.latex), Math(_shape(of.rows, of.columns)), exact(of.count), of.values, value_at(of.values, sheet))
+            for letter, of in zip("ab", module.trainable, strict=True)
+        },
+    )
 
 
-def _operands(rows: sympy.Expr, inner: sympy.Expr, columns: sympy.Expr) -> str:
-    first, second, third = (sympy.latex(size, fold_short_frac=True) for size in (rows, inner, columns))
-    return rf"({first} \times {second})\,({second} \times {third})"
-
-
-def _elementwise(module: Module, sheet: Part) -> Table:
-    """Everything outside products, with the value where a method does it."""
-    rows: dict[str, dict[str, Cell]] = {}
-    for key, what, counted in (
-        ("quantization", "quantize W (once)", module.quantization),
-        ("dequantization", "dequantize W", module.frozen_values),
-    ):
-        rows[key] = {"step": what, "operations": counted, "lora": None, "qlora": value_at(counted, sheet)}
-    for one in module.elementwise:
-        counted = sympy.expand(one.operations)
-        value = value_at(counted, sheet)
-        rows[one.key] = {"step": one.what, "operations": counted, "lora": value, "qlora": value}
-    columns: list[Column | str] = ["step", column("operations", of="qlora"), column("lora", "LoRA"), column("qlora", "QLoRA")]
-    return table(f"{module.name.lower()}_elementwise", columns, rows)
-
-
-def _trainable(module: Module, sheet: Part) -> Table:
-    """All A and B of the module."""
-    rows: dict[str, dict[str, Cell]] = {
-        key: {
-            "trainable": Math(one.latex),
-            "shape": Math(rf"{sympy.latex(one.rows, fold_short_frac=True)} \times {sympy.latex(one.columns)}"),
-            "number": exact(one.count),
-            "values": one.values,
-            "value": value_at(one.values, sheet),
-        }
-        for key, one in zip(("a", "b"), module.trainable, strict=True)
-    }
-    columns: list[Column | str] = ["trainable", "shape", "number", column("values", of="value"), "value"]
-    return table(f"{module.name.lower()}_matrices", columns, rows)
+def _shape(*sizes: sympy.Expr) -> str:
+    return r" \times ".join(sympy.latex(size, fold_short_frac=True) for size in sizes)
 
 
 def _growth(modules: tuple[Module, ...], *, narrow: bool) -> Table:
     """Order of growth of all operations, quantizing included, and of trainable values."""
-    rows: dict[str, dict[str, Cell]] = {}
+    rows = {}
     for module in modules:
         for method in METHODS:
-            extra = module.quantization if method == "QLoRA" else sympy.Integer(0)
-            time = module.multiply_adds() + module.operations(method) + extra
-            rows[f"{module.name}.{method}".lower()] = {
-                "module": module.name,
-                "method": method,
-                "time": ORDER(order_of_growth(time, narrow=narrow)),
-                "trainable_space": ORDER(order_of_growth(module.trainable_values, narrow=narrow)),
-            }
+            time = module.multiply_adds() + module.operations(method) + (module.quantization if method == "QLoRA" else 0)
+            orders = (ORDER(order_of_growth(count, narrow=narrow)) for count in (time, module.trainable_values))
+            rows[f"{module.name}.{method}".lower()] = (module.name, method, *orders)
     return table("growth", ["module", "method", "time", "trainable_space"], rows, asked=True)
 
 
-def _possible(name: str, counted: sympy.Expr, sheet: Part) -> Value | None:
-    """A count, or none where heads cannot share the width."""
-    width, heads = (int(sheet.letters[symbol]) for symbol in (d, h))
-    return None if name == "d_by_d_narrow_heads" and width % heads else value_at(counted, sheet)
+def _readings(used: str, sheet: Part) -> Iterator[Table]:
+    """Products and values of MHA under every reading of W^O, without numbers where heads cannot share the width."""
+    modules = {name: mha(reading) for name, reading in READINGS.items()}
+    uneven = int(sheet.letters[d]) % int(sheet.letters[h]) > 0
 
+    def value(name: str, counted: sympy.Expr) -> Value | None:
+        return None if name == "d_by_d_narrow_heads" and uneven else value_at(counted, sheet)
 
-def _time_by_reading(used: str, sheet: Part) -> Table:
-    rows: dict[str, dict[str, Cell]] = {}
-    for name, reading in READINGS.items():
-        module = mha(reading)
-        rows[name] = {
-            "reading": reading.title,
-            "used_here": "yes" if name == used else "no",
-            "shape": Math(reading.output_shape),
-            "last_product": module.products[-1].multiply_adds,
-            "all_products": module.multiply_adds(),
-            "value": _possible(name, module.multiply_adds(), sheet),
-        }
-    return table("readings_time", list(rows["hd_by_d"]), rows)
-
-
-def _space_by_reading(sheet: Part) -> Table:
-    rows: dict[str, dict[str, Cell]] = {}
-    for name, reading in READINGS.items():
-        module = mha(reading)
-        rows[name] = {
-            "reading": reading.title,
-            "dequantized": module.frozen_values,
-            "trainable": module.trainable_values,
-            "values_dequantized": _possible(name, module.frozen_values, sheet),
-            "values_trained": _possible(name, module.trainable_values, sheet),
-        }
-    return table("readings_space", list(rows["hd_by_d"]), rows)
+    yield table(
+        "readings_time",
+        ["reading", "used_here", "shape", "last_product", "all_products", "value"],
+        {
+            name: (
+                READINGS[name].title,
+                "yes" if name == used else "no",
+                Math(READINGS[name].output_shape),
+                module.products[-1].multiply_adds,
+                module.multiply_adds(),
+                value(name, module.multiply_adds()),
+            )
+            for name, module in modules.items()
+        },
+    )
+    rows = {
+        name: (READINGS[name].title, *counts, *(value(name, one) for one in counts))
+        for name, counts in ((name, (module.frozen_values, module.trainable_values)) for name, module in modules.items())
+    }
+    yield table("readings_space", ["reading", "dequantized", "trainable", "values_dequantized", "values_trained"], rows)

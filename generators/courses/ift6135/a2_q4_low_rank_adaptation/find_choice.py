@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from typing import Any, NamedTuple
+from itertools import product
+from typing import NamedTuple
 
-from generators.courses.ift6135.a2_q4_low_rank_adaptation.torch_modules import Sizes, observe
+from generators.courses.ift6135.a2_q4_low_rank_adaptation.torch_modules import Entry
 from generators.found import Found, Route
 
-SHEET = Route("the sheet and the parameters, read again", restates=True)
 COMBINED = Route("torch modules, every combination")
 METHODS = ("LoRA", "QLoRA")
+NAMES = {"mha": "MHA", "lffn": "LFFN"}
 
 
 class Takes(NamedTuple):
     """Operations of a pass at inference and bytes stored while fine-tuning; smaller is better in this order."""
 
-    operations: int
+    operations: Fraction
     stored: Fraction
 
 
@@ -25,79 +26,70 @@ Pair = tuple[str, str]
 """Methods of MHA and of LFFN."""
 
 
-def takes(module: str, method: str, sizes: Sizes, flops: int) -> Takes:
-    """LoRA is served merged, QLoRA beside its codes."""
-    seen = observe(module, method, sizes)
-    served = observe(module, method, sizes, form="merged") if method == "LoRA" else seen
-    return Takes(served.work(flops), seen.frozen_bytes + seen.trainable_bytes)
-
-
-def find_choice(sizes: Sizes, flops: int, headroom: Fraction) -> Iterator[Found]:
+def find_choice(entry: Entry, headroom: Fraction) -> Iterator[Found]:
     """The costs of both modules and of all combinations, the limit, the three choices and what they follow from."""
-    mha, lffn = ({method: takes(module, method, sizes, flops) for method in METHODS} for module in ("MHA", "LFFN"))
-    pairs = [(a, b) for a in METHODS for b in METHODS]
+    mha, lffn = ({method: _takes(name, method, entry) for method in METHODS} for name in NAMES.values())
+    pairs = product(METHODS, repeat=2)
     both = {(a, b): Takes(mha[a].operations + lffn[b].operations, mha[a].stored + lffn[b].stored) for a, b in pairs}
     stored = [one.stored for one in both.values()]
     limit = headroom * max(stored) + (1 - headroom) * min(stored)
-    yield from SHEET.part("4.4b", "LoRA or QLoRA for each module")
     yield from COMBINED.values("4.4b", unit="B", limit=limit, symbols={"limit": r"M_{\text{max}}"})
-    yield from _modules({"MHA": mha, "LFFN": lffn})
+    yield from _modules({"mha": mha, "lffn": lffn})
     yield from _combinations(both)
-    fitting = [pair for pair in pairs if both[pair].stored <= limit]
-    best = {
-        "memory_limit": ("Memory limit", min(pairs, key=lambda pair: both[pair][::-1])),
-        "faster_inference": ("Faster inference", min(pairs, key=both.__getitem__)),
-        "both": ("Both", min(fitting, key=both.__getitem__)),
+    chosen = _best(both, limit)
+    rows = {
+        "memory_limit": ("Memory limit", *min(both, key=lambda pair: both[pair][::-1])),
+        "faster_inference": ("Faster inference", *_best(both, max(stored))),
+        "both": ("Both", *chosen),
     }
-    rows: dict[str, dict[str, Any]] = {key: {"condition": name, "mha": a, "lffn": b} for key, (name, (a, b)) in best.items()}
-    yield from COMBINED.table("4.4b", "choices", rows, headings={"mha": "MHA", "lffn": "LFFN"})
-    for key, method, held in zip(("mha", "lffn"), best["both"][1], (mha, lffn), strict=True):
-        less = held["QLoRA"].stored < held["LoRA"].stored
+    yield from COMBINED.table("4.4b", "choices", rows, headings=NAMES, columns=("condition", *NAMES))
+    frees = {key: held["QLoRA"].stored < held["LoRA"].stored for key, held in (("mha", mha), ("lffn", lffn))}
+    for key, method in zip(NAMES, chosen, strict=True):
         reasons = {
             f"{key}_must_be_quantized": method == "QLoRA",
-            f"{key}_fits_as_it_is": method == "LoRA" and less,
-            f"{key}_saves_nothing": method == "LoRA" and not less,
+            f"{key}_fits_as_it_is": method == "LoRA" and frees[key],
+            f"{key}_saves_nothing": method == "LoRA" and not frees[key],
         }
         yield from COMBINED.values("4.4b", reasons)
-    kept = [one for one in (mha, lffn) if one["QLoRA"].stored >= one["LoRA"].stored]
-    yield from COMBINED.values("4.4b", quantizing_frees=not kept, quantizing_frees_nothing=bool(kept))
+    frees_all = all(frees.values())
+    yield from COMBINED.values("4.4b", quantizing_frees=frees_all, quantizing_frees_nothing=not frees_all)
+
+
+def _takes(module: str, method: str, entry: Entry) -> Takes:
+    """LoRA is served merged, QLoRA beside its codes."""
+    seen, merged = entry.seen(module, method), entry.seen(module, method, "merged")
+    operations = sum(entry.work(merged if method == "LoRA" else seen), Fraction(0))
+    return Takes(operations, entry.bytes_at(seen.frozen_bits + seen.trainable_bits))
+
+
+def _best(both: Mapping[Pair, Takes], limit: Fraction) -> Pair:
+    return min((pair for pair in both if both[pair].stored <= limit), key=both.__getitem__)
 
 
 def _modules(modules: Mapping[str, Mapping[str, Takes]]) -> Iterator[Found]:
-    rows: dict[str, dict[str, Any]] = {}
-    for name, held in modules.items():
+    rows = {}
+    for key, held in modules.items():
         lora, qlora = held["LoRA"], held["QLoRA"]
-        rows[name.lower()] = {
-            "module": name, "lora_stores": lora.stored, "qlora_stores": qlora.stored, "qlora_saves": lora.stored - qlora.stored,
-            "lora_computes": lora.operations, "qlora_computes": qlora.operations,
-            "qlora_computes_more_by": Fraction(100 * (qlora.operations - lora.operations), lora.operations),
-        }  # fmt: skip
-    stored = ("lora_stores", "qlora_stores", "qlora_saves")
+        more = 100 * (qlora.operations - lora.operations) / lora.operations
+        saved = lora.stored - qlora.stored
+        rows[key] = (NAMES[key], lora.stored, qlora.stored, saved, lora.operations, qlora.operations, more)
     headings = {"lora_stores": "LoRA stores", "qlora_stores": "QLoRA stores", "qlora_saves": "QLoRA saves",
                 "lora_computes": "LoRA computes", "qlora_computes": "QLoRA computes",
                 "qlora_computes_more_by": "QLoRA computes more by"}  # fmt: skip
-    units = {**dict.fromkeys(stored, "B"), "qlora_computes_more_by": "%"}
-    yield from COMBINED.table("4.4b", "modules", rows, units=units, headings=headings)
-
-
-def best_by_limit(both: Mapping[Pair, Takes]) -> list[tuple[Fraction, Pair]]:
-    """Every limit from which another combination fits, with the fastest that then does."""
-    found = []
-    for limit in sorted({one.stored for one in both.values()}):
-        found.append((limit, min((pair for pair in both if both[pair].stored <= limit), key=both.__getitem__)))
-    return found
+    units = {"lora_stores": "B", "qlora_stores": "B", "qlora_saves": "B", "qlora_computes_more_by": "%"}
+    yield from COMBINED.table("4.4b", "modules", rows, units=units, headings=headings, columns=("module", *headings))
 
 
 def _combinations(both: Mapping[Pair, Takes]) -> Iterator[Found]:
-    best, whole = best_by_limit(both), both["LoRA", "LoRA"].stored
-    rows: dict[str, dict[str, Any]] = {}
-    for pair, one in both.items():
-        held = [place for place, (_, winner) in enumerate(best) if winner == pair]
-        after = best[held[-1] + 1][0] if held and held[-1] + 1 < len(best) else None
-        rows[f"{pair[0].lower()}-{pair[1].lower()}"] = {
-            "mha": pair[0], "lffn": pair[1], "stored": one.stored, "operations": one.operations,
-            "fastest_from": 100 * best[held[0]][0] / whole if held else None,
-            "fastest_below": None if after is None else 100 * after / whole,
-        }  # fmt: skip
+    """From the first limit at which a combination is the fastest that fits, to the next at which another is."""
+    whole, limits = both["LoRA", "LoRA"].stored, sorted({one.stored for one in both.values()})
+    best = [_best(both, limit) for limit in limits]
+    rows = {}
+    for (mha, lffn), one in both.items():
+        shares = [100 * limit / whole for limit, winner in zip(limits, best, strict=True) if winner == (mha, lffn)]
+        after = [100 * limit / whole for limit in limits if shares and 100 * limit / whole > shares[-1]]
+        first, until = next(iter(shares), None), next(iter(after), None)
+        rows[f"{mha}-{lffn}".lower()] = (mha, lffn, one.stored, one.operations, first, until)
     units = {"stored": "B", "fastest_from": "%", "fastest_below": "%"}
-    yield from COMBINED.table("4.4b", "combinations", rows, units=units, headings={"mha": "MHA", "lffn": "LFFN"})
+    columns = (*NAMES, "stored", "operations", "fastest_from", "fastest_below")
+    yield from COMBINED.table("4.4b", "combinations", rows, units=units, headings=NAMES, columns=columns)

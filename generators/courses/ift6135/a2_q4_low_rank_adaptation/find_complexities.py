@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from fractions import Fraction
-from functools import lru_cache
+from collections.abc import Iterator
 from itertools import product
-from typing import Any
+from operator import ge
+
+import sympy
 
 from generators.cells import Math
-from generators.courses.ift6135.a2_q4_low_rank_adaptation.torch_modules import NARROW, SUMMED, TALL, Sizes, observe
-from generators.found import Found, Proof, Route, Worlds
+from generators.courses.ift6135.a2_q4_low_rank_adaptation.torch_modules import NARROW, SIZES, SUMMED, TALL, Entry, written
+from generators.found import Found, Route
 
-SHEET = Route("the sheet and the parameters, read again", restates=True)
 MODULES = Route("torch modules, run under recorders")
-GROWN = Route("polynomials through counts of torch modules, compared at grown sizes")
+GROWN = Route("terms of what torch modules counted, compared at grown sizes")
 METHODS = ("LoRA", "QLoRA")
-READINGS = (TALL, SUMMED, NARROW)
 TITLES = {
-    TALL: "heads of width d side by side, taller output matrix",
-    SUMMED: "heads of width d added up, output matrix as stated",
-    NARROW: "heads of width d/h side by side, output matrix as stated",
+    TALL: ("heads of width d side by side, taller output matrix", r"hd \times d"),
+    SUMMED: ("heads of width d added up, output matrix as stated", r"d \times d"),
+    NARROW: ("heads of width d/h side by side, output matrix as stated", r"d \times d"),
 }
-SHAPES = {TALL: r"hd \times d", SUMMED: r"d \times d", NARROW: r"d \times d"}
-"""Of W^O, by reading."""
-LETTERS = {"n": 7, "d": 12, "r": 5, "h": 4}
-"""Sizes at which every size of a matrix names its letters."""
-WORLDS = (LETTERS, {"n": 5, "d": 8, "r": 3, "h": 2}, {"n": 2, "d": 6, "r": 4, "h": 3})
-SIDE_BY_SIDE = r"[\text{head}_1, \dots, \text{head}_h]\, W^O"
-ADDED_UP = r"\textstyle\sum_i \text{head}_i\, W^O"
+"""Of each reading, with the shape of its W^O."""
+OUTPUT = (r"[\text{head}_1, \dots, \text{head}_h]\, W^O", r"\textstyle\sum_i \text{head}_i\, W^O")
+"""The last product, of heads side by side or added up."""
 PRODUCTS: dict[str, dict[str, tuple[str, tuple[int, ...]]]] = {
     "LFFN": {"frozen": ("X W^F", (0,)), "down": ("X A^F", (1,)), "up": ("(X A^F) (B^F)^T", (2,))},
     "MHA": {
@@ -42,10 +35,8 @@ PRODUCTS: dict[str, dict[str, tuple[str, tuple[int, ...]]]] = {
     },
 }
 """Each row's name, and which of the products that run, in order, it stands for."""
-LOW_RANK = {module: (*rows["down"][1], *rows["up"][1]) for module, rows in PRODUCTS.items()}
 TRAINABLE = {"LFFN": ("A^F", "B^F"), "MHA": ("A^Q, A^K, A^V", "B^Q, B^K, B^V")}
 STEPS = {
-    "quantize W (once)": "quantization",
     "dequantize W": "dequantization",
     "add the two branches": "branches",
     "divide the scores by √d": "scaling",
@@ -54,185 +45,115 @@ STEPS = {
 }
 
 
-def find_complexities(sizes: Sizes, device: str) -> Iterator[Found | Proof]:
+def find_complexities(entry: Entry) -> Iterator[Found]:
     """Tables and sums of both modules, the orders of growth, and every reading of W^O."""
-    yield from SHEET.part("4.4a", "Time and trainable space")
-    for module in ("MHA", "LFFN"):
-        yield from _sums(module, sizes, device)
-        yield from _products(module, sizes, device)
-        yield from _elementwise(module, sizes, device)
-        yield from _trainable(module, sizes, device)
-    softmax = observe("MHA", "LoRA", sizes, device).operations["softmax"]
-    yield from MODULES.values("4.4a", softmax_row=Fraction(softmax, sizes.h * sizes.n))
-    yield from _growth(sizes)
-    yield from _readings(sizes, device)
+    for module in ("LFFN", "MHA"):
+        yield from _sums(module, entry)
+        yield from _products(module, entry)
+        yield from _elementwise(module, entry)
+        yield from _trainable(module, entry)
+    softmax = entry.at(entry.seen("MHA", "LoRA").operations["softmax"])
+    yield from MODULES.values("4.4a", softmax_row=softmax / (entry.sizes["h"] * entry.sizes["n"]))
+    yield from _growth(entry)
+    yield from _readings(entry)
 
 
-def _sums(module: str, sizes: Sizes, device: str) -> Iterator[Found]:
-    lora, qlora = (observe(module, method, sizes, device) for method in METHODS)
-    in_order = lora.multiply_adds_of(LOW_RANK[module])
-    other_order = observe(module, "LoRA", sizes, device, "X(AB)").multiply_adds_of(LOW_RANK[module])
+def _sums(module: str, entry: Entry) -> Iterator[Found]:
+    key, low_rank = module.lower(), [*PRODUCTS[module]["down"][1], *PRODUCTS[module]["up"][1]]
+    lora, qlora, other = entry.seen(module, "LoRA"), entry.seen(module, "QLoRA"), entry.seen(module, "LoRA", "X(AB)")
+    in_order, other_order = (entry.at(one.multiply_adds(low_rank)) for one in (lora, other))
     found = {
-        "multiply_adds": (qlora.multiply_adds, "P"),
-        "operations_lora": (lora.elementwise, r"E_{\text{LoRA}}"),
-        "operations_qlora": (qlora.elementwise, r"E_{\text{QLoRA}}"),
-        "quantization": (qlora.quantization, r"E_{\text{quant}}"),
-        "trainable": (qlora.trainable_values, "S"),
+        "multiply_adds": (entry.at(qlora.multiply_adds()), "P"),
+        "operations_lora": (entry.at(lora.elementwise), r"E_{\text{LoRA}}"),
+        "operations_qlora": (entry.at(qlora.elementwise), r"E_{\text{QLoRA}}"),
+        "quantization": (entry.at(qlora.quantization), r"E_{\text{quant}}"),
+        "trainable": (entry.at(qlora.trainable_values), "S"),
+        "trainable_bytes": (entry.bytes_at(lora.trainable_bits), "M"),
         "other_order": (other_order, "P_{X(AB^T)}"),
     }
-    key = module.lower()
-    values = {f"{key}_{name}": value for name, (value, _) in found.items()}
-    symbols = {f"{key}_{name}": rf"{symbol}^{{\text{{{module}}}}}" for name, (_, symbol) in found.items()}
-    yield from MODULES.values("4.4a", values, symbols=symbols)
-    held = f"{key}_trainable_bytes"
-    yield from MODULES.values("4.4a", {held: lora.trainable_bytes}, unit="B", symbols={held: rf"M^{{\text{{{module}}}}}"})
-    more = {f"{key}_in_order": in_order, f"{key}_order_ratio": Fraction(other_order, in_order)}
-    yield from MODULES.values("4.4a", more)
+    for name, (value, symbol) in found.items():
+        one, unit = f"{key}_{name}", "B" if name == "trainable_bytes" else ""
+        yield from MODULES.values("4.4a", {one: value}, unit=unit, symbols={one: rf"{symbol}^{{\text{{{module}}}}}"})
+    yield from MODULES.values("4.4a", {f"{key}_in_order": in_order, f"{key}_order_ratio": other_order / in_order})
 
 
-def _small(sizes: Sizes, letters: Mapping[str, int]) -> Sizes:
-    return replace(sizes, n=letters["n"], d=letters["d"], r=letters["r"], h=letters["h"])
-
-
-def _products(module: str, sizes: Sizes, device: str) -> Iterator[Found]:
-    seen = observe(module, "QLoRA", sizes, device)
-    small = _small(sizes, LETTERS)
-    shapes = [one.shape for one in observe(module, "QLoRA", small, "cpu").products]
-    rows: dict[str, dict[str, Any]] = {}
+def _products(module: str, entry: Entry) -> Iterator[Found]:
+    seen, rows = entry.seen(module, "QLoRA"), {}
     for key, (name, places) in PRODUCTS[module].items():
-        a, b, c = shapes[places[0]]
-        times = []
-        for letters in WORLDS:
-            products = observe(module, "QLoRA", _small(sizes, letters), "cpu").products
-            times.append((letters, sum(products[place].batch for place in places)))
+        ran = [seen.products[place] for place in places]
+        a, b, c = ran[0].shape
         rows[key] = {
-            "product": Math(name or (ADDED_UP if sizes.reading == SUMMED else SIDE_BY_SIDE)),
-            "operands": Math(rf"({_times(small, a, b)})\,({_times(small, b, c)})"),
-            "times": Worlds(times),
-            "value": seen.multiply_adds_of(places),
+            "product": Math(name or OUTPUT[entry.params.conventions.output_matrix == SUMMED]),
+            "operands": Math(rf"({_shape(a, b)})\,({_shape(b, c)})"),
+            "times": sum(written(one.batch) for one in ran),
+            "value": entry.at(seen.multiply_adds(places)),
         }
     columns = ("product", "operands", "times", "multiply_adds", "value")
-    table = f"{module.lower()}_products"
-    yield from MODULES.table("4.4a", table, rows, headings={"multiply_adds": "Multiply-adds"}, columns=columns)
+    headings = {"multiply_adds": "Multiply-adds"}
+    yield from MODULES.table("4.4a", f"{module.lower()}_products", rows, headings=headings, columns=columns)
 
 
-def _times(small: Sizes, rows: int, columns: int) -> str:
-    letters = {small.d // small.h: "d / h", small.h * small.d: "d h", small.n: "n", small.d: "d", small.r: "r"}
-    return rf"{letters[rows]} \times {letters[columns]}"
+def _shape(rows: int, columns: int) -> str:
+    return r" \times ".join(sympy.latex(written(side), fold_short_frac=True) for side in (rows, columns))
 
 
-def _elementwise(module: str, sizes: Sizes, device: str) -> Iterator[Found]:
-    lora, qlora = (observe(module, method, sizes, device) for method in METHODS)
-    rows: dict[str, dict[str, Any]] = {"quantization": {"step": "quantize W (once)", "lora": None, "qlora": qlora.quantization}}
-    for step in dict.fromkeys(("dequantize W", *lora.operations)):
-        rows[STEPS[step]] = {"step": step, "lora": lora.operations.get(step), "qlora": qlora.operations[step]}
-    headings = {"lora": "LoRA", "qlora": "QLoRA"}
-    columns = ("step", "operations", "lora", "qlora")
+def _elementwise(module: str, entry: Entry) -> Iterator[Found]:
+    lora, qlora = entry.seen(module, "LoRA").operations, entry.seen(module, "QLoRA")
+    quantization = {"step": "quantize W (once)", "lora": None, "qlora": entry.at(qlora.quantization)}
+    steps = {
+        STEPS[step]: {"step": step, "lora": entry.at(lora[step]) if step in lora else None, "qlora": entry.at(count)}
+        for step, count in sorted(qlora.operations.items(), key=lambda pair: list(STEPS).index(pair[0]))
+    }
+    headings, columns = {"lora": "LoRA", "qlora": "QLoRA"}, ("step", "operations", "lora", "qlora")
+    rows = {"quantization": quantization, **steps}
     yield from MODULES.table("4.4a", f"{module.lower()}_elementwise", rows, headings=headings, columns=columns)
 
 
-def _trainable(module: str, sizes: Sizes, device: str) -> Iterator[Found]:
-    small = _small(sizes, LETTERS)
-    narrow = small.reading == NARROW and module == "MHA"
-    ends = (small.d, small.d // small.h if narrow else small.d)
-    rows: dict[str, dict[str, Any]] = {}
-    for place, (key, name, end) in enumerate(zip(("a", "b"), TRAINABLE[module], ends, strict=True)):
-        counts = [(letters, observe(module, "LoRA", _small(sizes, letters), "cpu").trainable[place][0]) for letters in WORLDS]
-        rows[key] = {
-            "trainable": Math(name),
-            "shape": Math(_times(small, end, small.r)),
-            "number": Worlds(counts),
-            "value": observe(module, "LoRA", sizes, device).trainable[place][1],
-        }
+def _trainable(module: str, entry: Entry) -> Iterator[Found]:
+    seen = entry.seen(module, "LoRA")
+    _, down, up = (one.shape for one in seen.products[:3])
+    rows = {
+        key: {"trainable": Math(name), "shape": Math(_shape(*sides)), "number": count, "value": entry.at(values)}
+        for key, name, sides, (count, values) in zip("ab", TRAINABLE[module], (down[1:], up[:0:-1]), seen.trainable, strict=True)
+    }
     columns = ("trainable", "shape", "number", "values", "value")
     yield from MODULES.table("4.4a", f"{module.lower()}_matrices", rows, columns=columns)
 
 
-Powers = tuple[int, int, int, int]
-"""Of n, d, r and h in one term."""
-GRID = ((1, 2, 3), (2, 4, 6), (1, 2), (1, 2))
-"""Values of n, d, r and h through which polynomials of degree 2, 2, 1 and 1 are laid; every h divides every d."""
-
-
-def _growth(sizes: Sizes) -> Iterator[Found | Proof]:
-    """The terms that no other term exceeds at grown sizes, of polynomials that give what was counted at the sizes in force."""
-    rows: dict[str, dict[str, Any]] = {}
+def _growth(entry: Entry) -> Iterator[Found]:
+    """Of every operation, quantizing included, and of trainable values: the terms that no other exceeds at grown sizes."""
+    rows = {}
     for module, method in product(("LFFN", "MHA"), METHODS):
-        key = f"{module}.{method}".lower()
-        rows[key] = {"module": module, "method": method}
-        for place, column in enumerate(("time", "trainable_space")):
-            terms = _polynomial(module, method, sizes.reading, place)
-            rows[key][column] = _order([one for one in terms if _is_needed(one, terms, sizes.reading)])
-            at = (sizes.n, sizes.d, sizes.r, sizes.h)
-            off = sum(factor * _power(at, one) for one, factor in terms.items()) - _count(module, method, sizes)[place]
-            yield from GROWN.proof(f"4.4a: {column} of {method} on {module} is the polynomial that was compared", abs(off))
-    yield from GROWN.table("4.4a", "growth", rows)
+        seen = entry.seen(module, method)
+        time = seen.multiply_adds() + seen.elementwise + seen.quantization
+        orders = [_order(count, entry.params.conventions.output_matrix) for count in (time, seen.trainable_values)]
+        rows[f"{module}.{method}".lower()] = (module, method, *orders)
+    yield from GROWN.table("4.4a", "growth", rows, columns=("module", "method", "time", "trainable_space"))
 
 
-def _count(module: str, method: str, sizes: Sizes) -> tuple[int, int]:
-    """Every operation, quantizing included, and trainable values."""
-    seen = observe(module, method, sizes)
-    return seen.multiply_adds + seen.elementwise + seen.quantization, seen.trainable_values
-
-
-@lru_cache(maxsize=32)
-def _polynomial(module: str, method: str, reading: str, place: int) -> dict[Powers, int]:
-    """The coefficients of the polynomial through the counts on the grid."""
-    import numpy as np
-
-    counts = []
-    for n, d, r, h in product(*GRID):
-        counts.append(_count(module, method, Sizes(n=n, d=d, r=r, h=h, m=4, bytes_per_value=4, reading=reading))[place])
-    rows: Any = np.ones((1, 1))
-    for values in GRID:
-        rows = np.kron(rows, np.vander(np.array(values, dtype=float), increasing=True))
-    factors = np.rint(np.linalg.solve(rows, np.array(counts, dtype=float))).astype(int).tolist()
-    powers = product(*(range(len(values)) for values in GRID))
-    return {(a, b, c, e): factor for (a, b, c, e), factor in zip(powers, factors, strict=True) if factor}
-
-
-def _power(at: Sequence[int], powers: Sequence[int]) -> int:
-    n, d, r, h = (size**power for size, power in zip(at, powers, strict=True))
-    return int(n * d * r * h)
-
-
-def _is_needed(one: Powers, terms: Mapping[Powers, int], reading: str) -> bool:
-    """Whether no other term is at least as large at all sizes, from 1 up, with r ≤ d and, for narrow heads, h ≤ d."""
-    large = 2**12
+def _order(count: sympy.Expr, reading: str) -> sympy.Expr:
+    """The terms beside which no other is at least as large at all sizes, from 1 up, with r ≤ d and, for narrow heads, h ≤ d."""
+    terms, large = [one.as_coeff_Mul()[1] for one in sympy.expand(count).as_ordered_terms()], 2**12
     grown = [at for at in product((1, large, large**2), repeat=4) if at[2] <= at[1] and (reading != NARROW or at[3] <= at[1])]
-    return not any(other != one and all(_power(at, other) >= _power(at, one) for at in grown) for other in terms)
+    values = {one: [*map(sympy.lambdify([*SIZES], one), *zip(*grown, strict=True))] for one in terms}
+
+    def exceeded(one: sympy.Expr) -> bool:
+        return any(other != one and all(map(ge, values[other], values[one])) for other in terms)
+
+    return sympy.Function("O")(sympy.Add(*(one for one in terms if not exceeded(one))))
 
 
-def _order(terms: Sequence[Powers]) -> Any:
-    import sympy
-
-    letters = sympy.symbols("n d r h", positive=True)
-    kept = [sympy.prod(letter**power for letter, power in zip(letters, one, strict=True)) for one in terms]
-    return sympy.Function("O")(sympy.Add(*kept))
-
-
-def _readings(sizes: Sizes, device: str) -> Iterator[Found]:
-    time: dict[str, dict[str, Any]] = {}
-    space: dict[str, dict[str, Any]] = {}
-    for reading in READINGS:
-        held = replace(sizes, reading=reading)
-        small = [(letters, observe("MHA", "QLoRA", _small(held, letters), "cpu")) for letters in WORLDS]
-        possible = reading != NARROW or sizes.d % sizes.h == 0
-        seen = observe("MHA", "QLoRA", held, device) if possible else None
-        time[reading] = {
-            "reading": TITLES[reading],
-            "used_here": "yes" if reading == sizes.reading else "no",
-            "shape": Math(SHAPES[reading]),
-            "last_product": Worlds([(letters, one.multiply_adds_of([-1])) for letters, one in small]),
-            "all_products": Worlds([(letters, one.multiply_adds) for letters, one in small]),
-            "value": seen.multiply_adds if seen else None,
-        }
-        space[reading] = {
-            "reading": TITLES[reading],
-            "dequantized": Worlds([(letters, one.operations["dequantize W"]) for letters, one in small]),
-            "trainable": Worlds([(letters, one.trainable_values) for letters, one in small]),
-            "values_dequantized": seen.operations["dequantize W"] if seen else None,
-            "values_trained": seen.trainable_values if seen else None,
-        }
-    yield from MODULES.table("4.4a", "readings_time", time)
-    yield from MODULES.table("4.4a", "readings_space", space)
+def _readings(entry: Entry) -> Iterator[Found]:
+    time, space = {}, {}
+    for reading, (title, shape) in TITLES.items():
+        seen = entry.seen("MHA", "QLoRA", reading=reading)
+        counts = (seen.multiply_adds(), seen.operations["dequantize W"], seen.trainable_values)
+        possible = reading != NARROW or entry.sizes["d"] % entry.sizes["h"] == 0
+        values = [entry.at(one) if possible else None for one in counts]
+        used = "yes" if reading == entry.params.conventions.output_matrix else "no"
+        time[reading] = (title, used, Math(shape), seen.multiply_adds([-1]), counts[0], values[0])
+        space[reading] = (title, *counts[1:], *values[1:])
+    columns: tuple[str, ...] = ("reading", "used_here", "shape", "last_product", "all_products", "value")
+    yield from MODULES.table("4.4a", "readings_time", time, columns=columns)
+    columns = ("reading", "dequantized", "trainable", "values_dequantized", "values_trained")
+    yield from MODULES.table("4.4a", "readings_space", space, columns=columns)

@@ -13,7 +13,6 @@ from typing import Literal
 import sympy
 
 from generators.topics.growth import leading_terms
-from generators.topics.roofline import Product
 
 n, d, r, h, m = sympy.symbols("n d r h m", positive=True)
 ONE = sympy.Integer(1)
@@ -21,7 +20,6 @@ ONE = sympy.Integer(1)
 Method = Literal["LoRA", "QLoRA"]
 METHODS: tuple[Method, ...] = ("LoRA", "QLoRA")
 
-QUANTIZE_PER_VALUE = 4  # magnitude; running maximum, with the division for Δ; division by Δ; rounding
 SOFTMAX_PER_ROW = 5 * n - 2  # maximum n-1, subtract n, exponentiate n, sum n-1, divide n
 
 
@@ -31,14 +29,14 @@ class Products:
 
     key: str
     latex: str
-    shape: Product
+    shape: tuple[sympy.Expr, sympy.Expr, sympy.Expr]  # m, k and n of (m×k)(k×n)
     times: sympy.Expr = ONE
     low_rank: bool = False
 
     @property
     def multiply_adds(self) -> sympy.Expr:
         """Of all of them together."""
-        return sympy.expand(self.times * self.shape.flops(1))
+        return sympy.expand(self.times * sympy.prod(self.shape))
 
 
 @dataclass(frozen=True)
@@ -102,8 +100,8 @@ class Module:
 
     @property
     def quantization(self) -> sympy.Expr:
-        """Elementwise operations of quantizing the frozen matrices once."""
-        return sympy.expand(QUANTIZE_PER_VALUE * self.frozen_values)
+        """Of quantizing once: magnitude; running maximum, with the division for Δ; division by Δ; rounding."""
+        return sympy.expand(4 * self.frozen_values)
 
     def frozen_bytes(self, method: Method, bytes_per_value: int) -> sympy.Expr:
         """In full precision, or as m-bit codes and one full-precision Δ a matrix."""
@@ -150,9 +148,9 @@ def lffn() -> Module:
     return Module(
         name="LFFN",
         products=(
-            Products("frozen", "X W^F", Product(n, d, d)),
-            Products("down", "X A^F", Product(n, d, r), low_rank=True),
-            Products("up", "(X A^F) (B^F)^T", Product(n, r, d), low_rank=True),
+            Products("frozen", "X W^F", (n, d, d)),
+            Products("down", "X A^F", (n, d, r), low_rank=True),
+            Products("up", "(X A^F) (B^F)^T", (n, r, d), low_rank=True),
         ),
         elementwise=(Elementwise("branches", "add the two branches", n * d, low_rank=True),),
         frozen=(Matrices("W^F", d, d),),
@@ -168,12 +166,12 @@ def mha(reading: Reading) -> Module:
     return Module(
         name="MHA",
         products=(
-            Products("frozen", "H W", Product(n, d, w), projections),
-            Products("down", "H A", Product(n, d, r), projections, low_rank=True),
-            Products("up", "(H A) B^T", Product(n, r, w), projections, low_rank=True),
-            Products("scores", "Q K^T", Product(n, w, n), h),
-            Products("weighting", r"\text{softmax}(QK^T / \sqrt{d})\, V", Product(n, n, w), h),
-            Products("output", rf"{joined}\, W^O", Product(n, reading.output_rows, d)),
+            Products("frozen", "H W", (n, d, w), projections),
+            Products("down", "H A", (n, d, r), projections, low_rank=True),
+            Products("up", "(H A) B^T", (n, r, w), projections, low_rank=True),
+            Products("scores", "Q K^T", (n, w, n), h),
+            Products("weighting", r"\text{softmax}(QK^T / \sqrt{d})\, V", (n, n, w), h),
+            Products("output", rf"{joined}\, W^O", (n, reading.output_rows, d)),
         ),
         elementwise=(
             Elementwise("branches", "add the two branches", projections * n * w, low_rank=True),
@@ -189,12 +187,10 @@ def mha(reading: Reading) -> Module:
 def other_order(module: Module) -> sympy.Expr:
     """Multiply-adds of the low-rank branches as X (A Bᵀ): every A Bᵀ is formed first, and X meets its full width."""
     down, up = module.trainable
-    each = Product(down.rows, r, up.rows).flops(1) + Product(n, down.rows, up.rows).flops(1)
-    return sympy.expand(up.count * each)
+    return sympy.expand(up.count * down.rows * up.rows * (r + n))
 
 
 def order_of_growth(count: sympy.Expr, *, narrow: bool = False) -> sympy.Expr:
     """The terms of a polynomial in n, d, r, h that no other term outgrows while r ≤ d, and h ≤ d for narrow heads."""
-    with_d = [(0, 1, 0, 0), (0, 1, 1, 0)]  # d grows alone or with r
-    heads = [(0, 1, 0, 1), (0, 1, 1, 1)] if narrow else [(0, 0, 0, 1)]
-    return sympy.expand(leading_terms(count, (n, d, r, h), [(1, 0, 0, 0), *with_d, *heads]))
+    heads = [(0, 1, 0, 1), (0, 1, 1, 1)] if narrow else [(0, 0, 0, 1)]  # d grows alone or with r
+    return sympy.expand(leading_terms(count, (n, d, r, h), [(1, 0, 0, 0), (0, 1, 0, 0), (0, 1, 1, 0), *heads]))
