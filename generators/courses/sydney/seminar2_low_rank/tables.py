@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import combinations
 
-from generators.cells import Cell, exact
+import sympy
+
+from generators.cells import exact
 from generators.courses.sydney.seminar2_low_rank.lora_step import Problem, State
-from generators.courses.sydney.seminar2_low_rank.row_reduction import Matrix, Reduction, Row, applied, in_frame, squares
-from generators.table import Column, Table, column, table
+from generators.courses.sydney.seminar2_low_rank.row_reduction import reduced
+from generators.table import Table, column, table
 
 N_STEPS = 48
 """Pieces of a drawn curve."""
@@ -16,92 +19,72 @@ BEYOND = 1.15
 """The curve goes on a little from where the loss after the step is that before it."""
 
 
-def entries(key: str, rows: Matrix) -> Table:
-    """A matrix, its rows and columns numbered from 1."""
-    places = [str(number) for number in range(1, len(rows[0]) + 1)]
-    cells = {str(i): {place: exact(value) for place, value in zip(places, row, strict=True)} for i, row in enumerate(rows, 1)}
-    return table(key, places, cells)
+def entries(key: str, rows: sympy.Matrix) -> Table:
+    """A matrix, its rows and columns numbered from 1; a vector is one column."""
+    columns = [str(place) for place in range(1, rows.cols + 1)]
+    return table(key, columns, {str(i): [*map(exact, row)] for i, row in enumerate(rows.tolist(), 1)})
 
 
-def vector(key: str, values: Row) -> Table:
-    """A vector as a matrix of one column."""
-    return entries(key, tuple((value,) for value in values))
+def operations(key: str, letter: str, columns: Sequence[str], matrix: sympy.Matrix) -> Table:
+    """The rows as given, then each row that an operation on the first three columns changed."""
+    rows = {f"given_{i}": (f"{letter}{i}", "given", *map(exact, row)) for i, row in enumerate(matrix.tolist(), 1)}
+    for number, (target, factor, source, row) in enumerate(reduced(matrix, 3), 1):
+        times = "" if abs(factor) == 1 else f"{abs(factor)}·"
+        how = f"{letter}{target + 1} {'−' if factor < 0 else '+'} {times}{letter}{source + 1}"
+        rows[f"step_{number}"] = (f"{letter}{target + 1}", how, *map(exact, row))
+    return table(key, ["row", column("computed", "Computed as"), *(column(one, one) for one in columns)], rows)
 
 
-def operations(key: str, letter: str, columns: Mapping[str, str], matrix: Matrix, form: Reduction) -> Table:
-    """The rows as given, then each row that an operation changed; `columns` are keys with their headings."""
-    rows: dict[str, dict[str, Cell]] = {
-        f"given_{i}": {"row": f"{letter}{i}", "computed": "given", **_cells(columns, row)} for i, row in enumerate(matrix, 1)
-    }
-    for number, one in enumerate(form.operations, 1):
-        sign, size = ("−" if one.factor < 0 else "+"), abs(one.factor)
-        times = "" if size == 1 else f"{size}·"
-        how = f"{letter}{one.target + 1} {sign} {times}{letter}{one.source + 1}"
-        rows[f"step_{number}"] = {"row": f"{letter}{one.target + 1}", "computed": how, **_cells(columns, one.row)}
-    made: list[Column | str] = ["row", column("computed", "Computed as")]
-    return table(key, [*made, *(column(name, heading) for name, heading in columns.items())], rows)
-
-
-def _cells(columns: Mapping[str, str], row: Row) -> dict[str, Cell]:
-    return dict(zip(columns, map(exact, row), strict=True))
-
-
-def frame(matrix: Matrix, v: Row) -> Table:
+def frame(matrix: sympy.Matrix, v: sympy.Matrix) -> Table:
     """The rows R1, R2, R3 and v along the first two independent rows and across their plane."""
-    keys = ("along", "beside", "across")
-    rows = {name: dict(zip(keys, map(exact, place), strict=True)) for name, place in in_frame(matrix, v)}
-    return table("frame", keys, rows, drawn=True)
+    rows = [matrix.row(i) for i in range(3)]
+    plane = next(pair for pair in map(sympy.Matrix.vstack, *zip(*combinations(rows, 2), strict=True)) if pair.rank() == 2)
+    axes = sympy.Matrix.hstack(plane.T, plane.nullspace()[0])
+    places = {
+        name: [*map(exact, axes.LUsolve(one))]
+        for name, one in zip(("R1", "R2", "R3", "v"), [*(row.T for row in rows), v], strict=True)
+    }
+    return table("frame", ["along", "beside", "across"], places, drawn=True)
 
 
 def steps_table(states: Sequence[State]) -> Table:
     """The loss and the squared lengths of both gradients after 0, 1, 2 ... steps."""
-    rows: dict[str, dict[str, Cell]] = {
-        f"after_{number}": {
-            "steps_done": number,
-            "loss": exact(state.loss),
-            "a_squared": exact(squares(state.a_gradient)),
-            "b_squared": exact(squares(state.b_gradient)),
-        }
+    rows = {
+        f"after_{number}": (
+            number,
+            *(exact(one) for one in (state.loss, state.a_gradient.norm() ** 2, state.b_gradient.norm() ** 2)),
+        )
         for number, state in enumerate(states)
     }
-    columns: list[Column | str] = ["steps_done", "loss", column("a_squared", "‖dL/dA‖²"), column("b_squared", "‖dL/dB‖²")]
-    return table("steps", columns, rows)
+    return table("steps", ["steps_done", "loss", column("a_squared", "‖dL/dA‖²"), column("b_squared", "‖dL/dB‖²")], rows)
 
 
-def sigmas_table(problem: Problem, draw: Matrix, sigmas: Sequence[Fraction]) -> Table:
-    """The first step with the same draw at several standard deviations."""
-    rows: dict[str, dict[str, Cell]] = {}
-    for number, sigma in enumerate(sorted(set(sigmas)), 1):
-        shrinking = problem.shrinking(problem.start(draw, sigma))
-        rows[f"sigma_{number}"] = {
-            "sigma": exact(sigma),
-            "ratio": exact(problem.scale**2 * sigma**2 * len(draw)),
-            "removed": exact(shrinking),
-            "left": exact(1 - shrinking),
-            "loss": exact(problem.first_loss(draw, sigma)),
-        }
+def sigmas_table(problem: Problem, loss: sympy.Rational, sigmas: Sequence[Fraction]) -> Table:
+    """The first step with the same draw at several standard deviations: it leaves 1 − c of g."""
+    rows = {}
+    for number, sigma in enumerate(map(sympy.sympify, sorted(set(sigmas))), 1):
+        ratio, removed = problem.scale**2 * sigma**2 * problem.draw.rows, problem.removed(sigma)
+        rows[f"sigma_{number}"] = [exact(one) for one in (sigma, ratio, removed, 1 - removed, (1 - removed) ** 2 * loss)]
     columns = [column("sigma", "σ"), column("ratio", "Mean ratio ρ"), column("removed", "c"), column("left", "1 − c")]
     return table("sigmas", [*columns, column("loss", "Loss after one step")], rows)
 
 
-def curve(problem: Problem, draw: Matrix, sigma: Fraction, back: float) -> Table:
-    """The loss after one step over σ, from 0 to a little beyond `back` and `sigma`."""
-    end = BEYOND * max(back, float(sigma))
+def curve(problem: Problem, loss: sympy.Rational, back: float) -> Table:
+    """The loss after one step over σ, from 0 to a little beyond `back` and the σ in force."""
+    end, each = BEYOND * max(back, float(problem.sigma)), Fraction(str(problem.removed(sympy.Integer(1))))
     places = [end * i / N_STEPS for i in range(N_STEPS + 1)]
-    rows: dict[str, dict[str, Cell]] = {
-        f"point_{i}": {"sigma": place, "loss": float(problem.first_loss(draw, Fraction(place)))} for i, place in enumerate(places)
-    }
+    rows = {f"point_{i}": (at, float((1 - Fraction(at) ** 2 * each) ** 2 * Fraction(str(loss)))) for i, at in enumerate(places)}
     return table("curve", [column("sigma", "σ"), "loss"], rows, drawn=True)
 
 
-def outputs_table(problem: Problem, state: State, inputs: Mapping[str, tuple[str, Row]]) -> Table:
+def outputs_table(problem: Problem, last: State, inputs: Mapping[str, tuple[str, sympy.Matrix]]) -> Table:
     """Every entry of the output by W alone, by both branches, and by the merged matrix."""
-    merged = problem.merged(state.a, state.b)
-    rows: dict[str, dict[str, Cell]] = {}
+    merged = problem.weight + problem.scale * last.b * last.a
+    rows = {}
     for key, (name, x) in inputs.items():
-        outputs = zip(applied(problem.weight, x), problem.output(state.a, state.b, x), applied(merged, x), strict=True)
-        for i, (alone, apart, together) in enumerate(outputs, 1):
-            values = {"alone": exact(alone), "apart": exact(apart), "merged": exact(together)}
-            rows[f"{key}_{i}"] = {"output": f"{name}, entry {i}", **values}
+        alone = problem.weight * x
+        outputs = sympy.Matrix.hstack(alone, alone + problem.scale * (last.b * (last.a * x)), merged * x)
+        for i, row in enumerate(outputs.tolist(), 1):
+            rows[f"{key}_{i}"] = (f"{name}, entry {i}", *map(exact, row))
     columns = [column("output", "Output for"), column("alone", "Wx"), column("apart", "Wx + sBAx"), column("merged", "W′x")]
     return table("outputs", columns, rows, asked=True)
