@@ -11,10 +11,11 @@ import pytest
 
 from generators.answer import Answer
 from generators.cells import Cell, rational
-from generators.courses.sydney.seminar2_rank_allocation.allocations import best_allocation, left_out
-from generators.courses.sydney.seminar2_rank_allocation.rank_methods import Schedule, Smoothed, fitted_dylora, fitted_lora
-from generators.courses.sydney.seminar2_rank_allocation.rank_problem import best_ranks, least_error, seeded_problem
+from generators.courses.sydney.seminar2_rank_allocation.params import RankAllocationParams
+from generators.courses.sydney.seminar2_rank_allocation.rank_methods import Smoothed, budget, chooses
+from generators.courses.sydney.seminar2_rank_allocation.rank_problem import best_ranks, least_error
 from generators.errors import ParameterError
+from generators.pipeline.catalog import find, load_params, load_question
 from generators.table import Series, Table
 from tests.conftest import worked_out
 from tests.entries import drawn_entry, entry_of
@@ -63,10 +64,8 @@ def test_best_ranks() -> None:
 
 
 def test_equal_singular_values_go_to_the_first_modules() -> None:
-    assert best_ranks([[F(1), F(1)], [F(1)]], 2) == [2, 0]
+    assert best_ranks([[F(1), F(1)], [F(1)]], 2) == (2, 0)
     assert least_error([[F(1), F(1)], [F(1)]], [2, 0]) == F(1, 2)
-    assert best_allocation([[F(1), F(1)], [F(1)]], 2) == ((2, 0), F(1, 2))
-    assert left_out([[F(2), F(1)], [F(1)]], (1, 1)) == F(1, 2)
 
 
 def test_training_comes_close_to_what_ranks_allow() -> None:
@@ -81,25 +80,31 @@ def test_dylora_orders_its_factors() -> None:
     assert all(float(row["dylora"]) < float(row["lora_cut"]) for row in rows[:-1])
 
 
-def test_dylora_of_one_rank_is_lora() -> None:
-    problem = seeded_problem([[F(1)], [F(1, 2)]], 3, 40, 0.1, 0.2, seed=4)
-    plain, nested = fitted_lora(problem, 1, 0.3), fitted_dylora(problem, 1, 0.3)
-    assert np.array_equal(plain.update(1), nested.update(1))
+def params(**changes: Any) -> RankAllocationParams:
+    """The entry's, with changes."""
+    made = load_params(find(ID), load_question(find(ID)), entry(**changes))
+    assert isinstance(made, RankAllocationParams)
+    return made
 
 
-def test_targets_have_their_singular_values() -> None:
-    problem = seeded_problem([[F(3), F(1)], [F(2)]], 4, 1, 0, 0.1, seed=9)
-    assert np.allclose(np.linalg.svd(problem.targets)[1], [[3, 1, 0, 0], [2, 0, 0, 0]])
+def test_the_budget_falls_as_in_peft() -> None:
+    """Along a cubic curve, from 16 after 30 steps to 8 after 160: 8 + 8·(1/2)³ half way."""
+    import torch
+    from peft import AdaLoraConfig
+    from peft.tuners.adalora.layer import RankAllocator
 
-
-def test_the_budget_falls_along_a_cubic_curve() -> None:
-    plan = Schedule(start=16, target=8, n_steps=100, warmup=20, final=40, interval=10)
-    assert [plan.budget(step) for step in (20, 40, 60, 61)] == [16, 9, 8, 8]  # 8 + 8·(1/2)³ half way
-    assert [step for step in range(1, 101) if plan.prunes(step)] == [30, 40, 50, 60]
+    one = params()
+    assert [budget(one, step) for step in (30, 95, 160, 161)] == [16, 9, 8, 8]
+    assert [step for step in range(1, 241) if chooses(one, step)] == [45, 60, 75, 90, 105, 120, 135, 150, 160]
+    layer = torch.nn.Module()
+    layer.lora_A = torch.nn.ParameterDict({"default": torch.zeros(16, 1)})
+    config = AdaLoraConfig(init_r=16, target_r=8, tinit=30, tfinal=80, total_step=240)
+    allocator = RankAllocator(torch.nn.ModuleList([layer]), config, "default")
+    assert [allocator.budget_schedule(step)[0] for step in range(1, 241)] == [budget(one, step) for step in range(1, 241)]
 
 
 def test_importance_is_mean_times_spread() -> None:
-    smoothed = Smoothed(0.5, 0.5)
+    smoothed = Smoothed(params(**part_of("triplets", beta_1=0.5, beta_2=0.5)))
     smoothed.add(np.array([4.0]))  # mean 2, spread ½·|4 − 2| = 1
     smoothed.add(np.array([0.0]))  # mean 1, spread ½·1 + ½·|0 − 1| = 1
     assert smoothed.score.tolist() == [1.0]

@@ -6,61 +6,43 @@ the squared distance of the updates to the noisy targets, for PΛQ with a penalt
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 
+from generators.courses.sydney.seminar2_rank_allocation.params import RankAllocationParams
 from generators.courses.sydney.seminar2_rank_allocation.rank_problem import Array, Problem
 
 B_0, B_T, T, T_I, T_F, NOW = sympy.symbols("b_0 b_T T t_i t_f t", positive=True)
+BUDGET = sympy.floor(B_T + (B_0 - B_T) * (1 - (NOW - T_I) / (T - T_F - T_I)) ** 3)
+"""AdaLoRA's budget between warm-up and the final steps."""
 
 
-@dataclass(frozen=True)
-class Factors:
-    """B (m, n, r) and A (m, r, n) of the update BA."""
+def low_rank_errors(problem: Problem, largest: int, *, nested: bool) -> list[float]:
+    """Train BA from B = 0 and normal A (stream 1 of the seed), and cut it to ranks 1, 2 ... afterwards.
 
-    b: Array
-    a: Array
-
-    def update(self, rank: int) -> Array:
-        """The update of the first `rank` columns of B and rows of A."""
-        product: Array = self.b[:, :, :rank] @ self.a[:, :rank]
-        return product
-
-
-def fitted_lora(problem: Problem, rank: int, sigma: float) -> Factors:
-    """LoRA of one rank for all modules."""
-    return _descended(problem, np.full(problem.n_steps, rank), rank, sigma)
-
-
-def fitted_dylora(problem: Problem, largest: int, sigma: float) -> Factors:
-    """DyLoRA: every step draws a rank up to the largest (stream 3 of the seed) and trains the factors cut to it."""
-    ranks = np.random.default_rng([problem.seed, 3]).integers(1, largest + 1, problem.n_steps)
-    return _descended(problem, ranks, largest, sigma)
-
-
-def _descended(problem: Problem, ranks: NDArray[np.int64], largest: int, sigma: float) -> Factors:
-    """Start from B = 0 and normal A (stream 1), and train what each step's rank keeps."""
-    m, n = problem.targets.shape[:2]
-    a = sigma * np.random.default_rng([problem.seed, 1]).standard_normal((m, largest, n))
+    DyLoRA's factors are `nested`: every step draws a rank up to the largest (stream 3) and trains the factors cut to it.
+    """
+    m, n = problem.n_modules, problem.width
+    drawn = np.random.default_rng([problem.seed, 3]).integers(1, largest + 1, problem.n_steps)
+    a = float(problem.params.training.sigma) * np.random.default_rng([problem.seed, 1]).standard_normal((m, largest, n))
     b = np.zeros((m, n, largest))
-    for step, rank in enumerate(ranks):
+    for step, rank in enumerate(drawn if nested else [largest] * problem.n_steps):
         left, right = b[:, :, :rank], a[:, :rank]
         gradient = left @ right - problem.seen(step)
         to_b, to_a = gradient @ right.transpose(0, 2, 1), left.transpose(0, 2, 1) @ gradient
         left -= problem.rate(step) * to_b
         right -= problem.rate(step) * to_a
-    return Factors(b, a)
+    return [problem.error(b[:, :, :rank] @ a[:, :rank]) for rank in range(1, largest + 1)]
 
 
 class Smoothed:
     """Importance Ī·Ū: a running mean of I, and a running mean of how far I is from it."""
 
-    def __init__(self, beta_1: float, beta_2: float) -> None:
-        self.betas = beta_1, beta_2
+    def __init__(self, params: RankAllocationParams) -> None:
+        self.betas = float(params.triplets.beta_1), float(params.triplets.beta_2)
         self.mean: Array = np.zeros(())
         self.spread: Array = np.zeros(())
 
@@ -80,14 +62,14 @@ class Smoothed:
 class Triplets:
     """P (m, n, c), λ (m, c) and Q (m, c, n) of the update PΛQ; `present` marks the triplets that exist."""
 
-    def __init__(self, problem: Problem, count: int, penalty: float) -> None:
-        m, n = problem.targets.shape[:2]
+    def __init__(self, problem: Problem, count: int) -> None:
+        m, n = problem.n_modules, problem.width
         drawn = np.random.default_rng([problem.seed, 1]).standard_normal((2, m, n, count)) / np.sqrt(n)
         self.p: Array = drawn[0]
         self.q: Array = drawn[1].transpose(0, 2, 1).copy()
         self.values: Array = np.zeros((m, count))
         self.present: Array = np.ones((m, count))
-        self.penalty = penalty
+        self.penalty = float(problem.params.triplets.penalty)
 
     @property
     def update(self) -> Array:
@@ -113,39 +95,7 @@ class Triplets:
         self.q = self.q - rate * by[2]
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """AdaLoRA's budget: the whole until `warmup`, then down a cubic curve to the target, kept for the `final` last steps."""
-
-    start: int
-    target: int
-    n_steps: int
-    warmup: int
-    final: int
-    interval: int
-
-    def budget(self, step: int) -> int:
-        """Triplets that may stay after a step, counted from 1."""
-        if step <= self.warmup:
-            return self.start
-        if step > self.n_steps - self.final:
-            return self.target
-        left = 1 - Fraction(step - self.warmup, self.n_steps - self.final - self.warmup)
-        return int((self.start - self.target) * left**3 + self.target)
-
-    def prunes(self, step: int) -> bool:
-        """Whether triplets are chosen after this step."""
-        last = self.n_steps - self.final
-        return step == last or (self.warmup < step < last and step % self.interval == 0)
-
-
-def budget_formula() -> sympy.Expr:
-    """The same between warm-up and the final steps, as a formula."""
-    return sympy.floor(B_T + (B_0 - B_T) * (1 - (NOW - T_I) / (T - T_F - T_I)) ** 3)
-
-
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """What was decided after a step, counted from 1: ranks by module, and the modules' scores where these decide."""
 
     step: int
@@ -154,33 +104,47 @@ class Event:
     chosen: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Run:
-    """The final update, and everything that was decided on the way."""
+class Run(NamedTuple):
+    """The error of the final update, everything that was decided on the way, and the last ranks."""
 
-    update: Array
-    events: tuple[Event, ...]
+    error: float
+    events: list[Event]
+    ranks: tuple[int, ...]
 
 
-def fitted_adalora(problem: Problem, schedule: Schedule, penalty: float, betas: tuple[float, float]) -> Run:
+def budget(params: RankAllocationParams, step: int) -> int:
+    """AdaLoRA's triplets that may stay after a step, counted from 1: all until the warm-up is over, then down a cubic curve."""
+    one, start = params.adalora, params.adalora.initial_rank * len(params.modules)
+    span = params.training.n_steps - one.final - one.warmup
+    left = 1 - Fraction(min(max(step - one.warmup, 0), span), span)
+    return int((start - params.budget) * left**3 + params.budget)
+
+
+def chooses(params: RankAllocationParams, step: int) -> bool:
+    """Whether AdaLoRA chooses triplets after this step."""
+    one, last = params.adalora, params.training.n_steps - params.adalora.final
+    return step == last or (one.warmup < step < last and step % one.interval == 0)
+
+
+def run_adalora(problem: Problem) -> Run:
     """AdaLoRA: λ of the least important triplets of all modules are set to 0, down to the budget."""
-    modules = len(problem.targets)
-    triplets = Triplets(problem, schedule.start // modules, penalty)
-    smoothed = [Smoothed(*betas) for _ in range(3)]
+    params, last = problem.params, problem.n_steps - problem.params.adalora.final
+    triplets = Triplets(problem, params.adalora.initial_rank)
+    smoothed = [Smoothed(params) for _ in range(3)]
     kept = np.ones_like(triplets.values)
     events = []
     for step in range(1, problem.n_steps + 1):
         by = triplets.gradients(triplets.update - problem.seen(step - 1))
         triplets.descend(by, problem.rate(step - 1), np.ones_like(kept))
-        if step <= schedule.n_steps - schedule.final:
+        if step <= last:
             for one, weights, gradient in zip(smoothed, (triplets.p, triplets.values, triplets.q), by, strict=True):
                 one.add(np.abs(weights * gradient))
-        if schedule.prunes(step):
-            kept = _most_important(smoothed, schedule.budget(step))
-            events.append(Event(step, tuple(int(count) for count in kept.sum(1))))
-        if schedule.prunes(step) or step > schedule.n_steps - schedule.final:
+        if chooses(params, step):
+            kept = _most_important(smoothed, budget(params, step))
+            events.append(Event(step, tuple(map(int, kept.sum(1)))))
+        if chooses(params, step) or step > last:
             triplets.values = triplets.values * kept
-    return Run(triplets.update, tuple(events))
+    return Run(problem.error(triplets.update), events, events[-1].ranks)
 
 
 def _most_important(smoothed: list[Smoothed], budget: int) -> Array:
@@ -193,38 +157,29 @@ def _most_important(smoothed: list[Smoothed], budget: int) -> Array:
     return kept.reshape(scores.shape)
 
 
-@dataclass(frozen=True)
-class Growth:
-    """IncreLoRA's increments: after `warmup`, every `interval` steps the `at_once` most important modules grow by one."""
+def run_increlora(problem: Problem) -> Run:
+    """IncreLoRA: every module starts with one triplet, and holds one more in reserve with λ fixed until it is chosen.
 
-    target: int
-    warmup: int
-    interval: int
-    at_once: int
-    reserve: float
-
-
-def fitted_increlora(problem: Problem, growth: Growth, penalty: float, betas: tuple[float, float]) -> Run:
-    """IncreLoRA: every module starts with one triplet, and holds one more in reserve with λ fixed until it is chosen."""
-    modules = len(problem.targets)
-    triplets = Triplets(problem, growth.target - modules + 2, penalty)
+    After the warm-up, every few steps the most important modules grow by one triplet until the budget is spent.
+    """
+    params, growth, modules = problem.params, problem.params.increlora, problem.n_modules
+    triplets, smoothed = Triplets(problem, params.budget - modules + 2), Smoothed(params)
     places = np.arange(triplets.values.shape[1])
     ranks = np.ones(modules, dtype=int)
-    smoothed = Smoothed(*betas)
     events: list[Event] = []
     for step in range(1, problem.n_steps + 1):
-        growing = ranks.sum() < growth.target
+        growing = ranks.sum() < params.budget
         triplets.present = (places < (ranks + growing)[:, None]).astype(float)
         reserve = (places == ranks[:, None]) & growing
-        triplets.values = np.where(reserve, growth.reserve, triplets.values)
+        triplets.values = np.where(reserve, float(growth.reserve), triplets.values)
         update = triplets.update
         gradient = update - problem.seen(step - 1)
         triplets.descend(triplets.gradients(gradient), problem.rate(step - 1), (places < ranks[:, None]).astype(float))
         if growing:
             smoothed.add(np.abs(update * gradient).mean((1, 2)))
             if step > growth.warmup and step % growth.interval == 0:
-                count = min(growth.at_once, growth.target - int(ranks.sum()))
+                count = min(growth.at_once, params.budget - int(ranks.sum()))
                 chosen = np.sort(np.argsort(-smoothed.score, kind="stable")[:count])
                 ranks[chosen] += 1
                 events.append(Event(step, tuple(ranks.tolist()), tuple(smoothed.score.tolist()), tuple(chosen.tolist())))
-    return Run(triplets.update, tuple(events))
+    return Run(problem.error(triplets.update), events, tuple(ranks.tolist()))

@@ -7,35 +7,28 @@ the error of updates W_k is Σ ½‖W_k − T_k‖² against the targets themsel
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
+
+from generators.courses.sydney.seminar2_rank_allocation.params import RankAllocationParams
 
 Array = NDArray[np.float64]
 Spectra = Sequence[Sequence[Fraction]]
 """Singular values of every target, the largest first."""
 
 
-@dataclass(frozen=True)
 class Problem:
-    """Targets (m, n, n), noise of every step (T, m, n, n), and the learning rate, which falls to 0 in the second half."""
+    """Targets (m, n, n) with singular vectors of stream 0 of the seed, and noise (T, m, n, n) of stream 2."""
 
-    targets: Array
-    noise: Array
-    learning_rate: float
-    seed: int
-
-    @property
-    def n_steps(self) -> int:
-        """Training steps."""
-        return len(self.noise)
-
-    @property
-    def width(self) -> int:
-        """Rows and columns of a target."""
-        return int(self.targets.shape[1])
+    def __init__(self, params: RankAllocationParams, seed: int) -> None:
+        self.params, self.seed = params, seed
+        self.n_steps, self.width, self.n_modules = params.training.n_steps, params.width, len(params.modules)
+        vectors, spectra = np.random.default_rng([seed, 0]), (one.singular_values for one in params.modules)
+        self.targets: Array = np.stack([_target([float(value) for value in values], self.width, vectors) for values in spectra])
+        drawn = np.random.default_rng([seed, 2]).standard_normal((self.n_steps, *self.targets.shape))
+        self.noise: Array = float(params.training.noise) * drawn
 
     def seen(self, step: int) -> Array:
         """The noisy targets of a step, counted from 0."""
@@ -43,20 +36,12 @@ class Problem:
         return shown
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step, counted from 0."""
-        return self.learning_rate * min(1.0, 2 * (1 - step / self.n_steps))
+        """The learning rate of a step, counted from 0; it falls to 0 in the second half."""
+        return float(self.params.training.learning_rate) * min(1.0, 2 * (1 - step / self.n_steps))
 
     def error(self, update: Array) -> float:
         """Σ ½‖W − T‖², to four decimals."""
         return round(float(np.sum((update - self.targets) ** 2)) / 2, 4)
-
-
-def seeded_problem(spectra: Spectra, width: int, n_steps: int, noise: float, learning_rate: float, seed: int) -> Problem:
-    """Draw singular vectors (stream 0 of the seed) and noise (stream 2)."""
-    vectors = np.random.default_rng([seed, 0])
-    targets = np.stack([_target([float(value) for value in values], width, vectors) for values in spectra])
-    drawn = np.random.default_rng([seed, 2]).standard_normal((n_steps, *targets.shape))
-    return Problem(targets, noise * drawn, learning_rate, seed)
 
 
 def _target(values: Sequence[float], width: int, generator: np.random.Generator) -> Array:
@@ -72,10 +57,10 @@ def _orthonormal(columns: Array) -> Array:
     return signed
 
 
-def best_ranks(spectra: Spectra, budget: int) -> list[int]:
+def best_ranks(spectra: Spectra, budget: int) -> tuple[int, ...]:
     """The ranks of least error: the largest singular values of all targets, of equal ones those of the first modules."""
     pool = sorted(((-value, number) for number, values in enumerate(spectra) for value in values))[:budget]
-    return [sum(number == one for _, one in pool) for number in range(len(spectra))]
+    return tuple(sum(number == one for _, one in pool) for number in range(len(spectra)))
 
 
 def least_error(spectra: Spectra, ranks: Sequence[int]) -> Fraction:
