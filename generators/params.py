@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Annotated, Any
 
@@ -71,3 +71,47 @@ def _showable(text: str) -> str:
 
 Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_showable)]
 """One line of text from a parameter file; it is escaped wherever it is rendered."""
+
+
+MAX_TOKENS, MAX_SEQUENCES = 128, 32
+Token = Annotated[Text, Field(max_length=16)]
+"""A token of a tree; a branch holds what follows it by token, in `next`."""
+
+
+def bounded_tree(tree: Any) -> Any:
+    """Refuse a huge tree before anything is built of it; YAML aliases can make one of a few lines."""
+    waiting, met = [tree], 0
+    while waiting:
+        one = waiting.pop()
+        met += 1
+        if met > 3 * MAX_TOKENS + 1:  # a token is at most a mapping, its number, and the mapping of what follows
+            raise ValueError(f"must have at most {MAX_TOKENS} tokens (got more)")
+        if isinstance(one, Mapping):
+            waiting += one.values()
+    return tree
+
+
+def sequences_of(tree: Mapping[str, Any]) -> int:
+    """How many sequences a tree has; refuses those of several lengths, and more than can be enumerated and drawn."""
+    lengths = sorted(_lengths(tree, 1))
+    if lengths[0] != lengths[-1]:
+        raise ValueError(f"tree: every sequence must have the same length (got {lengths[0]} and {lengths[-1]})")
+    if len(lengths) > MAX_SEQUENCES:
+        raise ValueError(f"tree: must have at most {MAX_SEQUENCES} sequences to be enumerated and drawn (got {len(lengths)})")
+    return len(lengths)
+
+
+def _lengths(tree: Mapping[str, Any], depth: int) -> Iterator[int]:
+    for branch in tree.values():
+        if branch.next:
+            yield from _lengths(branch.next, depth + 1)
+        else:
+            yield depth
+
+
+def siblings(below: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """All tokens that stand after the same prefix, and where that is, for messages."""
+    yield f"after {' '.join(prefix)!r}" if prefix else "at the root", below
+    for token, branch in below.items():
+        if branch.next:
+            yield from siblings(branch.next, (*prefix, token))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sympy
 
 from generators.answer import Part, formula, letter, part, value_at
-from generators.cells import Cell, Value
+from generators.cells import Value
 from generators.table import Table, column, table
 from generators.topics.growth import ORDER, leading_terms
 
@@ -65,21 +65,17 @@ def counts(length: int, width: int, words: int) -> dict[str, Value]:
 
 def lines_table(within: Part) -> Table:
     """Every line's operation and count, as a formula and at T, B and N."""
-    rows: dict[str, dict[str, Cell]] = {
-        key: {"line": line, "operation": operation, "count": count, "example": value_at(count, within)}
-        for key, (line, operation, count) in LINES.items()
-    }
+    rows = {key: (line, operation, count, value_at(count, within)) for key, (line, operation, count) in LINES.items()}
     return table("lines", ["line", "operation", column("count", of="example"), "example"], rows)
 
 
 def growth_table() -> Table:
     """Order of growth of time and space for each way to find the b-th largest, from B = 2 on, where log B is not 0."""
-    space = ORDER(_order(HELD))
-    rows: dict[str, dict[str, Cell]] = {}
+    rows = {}
     for key in ("scan", "sort", "heap"):
         line, _, count = LINES[key]
-        time = ORDER(_order(SCORES + count + COPIED + UPDATED))
-        rows[key] = {"selection": line.removeprefix("b-th largest: "), "time": time, "space": space}
+        orders = (ORDER(_order(one)) for one in (SCORES + count + COPIED + UPDATED, HELD))
+        rows[key] = (line.removeprefix("b-th largest: "), *orders)
     return table("growth", [column("selection", "The b-th largest by"), "time", "space"], rows, asked=True)
 
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TypeAlias
 
-from generators.cells import Cell
 from generators.courses.ift6135.a2_q2_decoding import cost
-from generators.table import Column, Table, column, table
+from generators.table import Table, column, table
 
 Model: TypeAlias = Callable[[tuple[int, ...]], list[float]]
 """The log-probability of every word after a prefix."""
@@ -123,22 +122,12 @@ def counted_run(after: Model, width: int, length: int, select: Select) -> tuple[
 
 def runs_table(width: int, length: int, vocabulary_sizes: Sequence[int], seed: int) -> Table:
     """Operations counted in runs on random models, beside what the formulas allow."""
-    rows: dict[str, dict[str, Cell]] = {}
+    rows = {}
     for words in vocabulary_sizes:
-        model = random_model(seed, words)
+        model, most = random_model(seed, words), cost.counts(length, width, words)
         scan, sort, heap = (counted_run(model, width, length, select)[1] for select in (by_scan, by_sort, by_heap))
-        most = cost.counts(length, width, words)
-        rows[f"words_{words}"] = {
-            "N": words,
-            "scores": scan.scores,
-            "scan": scan.comparisons,
-            "sort": sort.comparisons,
-            "sort_at_most": most["sort"],
-            "heap": heap.comparisons,
-            "heap_at_most": most["heap"],
-            "words_copied": scan.copied,
-            "numbers_held": scan.held,
-        }
-    columns: list[Column | str] = ["N", "scores", "scan", "sort", column("sort_at_most", "Sort, at most")]
-    columns += ["heap", column("heap_at_most", "Heap, at most"), "words_copied", "numbers_held"]
-    return table("runs", columns, rows)
+        compared = (scan.comparisons, sort.comparisons, most["sort"], heap.comparisons, most["heap"])
+        rows[f"words_{words}"] = (words, scan.scores, *compared, scan.copied, scan.held)
+    sort_most, heap_most = column("sort_at_most", "Sort, at most"), column("heap_at_most", "Heap, at most")
+    first, last = map(column, ("N", "scores", "scan", "sort")), map(column, ("words_copied", "numbers_held"))
+    return table("runs", [*first, sort_most, column("heap"), heap_most, *last], rows)

@@ -12,7 +12,6 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import product
 
-from generators.cells import Cell
 from generators.courses.ift6135.a2_q2_decoding.find_complexity import complexity
 from generators.courses.ift6135.a2_q2_decoding.find_searches import searches
 from generators.courses.ift6135.a2_q2_decoding.params import DecodingParams
@@ -25,8 +24,6 @@ MULTIPLIED = Route("one factor a position")
 DAY_S = 24 * 60 * 60
 YEAR_S = DAY_S * 36525 // 100
 CASES = ((2, 3), (3, 2), (3, 4), (5, 3))
-FEW = 5000
-"""Sequences that are written out."""
 EDITIONS_OF_2021 = "the -1.5 (green -3.4 (ellipse -3.6 rectangle -3.3) red -3.1 (circle -4.8 rectangle -4.5)) " \
     "a -1.8 (blue -2.5 (ellipse -5.4 square -5.0) red -2.7 (circle -4.9 square -5.1))"  # fmt: skip
 
@@ -87,32 +84,26 @@ def _count(params: DecodingParams) -> Iterator[Found]:
     symbols = {"sequences": "S", "other_reading": "S'"}
     counts = {name: _multiplied(words - once, length) for name, once in readings.items()}
     yield from MULTIPLIED.values("2.1", counts, symbols=symbols)
-    if counts["sequences"] <= FEW:
-        yield from LISTED.values("2.1", {name: _listed(words, length, start_only=once) for name, once in readings.items()})
-    rows: dict[str, dict[str, Cell]] = {
-        f"words_{n}_length_{t}": {
-            "N": n,
-            "T": t,
-            "sequences": _listed(n, t, start_only=start_only),
-            "under_the_other_reading": _listed(n, t, start_only=not start_only),
-        }
+    rows = {
+        f"words_{n}_length_{t}": (n, t, *(_listed(n, t, start_only=once) for once in (start_only, not start_only)))
         for n, t in CASES
     }
-    yield from LISTED.table("2.1", "listed", rows)
+    yield from LISTED.table("2.1", "listed", rows, columns=("N", "T", "sequences", "under_the_other_reading"))
 
 
 def _feasibility(params: DecodingParams) -> Iterator[Found]:
     sizes, left_out = params.feasibility, int(params.conventions.bos == "start only")
     rate, length = sizes.sequences_per_second, sizes.length
     yield from SHEET.part("2.2", "Feasibility of exhaustive enumeration")
-    rows: dict[str, dict[str, Cell]] = {}
-    for words in sorted({sizes.vocabulary_size, *sizes.other_vocabulary_sizes}):
-        count = _multiplied(words - left_out, length)
-        times = {"seconds": Fraction(count, rate), "years": Fraction(count, rate * YEAR_S)}
-        rows[f"words_{words}"] = {"words": words, "sequences": count, **times}
-    headings = {"seconds": "Time", "years": "Time"}
-    yield from MULTIPLIED.table("2.2", "vocabularies", rows, units={"seconds": "s", "years": "years"}, headings=headings)
-    count = _multiplied(sizes.vocabulary_size - left_out, length)
+    counts = {words: _multiplied(words - left_out, length) for words in (sizes.vocabulary_size, *sizes.other_vocabulary_sizes)}
+    rows = {
+        f"words_{words}": (words, count, Fraction(count, rate), Fraction(count, rate * YEAR_S))
+        for words, count in sorted(counts.items())
+    }
+    headings, units = {"seconds": "Time", "years": "Time"}, {"seconds": "s", "years": "years"}
+    columns = ("words", "sequences", *units)
+    yield from MULTIPLIED.table("2.2", "vocabularies", rows, units=units, headings=headings, columns=columns)
+    count = counts[sizes.vocabulary_size]
     doubled = Fraction(_multiplied(2 * sizes.vocabulary_size - left_out, length), count)
     yield from MULTIPLIED.values("2.2", unit="s", symbols={"seconds": "t"}, seconds=Fraction(count, rate))
     yield from MULTIPLIED.values("2.2", unit="years", symbols={"years": "t"}, years=Fraction(count, rate * YEAR_S))

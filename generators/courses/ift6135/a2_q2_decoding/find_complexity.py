@@ -1,4 +1,4 @@
-"""Finds the counts of 2.3 again: hypothesis by hypothesis, in runs of the pseudo-code, and over all orders of a few scores."""
+"""Finds the counts of 2.3 again: hypothesis by hypothesis, and in runs of the pseudo-code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from fractions import Fraction
 
 import sympy
 
-from generators.cells import Cell
 from generators.courses.ift6135.a2_q2_decoding import line_counts, orders
 from generators.courses.ift6135.a2_q2_decoding.params import DecodingParams
 from generators.found import Found, Proof, Route
@@ -16,7 +15,6 @@ SHEET = Route("the sheet and the parameters, read again", restates=True)
 RUN = Route("a second run, counted by ranks and paths")
 LOOPS = Route("step by step and hypothesis by hypothesis")
 PATHS = Route("lists halved, and every path through the heap")
-BRUTE = Route("all orders of a few scores")
 MEASURED = Route("counts measured while each size that is large is doubled", tolerance=orders.POWER)
 LINES = {
     "scores": ("score of every hypothesis and word", "additions"),
@@ -28,8 +26,6 @@ LINES = {
     "memory": ("memory", "numbers held at once"),
 }
 SELECTIONS = {"scan": "a new scan for each b", "sort": "all scores sorted once", "heap": "a heap of the best B"}
-FEW = 6
-"""Scores whose orders are all tried."""
 
 
 def complexity(params: DecodingParams) -> Iterator[Found | Proof]:
@@ -39,8 +35,6 @@ def complexity(params: DecodingParams) -> Iterator[Found | Proof]:
     yield from SHEET.part("levels", "Levels of sorting, and of the heap")
     yield from PATHS.letters("levels", m=line_counts.levels(width * words), q=line_counts.levels(width))
     yield from PATHS.letters("levels", c=line_counts.heap_worst(width))
-    if width <= FEW:
-        yield from BRUTE.values("levels", c=line_counts.worst_push(width))
     yield from SHEET.part("2.3", "Time and space of Algorithm 1")
     yield from _lines(length, width, words)
     yield from _growth()
@@ -51,18 +45,8 @@ def complexity(params: DecodingParams) -> Iterator[Found | Proof]:
 
 def _lines(length: int, width: int, words: int) -> Iterator[Found]:
     found = line_counts.line_by_line(length, width, words)
-    rows: dict[str, dict[str, Cell]] = {
-        key: {"line": line, "operation": operation, "example": found[key]} for key, (line, operation) in LINES.items()
-    }
+    rows = {key: {"line": line, "operation": operation, "example": found[key]} for key, (line, operation) in LINES.items()}
     yield from LOOPS.table("2.3", "lines", rows, columns=("line", "operation", "count", "example"))
-    if length * width * words <= 100:
-        tally = line_counts.run(words, width, length, 0)
-        names = {"scores": "scores", "scan": "scan", "copies": "copied", "updates": "updated", "memory": "held"}
-        yield from RUN.cells("2.3", "lines", {key: {"example": tally[name]} for key, name in names.items()})
-    if width * words <= FEW:
-        pushed = width * words * line_counts.worst_push(width) + line_counts.worst_sort(width)
-        worst = {"sort": line_counts.worst_sort(width * words), "heap": pushed}
-        yield from BRUTE.cells("2.3", "lines", {key: {"example": length * each} for key, each in worst.items()})
 
 
 def _growth() -> Iterator[Found | Proof]:
@@ -72,29 +56,23 @@ def _growth() -> Iterator[Found | Proof]:
     for key, name in SELECTIONS.items():
         work = orders.counted("scores", key, "copies", "updates")
         time, space = orders.order(work), orders.order(memory)
-        rows[key] = {"selection": name, "time": o(time), "space": o(space)}
+        rows[key] = (name, o(time), o(space))
         yield from MEASURED.proof(f"{name}: time grows as its order does", orders.gap(time, work))
         yield from MEASURED.proof(f"{name}: space grows as its order does", orders.gap(space, memory))
-    yield from MEASURED.table("2.3", "growth", rows, headings={"selection": "The b-th largest by"})
+    yield from MEASURED.table(
+        "2.3", "growth", rows, headings={"selection": "The b-th largest by"}, columns=("selection", "time", "space")
+    )
 
 
 def _runs(params: DecodingParams) -> Iterator[Found]:
     counted = params.counted
-    rows: dict[str, dict[str, Cell]] = {}
+    rows = {}
     for words in counted.vocabulary_sizes:
         tally = line_counts.run(words, counted.beam_width, counted.length, counted.seed)
         most = line_counts.line_by_line(counted.length, counted.beam_width, words)
-        rows[f"words_{words}"] = {
-            "N": words,
-            "scores": tally["scores"],
-            "scan": tally["scan"],
-            "sort": tally["sort"],
-            "sort_at_most": most["sort"],
-            "heap": tally["heap"],
-            "heap_at_most": most["heap"],
-            "words_copied": tally["copied"],
-            "numbers_held": tally["held"],
-        }
+        compared = (tally["scan"], tally["sort"], most["sort"], tally["heap"], most["heap"])
+        rows[f"words_{words}"] = (words, tally["scores"], *compared, tally["copied"], tally["held"])
     headings = {"sort_at_most": "Sort, at most", "heap_at_most": "Heap, at most"}
-    yield from RUN.table("2.3", "runs", rows, headings=headings)
+    columns = ("N", "scores", "scan", "sort", "sort_at_most", "heap", "heap_at_most", "words_copied", "numbers_held")
+    yield from RUN.table("2.3", "runs", rows, headings=headings, columns=columns)
     yield from SHEET.values("2.3", length_of_runs=counted.length, symbols={"length_of_runs": "T"})

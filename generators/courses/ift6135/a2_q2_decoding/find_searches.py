@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate
 
-from generators.cells import Cell, Math
+from generators.cells import Math
 from generators.courses.ift6135.a2_q2_decoding.params import DecodingParams
 from generators.found import Found, Route
 from generators.oracles import token_tree as trees
@@ -48,14 +48,14 @@ def _greedy(weights: Weights, scores: Scores, steps: Sequence[trees.Found], ties
     yield from _tree("2.4a", weights, steps)
     keys = trees.node_keys(weights)
     prefix: Prefix = ()
-    rows: dict[str, dict[str, Cell]] = {}
+    rows = {}
     while below := [one for one in weights if one[:-1] == prefix]:
         order = trees.ranks(weights, below, ties)
         for one, rank in order.items():
-            logs = {"log_probability": weights[one], "log_likelihood": scores[one]}
-            rows[keys[one]] = {"step": len(one), "word": one[-1], **logs, "choice": "taken" if rank == 1 else "left"}
+            rows[keys[one]] = (len(one), one[-1], weights[one], scores[one], "taken" if rank == 1 else "left")
         prefix = next(iter(order))
-    yield from COUNTED.table("2.4a", "choices", rows, headings=HEADINGS)
+    columns = ("step", "word", *HEADINGS, "choice")
+    yield from COUNTED.table("2.4a", "choices", rows, headings=HEADINGS, columns=columns)
     yield from COUNTED.values("2.4a", sequence=" ".join(prefix))
     yield from ADDED.values("2.4a", symbols={"log_likelihood": r"\log p(\overline{w}_{1:T})"}, log_likelihood=scores[prefix])
 
@@ -80,11 +80,11 @@ def _beams(weights: Weights, scores: Scores, steps: Sequence[trees.Found], width
     columns = ("rank", "sequence", *ells, "log_likelihood")
     yield from COUNTED.table("2.4b", "final", rows, headings=headings, columns=columns)
     yield from COUNTED.values("2.4b", fewer_candidates=len(steps[0].ranks) < width)
-    cuts: dict[str, dict[str, Cell]] = {}
-    for number, step in enumerate(steps, 1):
-        full = len(step.kept) == width
-        cuts[f"step_{number}"] = {"step": number, "log_likelihood": scores[step.kept[-1]] if full else Math(r"-\infty")}
-    yield from COUNTED.table("2.4b", "cuts", cuts, headings=SCORED)
+    cuts = {
+        f"step_{number}": (number, scores[step.kept[-1]] if len(step.kept) == width else Math(r"-\infty"))
+        for number, step in enumerate(steps, 1)
+    }
+    yield from COUNTED.table("2.4b", "cuts", cuts, headings=SCORED, columns=("step", "log_likelihood"))
     names = {"before": "Log p before", "last_token": "Log p of last word", "score": "Log-likelihood"}
     for number, candidates in enumerate(trees.candidate_cells(weights, scores, steps), 1):
         noun = "candidate" if len(candidates) == 1 else "candidates"
@@ -134,8 +134,6 @@ def _limitations(
     widths = trees.width_cells(scores, order, widest, ties, "log_likelihood")
     yield from COUNTED.table("2.5", "widths", widths, headings=SCORED)
     yield from COUNTED.table("2.5", "sequences", trees.ranked_cells(scores, list(order), "log_likelihood"), headings=SCORED)
-    for one in range(1, widest + 1):
-        yield from _generated_width(one, weights, scores, trees.search(scores, one, ties))
 
 
 def _gaps(ends: Mapping[str, Fraction]) -> Iterator[Found]:
@@ -164,12 +162,3 @@ def _generated(label: str, width: int, weights: Weights, scores: Scores, steps: 
             yield from by.values(label, log_likelihood=run.final[0][1])
         else:
             yield from by.cells(label, "final", {f"rank_{n}": {"log_likelihood": log} for n, (_, log) in enumerate(run.final, 1)})
-
-
-def _generated_width(width: int, weights: Weights, scores: Scores, steps: Sequence[trees.Found]) -> Iterator[Found]:
-    """The best that this many beams find, where no cut before the last step is too close for float32."""
-    from generators.oracles.tree_model import generate_route, generated
-
-    if trees.decided_steps(scores, steps) >= len(steps) - 1:
-        best = generated(_logs(weights), width).final[0][1]
-        yield from generate_route(width).cells("2.5", "widths", {f"beams_{width}": {"log_likelihood": best}})

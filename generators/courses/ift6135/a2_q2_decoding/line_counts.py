@@ -1,4 +1,4 @@
-"""Counts the work of beam search's pseudo-code in other ways: by ranks, by paths through a heap, by all orders; for `find`."""
+"""Counts the work of beam search's pseudo-code in other ways: by ranks, and by paths through a heap; for `find`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import heapq
 import math
 from collections.abc import Callable, Sequence
 from functools import cmp_to_key, lru_cache
-from itertools import permutations
 from random import Random
 from typing import Any, TypeAlias
 
@@ -90,48 +89,19 @@ def levels(size: int) -> int:
     return 0 if size < 2 else 1 + levels(size - size // 2)
 
 
-@lru_cache(maxsize=8)
-def worst_push(size: int) -> int:
-    """Comparisons of the worst replacement in a heap, over all orders of its numbers and the new one."""
-    return max(_pushed(order) for order in permutations(range(size + 1)))
-
-
-@lru_cache(maxsize=8)
-def worst_sort(size: int) -> int:
-    """Comparisons of the worst order of a merge sort, over all orders."""
-    return max(merge_comparisons([(float(number), 0, 0) for number in order])[1] for order in permutations(range(size)))
-
-
-def _pushed(order: Sequence[int]) -> int:
-    """Comparisons of one replacement in a heap made of all but the last number."""
-    count = 0
-
-    def compare(one: int, other: int) -> int:
-        nonlocal count
-        count += 1
-        return one - other
-
-    heap = [cmp_to_key(compare)(number) for number in order[:-1]]
-    heapq.heapify(heap)
-    count = 0
-    heapq.heappushpop(heap, cmp_to_key(compare)(order[-1]))
-    return count
-
-
 @lru_cache(maxsize=256)
 def line_by_line(length: int, width: int, words: int) -> dict[str, int]:
     """The count of every line, added up hypothesis by hypothesis within a step, then step by step."""
     steps, hypotheses = range(1, length + 1), range(1, width + 1)
-    scored = sum(words for _ in hypotheses)
-    scanned = sum(width * words - b for b in hypotheses)
-    pushed = heap_worst(width) * width * words + merge_worst(width)
-    updated = sum(1 + 1 for _ in hypotheses)
+    step = {
+        "scores": sum(words for _ in hypotheses),
+        "scan": sum(width * words - b for b in hypotheses),
+        "sort": merge_worst(width * words),
+        "heap": heap_worst(width) * width * words + merge_worst(width),
+        "updates": sum(1 + 1 for _ in hypotheses),
+    }
     return {
-        "scores": sum(scored for _ in steps),
-        "scan": sum(scanned for _ in steps),
-        "sort": sum(merge_worst(width * words) for _ in steps),
-        "heap": sum(pushed for _ in steps),
+        **{line: sum(count for _ in steps) for line, count in step.items()},
         "copies": sum(width * (t + t) for t in steps),
-        "updates": sum(updated for _ in steps),
         "memory": width * words + sum(length + 1 + length + 1 + 1 for _ in hypotheses),
     }

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from generators.params import Exact, Params, PositiveInt, Text
+from generators.params import Exact, Params, PositiveInt, Token, bounded_tree, sequences_of, siblings
 
-MAX_TOKENS = 128
-MAX_SEQUENCES = 32
 MAX_DIGITS, MAX_COMPARISONS = 300, 200_000
-Token = Annotated[Text, Field(max_length=16)]
 
 
 class LogBranch(Params):
@@ -26,19 +23,6 @@ class LogBranch(Params):
     @classmethod
     def _last(cls, value: Any) -> Any:
         return value if isinstance(value, Mapping | LogBranch) else {"log_p": value}
-
-
-def _bounded(tree: Any) -> Any:
-    """Refuse a huge tree before anything is built of it; YAML aliases can make one of a few lines."""
-    waiting, met = [tree], 0
-    while waiting:
-        one = waiting.pop()
-        met += 1
-        if met > 3 * MAX_TOKENS + 1:  # a token is at most a mapping, its number, and the mapping of what follows
-            raise ValueError(f"must have at most {MAX_TOKENS} tokens (got more)")
-        if isinstance(one, Mapping):
-            waiting += one.values()
-    return tree
 
 
 class Feasibility(Params):
@@ -93,43 +77,17 @@ class DecodingParams(Params):
 
     feasibility: Feasibility
     counted: Counted
-    tree: Annotated[dict[Token, LogBranch], Field(min_length=1), BeforeValidator(_bounded)]
+    tree: Annotated[dict[Token, LogBranch], Field(min_length=1), BeforeValidator(bounded_tree)]
     beam_width: PositiveInt
     conventions: Conventions = Conventions()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        sequences = _sequences(self.tree)
-        for place, below in _siblings(self.tree, ()):
+        sequences = sequences_of(self.tree)
+        for place, below in siblings(self.tree):
             total = math.fsum(math.exp(branch.log_p) for branch in below.values())
             if total > 1 + 1e-12:
                 raise ValueError(f"tree: {place} the probabilities must sum to at most 1 (got {total:.6g})")
         if self.beam_width > sequences:
             raise ValueError(f"beam_width: must be at most the {sequences} sequences of the tree (got {self.beam_width})")
         return self
-
-
-def _sequences(tree: Mapping[str, LogBranch]) -> int:
-    """How many sequences the tree has; refuses those of several lengths, and more than can be enumerated and drawn."""
-    lengths = sorted(_lengths(tree, 1))
-    if lengths[0] != lengths[-1]:
-        raise ValueError(f"tree: every sequence must have the same length (got {lengths[0]} and {lengths[-1]})")
-    if len(lengths) > MAX_SEQUENCES:
-        raise ValueError(f"tree: must have at most {MAX_SEQUENCES} sequences to be enumerated and drawn (got {len(lengths)})")
-    return len(lengths)
-
-
-def _lengths(tree: Mapping[str, LogBranch], depth: int) -> Iterator[int]:
-    for branch in tree.values():
-        if branch.next:
-            yield from _lengths(branch.next, depth + 1)
-        else:
-            yield depth
-
-
-def _siblings(below: Mapping[str, LogBranch], prefix: tuple[str, ...]) -> Iterator[tuple[str, Mapping[str, LogBranch]]]:
-    """All tokens that stand after the same prefix, and where that is, for messages."""
-    yield f"after {' '.join(prefix)!r}" if prefix else "at the root", below
-    for token, branch in below.items():
-        if branch.next:
-            yield from _siblings(branch.next, (*prefix, token))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import sympy
 
 from generators.answer import Part, claim, formula, letter, number, part, text
-from generators.cells import Cell, Math, exact
+from generators.cells import Math, exact
 from generators.table import column, table
-from generators.topics.beam_search import SUM, Candidate, Ties, Track, exhaustive_search, final, smallest_width
+from generators.topics.beam_search import SUM, Ties, Track, exhaustive_search, final, smallest_width
 from generators.topics.beam_search_tables import (
     along,
     in_words,
@@ -32,14 +32,8 @@ ELL_BEST, ELL_GREEDY, ELL_BEAM = sympy.symbols("ell_best ell_greedy ell_beam", r
 def greedy_part(tree: Tree, track: Track) -> Part:
     """Every choice of greedy decoding, and where it ends."""
     keys, found = node_keys(tree), final(track)[0]
-    rows: dict[str, dict[str, Cell]] = {
-        keys[one.sequence]: {
-            "step": step,
-            "word": one.sequence[-1],
-            "log_probability": one.weight,
-            "log_likelihood": one.score,
-            "choice": "taken" if one.kept else "left",
-        }
+    rows = {
+        keys[one.sequence]: (step, one.sequence[-1], one.weight, one.score, "taken" if one.kept else "left")
         for step, candidates in enumerate(track, 1)
         for one in candidates
     }
@@ -56,11 +50,12 @@ def greedy_part(tree: Tree, track: Track) -> Part:
 def track_parts(tree: Tree, track: Track, printed: Track, width: int) -> Iterator[Part]:
     """The track, and what the algorithm returns if all its hypotheses start equal, as it is printed."""
     weights = weight_columns("ell", tree)
-    rows = ranked_rows(final(track), SCORE)
-    for row, one in zip(rows.values(), final(track), strict=True):
-        row.update(along(tree, one.sequence, weights))
-    copies = final(printed)
-    cuts = {f"step_{step}": _cut(step, candidates, width) for step, candidates in enumerate(track, 1)}
+    copies, ranked = final(printed), zip(ranked_rows(final(track), SCORE).items(), final(track), strict=True)
+    rows = {key: {**row, **along(tree, one.sequence, weights)} for (key, row), one in ranked}
+    cuts = {
+        f"step_{step}": (step, Math(r"-\infty") if len(candidates) < width else candidates[width - 1].score)
+        for step, candidates in enumerate(track, 1)
+    }  # what one more candidate must exceed to be kept; where there is room, any will do
     yield part(
         "2.4b",
         f"Beam search with {in_words(width)}",
@@ -74,12 +69,6 @@ def track_parts(tree: Tree, track: Track, printed: Track, width: int) -> Iterato
     )
     headings = {"before": "Log p before", "last_token": "Log p of last word", "score": "Log-likelihood"}
     yield from step_parts(tree, track, headings)
-
-
-def _cut(step: int, candidates: Sequence[Candidate], width: int) -> dict[str, Cell]:
-    """The log-likelihood that one more candidate must exceed to be kept; where there is room, any will do."""
-    room = len(candidates) < width
-    return {"step": step, "log_likelihood": Math(r"-\infty") if room else candidates[width - 1].score}
 
 
 def limitations(tree: Tree, greedy: Track, beams: Track, width: int, ties: Ties) -> Part:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sympy
 
 from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text
-from generators.cells import Cell, exact
+from generators.cells import exact
 from generators.courses.ift6135.a2_q2_decoding import cost
 from generators.courses.ift6135.a2_q2_decoding.cost import B, N, T
 from generators.courses.ift6135.a2_q2_decoding.counted_runs import runs_table
 from generators.courses.ift6135.a2_q2_decoding.params import DecodingParams
 from generators.courses.ift6135.a2_q2_decoding.searches import greedy_part, limitations, track_parts
-from generators.table import Column, column, table
+from generators.table import column, table
 from generators.topics.beam_search import SUM, beam_search
 from generators.topics.token_tree import Tree, flattened
 
@@ -74,11 +74,10 @@ def _count(params: DecodingParams, sheet: Part) -> Part:
     """The count under both readings of where <BOS> may stand, and small cases to be listed."""
     count = _sequences(params)
     other = (N - 1) ** T if params.conventions.bos == "any position" else N**T
-    rows: dict[str, dict[str, Cell]] = {}
-    for words, length in LISTED:
-        at = {N: words, T: length}
-        both = {"sequences": int(count.subs(at)), "under_the_other_reading": int(other.subs(at))}
-        rows[f"words_{words}_length_{length}"] = {"N": words, "T": length, **both}
+    rows = {
+        f"words_{words}_length_{length}": (words, length, *(int(one.subs({N: words, T: length})) for one in (count, other)))
+        for words, length in LISTED
+    }
     return part(
         "2.1",
         "Number of sequences",
@@ -94,13 +93,15 @@ def _feasibility(params: DecodingParams, sheet: Part) -> Part:
     sizes, count = params.feasibility, _sequences(params)
     rate, longest = sizes.sequences_per_second, _longest(params)
     feasible = sizes.length <= longest
-    rows: dict[str, dict[str, Cell]] = {}
-    for words in sorted({sizes.vocabulary_size, *sizes.other_vocabulary_sizes}):
-        made = count.subs({N: words, T: sizes.length})
-        times = {"seconds": exact(made / rate), "years": exact(made / rate / SECONDS_PER_YEAR)}
-        rows[f"words_{words}"] = {"words": words, "sequences": exact(made), **times}
+    rows = {
+        f"words_{words}": (
+            words,
+            *(exact(one.subs({N: words, T: sizes.length})) for one in (count, count / rate, count / rate / SECONDS_PER_YEAR)),
+        )
+        for words in sorted({sizes.vocabulary_size, *sizes.other_vocabulary_sizes})
+    }
     doubled = sympy.expand_power_base(count.subs(N, 2 * N))
-    columns: list[Column | str] = ["words", "sequences", column("seconds", "Time", "s"), column("years", "Time", "years")]
+    columns = [column("words"), column("sequences"), column("seconds", "Time", "s"), column("years", "Time", "years")]
     return part(
         "2.2",
         "Feasibility of exhaustive enumeration",
