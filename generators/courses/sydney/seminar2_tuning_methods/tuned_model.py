@@ -1,113 +1,73 @@
-"""Tunes a transformer of Hugging Face with peft, and counts trainable values, FLOPs of its passes and bytes of its cache."""
+"""Tunes the layer of the sheet on meta tensors, and counts trained values, FLOPs of its passes and bytes of its cache."""
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import nn
 
-from generators.oracles.finetuning import Adapter
+from generators.courses.sydney.seminar2_tuning_methods.params import TuningParams
+from generators.oracles.finetuning import Adapter, LowRank
 from generators.oracles.products import ProductRecorder
-
-DTYPES = {2: torch.float16, 4: torch.float32}
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Layers, widths, virtual tokens, tokens of the prompt, and heads."""
-
-    n_layers: int
-    width: int
-    rank: int
-    virtual: int
-    tokens: int
-    heads: int
+from generators.oracles.transformer_layer import DTYPES, Layer
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What a tuned model was seen to train, to compute, and to hold in its cache after the pass; its matrices, if not tuned."""
+    """What a tuned model trains, computes in a pass and for a token, and holds in its cache after the pass."""
 
     values: int
-    model_values: int
     pass_flops: int
     token_flops: int
     cached_bytes: int
 
-    def plus(self, other: Counts, times: int) -> Counts:
-        """The sum of this and `times` as much of another."""
-        return Counts(*(getattr(self, one.name) + times * getattr(other, one.name) for one in fields(self)))
 
-    def minus(self, other: Counts) -> Counts:
-        """What this has more than another."""
-        return self.plus(other, -1)
-
-
-def transformer(sizes: Sizes) -> Any:
-    """An OPT model without biases, its feed-forward layers four times as wide, and nothing trainable."""
-    from transformers import OPTConfig, OPTModel
-
-    config = OPTConfig(
-        hidden_size=sizes.width, word_embed_proj_dim=sizes.width, ffn_dim=4 * sizes.width, num_hidden_layers=sizes.n_layers,
-        num_attention_heads=sizes.heads, vocab_size=8, max_position_embeddings=sizes.tokens + sizes.virtual + 8,
-        enable_bias=False, dropout=0.0, attn_implementation="eager",
-    )  # fmt: skip
-    return OPTModel(config).requires_grad_(False).eval()
+def model_values(params: TuningParams) -> int:
+    """Values of all matrices."""
+    with torch.device("meta"):
+        layer = Layer(params.d_model, params.n_heads, torch.float32)
+    return params.n_layers * sum(tensor.numel() for tensor in layer.parameters())
 
 
-def tuned(method: str, sizes: Sizes) -> Any:
-    """The model with what the method adds; adapters stand behind attention and behind the feed-forward network."""
-    import peft
-
-    model, kind = transformer(sizes), "FEATURE_EXTRACTION"
-    if method == "adapters":
-        for layer in model.decoder.layers:
-            for place, name in ((layer.self_attn, "out_proj"), (layer, "fc2")):
-                setattr(place, name, nn.Sequential(getattr(place, name), Adapter(sizes.width, sizes.rank, biases=False)))
-        return model
-    if method in ("lora", "merged"):
-        config = peft.LoraConfig(task_type=kind, r=sizes.rank, target_modules=["q_proj", "k_proj", "v_proj"])
-    elif method == "prefix":
-        config = peft.PrefixTuningConfig(task_type=kind, num_virtual_tokens=sizes.virtual)
-    elif method == "prompt":
-        config = peft.PromptTuningConfig(task_type=kind, num_virtual_tokens=sizes.virtual)
-    else:
-        return model
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # peft reads an attribute that transformers renamed
-        model = peft.get_peft_model(model, config)
-    return model.merge_and_unload() if method == "merged" else model
+def run(method: str, params: TuningParams, size: int) -> Counts:
+    """Pass a prompt through a layer tuned with this rank, width or number of virtual tokens, then one more token."""
+    sizes = (params.n_layers, params.d_model, params.n_heads, params.context_len, params.conventions.bytes_per_element)
+    return _run(method, size, *sizes)
 
 
-@lru_cache(maxsize=64)
-def run(method: str, sizes: Sizes, element: int) -> Counts:
-    """Pass a prompt through the tuned model, then one more token with the cache that this left."""
+@lru_cache(maxsize=128)
+def _run(method: str, size: int, n_layers: int, width: int, n_heads: int, tokens: int, element: int) -> Counts:
+    dtype = DTYPES[element]
     with torch.device("meta"), torch.no_grad():
-        model = tuned(method, sizes).to(DTYPES[element])
+        layer = Layer(width, n_heads, dtype).requires_grad_(False)
+        _tune(layer, method, width, size)
+        virtual = {"prefix": 2, "prompt": 1}.get(method, 0)
+        tensors = [nn.Parameter(torch.empty(size, width, dtype=dtype)) for _ in range(virtual)]
+        prefix = (tensors[0], tensors[1]) if method == "prefix" else None
+        own = torch.empty(tokens, width, dtype=dtype)
+        prompt = torch.cat([*tensors, own]) if method == "prompt" else own
+        layer.to(dtype)
         with ProductRecorder() as first:
-            out = model(**_tokens(sizes.tokens, sizes.tokens), use_cache=True)
-        cache = out.past_key_values
-        held = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
-        inner = model.base_model if method in ("prefix", "prompt") else model  # peft would put the prompt in again
+            layer(prompt, prefix)
+        held = torch.empty(len(prompt) + (len(prefix[0]) if prefix else 0), width, dtype=dtype)
         with ProductRecorder() as second:
-            inner(**_tokens(1, cache.get_seq_length() + 1), past_key_values=cache)
-    trained = sum(tensor.numel() for tensor in model.parameters() if tensor.requires_grad)
-    linear = (one for one in model.modules() if isinstance(one, nn.Linear))
-    matrices = sum(one.weight.numel() for one in linear) if method == "none" else 0
-    return Counts(trained, matrices, first.flops, second.flops, held)
+            layer(own[:1], (held, held))
+    in_layer = [*(one for one in layer.parameters() if one.requires_grad), *(prefix or ())]
+    once = tensors if method == "prompt" else []
+    values = n_layers * sum(one.numel() for one in in_layer) + sum(one.numel() for one in once)
+    return Counts(values, n_layers * first.flops, n_layers * second.flops, n_layers * 2 * held.nbytes)
 
 
-def _tokens(count: int, attended: int) -> dict[str, torch.Tensor]:
-    ones = torch.ones(1, attended, dtype=torch.long)
-    return {"input_ids": torch.zeros(1, count, dtype=torch.long), "attention_mask": ones}
-
-
-@lru_cache(maxsize=32)
-def extended(method: str, sizes: Sizes, element: int) -> Counts:
-    """Count on meta tensors with one and two layers, and let every further layer add what the second adds."""
-    one, two = (run(method, replace(sizes, n_layers=count), element) for count in (1, 2))
-    return one.plus(two.minus(one), sizes.n_layers - 1)
+def _tune(layer: Layer, method: str, width: int, size: int) -> None:
+    """Put in what stands beside or behind matrices; adapters stand behind attention and behind the feed-forward network."""
+    if method == "adapters":
+        for name in ("o", "down"):
+            setattr(layer, name, nn.Sequential(getattr(layer, name), Adapter(width, size, biases=False)))
+    if method in ("lora", "merged"):
+        for name in ("q", "k", "v"):
+            tuned = LowRank(getattr(layer, name), size)
+            if method == "merged":
+                tuned.base.weight += (tuned.a @ tuned.b).T
+            setattr(layer, name, tuned.base if method == "merged" else tuned)
