@@ -5,8 +5,7 @@ The example's attention has neither scale nor softmax: a token's output is the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import sympy
 
@@ -30,37 +29,18 @@ def scores_of(query: Sequence[int], keys: Matrix) -> list[int]:
 
 def weighted_sum(scores: Sequence[int], values: Matrix) -> list[int]:
     """The values, each times its score, added up."""
-    return [sum(score * value[j] for score, value in zip(scores, values, strict=True)) for j in range(len(values[0]))]
+    return [sum(score * entry for score, entry in zip(scores, column, strict=True)) for column in zip(*values, strict=True)]
 
 
-@dataclass(frozen=True)
-class CachedStep:
-    """One step with the cache: rows of K and V that it read from there, its row of QKᵀ, and its output."""
-
-    rows_read: int
-    scores: list[int]
-    output: list[int]
-
-
-def with_cache(queries: Matrix, keys: Matrix, values: Matrix) -> list[CachedStep]:
-    """One token after the other; each appends its key and value to the cache and attends to what is there."""
+def with_cache(queries: Matrix, keys: Matrix, values: Matrix) -> Iterator[tuple[int, list[int], list[int]]]:
+    """One token after the other appends its key and value to the cache: rows read from there, its row of QKᵀ, its output."""
     cached_keys: list[Sequence[int]] = []
     cached_values: list[Sequence[int]] = []
-    steps = []
     for query, key, value in zip(queries, keys, values, strict=True):
-        rows_read = len(cached_keys)
         cached_keys.append(key)
         cached_values.append(value)
         scores = scores_of(query, cached_keys)
-        steps.append(CachedStep(rows_read, scores, weighted_sum(scores, cached_values)))
-    return steps
-
-
-def without_cache(queries: Matrix, keys: Matrix, values: Matrix) -> tuple[list[list[int]], list[list[int]]]:
-    """All of QKᵀ, and the output of every token once what lies above the diagonal is masked."""
-    scores = [scores_of(query, keys) for query in queries]
-    outputs = [weighted_sum(row[: i + 1], values[: i + 1]) for i, row in enumerate(scores)]
-    return scores, outputs
+        yield len(cached_keys) - 1, scores, weighted_sum(scores, cached_values)
 
 
 def cached_groups() -> list[Group]:

@@ -1,4 +1,4 @@
-"""Attends with whole-number tensors, decodes with a small model and its cache, and counts on meta tensors.
+"""Attends with whole-number tensors, and counts passes of a layer and an output head on meta tensors.
 
 The seminar shows the steps of attention without scale and softmax: all of QKᵀ, the values that will be masked, and the same
 with keys and values taken from a cache.
@@ -6,31 +6,27 @@ with keys and values taken from a cache.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from generators.cells import Cell
 from generators.courses.sydney.seminar2_kv_cache.params import CacheParams, Example
-from generators.found import Found, Proof, Route
+from generators.found import Found, Route
 
 if TYPE_CHECKING:
     from generators.courses.sydney.seminar2_kv_cache.torch_decoding import Model
 
 SHEET = Route("the seminar and the parameters, read again", restates=True)
 WHOLE = Route("torch, whole-number tensors under a mask and concatenated")
-DECODED = Route("GPT-NeoX of transformers, float64, with use_cache and without", tolerance=1e-12)
-META = Route("every pass run by torch on meta tensors")
-HELD = Route("DynamicCache of transformers, tensors of every layer")
+META = Route("passes run by torch on meta tensors")
 WAYS = (("without", False), ("with", True))
 
 
-def find(params: CacheParams) -> Iterator[Found | Proof]:
+def find(params: CacheParams) -> Iterator[Found]:
     """Everything that is published about the cache."""
     from generators.courses.sydney.seminar2_kv_cache.torch_decoding import Model
 
-    sizes, element = params.model, params.conventions.bytes_per_element
-    model = Model(sizes.n_layers, sizes.d_model, sizes.n_heads, sizes.vocabulary_size, element)
+    model = Model(params)
     yield from _given(params)
     yield from _example(params.example)
     yield from _costs(params, model)
@@ -55,88 +51,82 @@ def _last(params: CacheParams) -> int:
     return fed
 
 
-def _example(example: Example) -> Iterator[Found | Proof]:
-    from generators.courses.sydney.seminar2_kv_cache.torch_decoding import decoded, run
+def _example(example: Example) -> Iterator[Found]:
+    from generators.courses.sydney.seminar2_kv_cache.torch_decoding import all_scores, attended
 
-    ran = run(example)
+    steps = list(attended(example))
+    counts, outputs = {}, {}
+    for n, (token, one) in enumerate(zip(example.tokens, steps, strict=True), 1):
+        counts[f"step_{n}"] = (n, token, one.square, one.masked, one.again, len(one.row), one.rows_read)
+        terms = (f"{_factor(score)}·{_tuple(value)}" for score, value in zip(one.row, one.values, strict=True))
+        outputs[f"step_{n}"] = (n, " + ".join(terms), _tuple(one.by_row), _tuple(one.by_square))
     yield from SHEET.part("1", "Step by step")
-    yield from WHOLE.table("1", "counts", ran.counts)
-    names = {key: key for key in next(iter(ran.scores.values())) if key != "query"}
-    yield from WHOLE.table("1", "scores", ran.scores, headings=names)
-    yield from WHOLE.table("1", "outputs", ran.outputs)
-    sums = {
-        key: sum(int(str(row[column])) for row in ran.counts.values())
-        for key, column in (("all", "without_the_cache"), ("needed", "with_the_cache"))
-    }
-    symbols = {"all": r"S_{\text{without}}", "needed": r"S_{\text{with}}"}
-    yield from WHOLE.values("1", sums, symbols=symbols)
-    read, off = decoded(len(example.tokens))
-    yield from DECODED.cells("1", "counts", {f"step_{n}": {"rows_read": rows} for n, rows in enumerate(read, 1)})
-    yield from DECODED.proof("1: logits with these rows from the cache are those without a cache", off)
+    columns = ("step", "token", "without_the_cache", "masked", "computed_again", "with_the_cache", "rows_read")
+    yield from WHOLE.table("1", "counts", counts, columns=columns)
+    names = {f"k{j}": f"k{j}" for j in range(1, len(steps) + 1)}
+    scores = {f"q{i}": (f"q{i}", *row) for i, row in enumerate(all_scores(example), 1)}
+    yield from WHOLE.table("1", "scores", scores, headings=names, columns=("query", *names))
+    sums = ("step", "scores_times_values", "with_the_cache", "without")
+    yield from WHOLE.table("1", "outputs", outputs, columns=sums)
+    scored = {"all": sum(one.square for one in steps), "needed": sum(len(one.row) for one in steps)}
+    yield from WHOLE.values("1", scored, symbols={"all": r"S_{\text{without}}", "needed": r"S_{\text{with}}"})
+
+
+def _factor(score: int) -> str:
+    return f"(−{-score})" if score < 0 else str(score)
+
+
+def _tuple(entries: Sequence[int]) -> str:
+    return f"({', '.join(map(str, entries))})".replace("-", "−")
 
 
 def _costs(params: CacheParams, model: Model) -> Iterator[Found]:
-    from generators.courses.sydney.seminar2_kv_cache.torch_decoding import generation, step
-
     scale = Fraction(params.conventions.flops_per_multiply_add, 2)  # torch counts two FLOPs a multiply-add
     yield from SHEET.part("2", "FLOPs and bytes")
     totals = []
     for name, cached in WAYS:
-        last = step(model, _last(params), cached=cached)
-        symbol = rf"_{{\text{{{name}}}}}"
-        flops, moved = {f"flops_{name}": scale * last.flops}, {f"bytes_{name}": last.bytes}
-        yield from META.values("2", flops, unit="FLOP", symbols={f"flops_{name}": f"F{symbol}"})
-        yield from META.values("2", moved, unit="B", symbols={f"bytes_{name}": f"M{symbol}"})
-        run = generation(model, params.prompt_len, params.new_tokens, cached=cached)
-        symbols = {f"positions_{name}": f"P_{name}", f"scores_{name}": f"S_{name}"}
-        yield from META.values("2", dict(zip(symbols, (run.positions, run.scores), strict=True)), symbols=symbols)
+        last, symbol = model.step(_last(params), cached=cached), rf"_{{\text{{{name}}}}}"
+        run = model.generation(params.prompt_len, params.new_tokens, cached=cached)
         totals.append(scale * run.flops)
-        symbols = {f"total_{name}": rf"\Sigma F{symbol}"}
-        yield from META.values("2", {f"total_{name}": totals[-1]}, unit="FLOP", symbols=symbols)
+        for key, value, letter, unit in (
+            ("flops", scale * last.flops, f"F{symbol}", "FLOP"),
+            ("bytes", last.bytes, f"M{symbol}", "B"),
+            ("positions", run.positions, f"P_{name}", ""),
+            ("scores", run.scores, f"S_{name}", ""),
+            ("total", totals[-1], rf"\Sigma F{symbol}", "FLOP"),
+        ):
+            yield from META.values("2", {f"{key}_{name}": value}, unit=unit, symbols={f"{key}_{name}": letter})
     yield from META.values("2", saved=totals[0] / totals[1])
 
 
 def _lengths(params: CacheParams, model: Model) -> Iterator[Found]:
     """A step over each length, as columns and as ratios."""
-    from generators.courses.sydney.seminar2_kv_cache.torch_decoding import step
-
-    scale = Fraction(params.conventions.flops_per_multiply_add, 2)
-    rows: dict[str, dict[str, Cell]] = {}
-    ratios: dict[str, dict[str, Cell]] = {}
+    scale, giga = Fraction(params.conventions.flops_per_multiply_add, 2), 10**9
+    rows, ratios = {}, {}
     for place, length in enumerate(params.seq_lens, 1):
-        whole, one = (step(model, length, cached=cached) for _, cached in WAYS)
-        rows[f"length_{place}"] = {
-            "tokens": length,
-            "flops_without": scale * whole.flops / 10**9,
-            "flops_with": scale * one.flops / 10**9,
-            "bytes_without": Fraction(whole.bytes, 10**9),
-            "bytes_with": Fraction(one.bytes, 10**9),
-            "intensity_without": scale * whole.flops / whole.bytes,
-            "intensity_with": scale * one.flops / one.bytes,
-        }
-        ratios[f"length_{place}"] = {
-            "tokens": length,
-            "flops": Fraction(whole.flops, one.flops),
-            "bytes": Fraction(whole.bytes, one.bytes),
-        }
-    units = dict(zip(list(rows["length_1"])[1:], ("GFLOP", "GFLOP", "GB", "GB", "FLOP/B", "FLOP/B"), strict=True))
+        both = [model.step(length, cached=cached) for _, cached in WAYS]
+        flops, moved = [scale * one.flops for one in both], [Fraction(one.bytes) for one in both]
+        large = (one / giga for one in (*flops, *moved))
+        rows[f"length_{place}"] = (length, *large, flops[0] / moved[0], flops[1] / moved[1])
+        ratios[f"length_{place}"] = (length, flops[0] / flops[1], moved[0] / moved[1])
+    kinds = {"flops": "GFLOP", "bytes": "GB", "intensity": "FLOP/B"}
+    units = {f"{kind}_{way}": unit for kind, unit in kinds.items() for way, _ in WAYS}
     headings = {"flops_without": "FLOPs without", "flops_with": "FLOPs with"}
-    yield from META.table("2", "lengths", rows, units=units, headings=headings)
-    yield from META.table("2", "ratios", ratios, headings={"flops": "FLOPs"})
+    yield from META.table("2", "lengths", rows, units=units, headings=headings, columns=("tokens", *units))
+    yield from META.table("2", "ratios", ratios, headings={"flops": "FLOPs"}, columns=("tokens", "flops", "bytes"))
 
 
 def _memory(params: CacheParams, model: Model) -> Iterator[Found]:
-    from generators.courses.sydney.seminar2_kv_cache.torch_decoding import held_bytes, weight_bytes
-
-    token, weights = held_bytes(model, 1), weight_bytes(model)
+    token, weights = model.held_bytes(1), model.weight_bytes
     yield from SHEET.part("3", "Size of the cache")
-    held = {"token": token, "cache": held_bytes(model, _last(params))}
-    symbols = {"token": r"M_{\text{token}}", "cache": r"M_{\text{cache}}"}
-    yield from HELD.values("3", held, unit="B", symbols=symbols)
-    first = next(n for n in range(weights // token, weights // token + 2) if held_bytes(model, n) >= weights)
-    yield from HELD.values("3", equal=Fraction(weights, token), as_large=first, symbols={"equal": "n^*"})
-    rows: dict[str, dict[str, Cell]] = {}
-    for place, length in enumerate(params.seq_lens, 1):
-        cache = held_bytes(model, length)
-        rows[f"length_{place}"] = {"tokens": length, "cache": cache, "share_of_the_weights": Fraction(100 * cache, weights)}
-    yield from HELD.table("3", "lengths", rows, units={"cache": "B", "share_of_the_weights": "%"})
+    held, symbols = (
+        {"token": token, "cache": model.held_bytes(_last(params))},
+        {"token": r"M_{\text{token}}", "cache": r"M_{\text{cache}}"},
+    )
+    yield from META.values("3", held, unit="B", symbols=symbols)
+    first = next(n for n in range(weights // token, weights // token + 2) if model.held_bytes(n) >= weights)
+    yield from META.values("3", equal=Fraction(weights, token), as_large=first, symbols={"equal": "n^*"})
+    caches = {length: model.held_bytes(length) for length in params.seq_lens}
+    rows = {f"length_{i}": (n, held, Fraction(100 * held, weights)) for i, (n, held) in enumerate(caches.items(), 1)}
+    units = {"cache": "B", "share_of_the_weights": "%"}
+    yield from META.table("3", "lengths", rows, units=units, columns=("tokens", *units))

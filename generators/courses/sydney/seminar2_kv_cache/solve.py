@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import sympy
 
 from generators.answer import Answer, Part, answer, formula, letter, number, part, text
-from generators.cells import Cell, Quantity, exact, rational
+from generators.cells import Quantity, exact, rational
 from generators.courses.sydney.seminar2_kv_cache.decoding import (
     N_VOCAB,
     NEW,
@@ -19,14 +19,15 @@ from generators.courses.sydney.seminar2_kv_cache.decoding import (
     generation_flops,
     positions,
     scores,
+    scores_of,
     step_bytes,
     step_flops,
     uncached_groups,
+    weighted_sum,
     with_cache,
-    without_cache,
 )
 from generators.courses.sydney.seminar2_kv_cache.params import CacheParams, Example
-from generators.table import Column, Table, column, table
+from generators.table import column, table
 from generators.topics.batching import CONTEXT, N_HEAD, N_LAYER, D, cache_values, weight_values
 
 GIGA = 10**9
@@ -59,45 +60,25 @@ def _sheet(params: CacheParams) -> Part:
 
 
 def _steps(example: Example, sheet: Part) -> Part:
-    kept = with_cache(example.queries, example.keys, example.values)
-    matrix, outputs = without_cache(example.queries, example.keys, example.values)
-    counts: dict[str, Mapping[str, Cell]] = {}
-    sums: dict[str, Mapping[str, Cell]] = {}
-    for n, (token, one, output) in enumerate(zip(example.tokens, kept, outputs, strict=True), 1):
-        below = n * (n - 1) // 2
-        counts[f"step_{n}"] = {
-            "step": n,
-            "token": token,
-            "without_the_cache": n**2,
-            "masked": below,
-            "computed_again": below,
-            "with_the_cache": len(one.scores),
-            "rows_read": one.rows_read,
-        }
-        sums[f"step_{n}"] = {
-            "step": n,
-            "scores_times_values": _sum(one.scores, example.values),
-            "with_the_cache": _vector(one.output),
-            "without": _vector(output),
-        }
-    columns: list[Column | str] = ["step", "scores_times_values", "with_the_cache", "without"]
+    matrix = [scores_of(query, example.keys) for query in example.queries]
+    steps = with_cache(example.queries, example.keys, example.values)
+    counts, sums = {}, {}
+    for n, (token, (rows_read, row, output)) in enumerate(zip(example.tokens, steps, strict=True), 1):
+        below, without = n * (n - 1) // 2, weighted_sum(matrix[n - 1][:n], example.values[:n])  # the rest is masked
+        counts[f"step_{n}"] = (n, token, n**2, below, below, len(row), rows_read)
+        sums[f"step_{n}"] = (n, _sum(row, example.values), _vector(output), _vector(without))
+    keys = [column(f"k{j}", f"k{j}") for j in range(1, len(matrix) + 1)]
+    columns = ["step", "token", "without_the_cache", "masked", "computed_again", "with_the_cache", "rows_read"]
     return part(
         "1",
         "Step by step",
         formula("all", ALL_SCORES, "scores without the cache", r"S_{\text{without}}", asked=True),
         formula("needed", NEEDED_SCORES, "scores with the cache", r"S_{\text{with}}", asked=True),
-        table("counts", list(counts["step_1"]), counts),
-        _scores(matrix),
-        table("outputs", columns, sums, asked=True),
+        table("counts", columns, counts),
+        table("scores", ["query", *keys], {f"q{i}": (f"q{i}", *row) for i, row in enumerate(matrix, 1)}),
+        table("outputs", ["step", "scores_times_values", "with_the_cache", "without"], sums, asked=True),
         within=sheet,
     )
-
-
-def _scores(matrix: Sequence[Sequence[int]]) -> Table:
-    """All of QKᵀ."""
-    keys = [f"k{j}" for j in range(1, len(matrix) + 1)]
-    rows = {f"q{i}": {"query": f"q{i}", **dict(zip(keys, row, strict=True))} for i, row in enumerate(matrix, 1)}
-    return table("scores", ["query", *(column(key, key) for key in keys)], rows)
 
 
 def _sum(scores: Sequence[int], values: Sequence[Sequence[int]]) -> str:
@@ -123,9 +104,14 @@ def _costs(params: CacheParams, sheet: Part) -> Part:
     items += _generation(each)
     totals = part("2", "", *items, within=sheet)
     ratio = exact(rational(totals["total_without"].value) / rational(totals["total_with"].value))
-    rows = {f"length_{place}": _row(params, length) for place, length in enumerate(params.seq_lens, 1)}
-    columns: list[Column | str] = [
-        "tokens",
+    rows, ratios = {}, {}
+    for place, length in enumerate(params.seq_lens, 1):
+        flops, moved = ([rational(exact(one.subs(_at(params, length)))) for _, _, _, one, _ in steps[i : i + 2]] for i in (0, 2))
+        large = (one / GIGA for one in (*flops, *moved))
+        rows[f"length_{place}"] = (length, *large, flops[0] / moved[0], flops[1] / moved[1])
+        ratios[f"length_{place}"] = (length, flops[0] / flops[1], moved[0] / moved[1])
+    columns = [
+        column("tokens"),
         *(column(f"flops_{way}", f"FLOPs {way}", "GFLOP") for way in ("without", "with")),
         *(column(f"bytes_{way}", unit="GB") for way in ("without", "with")),
         *(column(f"intensity_{way}", unit="FLOP/B") for way in ("without", "with")),
@@ -136,7 +122,7 @@ def _costs(params: CacheParams, sheet: Part) -> Part:
         *items,
         number("saved", ratio, "FLOPs in all, without over with", asked=True),
         table("lengths", columns, rows),
-        _ratios(rows),
+        table("ratios", ["tokens", column("flops", "FLOPs"), "bytes"], ratios, drawn=True),
         within=sheet,
     )
 
@@ -158,38 +144,14 @@ def _at(params: CacheParams, length: int) -> dict[sympy.Symbol, int]:
     return {**sizes, CONTEXT: length}
 
 
-def _row(params: CacheParams, length: int) -> dict[str, Cell]:
-    """FLOPs, bytes and their ratio in a step over `length` tokens."""
-    at, conventions = _at(params, length), params.conventions
-    row: dict[str, Cell] = {"tokens": length}
-    for name, groups in (("without", uncached_groups()), ("with", cached_groups())):
-        flops = rational(exact(step_flops(groups, conventions.flops_per_multiply_add).subs(at)))
-        moved = rational(exact(step_bytes(groups, conventions.bytes_per_element).subs(at)))
-        row |= {f"flops_{name}": flops / GIGA, f"bytes_{name}": moved / GIGA, f"intensity_{name}": flops / moved}
-    return row
-
-
-def _ratios(rows: Mapping[str, Mapping[str, Cell]]) -> Table:
-    """How many times as much a step takes without the cache."""
-    ratios = {
-        key: {
-            "tokens": cells["tokens"],
-            **{kind: rational(cells[f"{kind}_without"]) / rational(cells[f"{kind}_with"]) for kind in ("flops", "bytes")},
-        }
-        for key, cells in rows.items()
-    }
-    return table("ratios", ["tokens", column("flops", "FLOPs"), "bytes"], ratios, drawn=True)
-
-
 def _memory(params: CacheParams, sheet: Part) -> Part:
     element = params.conventions.bytes_per_element
     cache, weights = element * cache_values(ONE), element * weight_values(ONE)
     equal = weight_values(ONE) / (cache_values(ONE) / CONTEXT)
-    rows: dict[str, Mapping[str, Cell]] = {}
-    for place, length in enumerate(params.seq_lens, 1):
-        held = rational(exact(cache.subs(_at(params, length))))
-        share = 100 * held / rational(exact(weights.subs(_at(params, length))))
-        rows[f"length_{place}"] = {"tokens": length, "cache": exact(held), "share_of_the_weights": share}
+    rows = {
+        f"length_{place}": (length, *(exact(one.subs(_at(params, length))) for one in (cache, 100 * cache / weights)))
+        for place, length in enumerate(params.seq_lens, 1)
+    }
     as_large = math.ceil(Fraction(rational(exact(equal.subs(_at(params, 1))))))
     return part(
         "3",
