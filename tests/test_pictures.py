@@ -33,9 +33,9 @@ def rows(of: Table) -> Figure:
 
 KINDS: dict[Callable[[Table], Figure], tuple[str, str, str]] = {
     lines: (
-        "time, ms, over tokens. Written: 5 at 1 to 15 at 3; Read: 20 at 1 to 40 at 3.",
-        "time, ms, over tokens. Written: 20 at 1 to 40 at 3; Read: 5 at 1 to 15 at 3.",
-        "time, ms, over tokens. Read: 5 at 1 to 15 at 3; Written: 20 at 1 to 40 at 3.",
+        "time, ms, over tokens. written: 5 at 1 to 15 at 3; read: 20 at 1 to 40 at 3.",
+        "time, ms, over tokens. written: 20 at 1 to 40 at 3; read: 5 at 1 to 15 at 3.",
+        "time, ms, over tokens. read: 5 at 1 to 15 at 3; written: 20 at 1 to 40 at 3.",
     ),
     rows: (
         "3 rows. time, ms, Written: from 5 (a) to 15 (c); time, ms, Read: from 20 (a) to 40 (c).",

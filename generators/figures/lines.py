@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from generators.answer import Figure
+from generators.figures.series import lowered
 from generators.figures.style import DASHES, FONT_PT, LIGHT, MARKERS, PRINTED_WIDTH_IN, SERIES, new_axes, plain, spread, to_svg
 from generators.table import Series
 
@@ -37,7 +38,7 @@ class Line:
 def line_of(x: Series, y: Series, name: str = "", *, marked: bool = False) -> Line:
     """One column over another, named by its label; a row that lacks one of the two numbers is left out."""
     points = [(x.numbers[row], number) for row, number in y.numbers.items() if row in x.numbers]
-    return Line(name or y.label, points, tuple(points) if marked else (), shows=(x.table, y.table))
+    return Line(name or lowered(y.label), points, tuple(points) if marked else (), shows=(x.table, y.table))
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ def line_figure(
     _write_notes(axes, lines, height_in)
     if guide is not None:
         axes.axvline(guide[0], color=LIGHT["faint"], linewidth=0.8, zorder=0)
-        axes.annotate(plain(guide[1]), (guide[0], 1), xycoords=("data", "axes fraction"), xytext=(3, -2),
-                      textcoords="offset points", va="top", color=LIGHT["muted"], fontsize=FONT_PT)  # fmt: skip
+        axes.annotate(plain(guide[1]), (guide[0], 1), xycoords=("data", "axes fraction"), xytext=(0, 3), ha="center",
+                      textcoords="offset points", va="bottom", color=LIGHT["muted"], fontsize=FONT_PT)  # fmt: skip
     _name_ends(axes, lines)
     shows = tuple(dict.fromkeys(address for line in lines for address in line.shows))
     return Figure(svg=to_svg(figure), caption=caption, alt=alt or _said(lines, x, y), shows=shows)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from generators.answer import Answer, Figure, Part
-from generators.figures.curves import Curve, log_log_figure
+from generators.figures.lines import Axis, line_figure, line_of
 from generators.figures.series import axis_label
 from generators.figures.style import FONT_PT, LIGHT, MARKERS, new_axes, to_svg
-from generators.pipeline.wording import counted
 
 METHODS = ("freezing", "adapters", "lora", "vera", "full")
 
@@ -21,19 +18,14 @@ def draw(answer: Answer) -> dict[str, Figure]:
 
 def _over_rank(answer: Answer) -> Figure:
     table, rank = answer["comparison/over_rank"], answer["sheet/R"]
-    xs, series = table["rank"], [table[name] for name in METHODS]
-    curves = [Curve(one.label, list(zip(xs.numbers.values(), one.numbers.values(), strict=True))) for one in series]
-    figure = log_log_figure(
-        curves,
-        x_label=f"{axis_label([xs])} (log scale)",
-        y_label=f"{axis_label(series, 'trainable parameters')} (log scale)",
-        marked_x=float(rank),
+    series = [table[name] for name in METHODS]
+    return line_figure(
+        [line_of(table["rank"], one) for one in series],
+        Axis(axis_label([table["rank"]]), scale="log", base=2),
+        Axis(axis_label(series, "trainable parameters"), scale="log"),
         caption="Bytes of trainable parameters, and as many again of gradients, over the rank R.",
-        alt=f"Trainable bytes against rank for {counted(int(answer['sheet/N_layer']), 'layer')} of width "
-        f"{answer['sheet/D'].value}: adapters and LoRA rise with R times the width, "
-        "VeRA with R alone, freezing and full fine-tuning do not depend on R.",
+        guide=(float(rank), f"here: {rank.value}"),
     )
-    return replace(figure, shows=(table.address, rank.address))
 
 
 def _allocation(measured: Part) -> Figure:

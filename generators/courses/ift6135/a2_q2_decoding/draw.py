@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from generators.answer import Answer, Figure
 from generators.cells import Quantity
-from generators.figures.curves import Curve, log_log_figure
+from generators.figures.lines import Axis, line_figure, line_of
 from generators.figures.search_tree import search_tree_figure
+from generators.figures.series import axis_label
 from generators.pipeline.wording import counted
 from generators.table import Table
 
@@ -25,17 +26,12 @@ def draw(answer: Answer) -> dict[str, Figure]:
 def _operations(runs: Table, width: Quantity, length: Quantity) -> Figure:
     """Draw runs over N: the formula's line, and a mark for what each run of this beam width and length counted."""
     pairs = {"sort_at_most": "sort", "scan": "scan", "heap_at_most": "heap", "scores": "scores"}
-    words = runs["N"].numbers.values()
-    points = {key: list(zip(words, runs[key].numbers.values(), strict=True)) for key in {*pairs, *pairs.values()}}
-    *_, last = runs
-    compared = f"{last['scan'].value} by scans, {last['sort'].value} by sorting, {last['heap'].value} with a heap"
-    figure = log_log_figure(
-        [Curve(runs[line].label.lower(), points[line], points[marks]) for line, marks in pairs.items()],
-        x_label=f"words N (log scale); T = {length.value}, B = {width.value}",
-        y_label="operations in a run (log scale)",
+    marks = {key: tuple(line_of(runs["N"], runs[one]).points) for key, one in pairs.items()}
+    lines = [replace(line_of(runs["N"], runs[key]), marked=marks[key]) for key in pairs]
+    figure = line_figure(
+        lines,
+        Axis(f"words N; T = {length.value}, B = {width.value}", scale="log", base=2),
+        Axis(axis_label([runs[one] for one in pairs], "operations in a run"), scale="log"),
         caption="Lines are the formulas, marks what was counted in runs: comparisons of the three selections, and scores.",
-        alt=f"Operations against the number N of words for {counted(int(length), 'step')} and beam width {width.value}, "
-        f"formulas as lines, counts as marks. At N = {last['N'].value}, scores: {last['scores'].value}; "
-        f"comparisons counted: {compared}.",
     )
-    return replace(figure, shows=(runs.address, width.address, length.address))
+    return replace(figure, shows=(*figure.shows, width.address, length.address))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from generators.answer import Answer, Figure
 from generators.cells import Quantity
-from generators.figures.curves import Curve, log_log_figure
+from generators.figures.lines import Axis, line_figure, line_of
 from generators.figures.series import axis_label
 from generators.figures.style import DASHES, FONT_PT, LIGHT, MARKERS, SERIES, new_axes, to_svg
 from generators.table import Table
@@ -54,15 +54,12 @@ def _errors(table: Table, own: Quantity) -> Figure:
 def _bytes_over_rank(answer: Answer) -> Figure:
     table, own = answer["4.2/over_rank"], answer["sheet/r"]
     series = [table[key] for key in ("a_and_b", "w", "codes")]
-    ranks = table["rank"].numbers
     codes, full = (answer[f"4.2/{name}"] for name in ("heavier_than_codes", "heavier_than_full"))
-    figure = log_log_figure(
-        [Curve(one.label, [(ranks[row], size) for row, size in one.numbers.items()]) for one in series],
-        x_label=f"{axis_label([table['rank']], 'rank r')} (log scale)",
-        y_label=f"{axis_label(series, 'memory beside one matrix W')} (log scale)",
-        marked_x=int(own),
-        caption="Bytes of A and B over the rank: they outweigh the codes at a lower rank than W in full precision.",
-        alt=f"Bytes against rank for width {int(answer['sheet/d'])}: A and B rise in proportion to the rank and reach the bytes "
-        f"of the codes at rank {codes.value} and those of W at rank {full.value}.",
+    figure = line_figure(
+        [line_of(table["rank"], one) for one in series],
+        Axis(axis_label([table["rank"]], "rank r"), scale="log", base=2),
+        Axis(axis_label(series, "memory beside one matrix W"), scale="log"),
+        caption=f"Bytes of A and B reach those of the codes at rank {codes.value}, and those of W at rank {full.value}.",
+        guide=(float(own), f"here: {own.value}"),
     )
-    return replace(figure, shows=(table.address, own.address, codes.address, full.address))
+    return replace(figure, shows=(*figure.shows, codes.address, full.address))
