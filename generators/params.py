@@ -56,6 +56,16 @@ PositiveExact = Annotated[Exact, Field(gt=0, le=10**15)]
 PositiveInt = Annotated[int, Field(gt=0, le=2**40)]
 
 
+def _rising(numbers: list[Any]) -> list[Any]:
+    if numbers != sorted(set(numbers)):
+        raise ValueError(f"must rise from each to the next (got {', '.join(map(str, numbers))})")
+    return numbers
+
+
+Rising = AfterValidator(_rising)
+"""For a list whose numbers rise from each to the next."""
+
+
 def _showable(text: str) -> str:
     """Compose accents with their letters, as é may be typed as two characters; refuse what would print as a box."""
     composed = unicodedata.normalize("NFC", text)

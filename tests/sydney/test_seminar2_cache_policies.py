@@ -92,7 +92,7 @@ def test_one_token_is_not_counted() -> None:
         ({"attention": head(pulls=[{"token": 1, "score": 1, "value_scale": 1}] * 2)},
          "attention: pulls: each token must stand once (got 1 twice)"),
         ({"memory": {**entry()["memory"], "n_heads": 3}}, "memory: d_model: must be divisible by n_heads (got 4096 and 3)"),
-        ({"memory": {**entry()["memory"], "seq_lens": [8, 8]}}, "memory: seq_lens: must rise from each to the next (got [8, 8])"),
+        ({"memory": {**entry()["memory"], "seq_lens": [8, 8]}}, "memory.seq_lens: must rise from each to the next (got 8, 8)"),
     ],
 )  # fmt: skip
 def test_bad_parameters(changes: dict[str, Any], message: str) -> None:

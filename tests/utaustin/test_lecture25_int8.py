@@ -163,7 +163,7 @@ def perplexities(*rows: tuple[str, list[float]]) -> dict[str, Any]:
         (product(outliers=[{"feature": 4, "size": 3}] * 2),
          "product: outliers: must be of different features below 64 (got [4, 4])"),
         (product(outliers=[{"feature": 4, "size": 0}]), "product: outliers: must have a size other than 0 (got 0)"),
-        (product(largest_sizes=[2, 1]), "product: largest_sizes: must rise from each to the next (got 2, 1)"),
+        (product(largest_sizes=[2, 1]), "product.largest_sizes: must rise from each to the next (got 2, 1)"),
         (product(threshold=0), "product.threshold: must be greater than 0 (got 0)"),
         (perplexities(("absmax", [1.0, 2.0]), ("float32", [1.0])),
          "perplexities: rows: 'm' must have 1 values (got 2)"),

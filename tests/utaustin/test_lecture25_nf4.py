@@ -110,7 +110,7 @@ def test_other_conventions() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (within("sample", block_lens=[64, 32]), "sample: block_lens: must rise from each to the next (got [64, 32])"),
+        (within("sample", block_lens=[64, 32]), "sample.block_lens: must rise from each to the next (got 64, 32)"),
         (within("sample", block_lens=[60, 64]), "sample: block_lens: must divide the 16384 weights (got 60)"),
         ({"block_len": 512}, "block_len: must be one of sample.block_lens (got 512)"),
         ({"second_block_len": 3}, "second_block_len: must divide the 256 scales (got 3)"),

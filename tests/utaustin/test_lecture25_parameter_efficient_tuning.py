@@ -89,7 +89,7 @@ def test_no_printed_share_of_other_models() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"ranks": [4, 2]}, "ranks: must rise from each to the next (got [4, 2])"),
+        ({"ranks": [4, 2]}, "ranks: must rise from each to the next (got 4, 2)"),
         ({"ranks": [5000]}, "ranks: must be at most d_model, 4096 (got 5000)"),
         ({"rank": 800}, "rank: must be at most the smallest d_model, 768 (got 800)"),
         ({"models": entry()["models"][2:]}, "models: must begin with a BERT, which the lecture's table is about (got gpt_neox)"),

@@ -155,7 +155,7 @@ def drafting(after_dog: list[float]) -> dict[str, Any]:
         (drafting([0.5, 0.5]), "draft: row dog must have 4 probabilities (got 2)"),
         (drafting([0.5, 0.5, 0.5, 0]), "draft: row dog must sum to 1 (got 3/2)"),
         ({"gain": {"cost_ratio": 0.1, "acceptance_rates": [0.5, 0.5], "longest_draft": 5}},
-         "gain: acceptance_rates: must rise from each to the next (got 1/2, 1/2)"),
+         "gain.acceptance_rates: must rise from each to the next (got 1/2, 1/2)"),
         ({"gain": {"cost_ratio": 0.1, "acceptance_rates": [1], "longest_draft": 5}}, "gain.acceptance_rates.0: "),
     ],
 )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveInt
+from generators.params import Exact, Params, PositiveInt, Rising
 
 Length = Annotated[int, Field(gt=0, le=2**24)]
 
@@ -53,14 +53,12 @@ class Memory(Params):
     n_heads: PositiveInt
     budget: Length
     seq_len: Length
-    seq_lens: Annotated[list[Length], Field(min_length=2, max_length=10)]
+    seq_lens: Annotated[list[Length], Field(min_length=2, max_length=10), Rising]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.d_model % self.n_heads:
             raise ValueError(f"d_model: must be divisible by n_heads (got {self.d_model} and {self.n_heads})")
-        if self.seq_lens != sorted(set(self.seq_lens)):
-            raise ValueError(f"seq_lens: must rise from each to the next (got {self.seq_lens})")
         return self
 
 

@@ -20,6 +20,7 @@ QUESTION = Question(
             "other_context_lens": [7],
             "batch_sizes": [1, 5],
             "accelerator": {"peak_tflops": 0.0025, "bandwidth_gb_per_s": 1, "memory_gb": 0.1},
+            "conventions": {"flops_per_multiply_add": 1, "bytes_per_element": 4},
         },
         {
             "model": {"n_layers": 7, "d_model": 99, "n_heads": 3, "vocabulary_size": 51},

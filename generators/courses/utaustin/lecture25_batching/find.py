@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from generators.cells import Cell
 from generators.courses.utaustin.lecture25_batching.params import BatchingParams
 from generators.found import Found, Route
 
@@ -28,12 +29,9 @@ STEP_UNITS = {"step": "ms", "throughput": "tokens/s"}
 
 def find(params: BatchingParams) -> Iterator[Found]:
     """Everything that is published about batching."""
-    from generators.courses.utaustin.lecture25_batching.torch_step import Bench, Clock, Model
+    from generators.courses.utaustin.lecture25_batching.torch_step import Bench
 
-    one, sizes, conventions = params.accelerator, params.model, params.conventions
-    clock = Clock(one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9, conventions.flops_per_multiply_add)
-    model = Model(sizes.n_layers, sizes.d_model, sizes.n_heads, sizes.vocabulary_size, conventions.bytes_per_element)
-    bench = Bench(model, clock, one.memory_gb * 10**9)
+    bench = Bench(params)
     yield from _given(params)
     yield from _step(params, bench)
     yield from _batches(params, bench)
@@ -42,11 +40,12 @@ def find(params: BatchingParams) -> Iterator[Found]:
 
 
 def _given(params: BatchingParams) -> Iterator[Found]:
-    model, one = params.model, params.accelerator
+    model, one, held = params.model, params.accelerator, params.conventions
     yield from SHEET.part("sheet", "Given")
     yield from SHEET.letters("sheet", N_layer=model.n_layers, D=model.d_model, n_H=model.n_heads, V=model.vocabulary_size)
     yield from SHEET.letters("sheet", n=params.context_len)
-    yield from SHEET.letters("sheet", unit="B", M=one.memory_gb * 10**9)
+    yield from SHEET.letters("sheet", unit="B", M=one.memory_gb * 10**9, s=held.bytes_per_element)
+    yield from SHEET.letters("sheet", unit="FLOP", f=held.flops_per_multiply_add)
     yield from SHEET.values("sheet", accelerator=one.name, source=one.source)
     yield from SHEET.values("sheet", unit="TFLOP/s", peak=one.peak_tflops)
     yield from SHEET.values("sheet", unit="GB/s", bandwidth=one.bandwidth_gb_per_s)
@@ -54,11 +53,9 @@ def _given(params: BatchingParams) -> Iterator[Found]:
 
 
 def _step(params: BatchingParams, bench: Bench) -> Iterator[Found]:
-    from generators.courses.utaustin.lecture25_batching.torch_step import stepped
-
     batch = params.batch_sizes[-1]
-    one = stepped(bench.model, batch, params.context_len)
-    flops = [sum(bench.clock.counted(p) * p.batch for p in products) / batch for products in (one.weights, one.attention)]
+    one = bench.stepped(batch, params.context_len)
+    flops = [sum(bench.counted(p) * p.batch for p in products) / batch for products in (one.weights, one.attention)]
     yield from SHEET.part("1", "One step: weights once, a cache for each sequence")
     symbols = {"weights": "M_weights", "cache": "M_cache"}
     yield from COUNTED.values("1", unit="B", symbols=symbols, weights=one.weight_bytes, cache=one.cache_bytes)
@@ -70,64 +67,45 @@ def _batches(params: BatchingParams, bench: Bench) -> Iterator[Found]:
     yield from SHEET.part("2", "Throughput against latency")
     context = params.context_len
     alone = sum(bench.milliseconds(1, context))
-    rows: dict[str, dict[str, Any]] = {}
+    rows: dict[str, tuple[Cell, ...]] = {}
     for place, batch in enumerate(params.batch_sizes, 1):
         weights, attention = bench.milliseconds(batch, context)
-        rows[f"size_{place}"] = {
-            "batch": batch,
-            "weights": weights,
-            "attention": attention,
-            "step": weights + attention,
-            "throughput": batch / ((weights + attention) / 1000),
-            "throughput_gain": batch / ((weights + attention) / alone),
-            "latency_factor": (weights + attention) / alone,
-            "fits": "yes" if bench.fits(batch, context) else "no",
-        }
-    yield from TIMED.table("2", "batches", rows, units={"weights": "ms", "attention": "ms", **STEP_UNITS})
+        step, fits = weights + attention, "yes" if bench.fits(batch, context) else "no"
+        gains = (batch / (step / 1000), batch / (step / alone), step / alone)
+        rows[f"size_{place}"] = (batch, weights, attention, step, *gains, fits)
+    columns = ["batch", "weights", "attention", *STEP_UNITS, "throughput_gain", "latency_factor", "fits"]
+    yield from TIMED.table("2", "batches", rows, units={"weights": "ms", "attention": "ms", **STEP_UNITS}, columns=columns)
     yield from BYTES.values("2", second_fits=bench.fits(params.batch_sizes[1], context))
-    points: dict[str, dict[str, Any]] = {}
+    points: dict[str, tuple[Cell, ...]] = {}
     for place, length in enumerate(sorted([context, *params.other_context_lens]), 1):
         sizes = {batch for batch in params.batch_sizes if bench.fits(batch, length)} | {bench.largest(length)}
         for size, batch in enumerate(sorted(sizes), 1):
             time = sum(bench.milliseconds(batch, length), Fraction(0))
-            points[f"length_{place}.size_{size}"] = {
-                "context": length, "batch": batch, "step": time, "throughput": 1000 / time * batch
-            }  # fmt: skip
-    yield from TIMED.table("2", "curves", points, units=STEP_UNITS)
+            points[f"length_{place}.size_{size}"] = (length, batch, time, 1000 / time * batch)
+    yield from TIMED.table("2", "curves", points, units=STEP_UNITS, columns=["context", "batch", *STEP_UNITS])
 
 
 def _limits(params: BatchingParams, bench: Bench) -> Iterator[Found]:
-    from generators.courses.utaustin.lecture25_batching.torch_step import first_compute_bound, stepped
-
-    context, clock = params.context_len, bench.clock
-    ridge = clock.peak * (1 / clock.bandwidth)
-    one, most = stepped(bench.model, 1, context), bench.largest(context)
+    context, one, most = params.context_len, bench.stepped(1, params.context_len), bench.largest(params.context_len)
     yield from SHEET.part("3", "Where it ends")
-    yield from CLOCK.letters("3", unit="FLOP/B", I_ridge=ridge)
+    yield from CLOCK.letters("3", unit="FLOP/B", I_ridge=bench.peak * (1 / bench.bandwidth))
     yield from COUNTED.letters("3", unit="B", M_weights=one.weight_bytes, M_cache=one.cache_bytes)
     symbols = {"balanced": r"b_{\text{even}}", "fitting": r"b_{\text{max}}"}
     yield from COUNTED.values("3", balanced=Fraction(one.weight_bytes, one.cache_bytes), symbols=symbols)
     yield from BYTES.values("3", fitting=most, one_fits=not bench.fits(2, context), several_fit=bench.fits(2, context))
     yield from TIMED.values("3", gain=most * sum(bench.milliseconds(1, context)) / sum(bench.milliseconds(most, context)))
-    first = first_compute_bound(bench.model.d_model, bench.model.element, clock.flops, ridge)
+    first = bench.first_compute_bound()
     yield from BISECTED.values("3", reaches_ridge=first is not None, always_memory_bound=first is None)
     if first is not None:
         yield from BISECTED.values("3", compute_bound=first, symbols={"compute_bound": "b^*"})
 
 
 def _contexts(params: BatchingParams, bench: Bench) -> Iterator[Found]:
-    from generators.courses.utaustin.lecture25_batching.torch_step import stepped
-
-    rows: dict[str, dict[str, Any]] = {}
+    rows: dict[str, tuple[Cell, ...]] = {}
     for place, length in enumerate(sorted([params.context_len, *params.other_context_lens]), 1):
-        batch = bench.largest(length)
+        batch, cache = bench.largest(length), bench.stepped(1, length).cache_bytes
         time = sum(bench.milliseconds(batch, length), Fraction(0))
-        rows[f"length_{place}"] = {
-            "context": length,
-            "cache_of_a_sequence": stepped(bench.model, 1, length).cache_bytes,
-            "largest_batch": batch,
-            "step": time,
-            "throughput": 1000 / time * batch,
-            "throughput_gain": batch * sum(bench.milliseconds(1, length)) / time,
-        }
-    yield from TIMED.table("3", "contexts", rows, units={"cache_of_a_sequence": "B", **STEP_UNITS})
+        gains = (1000 / time * batch, batch * sum(bench.milliseconds(1, length)) / time)
+        rows[f"length_{place}"] = (length, cache, batch, time, *gains)
+    columns = ["context", "cache_of_a_sequence", "largest_batch", *STEP_UNITS, "throughput_gain"]
+    yield from TIMED.table("3", "contexts", rows, units={"cache_of_a_sequence": "B", **STEP_UNITS}, columns=columns)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
+from generators.courses.utaustin.lecture25_batching.params import BatchingParams
 from generators.oracles.products import Count, ProductRecorder
 
 DTYPES = {2: torch.float16, 4: torch.float32}
@@ -17,7 +19,10 @@ MOST = 2**40
 
 
 class Layer(nn.Module):
-    """Attention over a cache of keys and values, heads apart, then a ReLU network; no biases."""
+    """Attention over a cache of keys and values, heads apart, then the feed-forward matrices; no biases.
+
+    ReLU runs no product and is left out, as it would import a compiler for tensors without storage.
+    """
 
     def __init__(self, d_model: int, dtype: torch.dtype) -> None:
         super().__init__()
@@ -29,122 +34,96 @@ class Layer(nn.Module):
         """(b, D) to (b, D); `keys` and `values` are (b, n_H, n, H) and have room for the token itself."""
         b, heads, _, width = keys.shape
         q, k, v = (f(x).view(b, heads, 1, width) for f in (self.q, self.k, self.v))
-        keys, values = (torch.cat([held[:, :, 1:], new], 2).flatten(0, 1) for held, new in ((keys, k), (values, v)))
-        scores = torch.bmm(q.flatten(0, 1), keys.transpose(1, 2)).softmax(-1)
-        z = torch.bmm(scores, values).view(b, heads * width)
-        out: torch.Tensor = self.down(self.up(self.o(z)).relu())
+        keys[:, :, -1:], values[:, :, -1:] = k, v
+        scores = torch.bmm(q.flatten(0, 1), keys.flatten(0, 1).transpose(1, 2)).softmax(-1)
+        z = torch.bmm(scores, values.flatten(0, 1)).view(b, heads * width)
+        out: torch.Tensor = self.down(self.up(self.o(z)))
         return out
 
 
-@dataclass(frozen=True)
-class Model:
-    """Sizes of a model, and bytes of an element."""
-
-    n_layers: int
-    d_model: int
-    n_heads: int
-    vocabulary: int
-    element: int
-
-
-@dataclass(frozen=True)
-class Stepped:
+class Stepped(NamedTuple):
     """What one step ran: products with weights and of attention, and the bytes of weights and of one sequence's cache."""
 
-    weights: tuple[Count, ...]
-    attention: tuple[Count, ...]
+    weights: list[Count]
+    attention: list[Count]
     weight_bytes: int
     cache_bytes: int
 
 
-@lru_cache(maxsize=128)
-def stepped(model: Model, batch: int, context: int) -> Stepped:
-    """Run one layer and the output head without storage; the products of the layer count once for each layer."""
-    dtype, width = DTYPES[model.element], model.d_model // model.n_heads
-    with torch.device("meta"), torch.no_grad():
-        layer, head = Layer(model.d_model, dtype), nn.Linear(model.d_model, model.vocabulary, bias=False, dtype=dtype)
-        keys, values = (torch.empty(batch, model.n_heads, context, width, dtype=dtype) for _ in range(2))
-        with ProductRecorder() as recorder:
-            head(layer(torch.empty(batch, model.d_model, dtype=dtype), keys, values))
-    *of_layer, output = recorder.products
-    q_k_v, attention, rest = of_layer[:3], of_layer[3:5], of_layer[5:]
-    per_layer = _bytes(*layer.parameters())
-    return Stepped(
-        tuple([*q_k_v, *rest] * model.n_layers + [output]),
-        tuple(attention * model.n_layers),
-        per_layer * model.n_layers + _bytes(head.weight),
-        _bytes(keys, values) * model.n_layers // batch,
-    )
+class Bench:
+    """A model on an accelerator: what a step of a batch runs, the time it takes, and what it needs to hold."""
 
+    def __init__(self, params: BatchingParams) -> None:
+        one = params.accelerator
+        self.model, self.dtype = params.model, DTYPES[params.conventions.bytes_per_element]
+        self.flops_each = params.conventions.flops_per_multiply_add
+        self.peak, self.bandwidth, self.memory = one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9, one.memory_gb * 10**9
+        self.stepped = cache(self._stepped)
 
-def _bytes(*tensors: torch.Tensor) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Peak FLOP/s and B/s, and the FLOPs of a multiply-add, of which torch counts two."""
-
-    peak: Fraction
-    bandwidth: Fraction
-    flops: int
-
-    def seconds(self, products: tuple[Count, ...]) -> Fraction:
-        """One product after the other, each bound by arithmetic or by memory."""
-        alike = {product: products.count(product) for product in set(products)}
-        return sum((times * self._seconds(product) for product, times in alike.items()), Fraction(0))
-
-    def _seconds(self, product: Count) -> Fraction:
-        return product.batch * max(self.counted(product) / self.peak, product.bytes / self.bandwidth)
+    def _stepped(self, batch: int, context: int) -> Stepped:
+        """Run one layer and the output head without storage; the products of the layer count once for each layer."""
+        model, dtype = self.model, self.dtype
+        with torch.device("meta"), torch.no_grad():
+            layer, head = Layer(model.d_model, dtype), nn.Linear(model.d_model, model.vocabulary_size, bias=False, dtype=dtype)
+            shape = (batch, model.n_heads, context, model.d_model // model.n_heads)
+            keys, values = (torch.empty(shape, dtype=dtype) for _ in range(2))
+            with ProductRecorder() as recorder:
+                head(layer(torch.empty(batch, model.d_model, dtype=dtype), keys, values))
+        *of_layer, output = recorder.products
+        weights = [*of_layer[:3], *of_layer[5:]] * model.n_layers
+        of_weights, of_caches = _bytes(*layer.parameters()) * model.n_layers, _bytes(keys, values) * model.n_layers
+        attention = of_layer[3:5] * model.n_layers
+        return Stepped([*weights, output], attention, of_weights + _bytes(head.weight), of_caches // batch)
 
     def counted(self, product: Count) -> Fraction:
-        """The product's FLOPs as the page counts them."""
-        return product.flops * self.flops / 2
+        """The product's FLOPs as the page counts them; torch counts two a multiply-add."""
+        return product.flops * self.flops_each / 2
 
-
-@dataclass(frozen=True)
-class Bench:
-    """A model and a clock: what a step of a batch takes, and what it needs to hold."""
-
-    model: Model
-    clock: Clock
-    memory: Fraction
+    def _seconds(self, products: list[Count]) -> Fraction:
+        """One product after the other, each bound by arithmetic or by memory."""
+        times = {one: one.batch * max(self.counted(one) / self.peak, one.bytes / self.bandwidth) for one in set(products)}
+        return sum((products.count(one) * time for one, time in times.items()), Fraction(0))
 
     def milliseconds(self, batch: int, context: int) -> tuple[Fraction, Fraction]:
         """Products with weights, and attention."""
-        one = stepped(self.model, batch, context)
-        return 1000 * self.clock.seconds(one.weights), 1000 * self.clock.seconds(one.attention)
+        one = self.stepped(batch, context)
+        return 1000 * self._seconds(one.weights), 1000 * self._seconds(one.attention)
 
     def fits(self, batch: int, context: int) -> bool:
         """Whether weights and caches fit in memory."""
-        one = stepped(self.model, 1, context)
+        one = self.stepped(1, context)
         return one.weight_bytes + batch * one.cache_bytes <= self.memory
 
     def largest(self, context: int) -> int:
-        """The largest batch that fits, by bisection."""
-        low, high = 0, 1
-        while self.fits(high, context):
-            low, high = high, 2 * high
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self.fits(middle, context) else (low, middle)
-        return low
+        """The largest batch that fits."""
+        return _last(lambda batch: self.fits(batch, context))
+
+    def first_compute_bound(self) -> int | None:
+        """The first batch at which a D×D product does as many FLOPs a byte as are done while one moves; none up to MOST."""
+        width = self.model.d_model
+
+        def memory_bound(batch: int) -> bool:
+            with torch.device("meta"), torch.no_grad(), ProductRecorder() as recorder:
+                nn.functional.linear(*(torch.empty(rows, width, dtype=self.dtype) for rows in (batch, width)))
+            (one,) = recorder.products
+            return bool(self.counted(one) / one.bytes < self.peak / self.bandwidth)
+
+        last = _last(memory_bound)
+        return None if last >= MOST else last + 1
 
 
-@lru_cache(maxsize=32)
-def first_compute_bound(d_model: int, element: int, flops: int, ridge: Fraction) -> int | None:
-    """The first batch at which a D×D product does as many FLOPs a byte as the ridge asks; none up to MOST."""
-
-    def reaches(batch: int) -> bool:
-        with torch.device("meta"), torch.no_grad(), ProductRecorder() as recorder:
-            nn.functional.linear(*(torch.empty(rows, d_model, dtype=DTYPES[element]) for rows in (batch, d_model)))
-        intensity: Fraction = recorder.products[0].intensity * flops / 2
-        return bool(intensity >= ridge)
-
-    if not reaches(MOST):
-        return None
-    low, high = 0, MOST
+def _last(holds: Callable[[int], bool]) -> int:
+    """The last batch for which this holds, which may be 0, by bisection up to MOST."""
+    low, high = 0, 1
+    while high < MOST and holds(high):
+        low, high = high, 2 * high
+    if high >= MOST and holds(MOST):
+        return MOST
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if reaches(middle) else (middle, high)
-    return high
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
+
+
+def _bytes(*tensors: torch.Tensor) -> int:
+    return sum(tensor.nbytes for tensor in tensors)

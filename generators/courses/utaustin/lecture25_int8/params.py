@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, Text
+from generators.params import Exact, Params, Rising, Text
 
 MAX_ENTRIES = 20_000
 Magnitude = Annotated[Exact, Field(ge=-1000, le=1000)]
@@ -49,7 +49,7 @@ class Product(Params):
     outliers: Annotated[list[Outlier], Field(min_length=1, max_length=8)]
     share_of_tokens: Annotated[Exact, Field(gt=0, le=1)]
     threshold: Annotated[Exact, Field(gt=0)]
-    largest_sizes: Annotated[list[Annotated[Exact, Field(gt=0, le=1000)]], Field(min_length=2, max_length=9)]
+    largest_sizes: Annotated[list[Annotated[Exact, Field(gt=0, le=1000)]], Field(min_length=2, max_length=9), Rising]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -61,8 +61,6 @@ class Product(Params):
             raise ValueError(f"outliers: must be of different features below {self.n_features} (got {features})")
         if all(one.size == 0 for one in self.outliers):
             raise ValueError("outliers: must have a size other than 0 (got 0)")
-        if any(second <= first for first, second in pairwise(self.largest_sizes)):
-            raise ValueError(f"largest_sizes: must rise from each to the next (got {', '.join(map(str, self.largest_sizes))})")
         return self
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Params, PositiveExact, PositiveInt, Text
+from generators.params import Params, PositiveExact, PositiveInt, Rising, Text
 
 MIB = 2**20
 MAX_PAGES = 20_000
@@ -27,12 +26,10 @@ class Sample(Params):
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     size: Annotated[int, Field(ge=16, le=128)]
-    block_lens: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=2, max_length=9)]
+    block_lens: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=2, max_length=9), Rising]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if any(second <= first for first, second in pairwise(self.block_lens)):
-            raise ValueError(f"block_lens: must rise from each to the next (got {self.block_lens})")
         for one in self.block_lens:
             if self.size**2 % one:
                 raise ValueError(f"block_lens: must divide the {self.size**2} weights (got {one})")

@@ -6,10 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveInt, Text
+from generators.params import Exact, Params, PositiveInt, Rising, Text
 
 Size = Annotated[int, Field(gt=0, le=2**20)]
-Widths = Annotated[list[Size], Field(min_length=1, max_length=8)]
 Kind = Literal["bert", "gpt_neox"]
 Projection = Literal["query", "key", "value"]
 
@@ -54,7 +53,7 @@ class TuningParams(Params):
     """The matrix of the slide's question, the models, widths and ranks, and what the lecture prints."""
 
     d_model: Size
-    ranks: Widths
+    ranks: Annotated[list[Size], Field(min_length=1, max_length=8), Rising]
     n_rows: Size
     n_columns: Size
     models: Annotated[list[Model], Field(min_length=1, max_length=4)]
@@ -68,8 +67,6 @@ class TuningParams(Params):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.ranks != sorted(set(self.ranks)):
-            raise ValueError(f"ranks: must rise from each to the next (got {self.ranks})")
         if max(self.ranks) > self.d_model:
             raise ValueError(f"ranks: must be at most d_model, {self.d_model} (got {max(self.ranks)})")
         if self.models[0].kind != "bert":

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveInt, Text
+from generators.params import Exact, Params, PositiveInt, Rising, Text
 
 Sparsity = Annotated[Exact, Field(ge=0, lt=1)]
 Size = Annotated[int, Field(gt=0, le=2**20)]
@@ -56,7 +56,7 @@ class Stored(Params):
     n_rows: Size
     n_columns: Size
     n_tokens: Size
-    sparsities: Annotated[list[Sparsity], Field(min_length=2, max_length=8)]
+    sparsities: Annotated[list[Sparsity], Field(min_length=2, max_length=8), Rising]
 
 
 class Shape(Params):
@@ -75,7 +75,7 @@ class PruningParams(Params):
     layer: Layer
     pattern: Pattern
     other_patterns: Annotated[list[Pattern], Field(max_length=4)]
-    sparsities: Annotated[list[Sparsity], Field(min_length=2, max_length=12)]
+    sparsities: Annotated[list[Sparsity], Field(min_length=2, max_length=12), Rising]
     stored: Stored
     tile: PositiveInt
     widths: Annotated[list[PositiveInt], Field(min_length=1, max_length=8)]
@@ -84,9 +84,6 @@ class PruningParams(Params):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for sparsities, name in ((self.sparsities, "sparsities"), (self.stored.sparsities, "stored.sparsities")):
-            if sparsities != sorted(set(sparsities)):
-                raise ValueError(f"{name}: must rise from each to the next (got {', '.join(map(str, sparsities))})")
         n_inputs, highest = self.layer.n_inputs, self.sparsities[-1]
         names = []
         for one in (self.pattern, *self.other_patterns):
