@@ -15,7 +15,7 @@ from generators.oracles.products import Count, ProductRecorder
 
 DTYPES = {2: torch.float16, 4: torch.float32}
 MOST = 2**40
-"""The largest batch that is tried."""
+"""The largest batch at which a product is looked at."""
 
 
 class Layer(nn.Module):
@@ -108,17 +108,14 @@ class Bench:
             (one,) = recorder.products
             return bool(self.counted(one) / one.bytes < self.peak / self.bandwidth)
 
-        last = _last(memory_bound)
-        return None if last >= MOST else last + 1
+        return None if memory_bound(MOST) else _last(memory_bound) + 1
 
 
 def _last(holds: Callable[[int], bool]) -> int:
-    """The last batch for which this holds, which may be 0, by bisection up to MOST."""
+    """The last batch for which this holds, which may be 0, by bisection."""
     low, high = 0, 1
-    while high < MOST and holds(high):
+    while holds(high):
         low, high = high, 2 * high
-    if high >= MOST and holds(MOST):
-        return MOST
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if holds(middle) else (low, middle)
