@@ -14,8 +14,9 @@ import pytest
 
 from generators.answer import Answer, Part
 from generators.cells import Quantity
-from generators.pipeline.catalog import GENERATORS, ROOT, TEMPLATES, QuestionId
+from generators.pipeline.catalog import GENERATORS, ROOT, TEMPLATES, QuestionId, entries
 from generators.pipeline.render import context_of, environment
+from generators.pipeline.unit import Task
 from generators.table import Table
 from tests.addressed import addressed, closure, package, vocabulary
 from tests.conftest import worked_out
@@ -40,6 +41,13 @@ def reports(request: pytest.FixtureRequest) -> dict[str, Any]:
 def test_every_datum_is_found_again(prefix: str, reports: dict[str, Any]) -> None:
     """Values, texts, headings, units and orders match at the entry's sizes and at others, and so do all formulas."""
     assert reports[prefix]["problems"] == []
+
+
+@pytest.mark.parametrize("prefix", IDS)
+def test_all_other_sizes_fit_the_entry(prefix: str) -> None:
+    """A user's entry may leave some out, the project's own leaves out none."""
+    task = Task.at(worked_out(prefix)[0], entries()[worked_out(prefix)[0]])
+    assert len(task.sizes) == 1 + len(task.question.others)
 
 
 @pytest.mark.parametrize("prefix", IDS)

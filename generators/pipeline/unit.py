@@ -6,6 +6,7 @@ import re
 import traceback
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -45,7 +46,7 @@ def composed(question_id: QuestionId, entry: Entry, kept: Sections) -> dict[str,
 
 def _solved(task: Task) -> dict[str, Any]:
     """The answer for machines, and the digest of all that other steps see of it."""
-    facts = {"title": task.question.title, "points": task.question.points, "answer": exported(task.sizes[0], task.answer)}
+    facts = {"title": task.question.title, "points": task.question.points, "answer": exported(task.params, task.answer)}
     return {**facts, "digest": digest_of([facts, fingerprint(task.answer)])}
 
 
@@ -57,7 +58,7 @@ def _pictures(task: Task) -> dict[str, Any]:
 def _pages(task: Task, pictures: Mapping[str, Any]) -> dict[str, str]:
     """The page for the site and for print, and what other pages quote of it."""
     figures = {name: Figure(**{**one, "shows": tuple(one["shows"])}) for name, one in pictures.items()}
-    site, printed = (body(task.question_id, task.sizes[0], task.answer, figures, medium) for medium in ("site", "pdf"))
+    site, printed = (body(task.question_id, task.params, task.answer, figures, medium) for medium in ("site", "pdf"))
     return {"site": site.text, "pdf": printed.text, "conventions": site.conventions, "errata": site.errata}
 
 
@@ -90,36 +91,40 @@ def _written(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Task:
-    """A question with its parameters, first as its entry says, then at its other sizes."""
+    """A question with its parameters, first as its entry says, then at its other sizes, each with the words for it."""
 
     question_id: QuestionId
     question: Question[Any]
-    sizes: Sequence[Params]
+    sizes: Mapping[str, Params]
 
     @classmethod
     def at(cls, question_id: QuestionId, entry: Entry) -> Task:
         """Read the entry; a broken rule raises ParameterError."""
         question = load_question(question_id)
-        where = f"generators/courses/{question_id}/__init__.py: others"
-        others = [
-            validated(question.params, overlaid(entry, change), f"{where}[{place}]")
-            for place, change in enumerate(question.others)
-        ]
-        return cls(question_id, question, [load_params(question_id, question, entry), *others])
+        sizes = {"": load_params(question_id, question, entry)}
+        for place, change in enumerate(question.others):
+            with suppress(ParameterError):  # other sizes lie over the entry, and need not fit every entry
+                sizes[f" (at others[{place}])"] = validated(question.params, overlaid(entry, change), "others")
+        return cls(question_id, question, sizes)
+
+    @property
+    def params(self) -> Params:
+        """What the entry says."""
+        return self.sizes[""]
 
     @cached_property
     def answer(self) -> Answer:
         """The answer that is published."""
-        return self.question.solve(self.sizes[0])
+        return self.question.solve(self.params)
 
     @cached_property
     def answers(self) -> list[Answer]:
         """The answers at all sizes."""
-        return [self.answer, *map(self.question.solve, self.sizes[1:])]
+        return [self.answer, *map(self.question.solve, list(self.sizes.values())[1:])]
 
     def found(self) -> list[Findings]:
         """What is found at all sizes."""
-        return [Findings.gathered(self.question.find(params)) for params in self.sizes]
+        return [Findings.gathered(self.question.find(params)) for params in self.sizes.values()]
 
 
 def drawn(task: Task) -> Mapping[str, Figure]:
@@ -161,10 +166,9 @@ def matched(task: Task) -> Ledger:
 
 def mismatches(task: Task, found: Sequence[Findings]) -> list[str]:
     """Every datum that differs from what was found at its address, and every formula that does not give it."""
-    places = ["", *(f" (at others[{place}])" for place in range(len(task.question.others)))]
     messages = [
         f"{problem}{place}"
-        for place, answer, one in zip(places, task.answers, found, strict=True)
+        for place, answer, one in zip(task.sizes, task.answers, found, strict=True)
         for problem in problems(answer, one)
     ]
     return messages + formula_problems(task.answer, found[0], found[1:])
