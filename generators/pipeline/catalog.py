@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 
 from generators.errors import ParameterError, UnknownQuestion
+from generators.pipeline.wording import counted
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -226,6 +227,10 @@ def _rule(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         return f"is not a known key (got {problem['input']!r})"
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    if problem["type"] in ("too_long", "too_short"):
+        bound, limit = ("most", "max_length") if problem["type"] == "too_long" else ("least", "min_length")
+        noun = "character" if isinstance(problem["input"], str) else "item"
+        message = f"must have at {bound} {counted(problem['ctx'][limit], noun)}"
     message = message[:1].lower() + message[1:]
     return message if "(got " in message else f"{message} (got {_short(problem['input'])})"
 

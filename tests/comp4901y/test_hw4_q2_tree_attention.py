@@ -148,7 +148,7 @@ MODEL = {"n_layers": 2, "d_model": 4, "context_len": 0}
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"candidates": []}, "candidates: list should have at least 1 item after validation, not 0 (got [])"),
+        ({"candidates": []}, "candidates: must have at least 1 item (got [])"),
         ({"candidates": [["a"], []]}, "candidates: sequence 2 must not be empty (got [])"),
         ({"candidates": [["a", "b"], ["c"], ["a", "b"]]}, "candidates: sequence 3 must differ from sequence 1 (got ['a', 'b'])"),
         (
@@ -160,7 +160,7 @@ MODEL = {"n_layers": 2, "d_model": 4, "context_len": 0}
             {"candidates": [["a", "b"], ["b"]]},
             "candidates: token b must stand in one place while conventions.tokens is unique (got it under a and under the root)",
         ),
-        ({"medusa": {**MEDUSA, "heads": []}}, "medusa.heads: list should have at least 1 item after validation, not 0 (got [])"),
+        ({"medusa": {**MEDUSA, "heads": []}}, "medusa.heads: must have at least 1 item (got [])"),
         ({"medusa": {**MEDUSA, "heads": [["a", "a"]]}}, "medusa: heads: head 1 must not repeat a guess (got ['a', 'a'])"),
         ({"medusa": {**MEDUSA, "top_k": 3}}, "medusa: heads: head 1 must have at least top_k = 3 guesses (got ['t2', 't3'])"),
         ({"medusa": {**MEDUSA, "heads": [["a", "b"]] * 6}}, "medusa: top_k: the tree must have at most 64 nodes (got 127)"),
