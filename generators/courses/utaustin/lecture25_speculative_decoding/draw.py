@@ -120,7 +120,7 @@ def _tokens(table: Table) -> Figure:
         [line_of(rates, one) for one in lengths],
         Axis(rates.label, limits=(0, 1)),
         Axis("expected tokens a target call", limits=(0, longest + 0.5)),
-        caption="Drafting longer helps only where nearly every drafted token is kept.",
+        caption="Each further drafted token brings less, and the less the lower the acceptance rate α.",
     )
 
 
