@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 from generators.pipeline.catalog import entries, find
-from generators.pipeline.unit import Task, drawn, matched
+from generators.pipeline.unit import Task, composed, drawn, matched
 
 
 def entry_of(prefix: str, **changes: Any) -> dict[str, Any]:
@@ -27,3 +27,9 @@ def drawn_entry(prefix: str, changed: dict[str, Any]) -> Any:
     matched(task)
     assert drawn(task)
     return task.answer
+
+
+def composed_entry(prefix: str, changed: dict[str, Any]) -> dict[str, Any]:
+    """The page of an entry for the site, and its pictures as SVG text; nothing is found again."""
+    made = composed(find(prefix), changed, {})
+    return {"site": made["render"].content["site"], **{name: one["svg"] for name, one in made["draw"].content.items()}}

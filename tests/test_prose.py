@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from generators.pipeline.catalog import entries, find
-from generators.pipeline.unit import compose
 from generators.pipeline.wording import counted, noun
 from tests.conftest import IDS
+from tests.entries import composed_entry, entry_of
 from tests.page_text import without_addresses
 from tests.project import Project
 
@@ -97,8 +96,8 @@ EDGES: list[tuple[str, dict[str, Any], list[str]]] = [
 @pytest.mark.parametrize(("prefix", "changes", "said"), EDGES)
 def test_prose_at_the_edge_of_the_parameters(prefix: str, changes: dict[str, Any], said: list[str]) -> None:
     """Numbers of one go with the singular, in captions and alternative texts too, and claims that no longer hold are not made."""
-    question_id = find(prefix)
-    text = " ".join(html.unescape(without_addresses(compose(question_id, {**entries()[question_id], **changes})["site"])).split())
+    page = composed_entry(prefix, entry_of(prefix, **changes))["site"]
+    text = " ".join(html.unescape(without_addresses(page)).split())
     assert not ONE_OF_MANY.findall(text)
     for words in said:
         assert words in text

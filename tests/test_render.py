@@ -24,10 +24,10 @@ from generators.errors import RenderError
 from generators.figures.graph import label, laid_out, new_graph
 from generators.figures.style import DARK, LIGHT, dark, new_axes, plain, spread, subscripted, to_svg
 from generators.pipeline import filters, render
-from generators.pipeline.catalog import entries, load_question
+from generators.pipeline.catalog import load_question
 from generators.pipeline.site.page import escaped
-from generators.pipeline.unit import compose
 from tests.conftest import worked_out
+from tests.entries import composed_entry, entry_of
 from tests.page_text import Page
 from tests.project import HOSTILE, Project
 
@@ -190,7 +190,7 @@ def test_a_picture_that_warns_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     question = load_question(question_id)
     monkeypatch.setattr(import_module(question_id.module), "QUESTION", replace(question, draw=crowded))
     with pytest.raises(RenderError) as refusal:
-        compose(question_id, entries()[question_id])
+        composed_entry(str(question_id), entry_of(str(question_id)))
     where = f"generators/courses/{question_id}/draw.py: a figure failed: UserWarning: Tight layout not applied"
     assert str(refusal.value).startswith(where)
 

@@ -181,10 +181,3 @@ def overlaid(entry: Entry, change: Mapping[str, Any]) -> dict[str, Any]:
         inside = isinstance(value, Mapping) and not isinstance(value, Whole) and isinstance(made.get(name), Mapping)
         made[name] = overlaid(made[name], value) if inside else value
     return made
-
-
-def compose(question_id: QuestionId, entry: Entry) -> dict[str, Any]:
-    """The pages and pictures of a question, worked out anew."""
-    made = composed(question_id, entry, {})
-    figures = {name: one["svg"] for name, one in made["draw"].content.items()}
-    return {**made["render"].content, "figures": figures, "answer": made["solve"].content["answer"]}

@@ -15,8 +15,8 @@ from generators.answer import Answer
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.roofline_chart import LINE_SHARE, grouped, joined
 from generators.errors import ParameterError
 from generators.pipeline.catalog import entries, find, load_params, load_question
-from generators.pipeline.unit import compose
 from tests.conftest import worked_out
+from tests.entries import composed_entry, entry_of
 
 SLUG = "hw3_q1_arithmetic_intensity"
 PREFIX = f"comp4901y/{SLUG}"
@@ -118,8 +118,7 @@ def test_a_product_on_the_ridge_is_compute_bound() -> None:
 )
 def test_the_roofline_is_drawn_at_any_sizes(changes: dict[str, Any]) -> None:
     """Its labels leave room for the plot: matplotlib would warn, and a warning is an error."""
-    question_id = find(PREFIX)
-    drawn = compose(question_id, {**entries()[question_id], **changes})["figures"]
+    drawn = composed_entry(PREFIX, entry_of(PREFIX, **changes))
     assert "roofline" in drawn
     assert "measured_cuda" not in drawn  # it was timed at the page's own sizes
 

@@ -21,11 +21,9 @@ from generators.courses.utaustin.lecture25_int8.products import (
     zero_point_by_hand,
 )
 from generators.errors import ParameterError
-from generators.pipeline.catalog import find
-from generators.pipeline.unit import compose
 from generators.topics.printed_tables import as_printed
 from tests.conftest import worked_out
-from tests.entries import entry_of, solved_entry
+from tests.entries import composed_entry, entry_of, solved_entry
 
 SLUG = "lecture25_int8"
 ID = f"utaustin/{SLUG}"
@@ -145,7 +143,7 @@ def test_orders_of_the_printed_table() -> None:
         changed = entry(**perplexities(*((scheme, [value]) for scheme, value in zip(worst_first, values, strict=True))))
         answer = solved(changed)
         assert "equal_models" not in answer["3"].items
-        assert said in compose(find(ID), changed)["site"]
+        assert said in composed_entry(ID, changed)["site"]
 
 
 def perplexities(*rows: tuple[str, list[float]]) -> dict[str, Any]:

@@ -13,10 +13,8 @@ from generators.answer import Answer
 from generators.cells import Cell
 from generators.courses.utaustin.lecture25_result_tables.averages import explained, likely_swaps, verdict
 from generators.errors import ParameterError
-from generators.pipeline.catalog import find
-from generators.pipeline.unit import compose
 from tests.conftest import worked_out
-from tests.entries import drawn_entry, entry_of
+from tests.entries import composed_entry, drawn_entry, entry_of
 
 SLUG = "lecture25_result_tables"
 ID = f"utaustin/{SLUG}"
@@ -125,7 +123,7 @@ def test_what_the_shown_columns_explain(averages: tuple[float, float], claims: d
     answer = solved(changed)
     assert {key: bool(answer[f"3/{key}"]) for key in claims} == claims
     assert not answer["3/compared"]
-    text = compose(find(ID), changed)["site"]
+    text = composed_entry(ID, changed)["site"]
     assert ("None of the" in text, "; the others cannot" in text, "explains all" in text) == tuple(claims.values())
 
 
