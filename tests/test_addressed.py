@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from generators.answer import Answer, Part
+from generators.answer import Answer, Figure, Part
 from generators.cells import Quantity
 from generators.pipeline.catalog import GENERATORS, ROOT, TEMPLATES, QuestionId, entries
 from generators.pipeline.render import context_of, environment
@@ -113,16 +113,29 @@ def noted(item: Any) -> Iterator[str]:
             yield from noted(letter)
 
 
+def noting(prefix: str) -> tuple[Answer, set[str]]:
+    """A question's answer, and the addresses that were taken from it so far."""
+    seen: set[str] = set()
+    parts = {label: Part(label=label, title=one.title, items=Noting(label, one.items, seen), letters=one.letters)
+             for label, one in worked_out(prefix)[2].parts.items()}  # fmt: skip
+    return Answer(parts), seen
+
+
+@cache
+def drawn_from(prefix: str) -> tuple[dict[str, Figure], frozenset[str]]:
+    """A question's pictures, and all that drawing them took from the answer."""
+    answer, seen = noting(prefix)
+    figures = addressed()[worked_out(prefix)[0]].draw(answer)
+    return dict(figures), frozenset(seen)
+
+
 @cache
 def shown(prefix: str, *, pictures: bool = True) -> dict[str, frozenset[str]]:
     """What each block of a template shows, itself or by its pictures."""
-    question_id, params, answer = worked_out(prefix)
-    question = addressed()[question_id]
-    seen: set[str] = set()
-    figures = question.draw(answer)
-    noting = Answer({label: Part(label=label, title=one.title, items=Noting(label, one.items, seen), letters=one.letters)
-                     for label, one in answer.parts.items()})  # fmt: skip
-    names = context_of(question_id, params, noting, figures, "site")
+    question_id, params, _ = worked_out(prefix)
+    answer, seen = noting(prefix)
+    figures = drawn_from(prefix)[0]
+    names = context_of(question_id, params, answer, figures, "site")
     drawn = names["figure"]
 
     def figure(name: str) -> Any:
@@ -143,6 +156,16 @@ def shown(prefix: str, *, pictures: bool = True) -> dict[str, frozenset[str]]:
 def block_of(label: str, kind: str) -> str:
     """The block of a part: answer_1_2."""
     return f"{kind}_{label.replace('.', '_')}"
+
+
+@pytest.mark.parametrize("prefix", IDS)
+def test_a_picture_shows_what_it_says(prefix: str) -> None:
+    """What a picture names as shown was taken from the answer when it was drawn."""
+    figures, taken = drawn_from(prefix)
+    cells = {address for one in figures.values() for address in one.shows if address.count("/") == 3}
+    tables = {"/".join(address.split("/")[:2]) for address in cells}
+    assert {address for one in figures.values() for address in one.shows} - cells | tables <= taken
+    assert all(one.shows for one in figures.values())
 
 
 @pytest.mark.parametrize("prefix", IDS)
