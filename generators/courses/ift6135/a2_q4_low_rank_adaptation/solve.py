@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import sympy
 
 from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, value_at
@@ -11,7 +13,7 @@ from generators.courses.ift6135.a2_q4_low_rank_adaptation.complexities import co
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.low_rank import METHODS, READINGS, d, h, lffn, m, n, r
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.params import LowRankParams
 from generators.table import Table, column, table
-from generators.topics.quantization import measured_error, seeded_weights
+from generators.topics.quantization import QuantizationError, measured_error, seeded_weights
 
 ONE = lffn()
 """What parts 4.1 to 4.3 compare: one d×d matrix."""
@@ -58,7 +60,7 @@ def _sheet(params: LowRankParams) -> Part:
 
 def _implementation(params: LowRankParams, sheet: Part) -> Part:
     """One d×d matrix under both methods, and the error measured on the sample."""
-    size, flops = params.conventions.bytes_per_value, params.conventions.flops_per_multiply_add
+    size = params.conventions.bytes_per_value
     weights = seeded_weights(params.sample.seed, params.sample.size)
     errors = {bits: measured_error(weights, bits) for bits in sorted({*range(2, 9), params.quantized_bits})}
     own, adapter, codes = errors[params.quantized_bits], size * ONE.trainable_values, ONE.frozen_bytes("QLoRA", size)
@@ -74,49 +76,43 @@ def _implementation(params: LowRankParams, sheet: Part) -> Part:
         number("step", own.step, "step on the sample"),
         number("largest_error", own.largest, "largest error on the sample"),
         number("relative_error", own.relative, "RMS error over RMS of the sample", asked=True),
-        table(
-            "methods",
-            [
-                column("method"),
-                column("frozen_w", "Frozen W", "B"),
-                column("a_and_b", "A and B", "B"),
-                column("products", unit="FLOP"),
-                column("elementwise_operations"),
-            ],
-            {
-                method.lower(): (
-                    method,
-                    *(value_at(one, sheet) for one in (held, adapter, flops * ONE.multiply_adds(), operations)),
-                )
-                for method, held, operations in ((one, ONE.frozen_bytes(one, size), ONE.operations(one)) for one in METHODS)
-            },
-        ),
-        table(
-            "errors",
-            [
-                column("bits"),
-                column("bytes_of_w", "Bytes of W", "B"),
-                column("step", "Δ"),
-                column("half_step", "Δ/2"),
-                column("largest_error"),
-                column("rms_error", "RMS error"),
-                column("relative_error", "RMS error / RMS of W"),
-            ],
-            {
-                f"bits_{bits}": (
-                    bits,
-                    value_at(codes.subs(m, bits), sheet),
-                    one.step,
-                    one.step / 2,
-                    one.largest,
-                    one.rms,
-                    one.relative,
-                )
-                for bits, one in errors.items()
-            },
-        ),
+        _methods(params, sheet),
+        _errors(errors, codes, sheet),
         within=sheet,
     )
+
+
+def _methods(params: LowRankParams, sheet: Part) -> Table:
+    """What both methods hold and compute for one d×d matrix."""
+    size, flops = params.conventions.bytes_per_value, params.conventions.flops_per_multiply_add
+    columns = [
+        column("method"),
+        column("frozen_w", "Frozen W", "B"),
+        column("a_and_b", "A and B", "B"),
+        column("products", unit="FLOP"),
+        column("elementwise_operations"),
+    ]
+    shared = size * ONE.trainable_values, flops * ONE.multiply_adds()
+    held = {one: (ONE.frozen_bytes(one, size), *shared, ONE.operations(one)) for one in METHODS}
+    return table("methods", columns, {one.lower(): (one, *(value_at(cell, sheet) for cell in held[one])) for one in METHODS})
+
+
+def _errors(errors: Mapping[int, QuantizationError], codes: sympy.Expr, sheet: Part) -> Table:
+    """The measured error for each number of bits."""
+    columns = [
+        column("bits"),
+        column("bytes_of_w", "Bytes of W", "B"),
+        column("step", "Δ"),
+        column("half_step", "Δ/2"),
+        column("largest_error"),
+        column("rms_error", "RMS error"),
+        column("relative_error", "RMS error / RMS of W"),
+    ]
+    rows = {
+        f"bits_{bits}": (bits, value_at(codes.subs(m, bits), sheet), one.step, one.step / 2, one.largest, one.rms, one.relative)
+        for bits, one in errors.items()
+    }
+    return table("errors", columns, rows)
 
 
 DIRECTIONS = r * (2 * d - r)
@@ -130,11 +126,6 @@ def _rank(params: LowRankParams, sheet: Part) -> Part:
     shares = [100 * adapter / w, 100 * adapter / codes, 100 * DIRECTIONS / d**2]
     of_w, of_codes, of_directions = (value_at(one, sheet) for one in shares)
     added = ONE.low_rank_multiply_adds / ONE.multiply_adds(adapters=False)
-    ranks = {*(4**power for power in range(params.d_model.bit_length())), params.rank, params.d_model}
-
-    def at_rank(rank: int, *columns: sympy.Expr) -> tuple[Value, ...]:
-        return rank, *(value_at(one.subs(r, rank), sheet) for one in columns)
-
     return part(
         "4.2",
         "Choice of the rank",
@@ -149,34 +140,41 @@ def _rank(params: LowRankParams, sheet: Part) -> Part:
         formula(
             "heavier_than_codes", m * d / (16 * size), "rank from which A and B outweigh the codes", r"r_{\text{codes}}"
         ),
-        table(
-            "ranks",
-            [
-                column("rank"),
-                column("a_and_b", "A and B", "B"),
-                column("products", "(XA)Bᵀ", "FLOP"),
-                column("of_w", "of W", "%"),
-                column("of_the_codes", "of the codes", "%"),
-                column("directions", unit="%"),
-            ],
-            {
-                f"rank_{place}": at_rank(rank, adapter, flops * ONE.low_rank_multiply_adds, *shares)
-                for place, rank in enumerate(sorted(rank for rank in ranks if rank <= params.d_model), 1)
-            },
-        ),
-        table(
-            "over_rank",
-            [
-                column("rank"),
-                column("a_and_b", "A and B", "B"),
-                column("w", f"W, {8 * size} bits", "B"),
-                column("codes", f"codes, {params.quantized_bits} bits", "B"),
-            ],
-            {f"power_{power}": at_rank(2**power, adapter, w, codes) for power in range(params.d_model.bit_length())},
-            drawn=True,
-        ),
+        _ranks(params, sheet, (adapter, flops * ONE.low_rank_multiply_adds, *shares)),
+        _over_rank(params, sheet, (adapter, w, codes)),
         within=sheet,
     )  # fmt: skip
+
+
+def _at(rank: int, columns: Sequence[sympy.Expr], sheet: Part) -> tuple[Value, ...]:
+    return rank, *(value_at(one.subs(r, rank), sheet) for one in columns)
+
+
+def _ranks(params: LowRankParams, sheet: Part, costs: Sequence[sympy.Expr]) -> Table:
+    """What A and B cost at powers of four, at the page's rank and at full rank."""
+    columns = [
+        column("rank"),
+        column("a_and_b", "A and B", "B"),
+        column("products", "(XA)Bᵀ", "FLOP"),
+        column("of_w", "of W", "%"),
+        column("of_the_codes", "of the codes", "%"),
+        column("directions", unit="%"),
+    ]
+    ranks = {*(4**power for power in range(params.d_model.bit_length())), params.rank, params.d_model}
+    kept = sorted(rank for rank in ranks if rank <= params.d_model)
+    return table("ranks", columns, {f"rank_{place}": _at(rank, costs, sheet) for place, rank in enumerate(kept, 1)})
+
+
+def _over_rank(params: LowRankParams, sheet: Part, held: Sequence[sympy.Expr]) -> Table:
+    """Bytes of A and B, of W and of the codes at powers of two."""
+    columns = [
+        column("rank"),
+        column("a_and_b", "A and B", "B"),
+        column("w", f"W, {8 * params.conventions.bytes_per_value} bits", "B"),
+        column("codes", f"codes, {params.quantized_bits} bits", "B"),
+    ]
+    powers = range(params.d_model.bit_length())
+    return table("over_rank", columns, {f"power_{power}": _at(2**power, held, sheet) for power in powers}, drawn=True)
 
 
 def _inference(params: LowRankParams, sheet: Part) -> Part:
