@@ -125,7 +125,7 @@ Batch = list[tuple[QuestionId, Mapping[str, Any]]]
 
 
 def _batches(stale: Entries) -> list[Batch]:
-    """Questions whose matches import the same slow package together, slowest first; all others one by one.
+    """Questions whose matches import the same slow package together, all others one by one; the largest batch first.
 
     On two cores torch is imported once: a second import costs more than running one question after the other.
     """

@@ -19,13 +19,14 @@ _NEW_PAGE = "\n#pagebreak(weak: true)\n\n"
 STANDARD: Literal["ua-1"] = "ua-1"
 OWN_FILES = (
     Path(__file__),
+    Path(__file__).with_name("printed_check.py"),
     GENERATORS / "glyphs.py",
     GENERATORS / "figures" / "style.py",
     TEMPLATES / "_pdf.lua",
     TEMPLATES / "_pdf.typ.j2",
     ROOT / "requirements.lock",
 )
-"""What a PDF's look depends on besides its document."""
+"""What a PDF depends on besides its document, the check of the finished file included."""
 
 
 def compiled_pdf(document: Document) -> bytes:

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemBytecodeCache
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.plugins import BasePlugin
 from mkdocs.structure.files import Files
@@ -29,13 +28,6 @@ class KeptPages(BasePlugin):  # type: ignore[misc]
     def __init__(self) -> None:
         self.kept = load(_KEPT)
         self.made: dict[str, Section] = {}
-
-    def on_env(self, env: Environment, **_: Any) -> Environment:
-        """The theme's templates are compiled once."""
-        folder = BUILD / "theme"
-        folder.mkdir(parents=True, exist_ok=True)
-        env.bytecode_cache = FileSystemBytecodeCache(str(folder))
-        return env
 
     def on_nav(self, nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
         """Called when all pages and all files are known."""
