@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from generators.answer import Figure, part
-from generators.figures.lines import Axis, line_figure, line_of
+from generators.figures.lines import Axis, Line, line_figure, line_of
 from generators.figures.rows import Panel, marks_of, rows_figure
 from generators.figures.series import axis_label
 from generators.table import Table, column, table
@@ -66,6 +66,13 @@ def test_a_picture_says_what_its_columns_hold(kind: Callable[[Table], Figure]) -
     assert tuple(figure.alt for figure in figures) == KINDS[kind]
     assert len({figure.svg for figure in figures}) == 3
     assert {figure.shows for figure in figures} == {("1/t",)}
+
+
+def test_an_alternative_text_can_be_read_aloud() -> None:
+    """Large numbers have no exponent, and marks without a name are said by the words beside them."""
+    marks = Line("", [(2, 1.5)], ((2, 1.5),), ((2, 1.5, "here"),))
+    figure = line_figure([Line("A", [(1, 0.5), (4096, 2.0**31)]), marks], Axis("x"), Axis("bytes"), caption="Bytes.")
+    assert figure.alt == "bytes, over x. A: 0.5 at 1 to 2,147,483,648 at 4,096; here: 1.5 at 2."
 
 
 def test_an_axis_takes_label_and_unit_from_its_columns() -> None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from generators.answer import Figure
-from generators.figures.series import lowered
+from generators.figures.series import lowered, spoken
 from generators.figures.style import DASHES, FONT_PT, LIGHT, MARKERS, PRINTED_WIDTH_IN, SERIES, new_axes, plain, spread, to_svg
 from generators.table import Series
 
@@ -84,8 +84,12 @@ def line_figure(
 
 
 def _said(lines: list[Line], x: Axis, y: Axis) -> str:
-    ends = [f"{line.name}: {' to '.join(f'{v:.4g} at {u:.4g}' for u, v in (line.points[0], line.points[-1]))}" for line in lines]
-    return f"{y.label}, over {x.label}. {'; '.join(ends)}."
+    said = []
+    for line in lines:
+        ends = " to ".join(f"{spoken(v)} at {spoken(u)}" for u, v in (line.points[0], line.points[-1]))
+        said += [f"{line.name}: {ends}"] if line.name else []
+        said += [f"{words}: {spoken(v)} at {spoken(u)}" for u, v, words in line.notes]
+    return f"{y.label}, over {x.label}. {'; '.join(said)}."
 
 
 def _scale(axes: Axes, x: Axis, y: Axis) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from generators.answer import Figure
 from generators.figures.lines import plain_ticks
+from generators.figures.series import spoken
 from generators.figures.style import FONT_PT, LIGHT, MARKERS, PRINTED_WIDTH_IN, SERIES, bare, plain, to_svg
 from generators.table import Series
 
@@ -81,8 +82,9 @@ def _said(names: Sequence[str], panels: Sequence[Panel]) -> str:
     for panel in panels:
         for marks in panel.marks:
             known = [(value, name) for value, name in zip(marks.values, names, strict=True) if value is not None]
-            (least, first), (most, last) = min(known), max(known)
-            said.append(f"{panel.label}, {marks.name}: from {least:.4g} ({first}) to {most:.4g} ({last})")
+            if known:
+                (least, first), (most, last) = min(known), max(known)
+                said.append(f"{panel.label}, {marks.name}: from {spoken(least)} ({first}) to {spoken(most)} ({last})")
     return f"{len(names)} rows. {'; '.join(said)}."
 
 

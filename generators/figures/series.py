@@ -21,6 +21,11 @@ def axis_label(series: Sequence[Series], what: str = "") -> str:
     return f"{name}, {units[0]}" if units[0] else name
 
 
+def spoken(number: float) -> str:
+    """A number in an alternative text: four digits, or all before the point in groups of three, without an exponent."""
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"
+
+
 def lowered(label: str) -> str:
     """A label within a sentence: its first letter is small unless its first word is a name such as LoRA or B."""
     return label[:1].lower() + label[1:] if label.partition(" ")[0][1:].islower() else label

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from generators.answer import Answer, Figure, Part
 from generators.figures.lines import Axis, line_figure, line_of
-from generators.figures.series import axis_label
+from generators.figures.series import axis_label, spoken
 from generators.figures.style import FONT_PT, LIGHT, MARKERS, new_axes, to_svg
 
 METHODS = ("freezing", "adapters", "lora", "vera", "full")
@@ -46,7 +46,7 @@ def _allocation(measured: Part) -> Figure:
     axes.invert_yaxis()
     axes.set_xlabel(f"{axis_label([predicted, *found], 'held')} (log scale)")
     axes.legend(loc="upper center", bbox_to_anchor=(0.4, 1.14), ncols=3, frameon=False, fontsize=FONT_PT, labelcolor=LIGHT["ink"])
-    counts = ", ".join(f"{name} {size:.4g}" for name, size in zip(names, predicted.numbers.values(), strict=True))
+    counts = ", ".join(f"{name} {spoken(size)}" for name, size in zip(names, predicted.numbers.values(), strict=True))
     return Figure(
         svg=to_svg(figure),
         caption=f"Predicted bytes and what torch held on {measured['device'].value}; marks on the lines mean that nothing was "
