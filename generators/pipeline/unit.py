@@ -70,7 +70,7 @@ def match_section(question_id: QuestionId, entry: Entry, kept: Sections) -> tupl
         return held, False
     task = Task.at(question_id, entry)
     of = digest_of([keys.match, [fingerprint(answer) for answer in task.answers]])
-    if held and held.content["of"] == of:
+    if held and held.content.get("of") == of:
         return Section(key, held.content), False
     return Section(key, {"of": of, "ledger": verified(task)}), True
 
