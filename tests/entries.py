@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 from generators.pipeline.catalog import entries, find
@@ -33,3 +35,16 @@ def composed_entry(prefix: str, changed: dict[str, Any]) -> dict[str, Any]:
     """The page of an entry for the site, and its pictures as SVG text; nothing is found again."""
     made = composed(find(prefix), changed, {})
     return {"site": made["render"].content["site"], **{name: one["svg"] for name, one in made["draw"].content.items()}}
+
+
+@dataclass(frozen=True)
+class Far:
+    """Parameters far from the default, laid over the entry, and what the page says, or does not say, of them.
+
+    `stays` lists addresses of values that must be those of the entry as it stands: physical results when only counting changes.
+    """
+
+    change: Mapping[str, Any]
+    says: Sequence[str] = ()
+    silent: Sequence[str] = ()
+    stays: Sequence[str] = ()

@@ -54,7 +54,7 @@ def test_every_figure_is_shown_and_described(built: Project, question_id: str) -
     for name, figure in made["draw"].items():
         picture = f"]({find(question_id).page}-{name}.svg "
         assert picture in made["render"]["site"]
-        assert picture in made["render"]["pdf"]
+        assert picture in made["render"]["pdf"] or not is_lecture(find(question_id))
         assert min(len(figure["alt"]), len(figure["caption"])) > 20
 
 

@@ -7,19 +7,25 @@ from typing import Literal
 
 from generators.errors import ParameterError
 from generators.params import Params, Text
-from generators.pipeline.catalog import COURSES, read_mapping, shown, validated
+from generators.pipeline.catalog import COURSES, QuestionId, read_mapping, shown, validated
 
 
 class Document(Params):
     """A sheet of questions or a lecture, its kind in a word (homework, lab, lecture, ...), and how its answers are printed.
 
-    `question`: a PDF a question; `theory`: one PDF that opens with the signed agreement; `collected`: one PDF.
+    `question`: a PDF a question; `theory`: one PDF that opens with the signed agreement; both are handed in.
+    `collected`: one PDF that holds all of every page.
     """
 
     title: Text
     kind: Text
     source: Text
     printed: Literal["question", "theory", "collected"] = "question"
+
+    @property
+    def medium(self) -> Literal["booklet", "handed_in"]:
+        """What its PDFs are for, as templates name it."""
+        return "booklet" if self.printed == "collected" else "handed_in"
 
 
 class Course(Params):
@@ -41,3 +47,8 @@ def load_course(name: str) -> Course:
     """Read a course's `course.yml`; a broken rule raises ParameterError."""
     path = COURSES / name / "course.yml"
     return validated(Course, read_mapping(path), shown(path))
+
+
+def sheet_of(question_id: QuestionId) -> Document:
+    """The document that a question belongs to."""
+    return load_course(question_id.course).document(question_id.document)

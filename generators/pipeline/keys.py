@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from generators.pipeline.catalog import QuestionId
+from generators.pipeline.course import sheet_of
 from generators.pipeline.digest import digest_of, digests
 from generators.pipeline.kept import Sections, current
 from generators.pipeline.reads import files_read, links
@@ -32,7 +33,7 @@ class Keys:
             solve=digest_of([place, digests(files.solve)]),
             match=digest_of([place, digests(files.match)]),
             draw=digest_of([place, digests(files.draw)]),
-            render=digest_of([place, digests(files.render), links(question_id)]),
+            render=digest_of([place, digests(files.render), links(question_id), sheet_of(question_id).medium]),
         )
 
     @property

@@ -18,7 +18,8 @@ from generators.pipeline import filters
 from generators.pipeline.catalog import TEMPLATES, QuestionId, modules
 from generators.pipeline.site.page import escaped
 
-Medium = Literal["site", "pdf"]
+Medium = Literal["site", "booklet", "handed_in"]
+"""The site; the PDF of a lecture, which holds all of a page; a PDF that is handed in, which holds what earns marks."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def context_of(
 
     def see(target: str, text: str) -> Markup:
         course, _, slug = target.partition("/")
-        if medium == "pdf" or slug not in modules(course):
+        if medium != "site" or slug not in modules(course):
             return Markup(escaped(text))
         return Markup(f"[{escaped(text)}](../../{QuestionId(course, slug).path}.md)")
 

@@ -19,13 +19,14 @@ from generators.cells import Quantity
 from generators.errors import CheckFailed, ParameterError, ProjectError, RenderError
 from generators.params import Params
 from generators.pipeline.catalog import QuestionId, load_params, load_question, validated
+from generators.pipeline.course import sheet_of
 from generators.pipeline.digest import digest_of
 from generators.pipeline.export import exported
 from generators.pipeline.kept import Section, Sections, current
 from generators.pipeline.keys import Entry, Keys
 from generators.pipeline.match import Findings, Ledger, formula_problems, ledger, problems, summary
 from generators.pipeline.published import published, with_formulas
-from generators.pipeline.render import body
+from generators.pipeline.render import Medium, body
 from generators.question import Question, Whole
 from generators.table import Table
 
@@ -58,7 +59,8 @@ def _pictures(task: Task) -> dict[str, Any]:
 def _pages(task: Task, pictures: Mapping[str, Any]) -> dict[str, str]:
     """The page for the site and for print, and what other pages quote of it."""
     figures = {name: Figure(**{**one, "shows": tuple(one["shows"])}) for name, one in pictures.items()}
-    site, printed = (body(task.question_id, task.params, task.answer, figures, medium) for medium in ("site", "pdf"))
+    media: tuple[Medium, Medium] = ("site", sheet_of(task.question_id).medium)
+    site, printed = (body(task.question_id, task.params, task.answer, figures, medium) for medium in media)
     return {"site": site.text, "pdf": printed.text, "conventions": site.conventions, "errata": site.errata}
 
 

@@ -12,6 +12,7 @@ from generators.cells import Cell
 from generators.errors import ParameterError
 from generators.pipeline.catalog import entries, find, load_params, load_question
 from tests.conftest import worked_out
+from tests.entries import Far
 
 SLUG = "hw4_q2_tree_attention"
 PREFIX = f"comp4901y/{SLUG}"
@@ -175,3 +176,8 @@ def test_a_bad_parameter_is_refused_in_one_line(changes: dict[str, Any], message
     with pytest.raises(ParameterError) as refusal:
         answered(**changes)
     assert str(refusal.value) == f"generators/courses/comp4901y/params.yml: {SLUG}: {message}"
+
+
+FAR = [
+    Far({"conventions": {"rows": "queries"}}, says=("which is shown here",)),
+]

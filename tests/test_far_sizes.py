@@ -1,0 +1,69 @@
+"""Pages at parameters far from those of the site: every value is found again, and what is said follows the numbers."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from importlib import import_module
+
+import pytest
+
+from generators.pipeline.catalog import QuestionId, entries, find
+from generators.pipeline.match import Findings, formula_problems, problems
+from generators.pipeline.published import published
+from generators.pipeline.unit import Task, composed, overlaid
+from tests.conftest import IDS
+from tests.entries import Far
+from tests.page_text import without_addresses
+
+PLURALS = (
+    "tokens|heads|layers|sequences|candidates|copies|nodes|levels|calls|comparisons|beams|decimals|words|steps|blocks|tiles"
+    "|additions|multiplications|guesses(?= a head)|squares|ones|values|rows|columns|bytes|pages|seeds|bits|formulas|elements"
+    "|products|matrices|samples"
+)
+ONE_OF_MANY = re.compile(rf"(?<![\d.,])(?<![+-] )\b1\$? (?:(?:input|drafted|more|Medusa) )?(?:{PLURALS})\b")
+"""One of what stands in the plural; not the 1 of T + 1 words."""
+PYTHON = re.compile(r"\b(?:None(?! of)|nan|inf)\b|\d[eE][-+]\d|Fraction\(|\b0\.0{6}\d")
+"""What no reader understands."""
+
+
+def far(question_id: str) -> Sequence[Far]:
+    """The parameter sets that the test of a question lists."""
+    one = find(question_id)
+    return getattr(import_module(f"tests.{one.course}.test_{one.slug}"), "FAR", ())
+
+
+CASES = [pytest.param(find(one), case, id=f"{one}-{place}") for one in IDS for place, case in enumerate(far(one))]
+
+
+def pages(question_id: QuestionId, case: Far) -> list[str]:
+    """The page for the site and for print, as text."""
+    made = composed(question_id, overlaid(entries()[question_id], case.change), {})["render"].content
+    return [" ".join(html.unescape(without_addresses(made[medium])).split()) for medium in ("site", "pdf")]
+
+
+@pytest.mark.parametrize(("question_id", "case"), CASES)
+def test_a_page_far_from_the_default(question_id: QuestionId, case: Far) -> None:
+    """Numbers of one go with the singular, in captions and alternative texts too; claims that no longer hold are not made."""
+    site, printed = pages(question_id, case)
+    for text in (site, printed):
+        assert not ONE_OF_MANY.findall(text)
+        assert not PYTHON.findall(text)
+        for words in case.silent:
+            assert words not in text
+    for words in case.says:
+        assert words in site
+
+
+@pytest.mark.parametrize(("question_id", "case"), CASES)
+def test_values_far_from_the_default_are_found_again(question_id: QuestionId, case: Far) -> None:
+    """Also where they must be those of the site, as only the way of counting is another."""
+    entry = entries()[question_id]
+    task = Task.at(question_id, overlaid(entry, case.change))
+    found = Findings.gathered(task.question.find(task.params))
+    assert not problems(task.answer, found)
+    assert not formula_problems(task.answer, found, [found])
+    if case.stays:
+        now, before = (published(one) for one in (task.answer, Task.at(question_id, entry).answer))
+        assert {address: now[address] for address in case.stays} == {address: before[address] for address in case.stays}
