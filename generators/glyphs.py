@@ -25,6 +25,11 @@ def first_unshown(text: str) -> str | None:
     return next((mark for mark in text if not (mark.isascii() and mark.isprintable()) and not _shown(mark)), None)
 
 
+def lacking(text: str) -> frozenset[str]:
+    """The characters of `text` that the font lacks; PDFs join combining marks to their base."""
+    return frozenset(mark for mark in text if not mark.isspace() and ord(mark) not in _characters())
+
+
 def _shown(mark: str) -> bool:
     """Typst does not join combining marks (M*) to their base in pictures; controls (C*) and separators (Zl, Zp) are invisible."""
     kind = unicodedata.category(mark)

@@ -83,6 +83,10 @@ Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_showa
 """One line of text from a parameter file; it is escaped wherever it is rendered."""
 
 
+Paragraph = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_showable)]
+"""A paragraph of running text from a parameter file."""
+
+
 MAX_TOKENS, MAX_SEQUENCES = 128, 32
 Token = Annotated[Text, Field(max_length=16)]
 """A token of a tree; a branch holds what follows it by token, in `next`."""

@@ -5,22 +5,35 @@ from __future__ import annotations
 from functools import cache
 from typing import Literal
 
+from pydantic import Field
+
 from generators.errors import ParameterError
-from generators.params import Params, Text
+from generators.params import Paragraph, Params, Text
 from generators.pipeline.catalog import COURSES, QuestionId, read_mapping, shown, validated
+
+
+class Agreement(Params):
+    """The form that a student signs: its text, a paragraph an item, and the labels of its lines."""
+
+    text: list[Paragraph] = Field(min_length=1, max_length=10)
+    signature: Text = "Signature"
+    name: Text = "Name"
+    student_id: Text = "Student ID"
 
 
 class Document(Params):
     """A sheet of questions or a lecture, its kind in a word (homework, lab, lecture, ...), and how its answers are printed.
 
-    `question`: a PDF a question; `theory`: one PDF that opens with the signed agreement; both are handed in.
-    `collected`: one PDF that holds all of every page.
+    `question`: a PDF a question; `theory`: one PDF, which opens with the signed agreement if there is one; both are handed in.
+    `collected`: one PDF that holds all of every page. `parts_on_own_pages` starts every part of a question on a new page.
     """
 
     title: Text
     kind: Text
     source: Text
     printed: Literal["question", "theory", "collected"] = "question"
+    agreement: Agreement | None = None
+    parts_on_own_pages: bool = False
 
     @property
     def medium(self) -> Literal["booklet", "handed_in"]:

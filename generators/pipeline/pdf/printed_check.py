@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,14 @@ from generators.errors import CheckFailed
 from generators.pipeline.pdf.submission import Document
 
 if TYPE_CHECKING:
-    from pypdfium2 import PdfDocument
+    from pypdfium2 import PdfDocument, PdfPage
 
 _RAW_TEX = re.compile(r"\\[A-Za-z]{2,}|\$|[_^]\{")
 _ESCAPED_TEX = re.compile(r"&#92;[A-Za-z]{2,}|&#36;|&#9[45];&#123;")
 """The same in the Markdown, where text from parameters is meant to look like TeX."""
 
-_PAGE_NUMBER = re.compile(r"\d+ / \d+$")
+_HEAD_PT, _FOOT_PT = 62, 56
+"""The margins that hold the running header and the page's number, as in the template."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,12 @@ def check_printed(content: bytes, document: Document) -> None:
     """Check the finished file against what it should hold; the first difference raises CheckFailed."""
     from pypdfium2 import PdfDocument
 
-    pdf = PdfDocument(content)
-    texts = [page.get_textpage().get_text_bounded() for page in pdf]
+    with closing(PdfDocument(content)) as pdf:
+        _check(pdf, document)
+
+
+def _check(pdf: PdfDocument, document: Document) -> None:
+    texts = [_text(page) for page in pdf]
     _check_text(document, texts)
     headings = _headings(pdf)
     if document.opening and (not headings or (headings[0].text, headings[0].page) != (document.opening, 0)):
@@ -42,6 +48,12 @@ def check_printed(content: bytes, document: Document) -> None:
     starts = _check_starts(document, headings, texts)
     for (title, labels), start, end in zip(document.questions, starts, [*starts[1:], len(texts)], strict=True):
         _check_parts(document, title, labels, [h for h in headings if start <= h.page < end])
+
+
+def _text(page: PdfPage) -> str:
+    """What stands between the running header and the page's number."""
+    body = page.get_textpage().get_text_bounded(bottom=_FOOT_PT, top=page.get_height() - _HEAD_PT)
+    return " ".join(body.replace("\x02", "-").split())  # so it gives a hyphen at the end of a line
 
 
 def _headings(pdf: PdfDocument) -> list[Heading]:
@@ -60,7 +72,7 @@ def _check_text(document: Document, texts: list[str]) -> None:
         for raw in _RAW_TEX.findall(text):
             if not any(one.startswith(raw) for one in meant):
                 _fail(document, f"page {number}", "no raw TeX", raw)
-        if not _PAGE_NUMBER.sub("", " ".join(text.split()).removeprefix(document.header)).strip():
+        if not text:
             _fail(document, f"page {number}", "text", "an empty page")
 
 
@@ -72,7 +84,7 @@ def _check_starts(document: Document, headings: list[Heading], texts: list[str])
         pages = [h.page for h in headings if h.level == 1 and h.text == title]
         if len(pages) != 1:
             _fail(document, f"question {title!r}", "one heading", f"{len(pages)} headings")
-        text = " ".join(texts[pages[0]].split()).removeprefix(document.header).strip()
+        text = texts[pages[0]]
         if not text.startswith(title):
             _fail(document, f"question {title!r}", "the top of a page", f"{text[:60]!r} above it")
         starts.append(pages[0])

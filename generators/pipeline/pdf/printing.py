@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from generators.pipeline.catalog import GENERATORS, ROOT, TEMPLATES
 from generators.pipeline.digest import digest_of, digests
 from generators.pipeline.kept import BUILD, Section, current, keep, load
 from generators.pipeline.pdf.submission import Document
+from generators.pipeline.site.page import breakable
 
 _NEW_PAGE = "\n#pagebreak(weak: true)\n\n"
 STANDARD: Literal["ua-1"] = "ua-1"
@@ -35,6 +37,8 @@ def compiled_pdf(document: Document) -> bytes:
         folder = Path(name)
         for picture, svg in document.pictures.items():
             (folder / picture).write_text(svg, encoding="utf-8")
+        if document.font:
+            shutil.copy(document.font, folder)
         source = folder / "main.typ"
         source.write_text(_typst_source(document), encoding="utf-8")
         return _compiled(source, document.path)
@@ -54,7 +58,8 @@ def _typst_source(document: Document) -> str:
     body = _NEW_PAGE.join(
         _in_typst(page, name, BUILD / "typst" / f"{name}.{place}.json") for place, page in enumerate(document.pages)
     )
-    return env.get_template("_pdf.typ.j2").render(title=document.title, header=document.header, colours=colours, body=body)
+    facts = {"document": document, "student": breakable(document.student), "colours": colours}
+    return env.get_template("_pdf.typ.j2").render(facts, body=body)
 
 
 def _in_typst(markdown: str, name: str, place: Path) -> str:
@@ -92,7 +97,7 @@ def _compiled(source: Path, name: str) -> bytes:
         pdf, warnings = typst.compile_with_warnings(
             str(source),
             root=str(source.parent),
-            font_paths=[str(font_folder())],
+            font_paths=[str(font_folder()), str(source.parent)],
             ignore_system_fonts=True,
             pdf_standards=[STANDARD],
             timestamp=0,

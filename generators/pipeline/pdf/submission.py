@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
 
-from pydantic import BeforeValidator
-
-from generators.params import Params, Text
 from generators.pipeline.build import Worked
-from generators.pipeline.catalog import ROOT, QuestionId, read_mapping, shown, validated
-from generators.pipeline.course import load_course
-from generators.pipeline.site.page import agreement_page, printed_page
-
-STUDENT = ROOT / "student.yml"
+from generators.pipeline.catalog import QuestionId, shown
+from generators.pipeline.course import load_course, sheet_of
+from generators.pipeline.pdf.fonts import font_for
+from generators.pipeline.pdf.student import STUDENT, Student, student
+from generators.pipeline.site.page import agreement_page, on_own_pages, printed_page, printed_title
 
 Plan = Mapping[str, Sequence[QuestionId]]
 """The questions of each PDF, by its path below `build/pdf/`."""
@@ -22,11 +18,12 @@ Plan = Mapping[str, Sequence[QuestionId]]
 
 @dataclass(frozen=True)
 class Document:
-    """One PDF: its place below `build/pdf/`, its title, the text at the top of each page, and what it holds."""
+    """One PDF: its place below `build/pdf/`, its title, and what it holds."""
 
     path: str
     title: str
     header: str
+    """The document, at the top of each page."""
     pages: Sequence[str]
     """Markdown, each from the top of a new page."""
     pictures: Mapping[str, str]
@@ -34,32 +31,16 @@ class Document:
     """Heading and part headings of each question, in order."""
     opening: str = ""
     """The heading of a page that stands before the questions."""
-
-
-def _quoted(value: Any) -> Any:
-    """YAML reads 012345 as an octal number, so that a bare number could print as another one."""
-    if value is not None and not isinstance(value, str):
-        raise ValueError("must be written in quotes")
-    return value
-
-
-class Student(Params):
-    """Who signs; what is absent stays a blank line."""
-
-    name: Text | None = None
-    student_id: Annotated[Text | None, BeforeValidator(_quoted)] = None
-    signature: Text | None = None
-
-
-def student() -> Student:
-    """Read `student.yml`, which git ignores; a broken rule raises ParameterError."""
-    return validated(Student, read_mapping(STUDENT), shown(STUDENT)) if STUDENT.is_file() else Student()
+    student: str = ""
+    """Name and number, at the top of each page."""
+    font: str = ""
+    """The file of a font of this machine that the student's name needs."""
 
 
 def pdf_path(question_id: QuestionId) -> str:
     """The PDF that holds a question, below `build/pdf/`."""
     folder = f"{question_id.course}/{question_id.document}"
-    printed = load_course(question_id.course).document(question_id.document).printed
+    printed = sheet_of(question_id).printed
     return {"question": f"{question_id.path}.pdf", "theory": f"{folder}/theory.pdf", "collected": f"{folder}.pdf"}[printed]
 
 
@@ -74,26 +55,27 @@ def plan(question_ids: Iterable[QuestionId]) -> Plan:
 def document(path: str, question_ids: Sequence[QuestionId], worked: Mapping[QuestionId, Worked]) -> Document:
     """The text and pictures of one PDF."""
     first = question_ids[0]
-    course = load_course(first.course)
-    sheet = course.document(first.document)
-    together = sheet.printed != "question"
-    pages = [printed_page(worked[question_id], sheet.title, course.title) for question_id in question_ids]
-    if sheet.printed == "theory":
-        signed = student()
-        pages.insert(0, agreement_page(f"{course.title}, {sheet.title}", signed.name, signed.student_id, signed.signature))
-    title = worked[first].title
+    course, sheet = load_course(first.course), sheet_of(first)
+    where, signed = f"{course.title}, {sheet.title}", student() if sheet.medium == "handed_in" else Student()
+    pages = [printed_page(worked[question_id], where, signed.line) for question_id in question_ids]
+    if sheet.parts_on_own_pages:
+        pages = [on_own_pages(page) for page in pages]
+    if sheet.agreement:
+        pages.insert(0, agreement_page(where, sheet.agreement, signed))
     return Document(
         path=path,
-        title=f"{course.title}, {sheet.title}" if together else f"{course.title}, {sheet.title}: {title}",
-        header=f"{course.title} · {sheet.title if together else title}",
+        title=where if sheet.printed != "question" else f"{where}: {printed_title(worked[first])}",
+        header=sheet.source,
+        student=signed.line,
+        font=str(font_for(f"{signed.line} {signed.signature or ''}", shown(STUDENT)) or ""),
         pages=pages,
         pictures={
             f"{question_id.page}-{name}.svg": svg
             for question_id in question_ids
             for name, svg in worked[question_id].figures.items()
         },
-        opening="Agreement" if sheet.printed == "theory" else "",
-        questions=[(worked[question_id].title, _part_headings(worked[question_id])) for question_id in question_ids],
+        opening="Agreement" if sheet.agreement else "",
+        questions=[(printed_title(worked[one]), _part_headings(worked[one])) for one in question_ids],
     )
 
 

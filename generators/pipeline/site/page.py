@@ -10,7 +10,9 @@ from generators.pipeline.wording import sentence
 
 if TYPE_CHECKING:
     from generators.pipeline.build import Worked
+    from generators.pipeline.course import Agreement
     from generators.pipeline.listed import Listed
+    from generators.pipeline.pdf.student import Student
 
 _ENTITIES = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*_{}[]()<>#+-.!|&$~^\"':=@%/"}
 _PRINTED_COLUMNS = 2100  # more dashes than pandoc's --columns, so that it takes the widths as given
@@ -91,22 +93,34 @@ def _found_again(ledger: Mapping[str, Any], page: str) -> tuple[str, str]:
     return f"[{total} values found again](#checks) by {escaped(', '.join(routes))}", "\n".join(lines)
 
 
-def printed_page(worked: Worked, document: str, course: str) -> str:
+def printed_title(worked: Worked) -> str:
+    """The heading of a question in print: its number, if it has one, and its title."""
+    number = worked.question_id.number
+    return worked.title if number is None else f"Question {number}. {worked.title}"
+
+
+def printed_page(worked: Worked, document: str, student: str) -> str:
     """The same question for its PDF, without anything that belongs to a website."""
-    facts = " · ".join([escaped(f"{course}, {document}"), *_place(worked)])
-    return f"# {escaped(worked.title)}\n\n{facts}\n\n{worked.pdf}"
+    facts = [escaped(document), *_place(worked)[1:], *([escaped(breakable(student))] if student else [])]
+    return f"# {escaped(printed_title(worked))}\n\n{' · '.join(facts)}\n\n{worked.pdf}"
 
 
-def agreement_page(document: str, name: str | None, student_id: str | None, signature: str | None) -> str:
+def on_own_pages(page: str) -> str:
+    """The printed page of a question with every part of the sheet from the top of a page."""
+    return re.sub(r"^## (?=\d)", "`#pagebreak(weak: true)`{=typst}\n\n## ", page, flags=re.MULTILINE)
+
+
+def agreement_page(document: str, form: Agreement, signed: Student) -> str:
     """The signed agreement that opens a document handed in as one file; blank lines where nothing is given."""
-    rows = [["Signature", signature], ["Name", name], ["Student ID", student_id]]
-    lines = [[str(what), escaped(text) if text else "&#95;" * 40] for what, text in rows]
-    return (
-        f"# Agreement\n\n{escaped(document)}\n\n"
-        "I have read the instructions of this assignment and keep to them in all that follows. "
-        "I know that the assignment earns no marks unless this page is completed.\n"
-        f"{pipe_table(['', ''], lines, right=[False, False], widths=[20, 80])}"
-    )
+    rows = [(form.signature, signed.signature), (form.name, signed.name), (form.student_id, signed.student_id)]
+    lines = [[escaped(label), escaped(breakable(text)) if text else "&#95;" * 40] for label, text in rows]
+    text = "\n\n".join(escaped(paragraph) for paragraph in signed.agreement or form.text)
+    return f"# Agreement\n\n{escaped(document)}\n\n{text}\n{pipe_table(['', ''], lines, right=[False, False], widths=[25, 75])}"
+
+
+def breakable(text: str) -> str:
+    """Text whose long words may break over lines."""
+    return re.sub(r"\S{24}(?=\S)", lambda run: f"{run[0]}\u200b", text)
 
 
 def _place(worked: Worked) -> list[str]:
