@@ -214,6 +214,32 @@ def test_mathml_is_laid_out_with_the_maths_font(site: str, open_page: Callable[.
     assert page.evaluate("[...document.fonts].filter(f => f.family.includes('STIX')).map(f => f.status)") == ["loaded"]
 
 
+PAPER = {"width": 718, "height": 1047}
+"""A4 without margins of 1 cm, in CSS pixels."""
+CLIPPED = """() => [...document.querySelectorAll('article *')]
+    .filter(e => e.getClientRects().length && !e.closest('math'))
+    .filter(e => e.getBoundingClientRect().right > innerWidth + 1 || e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0)
+    .filter(e => e.offsetWidth > 1)
+    .map(e => `${e.tagName} ${e.className} ${e.innerText.slice(0, 40)}`).slice(0, 3)"""
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_printing_from_the_browser(
+    built: Project, site: str, open_page: Callable[..., tuple[Page, Watched]], scheme: str
+) -> None:
+    """Paper is light and shows every picture whole; nothing is clipped at its right side."""
+    page, _ = open_page(site, viewport=PAPER, color_scheme=scheme)
+    page.emulate_media(media="print", color_scheme=scheme)
+    for name in names(built):
+        page.goto(f"{site}/{name}", wait_until="load")
+        assert page.evaluate(CLIPPED) == [], name
+        pictures = "c => [...document.querySelectorAll(`img.on-${c}`)].filter(i => i.getClientRects().length).length"
+        assert page.evaluate(pictures, "dark") == 0, name
+        assert page.evaluate(pictures, "light") == page.locator("img.on-light").count(), name
+        if page.locator("h1").count():
+            assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(36, 41, 47)"
+
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "light": {"resultTypes": ["violations"]},
     "dark": {"resultTypes": ["violations"], "runOnly": ["color-contrast"]},

@@ -58,12 +58,9 @@ def dark(svg: str) -> str:
 
 
 def palette_css() -> str:
-    """The palette as CSS variables for both colour schemes."""
-    blocks = []
-    for scheme, colours in (("default", LIGHT), ("slate", DARK)):
-        lines = "".join(f"  --answer-{name}: {value};\n" for name, value in colours.items())
-        blocks.append(f'[data-md-color-scheme="{scheme}"] {{\n{lines}}}\n')
-    return "".join(blocks)
+    """The palette as CSS variables for both colour schemes; paper is always light."""
+    light, dark = ("".join(f"  --answer-{name}: {value};\n" for name, value in one.items()) for one in (LIGHT, DARK))
+    return f'[data-md-color-scheme] {{\n{light}}}\n@media screen {{\n[data-md-color-scheme="slate"] {{\n{dark}}}\n}}\n'
 
 
 def new_axes(height_in: float, width_in: float = PRINTED_WIDTH_IN) -> tuple[Drawing, Axes]:
