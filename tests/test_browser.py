@@ -138,7 +138,10 @@ def test_pages_ask_only_their_own_host(built: Project, site: str, open_page: Cal
 
 
 def test_pages_open_from_files_on_a_phone(built: Project, open_page: Callable[..., tuple[Page, Watched]]) -> None:
-    """Without a server nothing but files is asked for, and nothing fails; what is wide scrolls in a frame of its own."""
+    """Without a server nothing but files is asked for, and nothing fails; what is wide scrolls in a frame of its own.
+
+    Every value in a box is seen without scrolling sideways.
+    """
     folder = built.path("site").as_uri()
     page, watched = open_page(f"{folder}/index.html", viewport=PHONE, has_touch=True)
     for name in names(built):
@@ -151,8 +154,13 @@ def test_pages_open_from_files_on_a_phone(built: Project, open_page: Callable[..
             ".filter(e => e.scrollWidth > e.clientWidth + 1 && e.tabIndex < 0).length"
         )
         assert unreachable == 0, name
+        assert page.evaluate(OUTSIDE, PHONE["width"]) == [], name
     assert [url for url in watched.requests if not url.startswith((f"{folder}/", "data:", "blob:"))] == []
     assert watched.complaints == []
+
+
+OUTSIDE = """width => [...document.querySelectorAll('.answer [id*="/"]')].filter(e => e.getClientRects().length)
+    .filter(e => e.getBoundingClientRect().left < 0 || e.getBoundingClientRect().right > width + 1).map(e => e.id)"""
 
 
 def first_result(page: Page, word: str) -> Locator:
@@ -229,7 +237,7 @@ def test_printing_from_the_browser(
 ) -> None:
     """Paper is light and shows every picture whole; nothing is clipped at its right side."""
     page, _ = open_page(site, viewport=PAPER, color_scheme=scheme)
-    page.emulate_media(media="print", color_scheme=scheme)
+    page.emulate_media(media="print")
     for name in names(built):
         page.goto(f"{site}/{name}", wait_until="load")
         assert page.evaluate(CLIPPED) == [], name

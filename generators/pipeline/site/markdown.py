@@ -106,9 +106,40 @@ class _Tables(Treeprocessor):
                     if address and address not in seen:
                         frame.set("id", address)
                         seen.add(address)
+                    if _is_wide(child):
+                        _stackable(child)
                     frame.tail, child.tail = child.tail, None
                     parent[index] = frame
                     frame.append(child)
+
+
+_PHONE_CHARACTERS = 36
+"""What fits beside each other on a phone 360 px wide."""
+_FEW_COLUMNS = 8
+"""A table of more is a matrix, whose cells are short and must stand in their columns."""
+
+
+def _text(cell: ElementTree.Element) -> str:
+    return " ".join("".join(cell.itertext()).split())
+
+
+def _is_wide(table: ElementTree.Element) -> bool:
+    """Whether a table does not fit on a phone, and can be read as a card a row there."""
+    columns = list(zip(*([_text(cell) for cell in row] for row in table.iter("tr")), strict=True))
+    return len(columns) <= _FEW_COLUMNS and sum(max(map(len, one)) + 1 for one in columns) > _PHONE_CHARACTERS
+
+
+def _stackable(table: ElementTree.Element) -> None:
+    """Mark a table so that its rows can be cards in which each cell has its heading; it stays a table for screen readers."""
+    headings = [_text(cell) for cell in table.iter("th")]
+    table.set("role", "table")
+    table.set("data-stacked", "")
+    for row in table.iter("tr"):
+        row.set("role", "row")
+        for heading, cell in zip(headings, row, strict=True):
+            cell.set("role", "columnheader" if cell.tag == "th" else "cell")
+            if cell.tag == "td":
+                cell.set("data-label", heading)
 
 
 class SiteMarkdown(Extension):
