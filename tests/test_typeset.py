@@ -50,6 +50,9 @@ def test_grouping_keeps_every_digit(number: int) -> None:
         (Fraction(2, 3), "0.666667"),
         (Fraction(-5, 3), "-1.66667"),
         (Fraction(4096, 3), "1365.33"),
+        (Fraction(1_057_282, 2**20), "1.00830"),  # 1.008302...: the zero is a digit that was rounded to
+        (1 / 4, "0.25"),  # exact in binary too
+        (1 / 3000, "0.000333333"),
         (Fraction(2048, 2049), "0.999512"),
         (12345.6, r"12\,345.6"),
         (99999.999, r"100\,000"),  # rounding carries into a new digit

@@ -26,15 +26,19 @@ def grouped(number: int) -> str:
 
 
 def rounded(number: int | Fraction | float) -> str:
-    """Six significant digits or all before the point, without trailing zeros and without an exponent from 1e-7 to 1e15."""
+    """Six significant digits or all before the point, with zeros at the end only where they were rounded to.
+
+    From 1e-7 to 1e15 there is no exponent.
+    """
     if number == 0:
         return "0"
+    scientific = f"{float(number):.{SIGNIFICANT_DIGITS - 1}e}"
+    mantissa, _, exponent = scientific.partition("e")
+    exact = (float if isinstance(number, float) else Fraction)(scientific) == number
     if not _plain(number):
-        mantissa, _, exponent = f"{float(number):.{SIGNIFICANT_DIGITS - 1}e}".partition("e")
-        return rf"{_trimmed(mantissa)} \times 10^{{{int(exponent)}}}"
-    magnitude = int(f"{float(number):e}".partition("e")[2])
-    text = f"{float(number):.{max(0, SIGNIFICANT_DIGITS - 1 - magnitude)}f}"
-    whole, _, decimals = _trimmed(text).partition(".")
+        return rf"{_trimmed(mantissa) if exact else mantissa} \times 10^{{{int(exponent)}}}"
+    text = f"{float(number):.{max(0, SIGNIFICANT_DIGITS - 1 - int(exponent))}f}"
+    whole, _, decimals = (_trimmed(text) if exact else text).partition(".")
     sign = "-" if number < 0 else ""
     return sign + grouped(abs(int(whole))) + (f".{decimals}" if decimals else "")
 
