@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from generators.answer import Figure
 from generators.figures.series import lowered, spoken
-from generators.figures.style import DASHES, FONT_PT, LIGHT, MARKERS, PRINTED_WIDTH_IN, SERIES, new_axes, plain, spread, to_svg
+from generators.figures.style import CHART_WIDTH_IN, DASHES, FONT_PT, LIGHT, MARKERS, SERIES, new_axes, plain, spread, to_svg
 from generators.table import Series
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def line_figure(
 
     Without `alt`, the alternative text gives where each line begins and ends.
     """
-    figure, axes = new_axes(height_in=height_in)
+    figure, axes = new_axes(height_in=height_in, width_in=CHART_WIDTH_IN)
     for number, line in enumerate(lines):
         colour = LIGHT[SERIES[number % 5]]
         axes.plot(*zip(*line.points, strict=True), color=colour, linestyle=DASHES[number % 5], linewidth=1.6)
@@ -129,7 +129,7 @@ def _write_notes(axes: Axes, lines: list[Line], height_in: float) -> None:
 
     def in_points(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
         places = [to_share.transform(point) for point in points]
-        return [(float(x) * PLOT_SHARE * PRINTED_WIDTH_IN * 72, float(y) * PLOT_SHARE * height_in * 72) for x, y in places]
+        return [(float(x) * PLOT_SHARE * CHART_WIDTH_IN * 72, float(y) * PLOT_SHARE * height_in * 72) for x, y in places]
 
     drawn = [in_points(line.points) for line in lines] + [[mark] for line in lines for mark in in_points(line.marked)]
     halo = withStroke(linewidth=3, foreground=LIGHT["paper"])

@@ -46,6 +46,8 @@ DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 """Line styles that go with SERIES, so that no series is told apart by colour alone."""
 MARKERS = ("o", "s", "^", "D", "v")
 PRINTED_WIDTH_IN = 6.3
+CHART_WIDTH_IN = 4.8
+"""So narrow that the labels of a chart scaled to a phone can be read."""
 FONT_PT = 9
 
 _COLOURS = re.compile("|".join(LIGHT.values()))
