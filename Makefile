@@ -31,7 +31,7 @@ serve: site ## preview the site on http://127.0.0.1:8000
 	$(BIN)/python -m mkdocs serve --config-file build/mkdocs.yml
 
 test: $(READY) ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 lint: $(READY)
 	$(BIN)/ruff check .

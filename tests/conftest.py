@@ -1,6 +1,7 @@
 """Shared by all tests: the questions, worked out once, and copies of the project, built once."""
 
 import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TRANSFORMERS_VERBOSITY": "error"}
 
 import pytest
+from filelock import FileLock
 
 from generators.params import Params
 from generators.pipeline.catalog import QuestionId, entries, find, load_params, load_question
@@ -25,32 +27,45 @@ def worked_out(prefix: str) -> tuple[QuestionId, Params, Any]:
     return question_id, params, question.solve(params)
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A copy of the project with its site and PDFs; tests that change something take a copy of it."""
-    project = Project.unbuilt(tmp_path_factory.mktemp("built"))
+def once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], Project]) -> Project:
+    """A project that the first process to ask for it builds, and all others wait for."""
+    folder = factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    with FileLock(shared / f"{name}.lock"):
+        finished = shared / f"{name}.finished"
+        if not finished.exists():
+            build(shared / name)
+            finished.touch()
+    return Project(shared / name)
+
+
+def _site_built(project: Project) -> Project:
     done = project.run("site")
     assert done.returncode == 0, done.stderr
     return project
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the project with its site and PDFs; tests that change something take a copy of it."""
+    return once(tmp_path_factory, "built", lambda folder: _site_built(Project.unbuilt(folder)))
 
 
 @pytest.fixture(scope="session")
 def hostile(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The same with parameters that mean something to every language they are rendered into."""
-    return _with_texts(built.copy(tmp_path_factory.mktemp("hostile")), HOSTILE)
+    return once(tmp_path_factory, "hostile", lambda folder: _with_texts(built.copy(folder), HOSTILE))
 
 
 @pytest.fixture(scope="session")
 def tame(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The same with as many plain words in the same places."""
-    return _with_texts(built.copy(tmp_path_factory.mktemp("tame")), TAME)
+    return once(tmp_path_factory, "tame", lambda folder: _with_texts(built.copy(folder), TAME))
 
 
 def _with_texts(project: Project, texts: tuple[str, ...]) -> Project:
     text_parameters(project, texts)
-    done = project.run("site")
-    assert done.returncode == 0, done.stderr
-    return project
+    return _site_built(project)
 
 
 @pytest.fixture(scope="session")
