@@ -211,3 +211,9 @@ def test_labels_are_spread(positions: list[float]) -> None:
     placed = spread(positions, 1.0)
     order = sorted(range(len(positions)), key=positions.__getitem__)
     assert all(placed[right] - placed[left] > 0.9 for left, right in pairwise(order))
+
+
+def test_no_line_begins_with_a_full_stop() -> None:
+    """What follows a formula directly stays on its line; words after it may go to the next."""
+    html = markdown("of $x$, and ($y$). Then $z$ (see).", extensions=EXTENSIONS)
+    assert [tail for tail in re.findall(r"</span>([^<]*)", html)] == [" and (", " Then ", " (see)."]

@@ -21,6 +21,9 @@ _RAISED_PRIME = re.compile(r"<msup>(<m[in]>[^<]*</m[in]>)<mo>([′″])</mo></ms
 _LABEL = re.compile(r"\\label\{([^{}]*)\} ?")
 """The address of what a formula shows; it becomes the element's id."""
 
+_STOP = re.compile(r"[.,;:?)]+")
+"""What must not begin a line."""
+
 _NAMED_ENTITY = re.compile(r"&(?!(?:lt|gt|amp|quot|apos);)[A-Za-z]+;")
 """Names such as &ApplyFunction; behind a logarithm, which HTML knows and XML does not."""
 
@@ -62,7 +65,11 @@ class _Formulas(Treeprocessor):
         address = _LABEL.match(latex.strip())
         if address:
             element.set("id", address[1])
-        element.append(ElementTree.fromstring(mathml(_LABEL.sub("", latex.strip()), display=display)))
+        math = ElementTree.fromstring(mathml(_LABEL.sub("", latex.strip()), display=display))
+        element.append(math)
+        stop = None if display else _STOP.match(element.tail or "")
+        if stop:
+            math.tail, element.tail = stop[0], (element.tail or "").removeprefix(stop[0])
 
 
 class _Figures(Treeprocessor):
