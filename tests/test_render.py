@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from dataclasses import replace
 from functools import cache
@@ -216,4 +217,4 @@ def test_labels_are_spread(positions: list[float]) -> None:
 def test_no_line_begins_with_a_full_stop() -> None:
     """What follows a formula directly stays on its line; words after it may go to the next."""
     html = markdown("of $x$, and ($y$). Then $z$ (see).", extensions=EXTENSIONS)
-    assert [tail for tail in re.findall(r"</span>([^<]*)", html)] == [" and (", " Then ", " (see)."]
+    assert re.findall(r"</span>([^<]*)", html) == [" and (", " Then ", " (see)."]
