@@ -216,5 +216,6 @@ def test_labels_are_spread(positions: list[float]) -> None:
 
 def test_no_line_begins_with_a_full_stop() -> None:
     """What follows a formula directly stays on its line; words after it may go to the next."""
-    html = markdown("of $x$, and ($y$). Then $z$ (see).", extensions=EXTENSIONS)
+    generic = {"pymdownx.arithmatex": {"generic": True}}
+    html = markdown("of $x$, and ($y$). Then $z$ (see).", extensions=EXTENSIONS, extension_configs=generic)
     assert re.findall(r"</span>([^<]*)", html) == [" and (", " Then ", " (see)."]
