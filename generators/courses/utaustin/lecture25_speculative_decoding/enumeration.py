@@ -1,4 +1,4 @@
-"""Rounds of speculative decoding by brute force: every draft and fate added up."""
+"""A round of speculative decoding by brute force: every draft and fate added up."""
 
 from __future__ import annotations
 
@@ -51,20 +51,15 @@ def chance(rows: Rows, sequence: Sequence[str]) -> Fraction:
     return share
 
 
-def equally_likely(target: Rows, draft: Rows, first: str, n: int) -> tuple[int, int]:
-    """Let rounds follow each other until n + 1 tokens stand, with every way this may happen.
+def equally_likely(target: Rows, emitted: Mapping[Words, Fraction], first: str, n: int) -> tuple[int, int]:
+    """Complete what a round emitted to n + 1 tokens by the target, from the front of each sequence.
 
     Returns how many sequences the target alone can emit, and how many of them are equally likely both ways.
     """
-    rounds = {before: one_round(target, draft, before, n) for before in target}
-    unfinished: dict[Words, Fraction] = {(first,): Fraction(1)}
-    finished: dict[Words, Fraction] = defaultdict(Fraction)
-    while unfinished:
-        so_far, weight = unfinished.popitem()
-        for emitted, share in rounds[so_far[-1]].items():
-            longer = (*so_far, *emitted)[: n + 2]
-            held = finished if len(longer) == n + 2 else unfinished
-            held[longer] = held.get(longer, Fraction(0)) + weight * share
     alone = {(first, *sequence): chance(target, (first, *sequence)) for sequence in product(target, repeat=n + 1)}
     possible = {sequence: share for sequence, share in alone.items() if share}
-    return len(possible), sum(finished[sequence] == share for sequence, share in possible.items())
+    both = 0
+    for sequence, share in possible.items():
+        ends = range(2, len(sequence) + 1)
+        both += share == sum(emitted.get(sequence[1:end], 0) * chance(target, sequence[end - 1 :]) for end in ends)
+    return len(possible), both

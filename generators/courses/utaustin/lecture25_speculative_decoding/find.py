@@ -1,13 +1,13 @@
 """Finds speculative decoding again by decoding with the target alone, and by adding up every draft and fate.
 
 From the lecture's sources: a draft proposes γ tokens; greedily, those stay that the target would have chosen; sampled, a
-token x stays with probability min(1, p(x)/q(x)) and is otherwise drawn again from what p has beyond q.
+token x stays with probability min(1, p(x)/q(x)), and in place of a rejected one stands a draw from what p has beyond q.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import accumulate, pairwise, takewhile
 
@@ -33,9 +33,7 @@ def find(params: SpeculativeParams) -> Iterator[Found | Proof]:
     yield from _greedy(params, target, draft)
     yield from _trace(params, target, draft)
     yield from _distribution(params, target, draft)
-    yield from _gain(params, target, draft)
-    yield from _by_length(params)
-    yield from _by_rate(params)
+    yield from _gain(params)
 
 
 def _given(params: SpeculativeParams) -> Iterator[Found]:
@@ -43,7 +41,6 @@ def _given(params: SpeculativeParams) -> Iterator[Found]:
     yield from SHEET.part("sheet", "Given")
     yield from SHEET.values("sheet", first=params.first, seed=params.sampling.seed, decimals=params.sampling.decimals)
     yield from SHEET.letters("sheet", gamma=n, c=params.gain.cost_ratio)
-    yield from SHEET.values("sheet", one_drafted=n == 1, several_drafted=n > 1)
     rows = {f"token_{place}": (word, *params.target[word], *params.draft[word]) for place, word in enumerate(words, 1)}
     headings = {f"{name}_{place}": f"{name}: {word}" for name in ("target", "draft") for place, word in enumerate(words, 1)}
     yield from SHEET.table("sheet", "models", rows, headings=headings, columns=["after", *headings])
@@ -62,23 +59,18 @@ def _greedy(params: SpeculativeParams, target: Rows, draft: Rows) -> Iterator[Fo
     n, calls = params.n_drafted, params.n_greedy_calls
     alone = greedily(target, params.first, calls * (n + 1))
     rows: dict[str, tuple[Cell, ...]] = {}
-    places: dict[str, tuple[Cell, ...]] = {}
     done, before = 0, params.first
     for call in range(1, calls + 1):
         drafted = greedily(draft, before, n)
         right = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(drafted, alone[done:], strict=False))))
         choices = [greedily(target, token, 1)[0] for token in (before, *drafted)]
         emitted = alone[done : done + right + 1]
-        rows[f"call_{call}"] = (call, before, ", ".join(drafted), ", ".join(choices), right, ", ".join(emitted), right + 1)
-        fates = ["kept"] * right + ["own"] + ["unused"] * (n - right)
-        for place, cells in enumerate(zip([*drafted, None], choices, fates, strict=True), 1):
-            places[f"call_{call}.{place}"] = (call, *cells)
+        rows[f"call_{call}"] = (call, *map(" ".join, (drafted, choices, emitted)), right)
         done, before = done + right + 1, emitted[-1]
     yield from SHEET.part("1", "Greedy")
-    columns = ["call", "after", "drafted", "choices", "accepted", "emitted", "tokens"]
+    columns = ["call", "drafted", "choices", "emitted", "kept"]
     yield from BY_TARGET.table("1", "rounds", rows, headings={"choices": "Target's choices"}, columns=columns)
-    yield from BY_TARGET.table("1", "places", places, columns=["call", "drafted", "choice", "fate"])
-    found = {"calls": calls, "tokens": done, "tokens_per_call": Fraction(done, calls), "text": ", ".join(alone[:done])}
+    found = {"calls": calls, "tokens": done, "tokens_per_call": Fraction(done, calls), "text": " ".join(alone[:done])}
     yield from BY_TARGET.values("1", found)
 
 
@@ -101,56 +93,43 @@ def _trace(params: SpeculativeParams, target: Rows, draft: Rows) -> Iterator[Fou
     for i, (before, x) in enumerate(pairwise(words)):
         p, q = target[before][x], draft[before][x]
         tried = numbers[n + i] if kept == i else None
-        fate = "dropped unread" if tried is None else "kept" if tried * q < p else "rejected"
+        fate = "not tried" if tried is None else "kept" if tried * q < p else "rejected"
         kept += fate == "kept"
-        rows[f"drafted_{i + 1}"] = (i + 1, before, numbers[i], x, p, q, p / max(p, q), tried, fate)
-    headings = {**NAMES, "number": "No.", "r_drafting": "r drafting", "keep": "min(1, p/q)", "r_trying": "r trying"}
-    columns = ["number", "after", "r_drafting", *NAMES, "keep", "r_trying", "fate"]
+        rows[f"drafted_{i + 1}"] = (before, numbers[i], x, p, q, p / max(p, q), tried, fate)
+    headings = {"r_drafting": "r drafting", **NAMES, "keep": "min(1, p/q)", "r_trying": "r trying"}
     yield from SHEET.part("2", "With rejection and resampling")
-    yield from REPLAYED.table("2", "trace", rows, headings=headings, columns=columns)
+    yield from REPLAYED.table("2", "trace", rows, headings=headings, columns=["after", *headings, "fate"])
     number = numbers[n + min(kept + 1, n)]
     yield from REPLAYED.values("2", last_draw=number, symbols={"last_draw": "r"})
     yield from REPLAYED.values("2", accepted=kept, rejected=kept < n, all_kept=kept == n, last_after=words[kept])
     if kept < n:
         yield from REPLAYED.values("2", rejected_token=words[kept + 1])
-    yield from _last(target[words[kept]], draft[words[kept]], words[1 : kept + 1], number, all_kept=kept == n)
-
-
-def _last(
-    p: Mapping[str, Fraction], q: Mapping[str, Fraction], kept: Sequence[str], number: Fraction, *, all_kept: bool
-) -> Iterator[Found]:
-    """The token behind those that were kept."""
-    shares = p if all_kept else redrawn(p, q)
+    p_of, q_of = target[words[kept]], draft[words[kept]]
+    shares = p_of if kept == n else redrawn(p_of, q_of)
     chosen, ends = _pick(shares, number), accumulate(shares.values())
-    rows = {
-        f"token_{place}": (
-            x, p[x], *(() if all_kept else (q[x], p[x] - min(p[x], q[x]), shares[x])), end, "drawn" if x == chosen else "",
-        )
-        for place, (x, end) in enumerate(zip(p, ends, strict=True), 1)
-    }  # fmt: skip
-    headings = {"x": "x", "p": "p(x)"} if all_kept else {**NAMES, "excess": "max(0, p - q)"}
-    columns = [*headings, *(() if all_kept else ("drawn_with",)), "share_ends_at", "result"]
-    yield from REPLAYED.table("2", "last", rows, headings=headings, columns=columns)
-    yield from REPLAYED.values("2", last_token=chosen, text=", ".join([*kept, chosen]))
+    last = {f"token_{place}": cells for place, cells in enumerate(zip(shares, shares.values(), ends, strict=True), 1)}
+    yield from REPLAYED.table("2", "last", last, headings={"x": "x"}, columns=["x", "drawn_with", "share_ends_at"])
+    yield from REPLAYED.values("2", last_token=chosen, text=" ".join([*words[1 : kept + 1], chosen]))
 
 
 def _distribution(params: SpeculativeParams, target: Rows, draft: Rows) -> Iterator[Found | Proof]:
-    """Add up the fates of one drafted token, and of whole rounds; every token must come out as the target alone gives it."""
+    """Add up the fates of one drafted token, and of a whole round; every token must come out as the target alone gives it."""
     p, q = target[params.first], draft[params.first]
     kept = {x: q[x] * min(Fraction(1), p[x] / q[x]) if q[x] else Fraction(0) for x in p}
     lost = sum((q[x] - kept[x] for x in p), Fraction(0))
     again = redrawn(p, q) if lost else p
-    rows = {f"token_{place}": (x, p[x], q[x], kept[x], lost * again[x], kept[x] + lost * again[x], kept[x] + lost * p[x])
-            for place, x in enumerate(p, 1)}  # fmt: skip
-    columns = [*NAMES, "drafted_and_kept", "drawn_again", "emitted", "if_drawn_again_from_p"]
+    rows = {f"token_{place}": (x, p[x], q[x], kept[x], lost * again[x], kept[x] + lost * again[x]) for place, x in enumerate(p, 1)}
     yield from SHEET.part("3", "The distribution is unchanged")
+    columns = [*NAMES, "drafted_and_kept", "drawn_instead", "emitted"]
     yield from ADDED_UP.table("3", "one_token", rows, headings=NAMES, columns=columns)
     yield from BY_TARGET.cells("3", "one_token", {row: {"emitted": share} for row, share in zip(rows, p.values(), strict=True)})
-    bias = sum((max(Fraction(0), kept[x] + lost * p[x] - p[x]) for x in p), Fraction(0))
-    possible, equal = equally_likely(target, draft, params.first, params.n_drafted)
-    yield from ADDED_UP.values("3", acceptance_rate=1 - lost, bias=bias, symbols={"acceptance_rate": "beta", "bias": "d"})
+    emitted = one_round(target, draft, params.first, params.n_drafted)
+    possible, equal = equally_likely(target, emitted, params.first, params.n_drafted)
+    yield from ADDED_UP.values("3", acceptance_rate=1 - lost, symbols={"acceptance_rate": "beta"})
     yield from ADDED_UP.values("3", length=params.n_drafted + 1, sequences=possible, equal=equal)
     yield from ADDED_UP.proof("sequences that are not as likely as from the target alone", possible - equal)
+    yield from ADDED_UP.values("4", mean=sum(len(sequence) * share for sequence, share in emitted.items()))
+    yield from RECURSION.values("4", mean_by_formula=recursive_tokens(1 - lost, params.n_drafted))
 
 
 def recursive_tokens(rate: Fraction, n: int) -> Fraction:
@@ -158,44 +137,27 @@ def recursive_tokens(rate: Fraction, n: int) -> Fraction:
     return Fraction(1) if n == 0 else 1 + rate * recursive_tokens(rate, n - 1)
 
 
-def _gain(params: SpeculativeParams, target: Rows, draft: Rows) -> Iterator[Found]:
-    n, rate = params.n_drafted, params.gain.acceptance_rates[-1]
-    tokens = recursive_tokens(rate, n)
+def _gain(params: SpeculativeParams) -> Iterator[Found]:
+    """Tokens and gain at the last rate, and the largest gain of each rate over all lengths, one more than are tried."""
+    gain, n, rate = params.gain, params.n_drafted, params.gain.acceptance_rates[-1]
     yield from SHEET.part("4", "Tokens a call and walltime gain")
     yield from SHEET.letters("4", alpha=rate)
+    yield from SHEET.values("4", longest=gain.longest_draft)
     symbols = {"tokens": r"\mathbb{E}[T]", "gain": "G"}
-    yield from RECURSION.values("4", tokens=tokens, gain=tokens / (1 + n * params.gain.cost_ratio), symbols=symbols)
-    emitted = one_round(target, draft, params.first, n)
-    yield from ADDED_UP.values("4", mean=sum(len(sequence) * share for sequence, share in emitted.items()))
-    alike = sum(map(min, target[params.first].values(), draft[params.first].values()), Fraction(0))
-    yield from ADDED_UP.values("4", some_rejected=alike != 1)
-    if alike != 1:
-        yield from RECURSION.values("4", mean_by_formula=recursive_tokens(alike, n))
-
-
-def _by_length(params: SpeculativeParams) -> Iterator[Found]:
-    gain, n, lengths = params.gain, params.n_drafted, range(1, params.gain.longest_draft + 1)
-    rates = {f"alpha_{place}": rate for place, rate in enumerate(gain.acceptance_rates, 1)}
-    tokens = {k: {key: recursive_tokens(rate, k) for key, rate in rates.items()} for k in lengths}
-    gains = {k: {key: one / (1 + k * gain.cost_ratio) for key, one in tokens[k].items()} for k in lengths}
-    best: dict[str, tuple[Cell, ...]] = {}
-    for key, rate in rates.items():
-        first = next(k for k in lengths if all(gains[k][key] >= gains[other][key] for other in lengths))
-        at_gamma = recursive_tokens(rate, n) / (1 + n * gain.cost_ratio)
-        best[key] = (rate, at_gamma, first, tokens[first][key], gains[first][key])
-    headings = {"alpha": "α", "at_gamma": f"Gain at γ = {n}", "best_gamma": "Best γ", "tokens": "Tokens a call there",
-                "gain": "Gain there"}  # fmt: skip
+    at_last = recursive_tokens(rate, n)
+    yield from RECURSION.values("4", tokens=at_last, gain=at_last / (1 + n * gain.cost_ratio), symbols=symbols)
+    lengths, best = range(gain.longest_draft + 2), {}
+    gains = {
+        f"alpha_{place}": [recursive_tokens(rate, k) / (1 + k * gain.cost_ratio) for k in lengths]
+        for place, rate in enumerate(gain.acceptance_rates, 1)
+    }
+    for (key, found), rate in zip(gains.items(), gain.acceptance_rates, strict=True):
+        top = found.index(max(found))
+        inside = (top, found[top]) if top <= gain.longest_draft else (None, None)
+        best[key] = (rate, *inside, recursive_tokens(rate, n) / (1 + n * gain.cost_ratio))
+    yield from RECURSION.values("4", some_beyond=any(one[1] is None for one in best.values()))
+    headings = {"alpha": "α", "best": "Best γ", "gain": "Gain there", "at_gamma": f"Gain at γ = {n}"}
     yield from RECURSION.table("4", "best", best, headings=headings, columns=list(headings))
-    headings = {"gamma": "γ", **{key: f"α = {float(rate):g}" for key, rate in rates.items()}}
-    for name, found in (("tokens_by_length", tokens), ("gain_by_length", gains)):
-        rows = {f"gamma_{k}": {"gamma": k, **found[k]} for k in lengths}
-        yield from RECURSION.table("4", name, rows, headings=headings)
-
-
-def _by_rate(params: SpeculativeParams) -> Iterator[Found]:
-    """At rates from 0 to 1, for one draft, for as many as are drafted and twice as many, and for the longest draft."""
-    lengths = sorted({1, params.n_drafted, params.n_drafted + params.n_drafted, params.gain.longest_draft})
-    rates = [Fraction(2 * step, 100) for step in range(51)]
-    rows = {f"step_{step}": (rate, *(recursive_tokens(rate, n) for n in lengths)) for step, rate in enumerate(rates)}
-    headings = {"alpha": "acceptance rate α", **{f"gamma_{n}": f"γ = {n}" for n in lengths}}
-    yield from RECURSION.table("4", "tokens_by_rate", rows, headings=headings, columns=list(headings))
+    headings = {"gamma": "γ", **{key: f"α = {float(rate):g}" for key, rate in zip(gains, gain.acceptance_rates, strict=True)}}
+    rows = {f"gamma_{k}": {"gamma": k, **{key: found[k] for key, found in gains.items()}} for k in lengths[:-1]}
+    yield from RECURSION.table("4", "gain_by_length", rows, headings=headings)

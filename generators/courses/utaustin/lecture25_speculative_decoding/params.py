@@ -7,12 +7,12 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveExact, Rising, Text
+from generators.params import Exact, Params, Rising, Token
 
-MAX_SEQUENCES = 1024
+MAX_SEQUENCES = 4**7
 Probability = Annotated[Exact, Field(ge=0, le=1)]
 Rate = Annotated[Exact, Field(ge=0, lt=1)]
-Rows = dict[Text, list[Probability]]
+Rows = dict[Token, list[Probability]]
 
 
 class Sampling(Params):
@@ -23,21 +23,21 @@ class Sampling(Params):
 
 
 class Gain(Params):
-    """Where the gain is evaluated: costs, acceptance rates, and the longest draft tried."""
+    """Where the gain is evaluated: cost of a draft call, acceptance rates, and the longest draft tried."""
 
-    cost_ratio: PositiveExact
+    cost_ratio: Annotated[Exact, Field(gt=0, le=100)]
     acceptance_rates: Annotated[list[Rate], Field(min_length=1, max_length=5), Rising]
-    longest_draft: Annotated[int, Field(ge=2, le=32)]
+    longest_draft: Annotated[int, Field(ge=1, le=32)]
 
 
 class SpeculativeParams(Params):
     """Two models of the next token given the one before, and how many tokens are drafted."""
 
-    vocabulary: Annotated[list[Text], Field(min_length=2, max_length=6)]
-    first: Text
+    vocabulary: Annotated[list[Token], Field(min_length=2, max_length=6)]
+    first: Token
     target: Rows
     draft: Rows
-    n_drafted: Annotated[int, Field(ge=1, le=6)]
+    n_drafted: Annotated[int, Field(ge=1, le=8)]
     n_greedy_calls: Annotated[int, Field(ge=1, le=6)]
     sampling: Sampling
     gain: Gain
@@ -51,7 +51,8 @@ class SpeculativeParams(Params):
         sequences = len(self.vocabulary) ** (self.n_drafted + 1)
         if sequences > MAX_SEQUENCES:
             raise ValueError(
-                f"n_drafted: the vocabulary must have at most {MAX_SEQUENCES} sequences of n_drafted + 1 tokens (got {sequences})"
+                f"n_drafted: all sequences of n_drafted + 1 tokens are added up, which must be at most {MAX_SEQUENCES} "
+                f"(got {sequences})"
             )
         _refuse_improper("target", self.target, self.vocabulary)
         _refuse_improper("draft", self.draft, self.vocabulary)
@@ -65,4 +66,4 @@ def _refuse_improper(name: str, rows: Rows, vocabulary: Sequence[str]) -> None:
         if len(row) != len(vocabulary):
             raise ValueError(f"{name}: row {token} must have {len(vocabulary)} probabilities (got {len(row)})")
         if sum(row) != 1:
-            raise ValueError(f"{name}: row {token} must sum to 1 (got {sum(row)})")
+            raise ValueError(f"{name}: row {token} must sum to 1, with a third written as 1/3 (got {sum(row)})")

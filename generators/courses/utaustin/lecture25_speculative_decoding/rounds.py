@@ -1,7 +1,7 @@
 """Speculative decoding: a draft model proposes tokens, the target keeps a prefix of them and adds one of its own.
 
 A model is a row of exact next-token probabilities for each token that may stand before.
-Source: Leviathan, Kalman and Matias 2023, arXiv 2211.17192.
+Source: Leviathan, Kalman and Matias 2023, arXiv 2211.17192, algorithm 1.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import TypeAlias
 
 Distribution: TypeAlias = tuple[Fraction, ...]
 Model: TypeAlias = Sequence[Distribution]
+Outcomes: TypeAlias = dict[tuple[int, ...], Fraction]
+"""Probabilities of token sequences."""
 
 
 def most_likely(distribution: Distribution) -> int:
@@ -22,34 +24,29 @@ def most_likely(distribution: Distribution) -> int:
 
 
 def drawn(distribution: Distribution, uniform: Fraction) -> int:
-    """The token in whose share of [0, 1) the number falls, shares laid side by side in the order of the vocabulary."""
+    """The token in whose share of [0, 1) the number falls; shares lie side by side in the order of the vocabulary."""
     return next(token for token, end in enumerate(accumulate(distribution)) if uniform < end)
 
 
 def acceptance_rate(target: Distribution, draft: Distribution) -> Fraction:
     """The probability that a drafted token is kept: what the two distributions share."""
-    return sum((min(p, q) for p, q in zip(target, draft, strict=True)), Fraction(0))
+    return sum(map(min, target, draft), Fraction(0))
 
 
 def keep_probability(target: Distribution, draft: Distribution, token: int) -> Fraction:
-    """The probability that `token` is kept once it has been drafted; a token that cannot be drafted has none."""
+    """The probability that `token` is kept once it has been drafted."""
     return min(Fraction(1), target[token] / draft[token])
 
 
-def excess(target: Distribution, draft: Distribution) -> Distribution:
-    """What the target gives each token beyond the draft."""
-    return tuple(max(Fraction(0), p - q) for p, q in zip(target, draft, strict=True))
-
-
 def residual(target: Distribution, draft: Distribution) -> Distribution:
-    """The distribution from which a rejected token is drawn again; equal models have none, as nothing is rejected."""
-    over = excess(target, draft)
+    """The distribution from which a token is drawn in place of a rejected one; equal models have none."""
+    over = [max(Fraction(0), p - q) for p, q in zip(target, draft, strict=True)]
     return tuple(part / sum(over) for part in over)
 
 
 @dataclass(frozen=True)
 class GreedyRound:
-    """One target call: what was drafted, what the target would have said at each place, and how much agrees."""
+    """One target call: what was drafted, what the target would choose at each place, and how much agrees."""
 
     drafted: tuple[int, ...]
     choices: tuple[int, ...]
@@ -72,23 +69,13 @@ def greedy_round(target: Model, draft: Model, last: int, n_drafted: int) -> Gree
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A drafted token: the token before it, the number that drew it, and the number it was tried with, if it was."""
-
-    before: int
-    draw: Fraction
-    token: int
-    tried_with: Fraction | None
-    kept: bool
-
-
-@dataclass(frozen=True)
 class SampledRound:
-    """One target call with sampling: the drafted tokens, how many are kept, and the last token with how it was drawn."""
+    """One target call: the token before and the drafted ones, the numbers that drew and tried them, and the last token."""
 
-    trials: tuple[Trial, ...]
+    tokens: tuple[int, ...]
+    draws: tuple[Fraction, ...]
+    tries: tuple[Fraction, ...]
     accepted: int
-    last_before: int
     last_from: Distribution
     last_draw: Fraction
     last: int
@@ -96,36 +83,31 @@ class SampledRound:
     @property
     def rejected(self) -> bool:
         """Whether some drafted token was rejected."""
-        return self.accepted < len(self.trials)
+        return self.accepted < len(self.draws)
 
 
 def sampled_round(target: Model, draft: Model, last: int, n_drafted: int, uniforms: Iterator[Fraction]) -> SampledRound:
-    """Draft, try tokens one after the other, draw the last: one number from `uniforms` for each, in this order."""
+    """Draft, try tokens up to the first that is rejected, draw the last: one number from `uniforms` for each, in this order."""
     tokens, draws = [last], []
     for _ in range(n_drafted):
         draws.append(next(uniforms))
         tokens.append(drawn(draft[tokens[-1]], draws[-1]))
-    trials: list[Trial] = []
-    for before, draw, token in zip(tokens, draws, tokens[1:], strict=False):
-        tried_with = next(uniforms) if all(trial.kept for trial in trials) else None
-        kept = tried_with is not None and tried_with < keep_probability(target[before], draft[before], token)
-        trials.append(Trial(before, draw, token, tried_with, kept))
-    accepted = sum(trial.kept for trial in trials)
+    tries, accepted = [], 0
+    while accepted == len(tries) < n_drafted:
+        before = tokens[accepted]
+        tries.append(next(uniforms))
+        accepted += tries[-1] < keep_probability(target[before], draft[before], tokens[len(tries)])
     before = tokens[accepted]
     last_from = target[before] if accepted == n_drafted else residual(target[before], draft[before])
     last_draw = next(uniforms)
-    return SampledRound(tuple(trials), accepted, before, last_from, last_draw, drawn(last_from, last_draw))
-
-
-Outcomes: TypeAlias = dict[tuple[int, ...], Fraction]
-"""Probabilities of token sequences."""
+    return SampledRound(tuple(tokens), tuple(draws), tuple(tries), accepted, last_from, last_draw, drawn(last_from, last_draw))
 
 
 def round_outcomes(target: Model, draft: Model, last: int, n_drafted: int) -> Outcomes:
     """The probability of everything that one round after the token `last` may emit, 1 to n_drafted + 1 tokens."""
     p = target[last]
     if n_drafted == 0:
-        return {(token,): p[token] for token in range(len(p)) if p[token]}
+        return {(token,): share for token, share in enumerate(p) if share}
     q = draft[last]
     found: Outcomes = {}
     rejected = 1 - acceptance_rate(p, q)
@@ -139,33 +121,14 @@ def round_outcomes(target: Model, draft: Model, last: int, n_drafted: int) -> Ou
     return found
 
 
-def expected_emitted(outcomes: Outcomes) -> Fraction:
-    """The mean length of what a round emits."""
-    return sum((len(sequence) * probability for sequence, probability in outcomes.items()), Fraction(0))
-
-
-def sequence_distribution(target: Model, draft: Model, last: int, n_drafted: int, length: int) -> Outcomes:
-    """The probability of every sequence of `length` tokens when rounds follow each other until there are as many."""
-    rounds = [round_outcomes(target, draft, before, n_drafted) for before in range(len(target))]
-    found: list[Outcomes] = [{} for _ in range(length + 1)]
-    found[0] = {(): Fraction(1)}
-    for done in range(length):
-        for sequence, probability in found[done].items():
-            for emitted, share in rounds[sequence[-1] if sequence else last].items():
-                longer = (sequence + emitted)[:length]
-                held = found[len(longer)]
-                held[longer] = held.get(longer, Fraction(0)) + probability * share
-    return found[length]
-
-
-def target_distribution(target: Model, last: int, length: int) -> Outcomes:
-    """The probability of every sequence of `length` tokens under the target alone."""
-    found: Outcomes = {(): Fraction(1)}
-    for _ in range(length):
-        found = {
-            (*sequence, token): probability * share
-            for sequence, probability in found.items()
-            for token, share in enumerate(target[sequence[-1] if sequence else last])
-            if share
-        }
+def completed(outcomes: Outcomes, target: Model, length: int) -> Outcomes:
+    """The probability of every sequence of `length` tokens when the target alone goes on behind what was emitted."""
+    found = dict(outcomes)
+    for size in range(1, length):
+        for sequence in [one for one in found if len(one) == size]:
+            probability = found.pop(sequence)
+            for token, share in enumerate(target[sequence[-1]]):
+                if share:
+                    longer = (*sequence, token)
+                    found[longer] = found.get(longer, Fraction(0)) + probability * share
     return found

@@ -7,26 +7,22 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
-from generators.cells import exact
+from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text
+from generators.cells import Cell, exact
 from generators.courses.utaustin.lecture25_speculative_decoding import tables
 from generators.courses.utaustin.lecture25_speculative_decoding.params import SpeculativeParams
 from generators.courses.utaustin.lecture25_speculative_decoding.rounds import (
     Model,
     acceptance_rate,
-    expected_emitted,
+    completed,
     greedy_round,
     round_outcomes,
     sampled_round,
-    sequence_distribution,
-    target_distribution,
 )
 from generators.table import Table, column, table
 from generators.topics.speculative_decoding import ALPHA, COST_RATIO, GAMMA, expected_tokens, walltime_gain
 
 BETA = sympy.Symbol("beta", positive=True)
-GRID = 50
-"""Acceptance rates from 0 to 1 over which tokens a call are drawn."""
 
 
 def solve(params: SpeculativeParams) -> Answer:
@@ -53,14 +49,12 @@ def _sheet(params: SpeculativeParams, target: Model, draft: Model) -> Part:
         letter(COST_RATIO, params.gain.cost_ratio, "time of a draft call over time of a target call"),
         number("seed", params.sampling.seed),
         number("decimals", params.sampling.decimals),
-        claim("one_drafted", params.n_drafted == 1, "one token is drafted"),
-        claim("several_drafted", params.n_drafted > 1, "several tokens are drafted"),
     )
 
 
 def _greedy(params: SpeculativeParams, target: Model, draft: Model, start: int) -> Part:
     """One round after the other, each from where the one before ended."""
-    words, rounds, last = params.vocabulary, [], start
+    rounds, last = [], start
     for _ in range(params.n_greedy_calls):
         rounds.append(greedy_round(target, draft, last, params.n_drafted))
         last = rounds[-1].emitted[-1]
@@ -71,9 +65,8 @@ def _greedy(params: SpeculativeParams, target: Model, draft: Model, start: int) 
         number("calls", len(rounds)),
         number("tokens", len(emitted), "tokens of all calls", asked=True),
         number("tokens_per_call", exact(Fraction(len(emitted), len(rounds))), "tokens a call"),
-        text("text", tables.joined(words, emitted)),
-        tables.rounds(words, start, rounds),
-        table("places", ["call", "drafted", "choice", "fate"], tables.places(rounds, words), drawn=True),
+        text("text", tables.joined(params.vocabulary, emitted)),
+        tables.rounds(params.vocabulary, rounds),
     )
 
 
@@ -85,86 +78,90 @@ def _sampled(params: SpeculativeParams, target: Model, draft: Model, start: int)
     numbers = numpy.random.default_rng(params.sampling.seed).integers(scale, size=2 * params.n_drafted + 1)
     uniforms = (Fraction(int(number), scale) for number in numbers)
     words, one = params.vocabulary, sampled_round(target, draft, start, params.n_drafted, uniforms)
-    kept = [trial.token for trial in one.trials[: one.accepted]]
-    rejected = [text("rejected_token", words[one.trials[one.accepted].token])] if one.rejected else []
+    kept = one.tokens[1 : one.accepted + 1]
     return part(
         "2",
         "With rejection and resampling",
         number("accepted", one.accepted, "drafted tokens kept", asked=True),
         claim("rejected", one.rejected, "a drafted token is rejected"),
         claim("all_kept", not one.rejected, "all drafted tokens are kept"),
-        *rejected,
-        text("last_after", words[one.last_before]),
+        *([text("rejected_token", words[one.tokens[one.accepted + 1]])] if one.rejected else []),
+        text("last_after", words[one.tokens[one.accepted]]),
         text("last_token", words[one.last]),
         number("last_draw", one.last_draw, "random number of the last token", "r"),
         text("text", tables.joined(words, [*kept, one.last])),
         tables.trace(words, target, draft, one),
-        tables.last(words, target, draft, one),
+        tables.last(words, one),
     )
 
 
 def _unchanged(params: SpeculativeParams, target: Model, draft: Model, start: int) -> Part:
+    """What one token and one round come to, all drafts and trials added up."""
     p, q, length = target[start], draft[start], params.n_drafted + 1
-    fates = tables.fates(params.vocabulary, p, q)
-    off = [abs(row["if_drawn_again_from_p"] - row["p"]) for row in fates.rows.values()]  # type: ignore[operator]
-    alone = target_distribution(target, start, length)
-    together = sequence_distribution(target, draft, start, params.n_drafted, length)
+    alone = completed(round_outcomes(target, draft, start, 0), target, length)
+    together = completed(round_outcomes(target, draft, start, params.n_drafted), target, length)
+    kept = "probability that the first drafted token is kept"
     return part(
         "3",
         "The distribution is unchanged",
-        number(
-            "acceptance_rate", exact(acceptance_rate(p, q)), "probability that the first drafted token is kept", BETA, asked=True
-        ),
-        number("bias", exact(sum(off, Fraction(0)) / 2), "total variation distance from p when drawn again from p", "d"),
+        number("acceptance_rate", exact(acceptance_rate(p, q)), kept, BETA, asked=True),
         number("length", length, "tokens of each sequence that was added up"),
         number("sequences", len(alone), "sequences that the target can emit"),
         number("equal", sum(together.get(one) == share for one, share in alone.items()), "of them equally likely both ways"),
-        fates,
+        tables.fates(params.vocabulary, p, q),
     )
 
 
 def _gain(params: SpeculativeParams, target: Model, draft: Model, start: int, sheet: Part) -> Part:
-    mean = expected_emitted(round_outcomes(target, draft, start, params.n_drafted))
-    first_rate = acceptance_rate(target[start], draft[start])
-    items: list[Item] = [
+    outcomes, rate = round_outcomes(target, draft, start, params.n_drafted), acceptance_rate(target[start], draft[start])
+    mean = sum((len(sequence) * share for sequence, share in outcomes.items()), Fraction(0))
+    by_rate = sum((rate**k for k in range(params.n_drafted + 1)), Fraction(0))
+    best, gains = _best(params), _by_length(params)
+    beyond = any(row["best"] is None for row in best.rows.values())
+    return part(
+        "4",
+        "Tokens a call and walltime gain",
         letter(ALPHA, params.gain.acceptance_rates[-1], "acceptance rate"),
         formula("tokens", expected_tokens(ALPHA, GAMMA), "expected tokens a call", r"\mathbb{E}[T]", asked=True),
         formula("gain", walltime_gain(ALPHA, GAMMA, COST_RATIO), "expected walltime gain", "G", asked=True),
+        number("longest", params.gain.longest_draft, "longest draft that was tried"),
+        claim("some_beyond", beyond, "some gain still rises at the longest draft"),
         number("mean", exact(mean), "mean tokens of a round of the two models"),
-        claim("some_rejected", first_rate < 1, "the first drafted token is rejected at times"),
-    ]
-    if first_rate < 1:
-        items.append(number("mean_by_formula", exact(expected_tokens(first_rate, params.n_drafted))))
-    return part("4", "Tokens a call and walltime gain", *items, *_over_lengths(params), _over_rates(params), within=sheet)
+        number("mean_by_formula", exact(by_rate), "mean tokens by the formula at the rate of the first token"),
+        best,
+        gains,
+        within=sheet,
+    )
 
 
-def _over_lengths(params: SpeculativeParams) -> Iterator[Table]:
-    """The draft length with the largest gain for each rate (of equals the shortest), tokens a call, and every gain."""
-    lengths, cost = range(1, params.gain.longest_draft + 1), params.gain.cost_ratio
-    rates = {f"alpha_{place}": rate for place, rate in enumerate(params.gain.acceptance_rates, 1)}
-    gains = {key: [walltime_gain(rate, n, cost) for n in lengths] for key, rate in rates.items()}
-    best = {}
-    for key, rate in rates.items():
-        largest = max(gains[key])
-        longest = gains[key].index(largest) + 1
-        at_gamma = exact(walltime_gain(rate, params.n_drafted, cost))
-        best[key] = (rate, at_gamma, longest, exact(expected_tokens(rate, longest)), exact(largest))
-    heads = [column("alpha", "α"), column("at_gamma", f"Gain at γ = {params.n_drafted}"), column("best_gamma", "Best γ")]
-    yield table("best", [*heads, column("tokens", "Tokens a call there"), column("gain", "Gain there")], best)
-    columns = [column("gamma", "γ"), *(column(key, f"α = {float(rate):g}") for key, rate in rates.items())]
-    tokens = {f"gamma_{n}": (n, *(exact(expected_tokens(rate, n)) for rate in rates.values())) for n in lengths}
-    by_length = {f"gamma_{n}": (n, *(exact(of_rate[n - 1]) for of_rate in gains.values())) for n in lengths}
-    yield table("tokens_by_length", columns, tokens)
-    yield table("gain_by_length", columns, by_length, drawn=True)
+def _best(params: SpeculativeParams) -> Table:
+    """For each rate the draft length with the largest gain, of equals the shortest.
+
+    Tokens are concave in the length and time is linear, so a gain that once falls never rises again.
+    """
+    rows: dict[str, tuple[Cell, ...]] = {}
+    for key, rate in _rates(params):
+        gains = [_gain_of(params, rate, n) for n in range(params.gain.longest_draft + 2)]
+        best = next((n for n, (one, longer) in enumerate(zip(gains, gains[1:], strict=False)) if longer <= one), None)
+        largest = None if best is None else exact(gains[best])
+        rows[key] = (rate, best, largest, exact(_gain_of(params, rate, params.n_drafted)))
+    heads = [column("alpha", "α"), column("best", "Best γ"), column("gain", "Gain there")]
+    return table("best", [*heads, column("at_gamma", f"Gain at γ = {params.n_drafted}")], rows, asked=True)
 
 
-def _over_rates(params: SpeculativeParams) -> Table:
-    """Tokens a call at acceptance rates up to 1, where every drafted token is kept, for some draft lengths."""
-    lengths = sorted({1, params.n_drafted, 2 * params.n_drafted, params.gain.longest_draft})
-    rates = [Fraction(step, GRID) for step in range(GRID + 1)]
+def _by_length(params: SpeculativeParams) -> Table:
+    """The gain at every draft length, none to the longest that is tried."""
+    columns = [column("gamma", "γ"), *(column(key, f"α = {float(rate):g}") for key, rate in _rates(params))]
     rows = {
-        f"step_{step}": (exact(rate), *(exact(expected_tokens(rate, n)) if rate < 1 else n + 1 for n in lengths))
-        for step, rate in enumerate(rates)
+        f"gamma_{n}": (n, *(exact(_gain_of(params, rate, n)) for _, rate in _rates(params)))
+        for n in range(params.gain.longest_draft + 1)
     }
-    columns = [column("alpha", "acceptance rate α"), *(column(f"gamma_{n}", f"γ = {n}") for n in lengths)]
-    return table("tokens_by_rate", columns, rows, drawn=True)
+    return table("gain_by_length", columns, rows, drawn=True)
+
+
+def _rates(params: SpeculativeParams) -> Iterator[tuple[str, Fraction]]:
+    return ((f"alpha_{place}", rate) for place, rate in enumerate(params.gain.acceptance_rates, 1))
+
+
+def _gain_of(params: SpeculativeParams, rate: Fraction, n_drafted: int) -> Fraction:
+    return walltime_gain(rate, n_drafted, params.gain.cost_ratio)

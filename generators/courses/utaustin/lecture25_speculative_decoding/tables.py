@@ -1,8 +1,8 @@
-"""Tables of speculative decoding: greedy calls, a traced round, and the fates of one drafted token."""
+"""Tables of speculative decoding: both models, greedy calls, a traced round, and the fates of one drafted token."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 
 from generators.cells import Cell
@@ -11,9 +11,7 @@ from generators.courses.utaustin.lecture25_speculative_decoding.rounds import (
     GreedyRound,
     Model,
     SampledRound,
-    Trial,
     acceptance_rate,
-    excess,
     keep_probability,
     residual,
 )
@@ -34,68 +32,44 @@ def models(words: Words, target: Model, draft: Model) -> Table:
 
 def joined(words: Words, tokens: Sequence[int]) -> str:
     """Tokens in words."""
-    return ", ".join(words[token] for token in tokens)
+    return " ".join(words[token] for token in tokens)
 
 
-def rounds(words: Words, start: int, found: Sequence[GreedyRound]) -> Table:
-    """Greedy calls, one after the other from the token `start`."""
-    rows: dict[str, tuple[Cell, ...]] = {}
-    for number, one in enumerate(found, 1):
-        drafted, choices, emitted = (joined(words, tokens) for tokens in (one.drafted, one.choices, one.emitted))
-        rows[f"call_{number}"] = (number, words[start], drafted, choices, one.accepted, emitted, len(one.emitted))
-        start = one.emitted[-1]
-    choices_column = column("choices", "Target's choices")
-    return table("rounds", ["call", "after", "drafted", choices_column, "accepted", "emitted", "tokens"], rows)
-
-
-def places(found: Sequence[GreedyRound], words: Words) -> Iterator[tuple[str, tuple[Cell, ...]]]:
-    """Every place of every greedy call: what was drafted, what the target says, and what comes of its choice."""
-    for number, one in enumerate(found, 1):
-        for place, choice in enumerate(one.choices):
-            drafted = words[one.drafted[place]] if place < len(one.drafted) else None
-            fate = "kept" if place < one.accepted else "own" if place == one.accepted else "unused"
-            yield f"call_{number}.{place + 1}", (number, drafted, words[choice], fate)
+def rounds(words: Words, found: Sequence[GreedyRound]) -> Table:
+    """Greedy calls, one after the other."""
+    rows = {
+        f"call_{number}": (number, *(joined(words, tokens) for tokens in (one.drafted, one.choices, one.emitted)), one.accepted)
+        for number, one in enumerate(found, 1)
+    }
+    return table("rounds", ["call", "drafted", column("choices", "Target's choices"), "emitted", column("kept")], rows)
 
 
 def trace(words: Words, target: Model, draft: Model, one: SampledRound) -> Table:
     """Every drafted token: the numbers r that drew and tried it, and what became of it."""
     rows: dict[str, tuple[Cell, ...]] = {}
-    for number, trial in enumerate(one.trials, 1):
-        before, token, p, q = trial.before, trial.token, target[trial.before], draft[trial.before]
+    for place, draw in enumerate(one.draws):
+        before, token = one.tokens[place : place + 2]
+        p, q = target[before], draft[before]
+        tried_with = one.tries[place] if place < len(one.tries) else None
+        fate = "not tried" if tried_with is None else "kept" if place < one.accepted else "rejected"
         shares = (p[token], q[token], keep_probability(p, q, token))
-        rows[f"drafted_{number}"] = (number, words[before], trial.draw, words[token], *shares, trial.tried_with, _fate(trial))
-    drawn = [column("number", "No."), column("after"), column("r_drafting", "r drafting")]
-    tried = [column("keep", "min(1, p/q)"), column("r_trying", "r trying"), column("fate")]
-    return table("trace", [*drawn, X, OF_TARGET, OF_DRAFT, *tried], rows)
+        rows[f"drafted_{place + 1}"] = (words[before], draw, words[token], *shares, tried_with, fate)
+    drawn = [column("after"), column("r_drafting", "r drafting"), X, OF_TARGET, OF_DRAFT]
+    return table("trace", [*drawn, column("keep", "min(1, p/q)"), column("r_trying", "r trying"), "fate"], rows)
 
 
-def _fate(trial: Trial) -> str:
-    if trial.tried_with is None:
-        return "dropped unread"
-    return "kept" if trial.kept else "rejected"
-
-
-def last(words: Words, target: Model, draft: Model, one: SampledRound) -> Table:
-    """The distribution the last token is drawn from, with where each token's share of [0, 1) ends."""
-    p, q = target[one.last_before], draft[one.last_before]
-    over, ends = excess(p, q), accumulate(one.last_from)
-    rows = {
-        f"token_{x + 1}": (
-            word, p[x], *((q[x], over[x], one.last_from[x]) if one.rejected else ()), end, "drawn" if x == one.last else "",
-        )
-        for x, (word, end) in enumerate(zip(words, ends, strict=True))
-    }  # fmt: skip
-    beyond = [OF_DRAFT, column("excess", "max(0, p - q)"), column("drawn_with")] if one.rejected else []
-    return table("last", [X, OF_TARGET, *beyond, "share_ends_at", "result"], rows)
+def last(words: Words, one: SampledRound) -> Table:
+    """The distribution from which the last token is drawn, and where each token's share of [0, 1) ends."""
+    shares = zip(words, one.last_from, accumulate(one.last_from), strict=True)
+    return table("last", [X, "drawn_with", "share_ends_at"], {f"token_{x}": row for x, row in enumerate(shares, 1)})
 
 
 def fates(words: Words, p: Distribution, q: Distribution) -> Table:
-    """How each token comes out of one draft and trial, and how it would if a rejected one were drawn again from p."""
+    """How each token may come out of one draft and trial: drafted and kept, or drawn in place of a rejected one."""
     lost = 1 - acceptance_rate(p, q)
     again = residual(p, q) if lost else p
     rows: dict[str, tuple[Cell, ...]] = {}
     for x, word in enumerate(words):
         kept, redrawn = min(p[x], q[x]), lost * again[x]
-        rows[f"token_{x + 1}"] = (word, p[x], q[x], kept, redrawn, kept + redrawn, kept + lost * p[x])
-    kinds = ["drafted_and_kept", "drawn_again", "emitted", "if_drawn_again_from_p"]
-    return table("one_token", [X, OF_TARGET, OF_DRAFT, *kinds], rows)
+        rows[f"token_{x + 1}"] = (word, p[x], q[x], kept, redrawn, kept + redrawn)
+    return table("one_token", [X, OF_TARGET, OF_DRAFT, "drafted_and_kept", "drawn_instead", "emitted"], rows)
