@@ -30,13 +30,6 @@ TINY_DECODING = {
     "tree": {"a": -1},
     "beam_width": 1,
 }
-SURE = {"a": [0, 1], "b": [1, 0]}
-TINY_SPECULATION = {
-    "vocabulary": ["a", "b"], "first": "a", "target": SURE, "draft": SURE, "n_drafted": 1, "n_greedy_calls": 1,
-    "sampling": {"seed": 0, "decimals": 1},
-    "gain": {"cost_ratio": 5, "acceptance_rates": [0], "longest_draft": 2},
-}  # fmt: skip
-
 EDGES: list[tuple[str, dict[str, Any], list[str]]] = [
     (COMP + "hw3_q1", {"seq_len": 1, "d_model": 1, "n_heads": 1, "accelerators": [TPU]},
      ["1 input token ($L$)", "1 head ($n_H$)", "TPU. Compute-bound: no row of prefill, no row of decode."]),
@@ -72,24 +65,10 @@ EDGES: list[tuple[str, dict[str, Any], list[str]]] = [
      ["Of 1 seed, 1 ends with ranks", "Of 1 seed, 0 end with ranks", "Every 1 step, the triplets"]),
     ("sydney/seminar2_low_rank", {"matrices": [[[1, 0, 0], [0, 1, 0], [0, 0, 1]]], "vector": [1, 2, 3]},
      ["the rank of its 1 example matrix (1)", "Three independent rows reach every vector"]),
-    (UT + "lecture25_batching",
-     {"model": {"n_layers": 1, "d_model": 1, "n_heads": 1, "vocabulary_size": 1}, "context_len": 1, "other_context_lens": [],
-      "batch_sizes": [1, 2], "accelerator": {**TPU, "memory_gb": "30/1000000000"}},
-     ["The accelerator, TPU, has", "only one sequence fits into memory.",
-      "has 1 layer ($N_{\\text{layer}}$) of width 1 ($D$), 1 head ($n_H$) and"]),
-    (UT + "lecture25_flash_attention",
-     {"tiles": {"n_tokens": 2, "head_width": 1, "block_rows": 9, "block_columns": 9, "seed": 0},
-      "traffic": {"head_width": 1, "seq_len": 1, "seq_lens": [1, 2], "sram_kib": [1, 2]}},
-     ["1 tile of scores", "1 token ($N$); the accelerator, A100"]),
-    (UT + "lecture25_speculative_decoding", TINY_SPECULATION,
-     ["1 call gives 2 tokens", "1 of 1 drafted token,", "1 of 1 is exactly as likely", "have 1 decimal (seed",
-      "Beyond its best length"]),
     (UT + "lecture25_int8",
      {"product": {"n_tokens": 8, "n_features": 16, "n_outputs": 8, "seed": 1, "outliers": [{"feature": 0, "size": 1}],
                   "share_of_tokens": 1, "threshold": 100, "largest_sizes": [1, 2]}},
      ["no feature exceeds the threshold, so that decomposition takes nothing out"]),
-    (UT + "lecture25_medusa", {"heads": [{"guesses": ["x"], "accuracies": ["1/2"]}], "n_nodes": 1},
-     ["puts 1 more head ($K$) on", "combinations of 1 guess a head make 1 node below", "The best tree of 1 node out of 1 gives"]),
 ]  # fmt: skip
 
 

@@ -11,164 +11,148 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generators.cells import Cell
-from generators.courses.utaustin.lecture25_speculative_decoding import rounds as topic
-from generators.errors import CheckFailed, ParameterError
-from generators.pipeline.catalog import load_question
-from generators.topics.speculative_decoding import expected_tokens
+from generators.courses.utaustin.lecture25_speculative_decoding import rounds
+from generators.errors import ParameterError
+from generators.question import Whole
 from tests.conftest import worked_out
-from tests.entries import drawn_entry, entry_of, solved_entry
+from tests.entries import Far, entry_of, solved_entry
 
 SLUG = "lecture25_speculative_decoding"
 ID = f"utaustin/{SLUG}"
 F = Fraction
+SURE = {"a": [0, 1], "b": [1, 0]}
+EVEN = {word: ["1/3"] * 3 for word in "abc"}
 
 
-entry, solved, drawn = partial(entry_of, ID), partial(solved_entry, ID), partial(drawn_entry, ID)
+def models(target: dict[str, Any], draft: dict[str, Any], **more: Any) -> dict[str, Any]:
+    words = list(target)
+    return {"vocabulary": words, "first": words[0], "target": Whole(target), "draft": Whole(draft), **more}
 
 
-def cells(address: str) -> list[tuple[Cell, ...]]:
-    return [tuple(row.values()) for row in worked_out(ID)[2][address].rows.values()]
+def gain(cost_ratio: float | str, *rates: float | str, longest: int = 16) -> dict[str, Any]:
+    return {"gain": {"cost_ratio": cost_ratio, "acceptance_rates": list(rates), "longest_draft": longest}}
+
+
+FAR = [
+    Far(models(SURE, SURE, n_drafted=1, n_greedy_calls=1, sampling={"seed": 0, "decimals": 1}),
+        says=("1 call gives 2 tokens", "keeps 1 of 1 drafted token,", "1 of 1 sequence is exactly as likely",
+              "have 1 decimal (seed", "as nothing was rejected"), silent=("is rejected, and",)),
+    Far(models({"a": [1, 0], "b": [1, 0]}, SURE, sampling={"seed": 25, "decimals": 1}),  # the first try has r = 0, and p = 0
+        says=("keeps 0 of 3 drafted tokens; “b” after “a” is rejected, and “a” is drawn in its place",)),
+    Far(gain(5, 0, longest=1), silent=("Where no best",)),  # drafting never pays
+    Far(gain(0.001, 0.5, 0.9, 0.999, longest=8),
+        says=("Where no best $\\gamma$ is given, the gain still rises at 8 drafted tokens",)),
+    Far(gain("1/3", "2/7", "1/3", longest=1) | {"n_drafted": 1}, says=("drafts of up to 1 token were tried",)),
+    Far({"n_drafted": 5}, says=("completed to 6 tokens",)),
+    Far(models(EVEN, EVEN, n_drafted=6), says=("keeps 6 of 6 drafted tokens, and", "2187 of 2187 sequences are")),
+    Far({"n_greedy_calls": 6, "n_drafted": 4, "first": "home", "sampling": {"seed": 4294967295, "decimals": 9}}),
+    Far(models({word: [1, *[0] * 5] for word in "abcdef"}, {word: [0] * 5 + [1] for word in "abcdef"}, n_drafted=4),
+        says=("keeps 0 of 4", "1 of 1 sequence is")),  # nothing in common
+    Far({"first": "dog", **gain(100, 0.99, longest=32)}),
+]  # fmt: skip
+
+entry, solved = partial(entry_of, ID), partial(solved_entry, ID)
 
 
 def column(address: str, key: str) -> list[Cell]:
     return list(worked_out(ID)[2][address][key].cells.values())
 
 
-def value(address: str) -> Cell:
-    held: Cell = worked_out(ID)[2][address].value
-    return held
-
-
 def test_greedy_calls() -> None:
     """After ran the draft says the (.5) and the target home (.5): only the first call is cut short."""
-    assert cells("1/rounds") == [
-        (1, "the", "dog, ran, the", "dog, ran, home, dog", 2, "dog, ran, home", 3),
-        (2, "home", "the, dog, ran", "the, dog, ran, home", 3, "the, dog, ran, home", 4),
-        (3, "home", "the, dog, ran", "the, dog, ran, home", 3, "the, dog, ran, home", 4),
+    assert list(worked_out(ID)[2]["1/rounds"].rows["call_1"].values()) == [
+        1,
+        "dog ran the",
+        "dog ran home dog",
+        "dog ran home",
+        2,
     ]
-    assert value("1/tokens_per_call") == F(11, 3)  # (3 + 4 + 4) / 3
+    assert column("1/rounds", "kept") == [2, 3, 3]
+    assert worked_out(ID)[2]["1/tokens_per_call"].value == F(11, 3)  # (3 + 4 + 4) / 3
 
 
 def test_fates_of_one_token() -> None:
     """Target 0 .6 .1 .3, draft .1 .5 .3 .1: kept are 0 .5 .1 .1, and the .3 that is lost goes to dog and home as .1 to .2."""
     assert column("3/one_token", "drafted_and_kept") == [0, F(5, 10), F(1, 10), F(1, 10)]
-    assert column("3/one_token", "drawn_again") == [0, F(1, 10), 0, F(2, 10)]
-    assert column("3/one_token", "emitted") == [0, F(6, 10), F(1, 10), F(3, 10)]
-    # .5 + .3 · .6, .1 + .3 · .1, .1 + .3 · .3
-    assert column("3/one_token", "if_drawn_again_from_p") == [0, F(68, 100), F(13, 100), F(19, 100)]
-    assert value("3/acceptance_rate") == F(7, 10)
-    assert value("3/bias") == F(11, 100)  # .08 + .03
+    assert column("3/one_token", "drawn_instead") == [0, F(1, 10), 0, F(2, 10)]
+    assert worked_out(ID)[2]["3/acceptance_rate"].value == F(7, 10)
+
+
+def rows(*shares: Fraction) -> dict[str, dict[str, Fraction]]:
+    """A model of a and b: the probability of a after each, and of b."""
+    return {before: {"a": share, "b": 1 - share} for before, share in zip("ab", shares, strict=True)}
 
 
 def test_a_round_followed_by_hand() -> None:
-    """Two drafted tokens, of which the first is rejected, so that the second is not read."""
-    target = [(F(6, 10), F(4, 10))] * 2
-    draft = [(F(1), F(0)), (F(1, 2), F(1, 2))]
-    numbers = iter([F(1, 2), F(2, 10), F(9, 10), F(1, 2), F(7, 10), F(1, 4)])
-    one = topic.sampled_round(target, draft, 1, 2, numbers)
-    # after 1 the draft is 1/2, 1/2: 1/2 falls in the second share, so token 1; again from 1: .2 gives token 0
-    assert [trial.token for trial in one.trials] == [1, 0]
-    # token 1: .4/.5 = .8 is not above .9, so it is rejected; the rest is unread, and max(0, p - q) is .1, 0
-    assert [(trial.tried_with, trial.kept) for trial in one.trials] == [(F(9, 10), False), (None, False)]
-    assert (one.accepted, one.last_from, one.last_draw, one.last) == (0, (F(1), F(0)), F(1, 2), 0)
+    """Two drafted tokens, of which the first is rejected, so that the second is not tried."""
+    numbers = iter([F(1, 2), F(2, 10), F(9, 10), F(1, 2), F(7, 10)])
+    one = rounds.sampled_round(rows(F(6, 10), F(6, 10)), rows(F(1), F(1, 2)), "b", 2, numbers)
+    # after b the draft is 1/2, 1/2: 1/2 falls in the second share, so b; again from b: .2 gives a
+    assert one.tokens == ["b", "b", "a"]
+    # b: .4/.5 = .8 is not above .9, so it is rejected, and max(0, p - q) is .1, 0
+    assert (one.tries, one.accepted, one.last_from, one.last) == ([F(9, 10)], 0, {"a": F(1), "b": F(0)}, "a")
 
 
-def test_all_kept_gives_one_token_more() -> None:
-    model = [(F(1, 4), F(3, 4)), (F(1), F(0))]
-    one = topic.sampled_round(model, model, 0, 1, iter([F(1, 2), F(99, 100), F(0)]))
-    assert not one.rejected
-    # 1/2 is in the share of token 1, after which comes 0
-    assert (one.trials[0].token, one.last_from, one.last) == (1, (F(1), F(0)), 0)
+@pytest.mark.parametrize(("p", "r", "kept"), [(F(0), F(0), 0), (F(1, 2), F(1, 2), 0), (F(1, 2), F(49, 100), 1)])
+def test_a_number_equal_to_the_probability_rejects(p: Fraction, r: Fraction, kept: int) -> None:
+    """A token that the target cannot emit is never kept, even where the random number is 0."""
+    sure = rows(F(1), F(1))
+    assert rounds.sampled_round(rows(p, p), sure, "a", 1, iter([F(0), r, F(0)])).accepted == kept
 
 
-def test_a_round_of_two_tokens_added_up() -> None:
+def test_a_round_added_up() -> None:
     """Here p = 3/4, 1/4 and q = 1/4, 3/4 whatever stands before; one token is drafted."""
-    target, draft = [(F(3, 4), F(1, 4))] * 2, [(F(1, 4), F(3, 4))] * 2
-    assert topic.acceptance_rate(target[0], draft[0]) == F(1, 2)
-    assert topic.round_outcomes(target, draft, 0, 1) == {
-        (0,): F(1, 2),  # rejected: 3/4 · (1 - 1/3), and only 0 is left to draw
-        (0, 0): F(3, 16),  # 1/4 · 1 · 3/4
-        (0, 1): F(1, 16),
-        (1, 0): F(3, 16),  # 3/4 · 1/3 · 3/4
-        (1, 1): F(1, 16),
-    }
-    assert topic.expected_emitted(topic.round_outcomes(target, draft, 0, 1)) == F(3, 2)  # 1 · 1/2 + 2 · 1/2
+    target = rows(F(3, 4), F(3, 4))
+    found = rounds.round_outcomes(target, rows(F(1, 4), F(1, 4)), "a", 1)
+    # rejected: 3/4 · (1 - 1/3); kept: 1/4 · 1 for a and 3/4 · 1/3 for b, and then 3/4 or 1/4
+    kept: rounds.Outcomes = {("a", "a"): F(3, 16), ("a", "b"): F(1, 16), ("b", "a"): F(3, 16), ("b", "b"): F(1, 16)}
+    assert found == kept | {("a",): F(1, 2)}
+    assert rounds.completed(found, target, 2)["a", "a"] == F(9, 16)  # 1/2 · 3/4 + 3/16 = 3/4 · 3/4
 
 
 def test_expected_tokens_and_gain() -> None:
-    """At the last rate, .9, and at .7, the rate of the first token."""
-    assert value("4/tokens") == F(3439, 1000)  # 1 + .9 + .81 + .729
-    assert value("4/gain") == F(3439, 1150)  # over 1 + 3 · .05
-    assert value("4/mean_by_formula") == F(2533, 1000)  # 1 + .7 + .49 + .343
-    assert cells("4/tokens_by_length")[1] == (2, F(175, 100), F(219, 100), F(244, 100), F(271, 100))  # 1 + α + α²
-    assert expected_tokens(F(0), 5) == 1
+    """At the last rate, .9."""
+    assert worked_out(ID)[2]["4/gain"].value == F(3439, 1150)  # 1 + .9 + .81 + .729 over 1 + 3 · .05
 
 
 def test_the_best_draft_length_is_where_one_more_no_longer_pays() -> None:
     """At α = .5, c = .05: γ = 3 gives 1.875/1.15 = 1.6304, γ = 2 1.75/1.1 = 1.5909, γ = 4 1.9375/1.2 = 1.6146."""
-    assert cells("4/best")[0][2:] == (3, F(1875, 1000), F(1875, 1150))
+    assert column("4/best", "gain")[0] == F(1875, 1150)
+    assert column("4/best", "best") == [3, 6, 8, 13]
 
 
-def test_a_draft_longer_than_the_longest_tried() -> None:
-    """The gain at the drafted length is stated all the same."""
-    gain = {"cost_ratio": 1, "acceptance_rates": [0.5], "longest_draft": 2}
-    assert solved(entry(gain=gain))["4/best/alpha_1/at_gamma"].value == F(1875, 4000)  # 1.875 / (1 + 3)
-
-
-def distributions(size: int) -> st.SearchStrategy[list[str]]:
-    weights = st.lists(st.integers(0, 5), min_size=size, max_size=size).filter(any)
-    return weights.map(lambda one: [str(F(weight, sum(one))) for weight in one])
+def test_no_draft_may_be_best_and_a_gain_that_still_rises_has_no_best() -> None:
+    """At α = 1/2 one drafted token gives 3/2 in the time 1 + c: less than 1 for c = 1, and at c = 1/100 two give 1.75/1.02."""
+    found = [solved(entry(**gain(c, 0.5, longest=1)))["4/best"].rows["alpha_1"] for c in (1, 0.01)]
+    assert [(row["best"], row["gain"]) for row in found] == [(0, 1), (None, None)]
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.data(), st.integers(2, 3), st.integers(1, 3))
 def test_any_two_models(data: st.DataObject, size: int, n_drafted: int) -> None:
     """Whatever the models: everything is found again, and all sequences stay as likely as under the target."""
-    words = ["a", "b", "c"][:size]
-    target, draft = ({word: data.draw(distributions(size)) for word in words} for _ in range(2))
-    answer = drawn(entry(vocabulary=words, first="b", target=target, draft=draft, n_drafted=n_drafted))
+    weights = st.lists(st.integers(0, 5), min_size=size, max_size=size).filter(any)
+    shares = weights.map(lambda one: [str(F(weight, sum(one))) for weight in one])
+    target, draft = ({word: data.draw(shares) for word in "abc"[:size]} for _ in range(2))
+    answer = solved(entry(**models(target, draft, n_drafted=n_drafted)))
     assert answer["3/sequences"].value == answer["3/equal"].value
-
-
-def test_equal_models_reject_nothing() -> None:
-    """β is 1: the formula in α has no value there, and is left out."""
-    answer = solved(entry(draft=entry()["target"]))
-    assert answer["3/acceptance_rate"].value == 1
-    assert answer["4/mean"].value == 4
-    assert "mean_by_formula" not in answer["4"].items
-    assert not answer["2/rejected"]
-    assert list(answer["2/last"].columns) == ["x", "p", "share_ends_at", "result"]
-
-
-def drafting(after_dog: list[float]) -> dict[str, Any]:
-    return {"draft": {**entry()["draft"], "dog": after_dog}}
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"vocabulary": ["the", "the", "ran", "home"]}, "vocabulary: must not repeat a token (got "),
+        ({"vocabulary": ["the", "the"]}, "vocabulary: must not repeat a token (got "),
         ({"first": "cat"}, "first: must be a token of the vocabulary (got 'cat')"),
-        ({"n_drafted": 5}, "n_drafted: the vocabulary must have at most 1024 sequences of n_drafted + 1 tokens (got 4096)"),
-        ({"n_drafted": 0}, "n_drafted: "),
+        ({"n_drafted": 7},
+         "n_drafted: all sequences of n_drafted + 1 tokens are added up, which must be at most 16384 (got 65536)"),
         ({"target": {"the": [1]}}, "target: must have a row for each token of the vocabulary and no other (got ['the'])"),
-        (drafting([0.5, 0.5]), "draft: row dog must have 4 probabilities (got 2)"),
-        (drafting([0.5, 0.5, 0.5, 0]), "draft: row dog must sum to 1 (got 3/2)"),
-        ({"gain": {"cost_ratio": 0.1, "acceptance_rates": [0.5, 0.5], "longest_draft": 5}},
-         "gain.acceptance_rates: must rise from each to the next (got 1/2, 1/2)"),
-        ({"gain": {"cost_ratio": 0.1, "acceptance_rates": [1], "longest_draft": 5}}, "gain.acceptance_rates.0: "),
+        ({"draft": {**entry()["draft"], "dog": [0.5, 0.5]}}, "draft: row dog must have 4 probabilities (got 2)"),
+        ({"draft": {**entry()["draft"], "dog": [0.333, 0.333, 0.333, 0]}},
+         "draft: row dog must sum to 1, with a third written as 1/3 (got 999/1000)"),
+        (gain(0.1, 1), "gain.acceptance_rates.0: "),
     ],
 )  # fmt: skip
 def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError) as refusal:
         solved(entry(**changes))
     assert str(refusal.value).startswith(f"generators/courses/utaustin/params.yml: {SLUG}: {message}")
-
-
-def test_a_wrong_rule_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A solver that draws again from p counts fewer sequences as equally likely."""
-    monkeypatch.setattr(topic, "residual", lambda target, draft: target)
-    with pytest.raises(CheckFailed, match="2/last/token_1/drawn_with: published 1/5, found 1/2"):
-        solved(entry())
-    question_id, params, right = worked_out(ID)
-    assert load_question(question_id).solve(params)["3/equal"].value < right["3/equal"].value

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
@@ -57,7 +57,7 @@ def standard_run(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> Run:
 
 
 def keys_outer_run(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, outer: int, inner: int) -> Run:
-    """FlashAttention's loops: the normalised output, its logarithmic sum apart as maximum and sum, goes back after every tile."""
+    """FlashAttention's loops: the normalised output, its maximum and its sum go back to memory after every tile."""
     memory = Memory()
     output, total, largest = torch.empty_like(q), q.new_empty(len(q), 1), q.new_empty(len(q), 1)
     for place, start in ((output, 0.0), (total, 0.0), (largest, -torch.inf)):
@@ -110,27 +110,24 @@ class Walked(NamedTuple):
     writes: int
 
 
-def blocks(width: int, sram: int) -> tuple[int, int]:
-    """The smallest outer block whose four matrices of `width` fill SRAM, and an inner one no longer than wide."""
-    outer = next(rows for rows in range(1, sram + 2) if 4 * rows * width >= sram)
-    return outer, min(outer, width)
-
-
 def walked(length: int, width: int, sram: int, order: str) -> Walked:
-    """Walk over the tiles and add up what each copies; one pass of the inner loop is as any other."""
-    outer, inner = blocks(width, sram)
-    tiles = [min(inner, length - start) for start in range(0, length, inner)]
-    reads, writes, passes = 0, 0, 0
+    """Walk over the blocks of the outer loop and add up what each copies; one pass of the inner loop is as any other.
+
+    The outer block is the smallest of which four, of `width`, fill SRAM; the inner one is no longer than wide.
+    """
+    outer = next(rows for rows in range(1, sram + 2) if 4 * rows * width >= sram)
+    inner, reads, writes, passes = min(outer, width), 0, 0, 0
+    tiles = sum(min(inner, length - start) for start in range(0, length, inner))
     if order == "keys_outer":
         writes += length * width + 2 * length
     for start in range(0, length, outer):
         rows = min(outer, length - start)
         passes += 1
         if order == "keys_outer":
-            reads += 2 * rows * width + sum(2 * tile * width + 2 * tile for tile in tiles)
-            writes += sum(tile * width + 2 * tile for tile in tiles)
+            reads += 2 * rows * width + 2 * tiles * width + 2 * tiles
+            writes += tiles * width + 2 * tiles
         else:
-            reads += rows * width + sum(2 * tile * width for tile in tiles)
+            reads += rows * width + 2 * tiles * width
             writes += rows * width + rows
     return Walked(outer, inner, passes, reads, writes)
 
@@ -141,58 +138,39 @@ def plain(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     return output
 
 
-class Recomputing(torch.autograd.Function):
-    """Attention that keeps only its output and logarithmic sums for backward, and forms the scores again there."""
-
-    @staticmethod
-    def forward(context: Any, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        """(N, d) each."""
-        scores = q @ k.T / q.shape[1] ** 0.5
-        logs = scores.logsumexp(1, keepdim=True)
-        output = (scores - logs).exp() @ v
-        context.save_for_backward(q, k, v, output, logs)
-        result: torch.Tensor = output
-        return result
-
-    @staticmethod
-    def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Gradients of q, k and v."""
-        q, k, v, output, logs = context.saved_tensors
-        (given,) = gradients
-        weights = (q @ k.T / q.shape[1] ** 0.5 - logs).exp()
-        of_weights = given @ v.T
-        of_scores = weights * (of_weights - (given * output).sum(1, keepdim=True)) / q.shape[1] ** 0.5
-        return of_scores @ k, of_scores.T @ q, weights.T @ given
+def weights(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+    """The softmax over scaled scores."""
+    found: torch.Tensor = (q @ k.T / q.shape[1] ** 0.5).softmax(-1)
+    return found
 
 
-Attend = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+Gradients = tuple[torch.Tensor, ...]
 
 
-def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Attention whose scores autograd keeps."""
-    out: torch.Tensor = (q @ k.T / q.shape[1] ** 0.5).softmax(-1) @ v
-    return out
+def kept_gradients(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, given: torch.Tensor) -> Gradients:
+    """Gradients of q, k and v by autograd, which keeps the weights."""
+    return torch.autograd.grad(weights(q, k) @ v, (q, k, v), given)
 
 
-def products_flops(length: int, width: int, *, recompute: bool, backward: bool) -> int:
-    """FLOPs of the products that torch runs on meta tensors, two a multiply-add."""
-    run: Attend = Recomputing.apply if recompute else attention
-    q, k, v = (torch.empty(length, width, device="meta", requires_grad=True) for _ in range(3))
-    with ProductRecorder() as recorder:
-        output = run(q, k, v)
-        if backward:
-            output.backward(torch.empty_like(output))
-    return int(recorder.flops)
+def recomputed_gradients(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, given: torch.Tensor) -> Gradients:
+    """A forward pass that keeps nothing, and gradients for which the weights are formed again."""
+    forward(q, k, v)
+    again = weights(q, k)
+    return (*torch.autograd.grad(again, (q, k), given @ v.T), again.detach().T @ given)
 
 
-def largest_gradient_difference(length: int, width: int, seed: int) -> float:
-    """Between gradients by autograd and those that form the scores again, on seeded normal matrices."""
-    generator = torch.Generator().manual_seed(seed)
-    given = [torch.randn(length, width, generator=generator, dtype=torch.float64) for _ in range(4)]
-    found = []
-    runs: tuple[Attend, ...] = (attention, Recomputing.apply)
-    for run in runs:
-        leaves = [matrix.clone().requires_grad_() for matrix in given[:3]]
-        run(*leaves).backward(given[3])
-        found.append(torch.stack([leaf.grad for leaf in leaves if leaf.grad is not None]))
-    return float((found[0] - found[1]).abs().max())
+@torch.no_grad()
+def forward(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *_: torch.Tensor) -> Gradients:
+    """The output alone."""
+    return (weights(q, k) @ v,)
+
+
+def counted_flops(length: int, width: int) -> dict[str, int]:
+    """FLOPs of the products that torch runs on meta tensors, two a multiply-add: forward, and in a step of both ways."""
+    given = [torch.empty(length, width, device="meta", requires_grad=True) for _ in range(4)]
+    found = {}
+    for name, run in (("forward", forward), ("standard", kept_gradients), ("flash", recomputed_gradients)):
+        with ProductRecorder() as recorder:
+            run(*given)
+        found[name] = int(recorder.flops)
+    return found

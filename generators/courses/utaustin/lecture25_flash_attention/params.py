@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveExact, PositiveInt, Rising, Text
+from generators.params import Exact, Params, PositiveInt, Rising, Text
 
-MAX_LENGTH = 2**20
+Sram = Annotated[int, Field(ge=1, le=2**20)]
+Score = Annotated[Exact, Field(ge=-100, le=100)]
 
 
 class Conventions(Params):
@@ -24,8 +26,8 @@ class Conventions(Params):
 class Example(Params):
     """Scores of one query, and the value vector of each key."""
 
-    scores: Annotated[list[Exact], Field(min_length=2, max_length=12)]
-    values: list[Annotated[list[Exact], Field(min_length=1, max_length=3)]]
+    scores: Annotated[list[Score], Field(min_length=2, max_length=12)]
+    values: list[Annotated[list[Score], Field(min_length=1, max_length=3)]]
     block_len: PositiveInt
 
     @model_validator(mode="after")
@@ -34,45 +36,25 @@ class Example(Params):
             raise ValueError(f"values: must be as many as scores (got {len(self.values)})")
         if len({len(value) for value in self.values}) > 1:
             raise ValueError(f"values: must be of one length (got {sorted({len(value) for value in self.values})})")
-        if self.block_len >= len(self.scores):
-            raise ValueError(f"block_len: must be less than the {len(self.scores)} scores (got {self.block_len})")
         return self
-
-
-class Tiles(Params):
-    """A seeded attention of n_tokens×head_width matrices, and the tiles it is computed in."""
-
-    n_tokens: Annotated[int, Field(ge=2, le=32)]
-    head_width: Annotated[int, Field(ge=1, le=8)]
-    block_rows: PositiveInt
-    block_columns: PositiveInt
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Accelerator(Params):
     """Peak figures of an accelerator, and the on-chip memory of one of its multiprocessors."""
 
     name: Text
-    peak_tflops: PositiveExact
-    bandwidth_gb_per_s: PositiveExact
-    sram_kib: PositiveInt
+    peak_tflops: Annotated[Exact, Field(ge=Fraction(1, 1000), le=10**4)]
+    bandwidth_gb_per_s: Annotated[Exact, Field(ge=1, le=10**6)]
+    sram_kib: Sram
     source: Text
 
 
-class Traffics(Params):
-    """Where reads and writes are counted: head width, lengths and sizes of SRAM."""
-
-    head_width: PositiveInt
-    seq_len: Annotated[int, Field(gt=0, le=MAX_LENGTH)]
-    seq_lens: Annotated[list[Annotated[int, Field(gt=0, le=MAX_LENGTH)]], Field(min_length=2, max_length=12), Rising]
-    sram_kib: Annotated[list[PositiveInt], Field(min_length=2, max_length=12), Rising]
-
-
 class FlashParams(Params):
-    """The example, the tiles, the sizes at which memory traffic is counted, and the accelerator."""
+    """The example; head width, length and sizes of SRAM at which traffic is counted; and the accelerator."""
 
     example: Example
-    tiles: Tiles
-    traffic: Traffics
+    head_width: Annotated[int, Field(ge=8, le=1024)]
+    seq_len: Annotated[int, Field(ge=16, le=2**20)]
+    sram_kib: Annotated[list[Sram], Field(min_length=1, max_length=12), Rising]
     accelerator: Accelerator
     conventions: Conventions = Conventions()

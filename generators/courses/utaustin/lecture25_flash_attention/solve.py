@@ -1,46 +1,58 @@
-"""Follows one query through its blocks, attends in tiles, and counts memory traffic and arithmetic."""
+"""Follows one query through its blocks of keys, and counts memory traffic, arithmetic and time."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 import sympy
 
-from generators.answer import Answer, Derivation, Line, Part, answer, claim, derivation, letter, line, number, part, text
+from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text
 from generators.cells import Cell, Math, Value, exact
-from generators.courses.utaustin.lecture25_flash_attention.counts import arithmetic_part, sram_elements, traffic_part
-from generators.courses.utaustin.lecture25_flash_attention.params import Example, FlashParams, Tiles
-from generators.courses.utaustin.lecture25_flash_attention.running_softmax import Running, running, tiled
-from generators.courses.utaustin.lecture25_flash_attention.traffic import HEAD_WIDTH, SRAM, N
+from generators.courses.utaustin.lecture25_flash_attention.params import Example, FlashParams
 from generators.table import column, table
-from generators.topics.attention import plain_output, seeded_matrices
+from generators.topics.roofline import roofline_seconds
+
+N, HEAD_WIDTH, SRAM, PASSES, OUTER, INNER = sympy.symbols("N d M T B_outer B_inner", positive=True)
+
+STANDARD = (3 * N * HEAD_WIDTH + 2 * N**2, N * HEAD_WIDTH + 2 * N**2)
+"""Elements read and written by S = QKᵀ, P = softmax(S) and PV, each from memory to memory: algorithm 0 of arXiv 2205.14135."""
+OUTER_ROWS, INNER_ROWS, PASS_COUNT = (
+    sympy.ceiling(SRAM / (4 * HEAD_WIDTH)),
+    sympy.Min(OUTER, HEAD_WIDTH),
+    sympy.ceiling(N / OUTER),
+)
+"""Rows of a block of both loops, and passes of the inner one: algorithm 1, line 1."""
+FLASH = {
+    "keys_outer": (2 * N * HEAD_WIDTH + PASSES * (2 * N * HEAD_WIDTH + 2 * N), (PASSES + 1) * (N * HEAD_WIDTH + 2 * N)),
+    "queries_outer": (N * HEAD_WIDTH + PASSES * 2 * N * HEAD_WIDTH, N * HEAD_WIDTH + N),
+}
+"""With keys outer, every pass reads Q and reads and writes O and two numbers a query, which start as zeros in memory.
+
+With queries outer (algorithm 1 of arXiv 2307.08691), every pass reads K and V; O and one number a query are written once.
+"""
+FORWARD, BACKWARD = 2, 4
+"""Products: QKᵀ and PV; and the gradients of V, P, Q and K. Without P in memory, backward forms QKᵀ once more."""
 
 
 def solve(params: FlashParams) -> Answer:
-    """One query, whole matrices, reads and writes, and arithmetic."""
+    """One query, reads and writes, and arithmetic."""
     sheet = _sheet(params)
-    own = (_one_query(params.example), _tiles(params.tiles))
-    return answer(sheet, *own, traffic_part(params, sheet), arithmetic_part(params, sheet))
+    return answer(sheet, _one_query(params.example), _traffic(params, sheet), _arithmetic(params, sheet))
 
 
 def _sheet(params: FlashParams) -> Part:
-    example, tiles, one, conventions = params.example, params.tiles, params.accelerator, params.conventions
+    example, one, conventions = params.example, params.accelerator, params.conventions
     keys = {f"key_{place}": (exact(score),) for place, score in enumerate(example.scores, 1)}
     return part(
         "sheet",
         "Given",
         table("scores", ["score"], keys),
         number("block_len", example.block_len, "keys of a block"),
-        number("n_tokens", tiles.n_tokens, "tokens of the matrices"),
-        number("tile_width", tiles.head_width, "width of the matrices"),
-        number("seed", tiles.seed),
-        number("block_columns", tiles.block_columns, "keys of a tile"),
-        number("block_rows", tiles.block_rows, "queries of a tile"),
-        letter(HEAD_WIDTH, params.traffic.head_width, "head width"),
-        letter(N, params.traffic.seq_len, "tokens"),
-        letter(SRAM, sram_elements(params, one.sram_kib), "elements that fit into SRAM"),
+        letter(HEAD_WIDTH, params.head_width, "head width"),
+        letter(N, params.seq_len, "tokens"),
+        letter(SRAM, _sizes(params, one.sram_kib)[SRAM], "elements that fit into SRAM"),
         text("accelerator", one.name),
         text("source", one.source),
         number("peak", one.peak_tflops, unit="TFLOP/s"),
@@ -52,22 +64,49 @@ def _sheet(params: FlashParams) -> Part:
     )
 
 
+@dataclass(frozen=True)
+class Running:
+    """What is kept of the keys so far: the largest score m, Σ e^(s - m), and Σ e^(s - m) v."""
+
+    largest: sympy.Expr
+    total: sympy.Expr
+    weighted: tuple[sympy.Expr, ...]
+
+
+def absorbed(before: Running | None, scores: Sequence[sympy.Expr], values: Sequence[Sequence[sympy.Expr]]) -> Running:
+    """Add a block of keys: what was kept shrinks by e^(old m - new m) where the block raises the maximum."""
+    largest = max(scores) if before is None else max(before.largest, *scores)
+    weights = [sympy.exp(score - largest) for score in scores]
+    weighted = [sum(weight * x for weight, x in zip(weights, column, strict=True)) for column in zip(*values, strict=True)]
+    if before is None:
+        return Running(largest, sum(weights), tuple(weighted))
+    shrunk = sympy.exp(before.largest - largest)
+    sums = (shrunk * old + new for old, new in zip(before.weighted, weighted, strict=True))
+    return Running(largest, shrunk * before.total + sum(weights), tuple(sums))
+
+
 def _one_query(example: Example) -> Part:
     scores = [sympy.sympify(score) for score in example.scores]
     values = [[sympy.sympify(x) for x in value] for value in example.values]
-    kept = running(scores, values, example.block_len, sympy.exp)
-    outputs = zip(kept[-1].output, plain_output(scores, values, sympy.exp), strict=True)
-    components = {f"component_{j}": (j, exact(ours), exact(plain)) for j, (ours, plain) in enumerate(outputs, 1)}
-    weighted = [column(f"u{j}", Math(f"u_{{{j}}}")) for j, _ in enumerate(kept[0].weighted, 1)]
+    rows: dict[str, tuple[Cell, ...]] = {}
+    kept: Running | None = None
+    for place, start in enumerate(range(0, len(scores), example.block_len), 1):
+        block, before = slice(start, start + example.block_len), kept
+        kept = absorbed(before, scores[block], values[block])
+        factor = exact(sympy.exp(before.largest - kept.largest)) if before else None
+        said = ", ".join(map(str, example.scores[block])).replace("-", "−")
+        rows[f"block_{place}"] = (place, said, exact(kept.largest), factor, *map(_expanded, (kept.total, *kept.weighted)))
+    assert kept is not None
+    outputs = {f"component_{j}": (exact(weighted / kept.total),) for j, weighted in enumerate(kept.weighted, 1)}
+    weighted = [column(f"u{j}", Math(f"u_{{{j}}}")) for j, _ in enumerate(kept.weighted, 1)]
     columns = [column("block"), column("scores"), column("largest", Math("m")), column("factor"), column("sum", Math(r"\ell"))]
     return part(
         "1",
         "One query, block by block",
-        number("blocks_in_all", len(kept), "blocks"),
-        number("sum", _expanded(kept[-1].total), "sum over all keys", asked=True),
-        table("output", ["component", "running", "all_at_once"], components, asked=True),
-        table("blocks", [*columns, *weighted], _blocks(example, kept)),
-        _sums(example, kept),
+        number("blocks_in_all", len(rows), "blocks"),
+        number("sum", _expanded(kept.total), "sum over all keys", r"\ell", asked=True),
+        table("output", ["component"], outputs, asked=True),
+        table("blocks", [*columns, *weighted], rows),
     )
 
 
@@ -75,44 +114,87 @@ def _expanded(number: sympy.Expr) -> Value:
     return exact(sympy.expand(number))
 
 
-def _block(example: Example, place: int) -> list[Fraction]:
-    return example.scores[(place - 1) * example.block_len : place * example.block_len]
+def _sizes(params: FlashParams, kib: int) -> dict[sympy.Symbol, int]:
+    """What stands for the letters with so much SRAM."""
+    sram = kib * 1024 // params.conventions.bytes_per_element
+    at = {N: params.seq_len, HEAD_WIDTH: params.head_width, SRAM: sram}
+    for symbol, rule in ((OUTER, OUTER_ROWS), (INNER, INNER_ROWS), (PASSES, PASS_COUNT)):
+        at[symbol] = int(rule.subs(at))
+    return at
 
 
-def _blocks(example: Example, kept: Sequence[Running]) -> Iterator[tuple[str, tuple[Cell, ...]]]:
-    """What is kept after each block."""
-    for place, state in enumerate(kept, 1):
-        scores = ", ".join(map(str, _block(example, place))).replace("-", "−")
-        factor = exact(sympy.exp(kept[place - 2].largest - state.largest)) if place > 1 else None
-        sums = map(_expanded, (state.total, *state.weighted))
-        yield f"block_{place}", (place, scores, exact(state.largest), factor, *sums)
+def _bytes(params: FlashParams, reads_and_writes: tuple[sympy.Expr, sympy.Expr], kib: int) -> Fraction:
+    """Bytes read and written with so much SRAM."""
+    return Fraction(params.conventions.bytes_per_element * int(sum(reads_and_writes).subs(_sizes(params, kib))))
 
 
-def _sums(example: Example, kept: Sequence[Running]) -> Derivation:
-    """ℓ after each block, by its rule and exactly."""
-    lines: dict[str, Line] = {}
-    for place, state in enumerate(kept, 1):
-        symbol = rf"\ell_{{{place}}}"
-        lines[f"rule_{place}"] = line(symbol, _rule(example, place), "what was kept shrinks, the block's terms are added")
-        lines[f"sum_{place}"] = line(symbol, _expanded(state.total), "with the numbers put in")
-    return derivation("sums", lines)
+def _traffic(params: FlashParams, sheet: Part) -> Part:
+    """Reads and writes of both ways, by their formulas and by size of SRAM."""
+    element, (reads, writes) = params.conventions.bytes_per_element, FLASH[params.conventions.loop_order]
+    _, ratio, _, used, *_ = _by_size(params, params.accelerator.sram_kib)
+    sizes = {f"sram_{place}": _by_size(params, kib) for place, kib in enumerate(params.sram_kib, 1)}
+    columns = [column("sram", "SRAM", "KiB"), column("ratio", "Standard over flash"), column("flash", unit="MiB")]
+    return part(
+        "2",
+        "Reads and writes of memory",
+        formula("outer", OUTER_ROWS, "rows of an outer block", OUTER),
+        formula("inner", INNER_ROWS, "rows of an inner block", INNER),
+        formula("passes", PASS_COUNT, "passes of the inner loop", PASSES),
+        formula("held", _held(params), "elements in SRAM at once", "E"),
+        formula("standard_reads", element * STANDARD[0], "reads, standard", r"R_{\text{standard}}", "B", asked=True),
+        formula("standard_writes", element * STANDARD[1], "writes, standard", r"W_{\text{standard}}", "B", asked=True),
+        formula("flash_reads", element * reads, "reads, FlashAttention", r"R_{\text{flash}}", "B", asked=True),
+        formula("flash_writes", element * writes, "writes, FlashAttention", r"W_{\text{flash}}", "B", asked=True),
+        number("ratio", exact(ratio), "traffic of standard attention over FlashAttention's", asked=True),
+        claim("saves", ratio > 1, "FlashAttention moves less than standard attention"),
+        claim("moves_more", ratio < 1, "FlashAttention moves more than standard attention"),
+        claim("too_large", used > 100, "a tile needs more than there is of SRAM"),
+        table("sram", [*columns, column("used", "SRAM used", "%"), column("outer", "Outer block"), "passes"], sizes),
+        within=sheet,
+    )
 
 
-def _rule(example: Example, place: int) -> sympy.Expr:
-    before, largest = sympy.symbols(f"m_{place - 1} m_{place}")
-    first = (place - 1) * example.block_len + 1
-    scores = [sympy.Symbol(f"s_{i}") for i in range(first, first + len(_block(example, place)))]
-    rule = sympy.Add(*(sympy.exp(score - largest) for score in scores))
-    return rule if place == 1 else rule + sympy.exp(before - largest) * sympy.Symbol(f"ell_{place - 1}")
+def _held(params: FlashParams) -> sympy.Expr:
+    """What SRAM holds at once: two blocks of each loop's matrices, their tile of scores, and two numbers a query."""
+    queries = INNER if params.conventions.loop_order == "keys_outer" else OUTER
+    return 2 * OUTER * HEAD_WIDTH + 2 * INNER * HEAD_WIDTH + OUTER * INNER + 2 * queries
 
 
-def _tiles(tiles: Tiles) -> Part:
-    kept = tiled(*seeded_matrices(tiles.seed, tiles.n_tokens, tiles.head_width), tiles.block_rows, tiles.block_columns)
-    rows = {
-        f"query_{place}": (place, *map(float, (state.largest, state.total, *state.output))) for place, state in enumerate(kept, 1)
-    }
-    outputs = [column(f"o{j}", Math(f"o_{{{j}}}")) for j in range(1, tiles.head_width + 1)]
-    columns = [column("query"), column("largest", Math("m")), column("sum", Math(r"\ell")), *outputs]
-    count = math.ceil(tiles.n_tokens / tiles.block_rows) * math.ceil(tiles.n_tokens / tiles.block_columns)
-    whole = number("tiles", count, "tiles of the scores")
-    return part("2", "Whole matrices in tiles", whole, table("rows", columns, rows, asked=True))
+def _by_size(params: FlashParams, kib: int) -> tuple[int, Fraction, Fraction, Fraction, int, int]:
+    """With so much SRAM: the ratio of both, MiB that FlashAttention moves, the share of SRAM used, blocks and passes."""
+    at = _sizes(params, kib)
+    standard, flash = (_bytes(params, way, kib) for way in (STANDARD, FLASH[params.conventions.loop_order]))
+    used = Fraction(100 * int(_held(params).subs(at)), at[SRAM])
+    return kib, standard / flash, flash / 2**20, used, at[OUTER], at[PASSES]
+
+
+def _arithmetic(params: FlashParams, sheet: Part) -> Part:
+    """FLOPs of both ways, forward and in a training step, and the time of a forward pass."""
+    one = params.conventions.flops_per_multiply_add * N**2 * HEAD_WIDTH
+    products = FORWARD + BACKWARD
+    times = [column(key, unit="µs") for key in ("time", "arithmetic", "memory")]
+    standard = "FLOPs of a training step, standard", r"F_{\text{standard}}", "FLOP"
+    flash = "FLOPs of a training step, FlashAttention", r"F_{\text{flash}}", "FLOP"
+    return part(
+        "3",
+        "Arithmetic and time",
+        formula("forward", FORWARD * one, "FLOPs forward, both", r"F_{\text{forward}}", "FLOP"),
+        formula("standard", products * one, *standard),
+        formula("flash", (products + 1) * one, *flash),
+        number("more", Fraction(100, products), "more arithmetic", unit="%", asked=True),
+        table("times", ["attention", "bound_by", *times], _times(params), asked=True),
+        claim("wide", params.conventions.bytes_per_element > 2, "elements are wider than those of the peak"),
+        within=sheet,
+    )
+
+
+def _times(params: FlashParams) -> Iterator[tuple[str, tuple[Cell, ...]]]:
+    """Microseconds of a forward pass at the accelerator's peaks, which count 2 FLOPs a multiply-add."""
+    one = params.accelerator
+    peak, bandwidth = one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9
+    flops = Fraction(2 * FORWARD * params.seq_len**2 * params.head_width)
+    for name, way in (("standard", STANDARD), ("FlashAttention", FLASH[params.conventions.loop_order])):
+        moved = _bytes(params, way, one.sram_kib)
+        arithmetic, longer = flops / peak, roofline_seconds(flops, moved, peak, bandwidth)
+        bound_by = "arithmetic" if longer == arithmetic else "memory"
+        yield name, (name, bound_by, *(10**6 * seconds for seconds in (longer, arithmetic, moved / bandwidth)))

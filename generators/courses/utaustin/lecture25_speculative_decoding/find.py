@@ -7,12 +7,12 @@ token x stays with probability min(1, p(x)/q(x)), and in place of a rejected one
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from itertools import accumulate, pairwise, takewhile
+from itertools import accumulate, pairwise, product, takewhile
 
 from generators.cells import Cell
-from generators.courses.utaustin.lecture25_speculative_decoding.enumeration import Rows, equally_likely, one_round, redrawn
 from generators.courses.utaustin.lecture25_speculative_decoding.params import SpeculativeParams
 from generators.found import Found, Proof, Route
 
@@ -22,6 +22,10 @@ BY_TARGET = Route("the target alone, greedily")
 REPLAYED = Route("replay: the same numbers")
 RECURSION = Route("recursion: over the draft, token by token")
 NAMES = {"x": "x", "p": "p(x)", "q": "q(x)"}
+
+Rows = Mapping[str, Mapping[str, Fraction]]
+"""The probability of each next token, by the token before."""
+Words = tuple[str, ...]
 
 
 def find(params: SpeculativeParams) -> Iterator[Found | Proof]:
@@ -112,13 +116,58 @@ def _trace(params: SpeculativeParams, target: Rows, draft: Rows) -> Iterator[Fou
     yield from REPLAYED.values("2", last_token=chosen, text=" ".join([*words[1 : kept + 1], chosen]))
 
 
+def redrawn(p: Mapping[str, Fraction], q: Mapping[str, Fraction]) -> dict[str, Fraction]:
+    """What p has beyond q, scaled to sum to 1."""
+    over = {x: p[x] - min(p[x], q[x]) for x in p}
+    return {x: share / sum(over.values()) for x, share in over.items()}
+
+
+def one_round(target: Rows, draft: Rows, first: str, n: int) -> dict[Words, Fraction]:
+    """Add up the probability of every draft of n tokens, every place of the first rejection, and every last token."""
+    found: dict[Words, Fraction] = defaultdict(Fraction)
+    for drafted in product(target, repeat=n):
+        befores = (first, *drafted)
+        weight = chance(draft, befores)
+        for kept, before in enumerate(befores):
+            p, q = target[before], draft[before]
+            ending = weight if kept == n or not weight else weight * max(Fraction(0), 1 - p[drafted[kept]] / q[drafted[kept]])
+            for last, share in (p if kept == n else redrawn(p, q) if ending else {}).items():
+                found[(*drafted[:kept], last)] += ending * share
+            weight -= ending
+    return {sequence: share for sequence, share in found.items() if share}
+
+
+def chance(rows: Rows, sequence: Sequence[str]) -> Fraction:
+    """The probability of all tokens but the first, each after the one before."""
+    share = Fraction(1)
+    for before, x in pairwise(sequence):
+        share *= rows[before][x]
+    return share
+
+
+def equally_likely(target: Rows, emitted: Mapping[Words, Fraction], first: str, n: int) -> tuple[int, int]:
+    """Complete what a round emitted to n + 1 tokens by the target, from the front of each sequence.
+
+    Returns how many sequences the target alone can emit, and how many of them are equally likely both ways.
+    """
+    alone = {(first, *sequence): chance(target, (first, *sequence)) for sequence in product(target, repeat=n + 1)}
+    possible = {sequence: share for sequence, share in alone.items() if share}
+    both = 0
+    for sequence, share in possible.items():
+        ends = range(2, len(sequence) + 1)
+        both += share == sum(emitted.get(sequence[1:end], 0) * chance(target, sequence[end - 1 :]) for end in ends)
+    return len(possible), both
+
+
 def _distribution(params: SpeculativeParams, target: Rows, draft: Rows) -> Iterator[Found | Proof]:
     """Add up the fates of one drafted token, and of a whole round; every token must come out as the target alone gives it."""
     p, q = target[params.first], draft[params.first]
     kept = {x: q[x] * min(Fraction(1), p[x] / q[x]) if q[x] else Fraction(0) for x in p}
     lost = sum((q[x] - kept[x] for x in p), Fraction(0))
     again = redrawn(p, q) if lost else p
-    rows = {f"token_{place}": (x, p[x], q[x], kept[x], lost * again[x], kept[x] + lost * again[x]) for place, x in enumerate(p, 1)}
+    rows = {
+        f"token_{place}": (x, p[x], q[x], kept[x], lost * again[x], kept[x] + lost * again[x]) for place, x in enumerate(p, 1)
+    }
     yield from SHEET.part("3", "The distribution is unchanged")
     columns = [*NAMES, "drafted_and_kept", "drawn_instead", "emitted"]
     yield from ADDED_UP.table("3", "one_token", rows, headings=NAMES, columns=columns)
@@ -128,8 +177,6 @@ def _distribution(params: SpeculativeParams, target: Rows, draft: Rows) -> Itera
     yield from ADDED_UP.values("3", acceptance_rate=1 - lost, symbols={"acceptance_rate": "beta"})
     yield from ADDED_UP.values("3", length=params.n_drafted + 1, sequences=possible, equal=equal)
     yield from ADDED_UP.proof("sequences that are not as likely as from the target alone", possible - equal)
-    yield from ADDED_UP.values("4", mean=sum(len(sequence) * share for sequence, share in emitted.items()))
-    yield from RECURSION.values("4", mean_by_formula=recursive_tokens(1 - lost, params.n_drafted))
 
 
 def recursive_tokens(rate: Fraction, n: int) -> Fraction:

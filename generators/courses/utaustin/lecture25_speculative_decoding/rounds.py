@@ -1,123 +1,94 @@
 """Speculative decoding: a draft model proposes tokens, the target keeps a prefix of them and adds one of its own.
 
-A model is a row of exact next-token probabilities for each token that may stand before.
 Source: Leviathan, Kalman and Matias 2023, arXiv 2211.17192, algorithm 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import accumulate, takewhile
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-Distribution: TypeAlias = tuple[Fraction, ...]
-Model: TypeAlias = Sequence[Distribution]
-Outcomes: TypeAlias = dict[tuple[int, ...], Fraction]
+Row: TypeAlias = Mapping[str, Fraction]
+"""The probability of each token, in the order of the vocabulary."""
+Model: TypeAlias = Mapping[str, Row]
+"""What may come next, by the token before."""
+Outcomes: TypeAlias = dict[tuple[str, ...], Fraction]
 """Probabilities of token sequences."""
 
 
-def most_likely(distribution: Distribution) -> int:
-    """The most likely token; of equals the first."""
-    return distribution.index(max(distribution))
+def drawn(row: Row, uniform: Fraction) -> str:
+    """The token in whose share of [0, 1) the number falls."""
+    return next(x for x, end in zip(row, accumulate(row.values()), strict=True) if uniform < end)
 
 
-def drawn(distribution: Distribution, uniform: Fraction) -> int:
-    """The token in whose share of [0, 1) the number falls; shares lie side by side in the order of the vocabulary."""
-    return next(token for token, end in enumerate(accumulate(distribution)) if uniform < end)
+def kept(p: Row, q: Row) -> dict[str, Fraction]:
+    """The probability that each token is drafted by q and kept by p."""
+    return {x: min(p[x], q[x]) for x in p}
 
 
-def acceptance_rate(target: Distribution, draft: Distribution) -> Fraction:
-    """The probability that a drafted token is kept: what the two distributions share."""
-    return sum(map(min, target, draft), Fraction(0))
+def residual(p: Row, q: Row) -> dict[str, Fraction]:
+    """The distribution from which a token is drawn in place of a rejected one; p itself where nothing is ever rejected."""
+    over = {x: max(Fraction(0), p[x] - q[x]) for x in p}
+    return {x: part / sum(over.values()) for x, part in over.items()} if any(over.values()) else dict(p)
 
 
-def keep_probability(target: Distribution, draft: Distribution, token: int) -> Fraction:
-    """The probability that `token` is kept once it has been drafted."""
-    return min(Fraction(1), target[token] / draft[token])
-
-
-def residual(target: Distribution, draft: Distribution) -> Distribution:
-    """The distribution from which a token is drawn in place of a rejected one; equal models have none."""
-    over = [max(Fraction(0), p - q) for p, q in zip(target, draft, strict=True)]
-    return tuple(part / sum(over) for part in over)
-
-
-@dataclass(frozen=True)
-class GreedyRound:
-    """One target call: what was drafted, what the target would choose at each place, and how much agrees."""
-
-    drafted: tuple[int, ...]
-    choices: tuple[int, ...]
-    accepted: int
-
-    @property
-    def emitted(self) -> tuple[int, ...]:
-        """The accepted tokens and the target's own next one."""
-        return self.choices[: self.accepted + 1]
-
-
-def greedy_round(target: Model, draft: Model, last: int, n_drafted: int) -> GreedyRound:
-    """Draft greedily after the token `last`, and keep tokens up to the first that is not the target's choice."""
+def greedy_round(target: Model, draft: Model, last: str, n_drafted: int) -> tuple[list[str], list[str], int]:
+    """What is drafted after the token `last`, what the target would choose at each place, and how many tokens agree."""
     tokens = [last]
     for _ in range(n_drafted):
-        tokens.append(most_likely(draft[tokens[-1]]))
-    choices = [most_likely(target[before]) for before in tokens]
-    accepted = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(tokens[1:], choices, strict=False)))
-    return GreedyRound(tuple(tokens[1:]), tuple(choices), accepted)
+        tokens.append(_most_likely(draft[tokens[-1]]))
+    choices = [_most_likely(target[before]) for before in tokens]
+    agreed = takewhile(lambda pair: pair[0] == pair[1], zip(tokens[1:], choices, strict=False))
+    return tokens[1:], choices, len(list(agreed))
 
 
-@dataclass(frozen=True)
-class SampledRound:
+def _most_likely(row: Row) -> str:
+    """Of equals the first."""
+    return max(row, key=lambda x: row[x])
+
+
+class SampledRound(NamedTuple):
     """One target call: the token before and the drafted ones, the numbers that drew and tried them, and the last token."""
 
-    tokens: tuple[int, ...]
-    draws: tuple[Fraction, ...]
-    tries: tuple[Fraction, ...]
+    tokens: list[str]
+    draws: list[Fraction]
+    tries: list[Fraction]
     accepted: int
-    last_from: Distribution
+    last_from: Row
     last_draw: Fraction
-    last: int
-
-    @property
-    def rejected(self) -> bool:
-        """Whether some drafted token was rejected."""
-        return self.accepted < len(self.draws)
+    last: str
 
 
-def sampled_round(target: Model, draft: Model, last: int, n_drafted: int, uniforms: Iterator[Fraction]) -> SampledRound:
+def sampled_round(target: Model, draft: Model, last: str, n_drafted: int, uniforms: Iterator[Fraction]) -> SampledRound:
     """Draft, try tokens up to the first that is rejected, draw the last: one number from `uniforms` for each, in this order."""
-    tokens, draws = [last], []
-    for _ in range(n_drafted):
-        draws.append(next(uniforms))
-        tokens.append(drawn(draft[tokens[-1]], draws[-1]))
-    tries, accepted = [], 0
+    tokens = [last]
+    draws = [next(uniforms) for _ in range(n_drafted)]
+    for number in draws:
+        tokens.append(drawn(draft[tokens[-1]], number))
+    tries: list[Fraction] = []
+    accepted = 0
     while accepted == len(tries) < n_drafted:
-        before = tokens[accepted]
+        p, q, x = target[tokens[accepted]], draft[tokens[accepted]], tokens[accepted + 1]
         tries.append(next(uniforms))
-        accepted += tries[-1] < keep_probability(target[before], draft[before], tokens[len(tries)])
-    before = tokens[accepted]
-    last_from = target[before] if accepted == n_drafted else residual(target[before], draft[before])
-    last_draw = next(uniforms)
-    return SampledRound(tuple(tokens), tuple(draws), tuple(tries), accepted, last_from, last_draw, drawn(last_from, last_draw))
+        accepted += tries[-1] < min(Fraction(1), p[x] / q[x])
+    p, q = target[tokens[accepted]], draft[tokens[accepted]]
+    last_from, last_draw = p if accepted == n_drafted else residual(p, q), next(uniforms)
+    return SampledRound(tokens, draws, tries, accepted, last_from, last_draw, drawn(last_from, last_draw))
 
 
-def round_outcomes(target: Model, draft: Model, last: int, n_drafted: int) -> Outcomes:
+def round_outcomes(target: Model, draft: Model, last: str, n_drafted: int) -> Outcomes:
     """The probability of everything that one round after the token `last` may emit, 1 to n_drafted + 1 tokens."""
-    p = target[last]
+    p, q = target[last], draft[last]
     if n_drafted == 0:
-        return {(token,): share for token, share in enumerate(p) if share}
-    q = draft[last]
-    found: Outcomes = {}
-    rejected = 1 - acceptance_rate(p, q)
-    if rejected:
-        found = {(token,): rejected * share for token, share in enumerate(residual(p, q)) if share}
-    for token, share in enumerate(q):
-        kept = share * keep_probability(p, q, token) if share else 0
-        if kept:
-            for rest, probability in round_outcomes(target, draft, token, n_drafted - 1).items():
-                found[(token, *rest)] = kept * probability
+        return {(x,): share for x, share in p.items() if share}
+    together = kept(p, q)
+    rejected = 1 - sum(together.values())
+    found: Outcomes = {(x,): rejected * share for x, share in residual(p, q).items() if rejected * share}
+    for token in (x for x, share in together.items() if share):
+        for rest, share in round_outcomes(target, draft, token, n_drafted - 1).items():
+            found[token, *rest] = together[token] * share
     return found
 
 
@@ -127,8 +98,7 @@ def completed(outcomes: Outcomes, target: Model, length: int) -> Outcomes:
     for size in range(1, length):
         for sequence in [one for one in found if len(one) == size]:
             probability = found.pop(sequence)
-            for token, share in enumerate(target[sequence[-1]]):
+            for x, share in target[sequence[-1]].items():
                 if share:
-                    longer = (*sequence, token)
-                    found[longer] = found.get(longer, Fraction(0)) + probability * share
+                    found[*sequence, x] = found.get((*sequence, x), Fraction(0)) + probability * share
     return found

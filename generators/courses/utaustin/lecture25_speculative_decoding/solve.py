@@ -2,49 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import accumulate, pairwise
 
 import sympy
 
 from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text
 from generators.cells import Cell, exact
-from generators.courses.utaustin.lecture25_speculative_decoding import tables
+from generators.courses.utaustin.lecture25_speculative_decoding import rounds
 from generators.courses.utaustin.lecture25_speculative_decoding.params import SpeculativeParams
-from generators.courses.utaustin.lecture25_speculative_decoding.rounds import (
-    Model,
-    acceptance_rate,
-    completed,
-    greedy_round,
-    round_outcomes,
-    sampled_round,
-)
-from generators.table import Table, column, table
+from generators.courses.utaustin.lecture25_speculative_decoding.rounds import Model, SampledRound
+from generators.table import Column, Table, column, table
 from generators.topics.speculative_decoding import ALPHA, COST_RATIO, GAMMA, expected_tokens, walltime_gain
 
 BETA = sympy.Symbol("beta", positive=True)
+X, OF_TARGET, OF_DRAFT = column("x", "x"), column("p", "p(x)"), column("q", "q(x)")
 
 
 def solve(params: SpeculativeParams) -> Answer:
     """Both models, the rules at work, and what they gain."""
-    words, start = params.vocabulary, params.vocabulary.index(params.first)
-    target, draft = ([tuple(rows[word]) for word in words] for rows in (params.target, params.draft))
-    sheet = _sheet(params, target, draft)
-    return answer(
-        sheet,
-        _greedy(params, target, draft, start),
-        _sampled(params, target, draft, start),
-        _unchanged(params, target, draft, start),
-        _gain(params, target, draft, start, sheet),
+    words = params.vocabulary
+    target, draft = (
+        {before: dict(zip(words, rows[before], strict=True)) for before in words} for rows in (params.target, params.draft)
     )
+    sheet = _sheet(params)
+    own = (_greedy(params, target, draft), _sampled(params, target, draft), _unchanged(params, target, draft))
+    return answer(sheet, *own, _gain(params, sheet))
 
 
-def _sheet(params: SpeculativeParams, target: Model, draft: Model) -> Part:
+def _sheet(params: SpeculativeParams) -> Part:
+    words = params.vocabulary
+    columns = [column(f"{name}_{place}", f"{name}: {x}") for name in ("target", "draft") for place, x in enumerate(words, 1)]
+    rows = {f"token_{place}": (x, *params.target[x], *params.draft[x]) for place, x in enumerate(words, 1)}
     return part(
         "sheet",
         "Given",
         text("first", params.first),
-        tables.models(params.vocabulary, target, draft),
+        table("models", ["after", *columns], rows),
         letter(GAMMA, params.n_drafted, "drafted tokens"),
         letter(COST_RATIO, params.gain.cost_ratio, "time of a draft call over time of a target call"),
         number("seed", params.sampling.seed),
@@ -52,72 +47,94 @@ def _sheet(params: SpeculativeParams, target: Model, draft: Model) -> Part:
     )
 
 
-def _greedy(params: SpeculativeParams, target: Model, draft: Model, start: int) -> Part:
+def _greedy(params: SpeculativeParams, target: Model, draft: Model) -> Part:
     """One round after the other, each from where the one before ended."""
-    rounds, last = [], start
-    for _ in range(params.n_greedy_calls):
-        rounds.append(greedy_round(target, draft, last, params.n_drafted))
-        last = rounds[-1].emitted[-1]
-    emitted = [token for one in rounds for token in one.emitted]
+    words, rows = [params.first], {}
+    for call in range(1, params.n_greedy_calls + 1):
+        drafted, choices, accepted = rounds.greedy_round(target, draft, words[-1], params.n_drafted)
+        emitted = choices[: accepted + 1]
+        rows[f"call_{call}"] = (call, *map(" ".join, (drafted, choices, emitted)), accepted)
+        words += emitted
+    tokens = len(words) - 1
+    columns: list[Column | str] = ["call", "drafted", column("choices", "Target's choices"), "emitted", "kept"]
     return part(
         "1",
         "Greedy",
-        number("calls", len(rounds)),
-        number("tokens", len(emitted), "tokens of all calls", asked=True),
-        number("tokens_per_call", exact(Fraction(len(emitted), len(rounds))), "tokens a call"),
-        text("text", tables.joined(params.vocabulary, emitted)),
-        tables.rounds(params.vocabulary, rounds),
+        number("calls", params.n_greedy_calls),
+        number("tokens", tokens, "tokens of all calls", asked=True),
+        number("tokens_per_call", exact(Fraction(tokens, params.n_greedy_calls)), "tokens a call"),
+        text("text", " ".join(words[1:])),
+        table("rounds", columns, rows),
     )
 
 
-def _sampled(params: SpeculativeParams, target: Model, draft: Model, start: int) -> Part:
+def _sampled(params: SpeculativeParams, target: Model, draft: Model) -> Part:
     """The round that is traced, with the seeded numbers."""
     import numpy
 
     scale = 10**params.sampling.decimals
     numbers = numpy.random.default_rng(params.sampling.seed).integers(scale, size=2 * params.n_drafted + 1)
-    uniforms = (Fraction(int(number), scale) for number in numbers)
-    words, one = params.vocabulary, sampled_round(target, draft, start, params.n_drafted, uniforms)
-    kept = one.tokens[1 : one.accepted + 1]
+    one = rounds.sampled_round(target, draft, params.first, params.n_drafted, (Fraction(int(r), scale) for r in numbers))
+    rejected = one.tokens[one.accepted + 1 :][:1]
+    shares = zip(one.last_from, one.last_from.values(), accumulate(one.last_from.values()), strict=True)
     return part(
         "2",
         "With rejection and resampling",
         number("accepted", one.accepted, "drafted tokens kept", asked=True),
-        claim("rejected", one.rejected, "a drafted token is rejected"),
-        claim("all_kept", not one.rejected, "all drafted tokens are kept"),
-        *([text("rejected_token", words[one.tokens[one.accepted + 1]])] if one.rejected else []),
-        text("last_after", words[one.tokens[one.accepted]]),
-        text("last_token", words[one.last]),
+        claim("rejected", bool(rejected), "a drafted token is rejected"),
+        claim("all_kept", not rejected, "all drafted tokens are kept"),
+        *(text("rejected_token", x) for x in rejected),
+        text("last_after", one.tokens[one.accepted]),
+        text("last_token", one.last),
         number("last_draw", one.last_draw, "random number of the last token", "r"),
-        text("text", tables.joined(words, [*kept, one.last])),
-        tables.trace(words, target, draft, one),
-        tables.last(words, one),
+        text("text", " ".join([*one.tokens[1 : one.accepted + 1], one.last])),
+        _trace(target, draft, one),
+        table("last", [X, "drawn_with", "share_ends_at"], {f"token_{place}": row for place, row in enumerate(shares, 1)}),
     )
 
 
-def _unchanged(params: SpeculativeParams, target: Model, draft: Model, start: int) -> Part:
+def _trace(target: Model, draft: Model, one: SampledRound) -> Table:
+    """Every drafted token: the numbers r that drew and tried it, and what became of it."""
+    rows: dict[str, tuple[Cell, ...]] = {}
+    for place, (before, x) in enumerate(pairwise(one.tokens)):
+        p, q = target[before][x], draft[before][x]
+        tried_with = one.tries[place] if place < len(one.tries) else None
+        fate = "not tried" if tried_with is None else "kept" if place < one.accepted else "rejected"
+        rows[f"drafted_{place + 1}"] = (before, one.draws[place], x, p, q, min(Fraction(1), p / q), tried_with, fate)
+    drawn, tried = column("r_drafting", "r drafting"), column("r_trying", "r trying")
+    return table("trace", ["after", drawn, X, OF_TARGET, OF_DRAFT, column("keep", "min(1, p/q)"), tried, "fate"], rows)
+
+
+def _unchanged(params: SpeculativeParams, target: Model, draft: Model) -> Part:
     """What one token and one round come to, all drafts and trials added up."""
-    p, q, length = target[start], draft[start], params.n_drafted + 1
-    alone = completed(round_outcomes(target, draft, start, 0), target, length)
-    together = completed(round_outcomes(target, draft, start, params.n_drafted), target, length)
-    kept = "probability that the first drafted token is kept"
+    p, q, length = target[params.first], draft[params.first], params.n_drafted + 1
+    kept, again = rounds.kept(p, q), rounds.residual(p, q)
+    rate = sum(kept.values())
+    rows = {
+        f"token_{place}": (x, p[x], q[x], kept[x], (1 - rate) * again[x], kept[x] + (1 - rate) * again[x])
+        for place, x in enumerate(p, 1)
+    }
+    alone, together = (
+        rounds.completed(rounds.round_outcomes(target, draft, params.first, n), target, length) for n in (0, params.n_drafted)
+    )
     return part(
         "3",
         "The distribution is unchanged",
-        number("acceptance_rate", exact(acceptance_rate(p, q)), kept, BETA, asked=True),
+        number("acceptance_rate", exact(rate), "probability that the first drafted token is kept", BETA, asked=True),
         number("length", length, "tokens of each sequence that was added up"),
         number("sequences", len(alone), "sequences that the target can emit"),
         number("equal", sum(together.get(one) == share for one, share in alone.items()), "of them equally likely both ways"),
-        tables.fates(params.vocabulary, p, q),
+        table("one_token", [X, OF_TARGET, OF_DRAFT, "drafted_and_kept", "drawn_instead", "emitted"], rows),
     )
 
 
-def _gain(params: SpeculativeParams, target: Model, draft: Model, start: int, sheet: Part) -> Part:
-    outcomes, rate = round_outcomes(target, draft, start, params.n_drafted), acceptance_rate(target[start], draft[start])
-    mean = sum((len(sequence) * share for sequence, share in outcomes.items()), Fraction(0))
-    by_rate = sum((rate**k for k in range(params.n_drafted + 1)), Fraction(0))
-    best, gains = _best(params), _by_length(params)
-    beyond = any(row["best"] is None for row in best.rows.values())
+def _gain(params: SpeculativeParams, sheet: Part) -> Part:
+    lengths = range(max(params.gain.longest_draft + 2, params.n_drafted + 1))
+    gains = {
+        f"alpha_{place}": [walltime_gain(alpha, n, params.gain.cost_ratio) for n in lengths]
+        for place, alpha in enumerate(params.gain.acceptance_rates, 1)
+    }
+    best = _best(params, gains)
     return part(
         "4",
         "Tokens a call and walltime gain",
@@ -125,43 +142,30 @@ def _gain(params: SpeculativeParams, target: Model, draft: Model, start: int, sh
         formula("tokens", expected_tokens(ALPHA, GAMMA), "expected tokens a call", r"\mathbb{E}[T]", asked=True),
         formula("gain", walltime_gain(ALPHA, GAMMA, COST_RATIO), "expected walltime gain", "G", asked=True),
         number("longest", params.gain.longest_draft, "longest draft that was tried"),
-        claim("some_beyond", beyond, "some gain still rises at the longest draft"),
-        number("mean", exact(mean), "mean tokens of a round of the two models"),
-        number("mean_by_formula", exact(by_rate), "mean tokens by the formula at the rate of the first token"),
+        claim("some_beyond", None in best["best"].cells.values(), "some gain still rises at the longest draft"),
         best,
-        gains,
+        _by_length(params, gains),
         within=sheet,
     )
 
 
-def _best(params: SpeculativeParams) -> Table:
+def _best(params: SpeculativeParams, gains: Mapping[str, Sequence[Fraction]]) -> Table:
     """For each rate the draft length with the largest gain, of equals the shortest.
 
     Tokens are concave in the length and time is linear, so a gain that once falls never rises again.
     """
     rows: dict[str, tuple[Cell, ...]] = {}
-    for key, rate in _rates(params):
-        gains = [_gain_of(params, rate, n) for n in range(params.gain.longest_draft + 2)]
-        best = next((n for n, (one, longer) in enumerate(zip(gains, gains[1:], strict=False)) if longer <= one), None)
-        largest = None if best is None else exact(gains[best])
-        rows[key] = (rate, best, largest, exact(_gain_of(params, rate, params.n_drafted)))
+    for (key, found), rate in zip(gains.items(), params.gain.acceptance_rates, strict=True):
+        tried = pairwise(found[: params.gain.longest_draft + 2])
+        best = next((n for n, (one, longer) in enumerate(tried) if longer <= one), None)
+        rows[key] = (rate, best, None if best is None else found[best], found[params.n_drafted])
     heads = [column("alpha", "α"), column("best", "Best γ"), column("gain", "Gain there")]
     return table("best", [*heads, column("at_gamma", f"Gain at γ = {params.n_drafted}")], rows, asked=True)
 
 
-def _by_length(params: SpeculativeParams) -> Table:
-    """The gain at every draft length, none to the longest that is tried."""
-    columns = [column("gamma", "γ"), *(column(key, f"α = {float(rate):g}") for key, rate in _rates(params))]
-    rows = {
-        f"gamma_{n}": (n, *(exact(_gain_of(params, rate, n)) for _, rate in _rates(params)))
-        for n in range(params.gain.longest_draft + 1)
-    }
+def _by_length(params: SpeculativeParams, gains: Mapping[str, Sequence[Fraction]]) -> Table:
+    """The gain at every draft length, from none to the longest that is tried."""
+    names = [f"α = {float(rate):g}" for rate in params.gain.acceptance_rates]
+    columns = [column("gamma", "γ"), *map(column, gains, names)]
+    rows = {f"gamma_{n}": (n, *(found[n] for found in gains.values())) for n in range(params.gain.longest_draft + 1)}
     return table("gain_by_length", columns, rows, drawn=True)
-
-
-def _rates(params: SpeculativeParams) -> Iterator[tuple[str, Fraction]]:
-    return ((f"alpha_{place}", rate) for place, rate in enumerate(params.gain.acceptance_rates, 1))
-
-
-def _gain_of(params: SpeculativeParams, rate: Fraction, n_drafted: int) -> Fraction:
-    return walltime_gain(rate, n_drafted, params.gain.cost_ratio)
