@@ -13,18 +13,43 @@ from generators.errors import ParameterError
 from generators.table import Table
 from generators.topics.roofline import roofline_seconds
 from tests.conftest import worked_out
-from tests.entries import entry_of, solved_entry
+from tests.entries import Far, entry_of, solved_entry
 
 SLUG = "lecture25_batching"
 ID = f"utaustin/{SLUG}"
 F = Fraction
 
-SMALL = {
-    "model": {"n_layers": 1, "d_model": 2, "n_heads": 1, "vocabulary_size": 3},
-    "context_len": 5,
-    "other_context_lens": [],
-    "batch_sizes": [1, 2],
+SMALL = {"n_layers": 1, "d_model": 64, "n_heads": 1, "n_kv_heads": 1, "head_dim": 2, "d_ff": 1, "vocabulary_size": 64}
+ONES = {"model": {**SMALL, "head_dim": 1}, "context_len": 1, "other_context_lens": [], "batch_sizes": [1]}
+LLAMA_3 = {
+    "n_layers": 32,
+    "d_model": 4096,
+    "n_heads": 32,
+    "n_kv_heads": 8,
+    "head_dim": 128,
+    "d_ff": 14336,
+    "vocabulary_size": 128256,
 }
+
+
+def on(**accelerator: Any) -> dict[str, Any]:
+    return {"accelerator": accelerator}
+
+
+LIMITS = ("3/fitting", "3/compute_bound", "3/gain", "3/balanced")
+STEPS = tuple(f"2/batches/size_{place}/{key}" for place in (1, 7) for key in ("step", "throughput", "weights", "attention"))
+FAR = [
+    Far({"conventions": {"flops_per_multiply_add": 1}}, stays=LIMITS + STEPS),
+    Far({**ONES, **on(memory_gb="35/1000000")}, says=("has 1 layer (", "of width 64 ($D$), 1 head (", "1 head of keys and values")),
+    Far({**ONES, **on(memory_gb="17156/1000000000")}, says=("only one sequence fits into memory.",), silent=("sequences fit",)),
+    Far({"model": LLAMA_3}, says=("8 heads of keys and values",)),
+    Far({"model": {"n_kv_heads": 1, "d_ff": None}, "other_context_lens": []}, says=("1 head of keys and values",)),
+    Far({"model": {"n_heads": 7, "n_kv_heads": None, "head_dim": 5}, "context_len": 2**17, "other_context_lens": [1]}),
+    Far({"conventions": {"bytes_per_element": 4}, **on(memory_gb=1000), "batch_sizes": [1, 3, 4096]}),
+    Far({"model": {"n_heads": 1, "n_kv_heads": 1, "head_dim": 64}},
+        says=("are memory-bound at every batch size.",), silent=("would be compute",)),
+    Far(on(peak_tflops="1/1000", bandwidth_gb_per_s=100000), says=("compute-bound from 1 sequence on.",)),
+]  # fmt: skip
 
 entry, solved = partial(entry_of, ID), partial(solved_entry, ID)
 
@@ -45,26 +70,25 @@ def test_bytes_of_weights_and_cache() -> None:
     assert part["flops_attention"].value == 2**30  # 2·2·32·2048·4096
 
 
+def test_heads_that_share_keys_and_values() -> None:
+    """Llama-3-8B's shape: k and v are 4096×1024, so that a layer has 2·4096² + 2·4096·1024 + 2·4096·14336 values here."""
+    part = solved(entry(model=LLAMA_3))["1"]
+    assert part["weights"].value == 2 * (32 * (2 * 4096**2 + 2 * 4096 * 1024 + 2 * 4096 * 14336) + 4096 * 128256)
+    assert part["cache"].value == 2**28  # a quarter
+    assert part["flops_attention"].value == 2**30  # and as much arithmetic as before
+
+
 def test_a_step_of_a_small_model_timed_by_hand() -> None:
-    """Memory takes all the time: D = 2, n = 5, V = 3, one layer, FP16, 1 GB/s.
+    """Memory takes all the time: D = V = 64, H = 2, D_ff = 1, n = 5, one layer and head, FP16, 1 GB/s.
 
-    With weights: 4·2·(2b + 4 + 2b) + 2·(2b + 16 + 8b) + 2·(8b + 16 + 2b) + 2·(2b + 6 + 3b) bytes = 82b + 108.
-    Attention: b·2·(2 + 10 + 5) twice = 68b.
+    Bytes with weights, four times D to H or back, twice D to D_ff or back, once D to V:
+    4·2·(66b + 128) + 2·2·(65b + 64) + 2·(128b + 4096) = 1044b + 9472. Attention: b·2·(2 + 10 + 5) twice = 68b.
     """
-    slow = accelerator(bandwidth_gb_per_s=1, peak_tflops=1000)
-    rows = cells(solved(entry(**SMALL, accelerator=slow))["2/batches"])
-    assert [row[1] for row in rows] == [F(190, 10**6), F(272, 10**6)]  # ms
-    assert [row[2] for row in rows] == [F(68, 10**6), F(136, 10**6)]
-    assert rows[1][4] == F(2 * 10**9, 408)  # tokens/s
-    assert rows[1][5:7] == (F(2 * 258, 408), F(408, 258))
-
-
-def test_arithmetic_may_take_longer() -> None:
-    """At 1 TFLOP/s and 10⁶ GB/s every product waits for arithmetic: 2·(48 + 6)·b FLOPs and 40·b of attention."""
-    fast = accelerator(bandwidth_gb_per_s=10**6, peak_tflops=1)
-    rows = cells(solved(entry(**SMALL, accelerator=fast))["2/batches"])
-    assert rows[1][1:3] == (F(2 * 108 * 1000, 10**12), F(2 * 40 * 1000, 10**12))
-    assert rows[1][6] == 2  # nothing is shared
+    slow = accelerator(bandwidth_gb_per_s=1, peak_tflops=1000, memory_gb="17744/1000000000")
+    rows = cells(solved(entry(model=SMALL, context_len=5, other_context_lens=[], batch_sizes=[1], accelerator=slow))["2/batches"])
+    assert [row[0] for row in rows] == [1, 2]  # weights and embedding take 2·(4·128 + 2·64 + 2·4096) = 17664, a cache 40
+    assert [row[5:] for row in rows] == [(F(10_516, 10**6), F(68, 10**6)), (F(11_560, 10**6), F(136, 10**6))]  # ms
+    assert rows[1][1:5] == (F(2 * 10**9, 11_696), F(11_696, 10**6), F(2 * 10_584, 11_696), F(11_696, 10_584))
 
 
 def test_roofline_takes_the_longer_time() -> None:
@@ -75,15 +99,9 @@ def test_roofline_takes_the_longer_time() -> None:
 def test_limits() -> None:
     part = worked_out(ID)[2]["3"]
     assert part["balanced"].value == F(13_147_045_888, 2**30)
-    assert part["fitting"].value == 62  # (80·10⁹ - 13147045888) / 2³⁰ = 62.26
+    assert part["fitting"].value == 62  # (80·10⁹ - 13147045888 - 262144000) / 2³⁰ = 62.02
     assert part["compute_bound"].value == 346  # D·I/(D - 2I) = 345.11 with I = 989400/3350
-    assert list(part["contexts"]["largest_batch"].cells.values()) == [249, 62, 15]
-
-
-def test_narrow_products_are_never_compute_bound() -> None:
-    """With b·D² multiply-adds over 2bD + D² values, at most D/2 FLOPs a byte are reached in FP16."""
-    model = {"n_layers": 2, "d_model": 512, "n_heads": 8, "vocabulary_size": 100}
-    assert "compute_bound" not in solved(entry(model=model))["3"].items
+    assert list(part["contexts"]["largest_batch"].cells.values()) == [248, 62, 15]  # 66590810112 / 2²⁸ = 248.07
 
 
 @pytest.mark.parametrize(
@@ -92,10 +110,10 @@ def test_narrow_products_are_never_compute_bound() -> None:
         ({"batch_sizes": [2, 4]}, "batch_sizes: must begin with 1 and rise (got [2, 4])"),
         ({"batch_sizes": [1, 4, 2]}, "batch_sizes: must begin with 1 and rise (got [1, 4, 2])"),
         ({"other_context_lens": [2048]}, "other_context_lens: must differ from context_len and each other (got [2048])"),
-        ({"model": {**SMALL["model"], "n_heads": 3}},  # type: ignore[dict-item]
-         "model: d_model must be divisible by n_heads (got 2 and 3)"),
+        ({"model": {**SMALL, "n_heads": 3, "head_dim": None}}, "model: d_model must be divisible by n_heads (got 64 and 3)"),
+        ({"model": {**SMALL, "n_kv_heads": 2}}, "model: n_heads must be divisible by n_kv_heads (got 1 and 2)"),
         ({"accelerator": accelerator(memory_gb=14)},
-         "accelerator: memory_gb must hold the weights and one sequence of 2048 tokens (got 14)"),
+         "accelerator: memory_gb must hold the weights and one sequence of 8192 tokens (got 14)"),
         ({"accelerator": accelerator(memory_gb=0)}, "accelerator.memory_gb: "),
     ],
 )  # fmt: skip

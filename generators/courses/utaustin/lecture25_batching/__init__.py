@@ -15,7 +15,15 @@ QUESTION = Question(
     draw=draw,
     others=(
         {
-            "model": {"n_layers": 5, "d_model": 65, "n_heads": 5, "vocabulary_size": 50},
+            "model": {
+                "n_layers": 5,
+                "d_model": 65,
+                "n_heads": 6,
+                "n_kv_heads": 2,
+                "head_dim": 7,
+                "d_ff": 11,
+                "vocabulary_size": 90,
+            },
             "context_len": 3001,
             "other_context_lens": [7],
             "batch_sizes": [1, 5],
@@ -23,7 +31,15 @@ QUESTION = Question(
             "conventions": {"flops_per_multiply_add": 1, "bytes_per_element": 4},
         },
         {
-            "model": {"n_layers": 7, "d_model": 99, "n_heads": 3, "vocabulary_size": 51},
+            "model": {
+                "n_layers": 7,
+                "d_model": 99,
+                "n_heads": 3,
+                "n_kv_heads": 1,
+                "head_dim": 19,
+                "d_ff": 51,
+                "vocabulary_size": 81,
+            },
             "context_len": 3002,
             "other_context_lens": [],
             "batch_sizes": [1, 3],

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Params, PositiveExact, PositiveInt, Text
+from generators.params import Exact, Params, PositiveInt, Text
+
+Length = Annotated[int, Field(ge=1, le=2**24)]
+Width = Annotated[int, Field(ge=64, le=2**20)]
 
 
 class Conventions(Params):
@@ -17,21 +21,32 @@ class Conventions(Params):
 
 
 class Model(Params):
-    """A decoder whose heads all have keys and values of their own."""
+    """A decoder; without the optional sizes all heads have keys and values of their own, and share or multiply its width."""
 
-    n_layers: PositiveInt
-    d_model: PositiveInt
-    n_heads: PositiveInt
-    vocabulary_size: PositiveInt
+    n_layers: Annotated[int, Field(ge=1, le=1024)]
+    d_model: Width
+    n_heads: Annotated[int, Field(ge=1, le=1024)]
+    n_kv_heads: PositiveInt | None = None
+    head_dim: PositiveInt | None = None
+    d_ff: PositiveInt | None = None
+    vocabulary_size: Width
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.head_dim is None and self.d_model % self.n_heads:
+            raise ValueError(f"d_model must be divisible by n_heads (got {self.d_model} and {self.n_heads})")
+        if self.n_heads % (self.n_kv_heads or self.n_heads):
+            raise ValueError(f"n_heads must be divisible by n_kv_heads (got {self.n_heads} and {self.n_kv_heads})")
+        return self
 
 
 class Accelerator(Params):
     """Peak figures as the source states them; memory in units of 10^9 bytes."""
 
     name: Text
-    peak_tflops: PositiveExact
-    bandwidth_gb_per_s: PositiveExact
-    memory_gb: PositiveExact
+    peak_tflops: Annotated[Exact, Field(ge=Fraction(1, 1000), le=10**4)]
+    bandwidth_gb_per_s: Annotated[Exact, Field(ge=1, le=10**5)]
+    memory_gb: Annotated[Exact, Field(gt=0, le=10**6)]
     source: Text
 
 
@@ -39,28 +54,26 @@ class BatchingParams(Params):
     """The model, the batch sizes, the cached tokens of each sequence, and the accelerator."""
 
     model: Model
-    context_len: PositiveInt
-    other_context_lens: Annotated[list[PositiveInt], Field(max_length=4)]
-    batch_sizes: Annotated[list[PositiveInt], Field(min_length=2, max_length=12)]
+    context_len: Length
+    other_context_lens: Annotated[list[Length], Field(max_length=4)]
+    batch_sizes: Annotated[list[PositiveInt], Field(min_length=1, max_length=12)]
     accelerator: Accelerator
     conventions: Conventions = Conventions()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        model = self.model
-        if model.d_model % model.n_heads:
-            raise ValueError(f"model: d_model must be divisible by n_heads (got {model.d_model} and {model.n_heads})")
         if self.batch_sizes != sorted(set(self.batch_sizes)) or self.batch_sizes[0] != 1:
             raise ValueError(f"batch_sizes: must begin with 1 and rise (got {self.batch_sizes})")
         lengths = [self.context_len, *self.other_context_lens]
         if len(set(lengths)) < len(lengths):
             raise ValueError(f"other_context_lens: must differ from context_len and each other (got {self.other_context_lens})")
-        weights = 12 * model.n_layers * model.d_model**2 + model.d_model * model.vocabulary_size
-        memory = self.accelerator.memory_gb * 10**9 / self.conventions.bytes_per_element
-        for length in sorted(lengths):
-            if weights + 2 * model.n_layers * model.d_model * length > memory:
-                raise ValueError(
-                    f"accelerator: memory_gb must hold the weights and one sequence of {length} token{'s' * (length > 1)} "
-                    f"(got {self.accelerator.memory_gb})"
-                )
+        model, longest = self.model, max(lengths)
+        width, kv_heads = model.head_dim or model.d_model // model.n_heads, model.n_kv_heads or model.n_heads
+        layer = 2 * model.d_model * (width * (model.n_heads + kv_heads) + (model.d_ff or 4 * model.d_model))
+        values = model.n_layers * (layer + 2 * longest * width * kv_heads) + 2 * model.d_model * model.vocabulary_size
+        if values * self.conventions.bytes_per_element > self.accelerator.memory_gb * 10**9:
+            raise ValueError(
+                f"accelerator: memory_gb must hold the weights and one sequence of {longest} token{'s' * (longest > 1)} "
+                f"(got {self.accelerator.memory_gb})"
+            )
         return self

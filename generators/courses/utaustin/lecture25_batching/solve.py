@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import sympy
 
 from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
-from generators.cells import Cell, exact
+from generators.cells import Cell, exact, rational
 from generators.courses.utaustin.lecture25_batching.params import BatchingParams
-from generators.table import Table, column, table
-from generators.topics import batching
-from generators.topics.batching import BATCH, CONTEXT, N_HEAD, N_LAYER, D, Machine, Sizes, V
-from generators.topics.roofline import ridge_point
+from generators.table import column, table
+from generators.topics.batching import BATCH, CONTEXT, N_HEAD, N_LAYER, D, Group, V
+from generators.topics.roofline import Product, ridge_point, roofline_seconds
 
-RIDGE, WEIGHTS, CACHE, MEMORY = sympy.symbols("I_ridge M_weights M_cache M", positive=True)
+N_KV, H, D_FF = sympy.symbols("n_KV H D_ff", positive=True)
+RIDGE, WEIGHTS, CACHE, EMBEDDING, MEMORY = sympy.symbols("I_ridge M_weights M_cache M_embedding M", positive=True)
 ELEMENT, FLOPS = sympy.symbols("s f", positive=True)
-STEP = (column("step", unit="ms"), column("throughput", unit="tokens/s"))
+
+MATRICES = N_LAYER * 2 * D * (H * (N_HEAD + N_KV) + D_FF) + D * V
+"""Values that every step reads: W^Q, W^K, W^V, W^O, the two feed-forward matrices of each layer, and the output head."""
+KEYS_AND_VALUES = 2 * N_LAYER * CONTEXT * N_KV * H
+WITH_WEIGHTS = [
+    Group(N_LAYER, Product(BATCH, D, N_HEAD * H)),
+    Group(2 * N_LAYER, Product(BATCH, D, N_KV * H)),
+    Group(N_LAYER, Product(BATCH, N_HEAD * H, D)),
+    Group(N_LAYER, Product(BATCH, D, D_FF)),
+    Group(N_LAYER, Product(BATCH, D_FF, D)),
+    Group(sympy.Integer(1), Product(BATCH, D, V)),
+]
+"""All sequences of the batch share one reading of each matrix."""
+ATTENTION = [
+    Group(BATCH * N_LAYER * N_KV, Product(N_HEAD / N_KV, H, CONTEXT)),
+    Group(BATCH * N_LAYER * N_KV, Product(N_HEAD / N_KV, CONTEXT, H)),
+]
+"""QKᵀ and score·V: the queries that share a head of keys and values read it together."""
+STEP = (column("throughput", unit="tokens/s"), column("step", unit="ms"))
 
 
 def solve(params: BatchingParams) -> Answer:
     """One step, every batch size, and the limits."""
     sheet = _sheet(params)
-    step, bench = _one_step(sheet), Bench(params)
+    step, bench = _one_step(sheet), Bench(params, sheet)
     return answer(sheet, step, _trade_off(params, bench), _limits(params, bench, step, sheet))
 
 
@@ -36,6 +54,9 @@ def _sheet(params: BatchingParams) -> Part:
         letter(N_LAYER, model.n_layers, "layers"),
         letter(D, model.d_model, "model width"),
         letter(N_HEAD, model.n_heads, "heads"),
+        letter(N_KV, model.n_kv_heads or model.n_heads, "heads of keys and values"),
+        letter(H, model.head_dim or model.d_model // model.n_heads, "width of a head"),
+        letter(D_FF, model.d_ff or 4 * model.d_model, "inner width of the feed-forward networks"),
         letter(V, model.vocabulary_size, "words of the vocabulary"),
         letter(CONTEXT, params.context_len, "cached tokens of a sequence, the token of the step included"),
         letter(ELEMENT, held.bytes_per_element, "bytes of a weight, key or value", "B"),
@@ -54,118 +75,121 @@ class Bench:
     """The model on the accelerator: what a step takes and what it holds."""
 
     params: BatchingParams
+    sheet: Part
 
-    def sizes(self, batch: int, context: int) -> Sizes:
-        """The model with this batch and context."""
-        model = self.params.model
-        return Sizes(batch, context, model.n_layers, model.d_model, model.n_heads, model.vocabulary_size)
-
-    def weights(self) -> int:
-        """Bytes of all matrices."""
-        return self.params.conventions.bytes_per_element * int(batching.weight_values(self.sizes(1, 1)))
-
-    def cache(self, context: int) -> int:
-        """Bytes of one sequence's keys and values."""
-        return self.params.conventions.bytes_per_element * int(batching.cache_values(self.sizes(1, context)))
+    def at(self, expression: sympy.Expr, batch: int, context: int) -> Fraction:
+        """An expression in the letters of the page, with this batch and context."""
+        letters = {symbol: one.value for symbol, one in self.sheet.letters.items()}
+        return Fraction(rational(exact(expression.subs({**letters, BATCH: batch, CONTEXT: context}))))
 
     def largest_batch(self, context: int) -> int:
-        """Sequences whose caches fit beside the weights."""
-        return int((self.params.accelerator.memory_gb * 10**9 - self.weights()) // self.cache(context))
+        """Sequences whose caches fit beside the weights and the embedding."""
+        return int(self.at((MEMORY / ELEMENT - MATRICES - D * V) / KEYS_AND_VALUES, 1, context))
 
-    def times(self, batch: int, context: int) -> tuple[Fraction, Fraction]:
-        """Milliseconds of one step for products with weights, and for attention."""
-        one, held, sizes = self.params.accelerator, self.params.conventions, self.sizes(batch, context)
-        peaks = (one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9)
-        machine = Machine(*peaks, held.flops_per_multiply_add, held.bytes_per_element)
-        groups = (batching.weight_groups(sizes), batching.attention_groups(sizes))
-        return 1000 * machine.seconds(groups[0]), 1000 * machine.seconds(groups[1])
+    def seconds(self, groups: Sequence[Group], batch: int, context: int) -> Fraction:
+        """One product after the other, each as long as its FLOPs or its bytes take; peaks count 2 FLOPs a multiply-add."""
+        one, element = self.params.accelerator, self.params.conventions.bytes_per_element
+        peak, bandwidth = one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9
+        counts = (
+            (self.at(group.flops(2), batch, context), self.at(group.bytes_moved(element), batch, context)) for group in groups
+        )
+        return sum((roofline_seconds(flops, moved, peak, bandwidth) for flops, moved in counts), Fraction(0))
 
-    def row(self, batch: int, context: int) -> tuple[Fraction, Fraction, Fraction, Fraction]:
-        """Time of a step and throughput, and both against a batch of one."""
-        alone, step = sum(self.times(1, context)), Fraction(sum(self.times(batch, context)))
-        return step, 1000 * batch / step, batch * alone / step, step / alone
+    def step(self, batch: int, context: int) -> tuple[Fraction, Fraction]:
+        """Tokens a second of all sequences, and the milliseconds of one step."""
+        seconds = self.seconds([*WITH_WEIGHTS, *ATTENTION], batch, context)
+        return batch / seconds, 1000 * seconds
+
+    def batches(self, context: int) -> list[int]:
+        """The batch sizes that fit, and the largest that does."""
+        most = self.largest_batch(context)
+        return sorted({*(batch for batch in self.params.batch_sizes if batch <= most), most})
 
 
 def _one_step(sheet: Part) -> Part:
-    sizes = Sizes()
-    with_weights, attention = (FLOPS * sympy.expand(sum(group.flops(1) for group in groups) / BATCH) for groups in
-                               (batching.weight_groups(sizes), batching.attention_groups(sizes)))  # fmt: skip
     return part(
         "1",
         "One step: weights once, a cache for each sequence",
-        formula("weights", ELEMENT * batching.weight_values(sizes), "all weights", WEIGHTS, "B", asked=True),
-        formula("cache", ELEMENT * batching.cache_values(sizes), "keys and values of one sequence", CACHE, "B", asked=True),
-        formula("flops_weights", with_weights, "FLOPs of one token with weights", r"F_{\text{weights}}", "FLOP"),
-        formula("flops_attention", attention, "FLOPs of one token's attention", r"F_{\text{cache}}", "FLOP"),
+        formula("weights", ELEMENT * MATRICES, "weights that a step reads", WEIGHTS, "B", asked=True),
+        formula("cache", ELEMENT * KEYS_AND_VALUES, "keys and values of one sequence", CACHE, "B", asked=True),
+        formula("flops_weights", FLOPS * MATRICES, "FLOPs of one token with weights", r"F_{\text{weights}}", "FLOP"),
+        formula(
+            "flops_attention",
+            FLOPS * KEYS_AND_VALUES * N_HEAD / N_KV,
+            "FLOPs of one token's attention",
+            r"F_{\text{cache}}",
+            "FLOP",
+        ),
         within=sheet,
     )
 
 
 def _trade_off(params: BatchingParams, bench: Bench) -> Part:
-    context, fits = params.context_len, bench.largest_batch(params.context_len)
-    rows = {
-        f"size_{place}": (batch, *bench.times(batch, context), *bench.row(batch, context), "yes" if batch <= fits else "no")
-        for place, batch in enumerate(params.batch_sizes, 1)
-    }
-    times = [column("weights", unit="ms"), column("attention", unit="ms"), *STEP]
+    """Every batch size that fits, beside a batch of one."""
+    context, rows = params.context_len, {}
+    alone = bench.step(1, context)[1]
+    for place, batch in enumerate(bench.batches(context), 1):
+        throughput, step = bench.step(batch, context)
+        parts = (1000 * bench.seconds(groups, batch, context) for groups in (WITH_WEIGHTS, ATTENTION))
+        rows[f"size_{place}"] = (batch, throughput, step, batch * alone / step, step / alone, *parts)
+    gains = [column("throughput_gain"), column("latency_factor"), column("weights", unit="ms"), column("attention", unit="ms")]
     return part(
         "2",
         "Throughput against latency",
-        table("batches", ["batch", *times, "throughput_gain", "latency_factor", "fits"], rows, asked=True),
-        claim("second_fits", params.batch_sizes[1] <= fits),
+        table("batches", ["batch", *STEP, *gains], rows, asked=True),
         table("curves", ["context", "batch", *STEP], _curves(params, bench), drawn=True),
     )
-
-
-def _curves(params: BatchingParams, bench: Bench) -> Iterator[tuple[str, tuple[Cell, ...]]]:
-    """Latency and throughput of every length, for the batch sizes that fit and the largest that does."""
-    for place, length in enumerate(_lengths(params), 1):
-        most = bench.largest_batch(length)
-        for size, batch in enumerate(sorted({*(one for one in params.batch_sizes if one <= most), most}), 1):
-            yield f"length_{place}.size_{size}", (length, batch, *bench.row(batch, length)[:2])
 
 
 def _lengths(params: BatchingParams) -> list[int]:
     return sorted([params.context_len, *params.other_context_lens])
 
 
+def _curves(params: BatchingParams, bench: Bench) -> Iterator[tuple[str, tuple[Cell, ...]]]:
+    """Throughput and latency of every length and batch size that fits."""
+    for place, length in enumerate(_lengths(params), 1):
+        for size, batch in enumerate(bench.batches(length), 1):
+            yield f"length_{place}.size_{size}", (length, batch, *bench.step(batch, length))
+
+
 def _limits(params: BatchingParams, bench: Bench, step: Part, sheet: Part) -> Part:
-    one, most = params.accelerator, bench.largest_batch(params.context_len)
+    one, context, most = params.accelerator, params.context_len, bench.largest_batch(params.context_len)
     ridge = ridge_point(one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9)
-    what = "batch whose caches weigh as much as the weights"
+    lengths = {}
+    for place, n in enumerate(_lengths(params), 1):
+        largest = bench.largest_batch(n)
+        lengths[f"length_{place}"] = (n, largest, *bench.step(largest, n), bench.at(ELEMENT * KEYS_AND_VALUES, 1, n))
     return part(
         "3",
         "Where it ends",
-        letter(WEIGHTS, step["weights"].value, "all weights", "B"),
+        letter(WEIGHTS, step["weights"].value, "weights that a step reads", "B"),
         letter(CACHE, step["cache"].value, "keys and values of one sequence", "B"),
         letter(RIDGE, exact(ridge), "ridge point", "FLOP/B"),
-        formula("balanced", WEIGHTS / CACHE, what, r"b_{\text{even}}", asked=True),
-        formula("fitting", sympy.floor((MEMORY - WEIGHTS) / CACHE), "largest batch that fits", r"b_{\text{max}}", asked=True),
+        formula("embedding", ELEMENT * D * V, "input embedding", EMBEDDING, "B"),
+        formula("balanced", WEIGHTS / CACHE, "batch whose caches weigh as much as the weights", r"b_{\text{even}}", asked=True),
+        formula(
+            "fitting",
+            sympy.floor((MEMORY - WEIGHTS - EMBEDDING) / CACHE),
+            "largest batch that fits",
+            r"b_{\text{max}}",
+            asked=True,
+        ),
         claim("one_fits", most == 1),
         claim("several_fit", most > 1),
-        number("gain", bench.row(most, params.context_len)[2], "throughput over that of one sequence"),
-        *_compute_bound(params, ridge),
-        _by_context(params, bench),
+        number("gain", bench.step(most, context)[0] / bench.step(1, context)[0], "throughput over that of one sequence"),
+        *_compute_bound(bench, ridge),
+        table("contexts", ["context", "largest_batch", *STEP, column("cache", "Cache of a sequence", "B")], lengths),
         within=sheet,
     )
 
 
-def _compute_bound(params: BatchingParams, ridge: Fraction) -> list[Item]:
-    """The batch at which a product with D×D weights reaches the ridge point, if any does."""
-    held = params.conventions
-    reached = held.flops_per_multiply_add * params.model.d_model > 2 * ridge * held.bytes_per_element
+def _compute_bound(bench: Bench, ridge: Fraction) -> list[Item]:
+    """The batch at which a product with W^Q reaches the ridge point, if any does; peaks count 2 FLOPs a multiply-add."""
+    width, least = N_HEAD * H, RIDGE * ELEMENT
+    left = 2 * D * width - least * (D + width)
+    reached = bench.at(left.subs(RIDGE, ridge), 1, 1) > 0
     claims: list[Item] = [claim("reaches_ridge", reached), claim("always_memory_bound", not reached)]
     if not reached:
         return claims
-    bound = sympy.ceiling(RIDGE * ELEMENT * D / (FLOPS * D - 2 * RIDGE * ELEMENT))
-    return [*claims, formula("compute_bound", bound, "batch from which D×D products are compute-bound", "b^*", asked=True)]
-
-
-def _by_context(params: BatchingParams, bench: Bench) -> Table:
-    """The largest batch that fits, by context, with its latency and throughput."""
-    rows = {}
-    for place, length in enumerate(_lengths(params), 1):
-        most = bench.largest_batch(length)
-        rows[f"length_{place}"] = (length, bench.cache(length), most, *bench.row(most, length)[:3])
-    columns = [column("context"), column("cache_of_a_sequence", unit="B"), column("largest_batch")]
-    return table("contexts", [*columns, *STEP, "throughput_gain"], rows)
+    bound = sympy.ceiling(least * D * width / left)
+    return [*claims, formula("compute_bound", bound, "batch from which products with W^Q are compute-bound", "b^*", asked=True)]

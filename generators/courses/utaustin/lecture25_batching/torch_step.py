@@ -24,30 +24,37 @@ class Layer(nn.Module):
     ReLU runs no product and is left out, as it would import a compiler for tensors without storage.
     """
 
-    def __init__(self, d_model: int, dtype: torch.dtype) -> None:
+    def __init__(self, d_model: int, of_queries: int, of_keys: int, d_ff: int, dtype: torch.dtype) -> None:
         super().__init__()
-        self.q, self.k, self.v, self.o = (nn.Linear(d_model, d_model, bias=False, dtype=dtype) for _ in range(4))
-        self.up = nn.Linear(d_model, 4 * d_model, bias=False, dtype=dtype)
-        self.down = nn.Linear(4 * d_model, d_model, bias=False, dtype=dtype)
+        shapes = [
+            (d_model, of_queries),
+            (d_model, of_keys),
+            (d_model, of_keys),
+            (of_queries, d_model),
+            (d_model, d_ff),
+            (d_ff, d_model),
+        ]
+        self.q, self.k, self.v, self.o, self.up, self.down = (nn.Linear(*one, bias=False, dtype=dtype) for one in shapes)
 
     def forward(self, x: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        """(b, D) to (b, D); `keys` and `values` are (b, n_H, n, H) and have room for the token itself."""
+        """(b, D) to (b, D); `keys` and `values` are (b, n_KV, n, H) and have room for the token itself."""
         b, heads, _, width = keys.shape
-        q, k, v = (f(x).view(b, heads, 1, width) for f in (self.q, self.k, self.v))
+        q, k, v = (f(x).view(b, heads, -1, width) for f in (self.q, self.k, self.v))
         keys[:, :, -1:], values[:, :, -1:] = k, v
         scores = torch.bmm(q.flatten(0, 1), keys.flatten(0, 1).transpose(1, 2)).softmax(-1)
-        z = torch.bmm(scores, values.flatten(0, 1)).view(b, heads * width)
+        z = torch.bmm(scores, values.flatten(0, 1)).view(b, -1)
         out: torch.Tensor = self.down(self.up(self.o(z)))
         return out
 
 
 class Stepped(NamedTuple):
-    """What one step ran: products with weights and of attention, and the bytes of weights and of one sequence's cache."""
+    """What one step ran: products with weights and of attention, and bytes of weights, a sequence's cache and the embedding."""
 
     weights: list[Count]
     attention: list[Count]
     weight_bytes: int
     cache_bytes: int
+    embedding_bytes: int
 
 
 class Bench:
@@ -56,7 +63,8 @@ class Bench:
     def __init__(self, params: BatchingParams) -> None:
         one = params.accelerator
         self.model, self.dtype = params.model, DTYPES[params.conventions.bytes_per_element]
-        self.flops_each = params.conventions.flops_per_multiply_add
+        self.width = params.model.head_dim or params.model.d_model // params.model.n_heads
+        self.kv_heads = params.model.n_kv_heads or params.model.n_heads
         self.peak, self.bandwidth, self.memory = one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9, one.memory_gb * 10**9
         self.stepped = cache(self._stepped)
 
@@ -64,24 +72,24 @@ class Bench:
         """Run one layer and the output head without storage; the products of the layer count once for each layer."""
         model, dtype = self.model, self.dtype
         with torch.device("meta"), torch.no_grad():
-            layer, head = Layer(model.d_model, dtype), nn.Linear(model.d_model, model.vocabulary_size, bias=False, dtype=dtype)
-            shape = (batch, model.n_heads, context, model.d_model // model.n_heads)
-            keys, values = (torch.empty(shape, dtype=dtype) for _ in range(2))
+            widths = (model.n_heads * self.width, self.kv_heads * self.width, model.d_ff or 4 * model.d_model)
+            layer, head = (
+                Layer(model.d_model, *widths, dtype),
+                nn.Linear(model.d_model, model.vocabulary_size, bias=False, dtype=dtype),
+            )
+            keys, values = (torch.empty(batch, self.kv_heads, context, self.width, dtype=dtype) for _ in range(2))
+            embedding = torch.empty(model.vocabulary_size, model.d_model, dtype=dtype)
             with ProductRecorder() as recorder:
                 head(layer(torch.empty(batch, model.d_model, dtype=dtype), keys, values))
         *of_layer, output = recorder.products
         weights = [*of_layer[:3], *of_layer[5:]] * model.n_layers
         of_weights, of_caches = _bytes(*layer.parameters()) * model.n_layers, _bytes(keys, values) * model.n_layers
         attention = of_layer[3:5] * model.n_layers
-        return Stepped([*weights, output], attention, of_weights + _bytes(head.weight), of_caches // batch)
-
-    def counted(self, product: Count) -> Fraction:
-        """The product's FLOPs as the page counts them; torch counts two a multiply-add."""
-        return product.flops * self.flops_each / 2
+        return Stepped([*weights, output], attention, of_weights + _bytes(head.weight), of_caches // batch, _bytes(embedding))
 
     def _seconds(self, products: list[Count]) -> Fraction:
-        """One product after the other, each bound by arithmetic or by memory."""
-        times = {one: one.batch * max(self.counted(one) / self.peak, one.bytes / self.bandwidth) for one in set(products)}
+        """One product after the other, each bound by arithmetic or by memory; torch and peaks count two FLOPs a multiply-add."""
+        times = {one: one.batch * max(one.flops / self.peak, one.bytes / self.bandwidth) for one in set(products)}
         return sum((products.count(one) * time for one, time in times.items()), Fraction(0))
 
     def milliseconds(self, batch: int, context: int) -> tuple[Fraction, Fraction]:
@@ -90,23 +98,23 @@ class Bench:
         return 1000 * self._seconds(one.weights), 1000 * self._seconds(one.attention)
 
     def fits(self, batch: int, context: int) -> bool:
-        """Whether weights and caches fit in memory."""
+        """Whether weights, embedding and caches fit in memory."""
         one = self.stepped(1, context)
-        return one.weight_bytes + batch * one.cache_bytes <= self.memory
+        return one.weight_bytes + one.embedding_bytes + batch * one.cache_bytes <= self.memory
 
     def largest(self, context: int) -> int:
         """The largest batch that fits."""
         return _last(lambda batch: self.fits(batch, context))
 
     def first_compute_bound(self) -> int | None:
-        """The first batch at which a D×D product does as many FLOPs a byte as are done while one moves; none up to MOST."""
-        width = self.model.d_model
+        """The first batch at which W^Q's product does as many FLOPs a byte as are done while one moves; none up to MOST."""
+        shapes = self.model.d_model, self.model.n_heads * self.width
 
         def memory_bound(batch: int) -> bool:
             with torch.device("meta"), torch.no_grad(), ProductRecorder() as recorder:
-                nn.functional.linear(*(torch.empty(rows, width, dtype=self.dtype) for rows in (batch, width)))
+                torch.mm(*(torch.empty(shape, dtype=self.dtype) for shape in ((batch, shapes[0]), shapes)))
             (one,) = recorder.products
-            return bool(self.counted(one) / one.bytes < self.peak / self.bandwidth)
+            return bool(one.flops / one.bytes < self.peak / self.bandwidth)
 
         return None if memory_bound(MOST) else _last(memory_bound) + 1
 
