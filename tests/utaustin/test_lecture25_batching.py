@@ -40,7 +40,7 @@ LIMITS = ("3/fitting", "3/compute_bound", "3/gain", "3/balanced")
 STEPS = tuple(f"2/batches/size_{place}/{key}" for place in (1, 7) for key in ("step", "throughput", "weights", "attention"))
 FAR = [
     Far({"conventions": {"flops_per_multiply_add": 1}}, stays=LIMITS + STEPS),
-    Far({**ONES, **on(memory_gb="35/1000000")}, says=("has 1 layer (", "of width 64 ($D$), 1 head (", "1 head of keys and values")),
+    Far({**ONES, **on(memory_gb="35/1000000")}, says=("has 1 layer (", ", 1 head (", "1 head of keys and values")),
     Far({**ONES, **on(memory_gb="17156/1000000000")}, says=("only one sequence fits into memory.",), silent=("sequences fit",)),
     Far({"model": LLAMA_3}, says=("8 heads of keys and values",)),
     Far({"model": {"n_kv_heads": 1, "d_ff": None}, "other_context_lens": []}, says=("1 head of keys and values",)),

@@ -25,9 +25,9 @@ def _trade_off(table: Table, named: int) -> Figure:
         batches = [int(table["batch"].numbers[row]) for row in rows]
         places = [(latency[row], throughput[row]) for row in rows]
         notes = tuple((x, y, str(batch)) for batch, (x, y) in list(zip(batches, places, strict=True))[:-1])
-        tokens, (x, y) = counted(int(length), "token"), places[-1]
+        tokens = counted(int(length), "token")
         lines.append(Line(f"{tokens}, up to {batches[-1]}", places, tuple(places), notes if length == named else ()))
-        said.append(f"{tokens}: up to {spoken(y)} tokens a second at {spoken(x)} ms with {counted(batches[-1], 'sequence')}")
+        said.append(f"{tokens}: up to {spoken(places[-1][1])} tokens a second with {counted(batches[-1], 'sequence')}")
     drawn = line_figure(
         lines,
         Axis(axis_label([table["step"]], "latency: time of one step"), scale="log", whole=True),

@@ -6,7 +6,7 @@ right. The lecture gives no sizes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator
 from fractions import Fraction
 from functools import lru_cache
 from heapq import heappop, heappush
@@ -31,22 +31,26 @@ SYMBOLS = {"head": r"N_{\text{head}}", "model": r"N_{\text{model}}", "slower": "
 def find(params: MedusaParams) -> Iterator[Found]:
     """Everything that is published about the heads and their trees."""
     shares = tuple(tuple(head.accuracies) for head in params.heads)
+    slower = _slower(params)
     yield from _given(params)
-    sizes = _sizes(params)
-    yield from _the_heads(sizes)
-    yield from _rates(shares)
+    yield from _the_heads(params, slower)
     yield from _full(shares)
-    yield from _pruned(params, shares, Fraction(sizes["slower"]))
+    yield from _pruned(params, shares, slower)
+    yield from _sizes(shares, slower)
+    if params.choices is not None:
+        yield from _chosen(shares, frozenset(map(tuple, params.choices)))
 
 
 def _given(params: MedusaParams) -> Iterator[Found]:
     model, heads = params.model, params.heads
     yield from SHEET.part("sheet", "Given")
     yield from SHEET.values("sheet", model=model.name, root=params.root, head_bias=params.conventions.head_bias)
-    yield from SHEET.values("sheet", guesses_a_head=len(heads[0].guesses), n_nodes=params.n_nodes)
+    yield from SHEET.values("sheet", n_nodes=params.n_nodes)
     yield from SHEET.letters(
         "sheet", K=len(heads), N_layer=model.n_layers, D=model.d_model, D_ff=model.d_ff, V=model.vocabulary_size
     )
+    width = model.head_dim or model.d_model // model.n_heads
+    yield from SHEET.letters("sheet", n_H=model.n_heads, n_KV=model.n_kv_heads or model.n_heads, H=width)
     for place, head in enumerate(heads, 1):
         cells = zip(head.guesses, head.accuracies, strict=True)
         rows = {str(rank): (token, 100 * share) for rank, (token, share) in enumerate(cells, 1)}
@@ -54,80 +58,67 @@ def _given(params: MedusaParams) -> Iterator[Found]:
         yield from SHEET.table(f"head_{place}", "guesses", rows, units={"share": "%"}, columns=["token", "share"])
 
 
-def _sizes(params: MedusaParams) -> dict[str, int | Fraction]:
+def _slower(params: MedusaParams) -> Fraction:
+    from generators.courses.utaustin.lecture25_medusa import meta_heads
+
+    model = params.model
+    _, every, _ = meta_heads.counted_heads(
+        model.d_model, model.vocabulary_size, len(params.heads), bias=params.conventions.head_bias
+    )
+    matrices = meta_heads.counted_model(model)[1]
+    return Fraction(matrices + every, matrices)
+
+
+def _the_heads(params: MedusaParams, slower: Fraction) -> Iterator[Found]:
     """Counts of torch's modules; torch counts two FLOPs a multiply-add."""
-    from generators.courses.utaustin.lecture25_medusa.meta_heads import counted_heads
-    from generators.oracles.gated_decoder import counted_values
+    from generators.courses.utaustin.lecture25_medusa import meta_heads
 
     model, held = params.model, params.conventions
-    values, matrices = counted_values(model.n_layers, model.d_model, model.d_ff, model.vocabulary_size)
-    one, every, flops = counted_heads(model.d_model, model.vocabulary_size, len(params.heads), bias=held.head_bias)
-    return {
-        "head": one,
-        "model": values,
-        "share": Fraction(100 * every, values),
-        "bytes": held.bytes_per_value * every,
-        "flops": Fraction(flops * held.flops_per_multiply_add, 2),
-        "slower": Fraction(matrices + every, matrices),
-    }
-
-
-def _the_heads(sizes: Mapping[str, int | Fraction]) -> Iterator[Found]:
+    values, _ = meta_heads.counted_model(model)
+    one, every, flops = meta_heads.counted_heads(model.d_model, model.vocabulary_size, len(params.heads), bias=held.head_bias)
     yield from SHEET.part("1", "The heads")
-    yield from META.values("1", {name: sizes[name] for name in SYMBOLS}, symbols=SYMBOLS)
-    yield from META.values("1", share=sizes["share"], unit="%")
-    yield from META.values("1", bytes=sizes["bytes"], unit="B", symbols={"bytes": r"M_{\text{heads}}"})
-    yield from META.values("1", flops=sizes["flops"], unit="FLOP", symbols={"flops": r"F_{\text{heads}}"})
-
-
-def _rates(shares: Shares) -> Iterator[Found]:
-    label = f"rates_of_{len(shares)}"
-    widest = len(shares[0])
-    yield from SHEET.part(label, "Hit rates of all guesses")
-    hits = {f"a_{head + 1}": 1 - _missed(shares, head, widest) for head in range(len(shares))}
-    yield from PLAYED.values(label, hits, symbols={name: name for name in hits})
-    tokens = played(shares, _combinations(widest, len(shares)))
-    yield from PLAYED.values(label, tokens=tokens, symbols={"tokens": r"\mathbb{E}[T]"})
+    yield from META.values("1", head=one, model=values, slower=slower, symbols=SYMBOLS)
+    yield from META.values("1", share=Fraction(100 * every, values), unit="%")
+    yield from META.values("1", bytes=held.bytes_per_value * every, unit="B", symbols={"bytes": r"M_{\text{heads}}"})
+    yield from META.values(
+        "1", flops=Fraction(flops * held.flops_per_multiply_add, 2), unit="FLOP", symbols={"flops": r"F_{\text{heads}}"}
+    )
 
 
 def _full(shares: Shares) -> Iterator[Found]:
-    heads = range(len(shares))
-    rows: dict[str, tuple[Cell, ...]] = {}
-    for width in range(1, len(shares[0]) + 1):
-        paths = _combinations(width, len(shares))
-        leaves = sum(len(path) == len(shares) for path in paths)
-        rates = (1 - _missed(shares, head, width) for head in heads)
-        rows[f"width_{width}"] = (width, *rates, len(paths), leaves, played(shares, paths))
-    every = _combinations(len(shares[0]), len(shares))
+    every = _combinations(shares)
     yield from SHEET.part("2", "The full tree")
     yield from PATHS.values("2", nodes=len(every))
     yield from PLAYED.values("2", tokens=played(shares, every))
-    columns = ["guesses_a_head", *(f"hit_rate_{head + 1}" for head in heads), "nodes", "leaves", "tokens_a_step"]
-    yield from PLAYED.table("2", "widths", rows, columns=columns)
+    rows: dict[str, tuple[Cell, ...]] = {}
+    for head in range(len(shares)):
+        looked = sum((chance for right, chance in outcomes(shares) if len(right) >= head), Fraction(0))
+        hit = sum((chance for right, chance in outcomes(shares) if len(right) > head), Fraction(0))
+        rows[f"head_{head + 1}"] = (head + 1, hit / looked, hit)
+    headings = {"rate": "One guess is right", "so_far": "So for all heads up to it"}
+    yield from PLAYED.table("2", "hits", rows, headings=headings, columns=["head", *headings])
 
 
-def outcomes(shares: Shares, width: int) -> Iterator[tuple[Ranks, Fraction]]:
+@lru_cache(maxsize=16)
+def outcomes(shares: Shares) -> tuple[tuple[Ranks, Fraction], ...]:
     """Every way the heads may fare: the ranks of right guesses up to the first head whose guesses are all wrong."""
-    for choice in product(range(width + 1), repeat=len(shares)):
-        right = choice[: choice.index(width)] if width in choice else choice
-        if any(rank != width for rank in choice[len(right) :]):
+    found: list[tuple[Ranks, Fraction]] = []
+    for choice in product(*(range(-1, len(head)) for head in shares)):
+        right = choice[: choice.index(-1)] if -1 in choice else choice
+        if any(rank != -1 for rank in choice[len(right) :]):
             continue  # what stands behind a miss is never looked at
         chance = Fraction(1)
         for head, rank in zip(shares, right, strict=False):
             chance *= head[rank]
         if len(right) < len(shares):
-            chance *= 1 - sum(shares[len(right)][:width])
-        yield right, chance
+            chance *= 1 - sum(shares[len(right)])
+        found.append((right, chance))
+    return tuple(found)
 
 
 def played(shares: Shares, kept: frozenset[Ranks]) -> Fraction:
     """Expected tokens a step with a tree of these paths: the root's, and the longest kept path that is right."""
-    return sum((chance * (1 + _accepted(right, kept)) for right, chance in _all_outcomes(shares)), Fraction(0))
-
-
-@lru_cache(maxsize=16)
-def _all_outcomes(shares: Shares) -> tuple[tuple[Ranks, Fraction], ...]:
-    return tuple(outcomes(shares, len(shares[0])))
+    return sum((chance * (1 + _accepted(right, kept)) for right, chance in outcomes(shares)), Fraction(0))
 
 
 def _accepted(right: Ranks, kept: Collection[Ranks]) -> int:
@@ -137,34 +128,31 @@ def _accepted(right: Ranks, kept: Collection[Ranks]) -> int:
     return length
 
 
-def _combinations(width: int, n_heads: int) -> frozenset[Ranks]:
-    return frozenset(path for depth in range(1, n_heads + 1) for path in product(range(width), repeat=depth))
-
-
-def _missed(shares: Shares, head: int, width: int) -> Fraction:
-    """The probability that this head is wrong, of the outcomes in which it is looked at."""
-    looked = [(right, chance) for right, chance in outcomes(shares, width) if len(right) >= head]
-    return sum((chance for right, chance in looked if len(right) == head), Fraction(0)) / sum(chance for _, chance in looked)
+def _combinations(shares: Shares, width: int = 32) -> frozenset[Ranks]:
+    """All paths of the first `width` guesses of each head."""
+    ranks = [range(min(width, len(head))) for head in shares]
+    return frozenset(path for depth in range(1, len(shares) + 1) for path in product(*ranks[:depth]))
 
 
 def _reached(shares: Shares, path: Ranks) -> Fraction:
     """The probability of all outcomes that begin with the path."""
-    return sum((chance for right, chance in _all_outcomes(shares) if right[: len(path)] == path), Fraction(0))
+    return sum((chance for right, chance in outcomes(shares) if right[: len(path)] == path), Fraction(0))
 
 
-def grown(shares: Shares, n_nodes: int) -> list[Ranks]:
+def grown(shares: Shares, n_nodes: int) -> list[tuple[Ranks, Fraction]]:
     """The root and the nodes that join it, always the likeliest whose parent stands; of equals the upper, then the left."""
     queue: list[tuple[Fraction, int, Ranks]] = [(-_reached(shares, ()), 0, ())]
-    found: list[Ranks] = []
+    found: list[tuple[Ranks, Fraction]] = []
     while len(found) <= n_nodes:
-        _, depth, path = heappop(queue)
-        found.append(path)
-        for rank in range(len(shares[0])) if depth < len(shares) else ():
+        reached, depth, path = heappop(queue)
+        found.append((path, -reached))
+        for rank in range(len(shares[depth])) if depth < len(shares) else ():
             child = (*path, rank)
             heappush(queue, (-_reached(shares, child), depth + 1, child))
     return found
 
 
+@lru_cache(maxsize=4)
 def best_of(shares: Shares) -> list[Fraction]:
     """The most tokens that 0, 1, 2 ... nodes below the root may add, trying every split among a head's guesses."""
     below = [Fraction(0)]  # nothing stands behind the last head
@@ -179,39 +167,34 @@ def best_of(shares: Shares) -> list[Fraction]:
 
 
 def _pruned(params: MedusaParams, shares: Shares, slower: Fraction) -> Iterator[Found]:
-    full, best = {width: _combinations(width, len(shares)) for width in range(1, len(shares[0]) + 1)}, best_of(shares)
-    tokens = 1 + best[params.n_nodes]
-    yield from SHEET.part("3", "Pruned trees")
-    yield from PATHS.values("3", nodes_in_full=len(full[len(shares[0])]))
-    yield from SEARCHED.values("3", tokens=tokens, gain=tokens / slower)
-    yield from SEARCHED.values("3", share=100 * best[params.n_nodes] / best[-1], unit="%")
-    yield from _growth(params, shares)
-    sizes: dict[str, tuple[Cell, ...]] = {}
-    for width, paths in full.items():
-        of_size = 1 + best[len(paths)]
-        sizes[f"width_{width}"] = (len(paths), width, played(shares, paths), of_size, of_size / slower)
-    columns = ["nodes", "guesses_a_head", "full_tree", "best_tree_of_that_size", "its_gain"]
-    yield from SEARCHED.table("3", "sizes", sizes, columns=columns)
-    rows = {f"of_{n}": (n, 1 + added) for n, added in enumerate(best) if n}
-    yield from SEARCHED.table("3", "best", rows, columns=["nodes", "tokens_a_step"])
-
-
-def _growth(params: MedusaParams, shares: Shares) -> Iterator[Found]:
     """The nodes as they join, by what each tree gives when it is played."""
-    paths = grown(shares, params.n_nodes)
-    joined: dict[str, tuple[Cell, ...]] = {}
-    for count, path in enumerate(paths):
-        added = " ".join(params.heads[head].guesses[rank] for head, rank in enumerate(path)) or "the root"
-        ranks, kept = ", ".join(str(rank + 1) for rank in path) or None, frozenset(paths[1 : count + 1])
-        joined[_key(path)] = (count, added, ranks, _reached(shares, path), played(shares, kept))
-    yield from GROWN.table("3", "growth", joined, columns=["nodes", "added", "ranks", "reached", "tokens_a_step"])
-    tree: dict[str, tuple[Cell, ...]] = {}
-    for path in sorted(paths, key=lambda path: (len(path), path)):
-        token = params.heads[len(path) - 1].guesses[path[-1]] if path else params.root
-        tree[_key(path)] = (token, _key(path[:-1]) if path else None, len(path), _reached(shares, path))
-    yield from GROWN.table("3", "tree", tree, columns=["token", "parent", "depth", "reached"])
+    best, n = best_of(shares), params.n_nodes
+    yield from SHEET.part("3", "Pruned trees")
+    yield from PATHS.values("3", nodes_in_full=len(_combinations(shares)))
+    yield from SEARCHED.values("3", tokens=1 + best[n], gain=(1 + best[n]) / slower)
+    yield from SEARCHED.values("3", share=100 * best[n] / best[-1], unit="%")
+    yield from SHEET.values("3", drawn=n <= 30, given=params.choices is not None)
+    paths, rows = grown(shares, n), {}
+    for count, (path, reached) in enumerate(paths):
+        words = [head.guesses[rank] for head, rank in zip(params.heads, path, strict=False)]
+        *above, token = [params.root, *words]
+        key, kept = ".".join(str(rank + 1) for rank in path) or "root", frozenset(path for path, _ in paths[1 : count + 1])
+        rows[key] = (count, token, " ".join(above) or None, reached, played(shares, kept))
+    yield from GROWN.table("3", "growth", rows, columns=["nodes", "token", "after", "reached", "tokens_a_step"])
 
 
-def _key(path: Sequence[int]) -> str:
-    """Ranks from one, as rows are called."""
-    return ".".join(str(rank + 1) for rank in path) or "root"
+def _sizes(shares: Shares, slower: Fraction) -> Iterator[Found]:
+    rows: dict[str, tuple[Cell, ...]] = {}
+    for width in range(1, max(map(len, shares)) + 1):
+        paths = _combinations(shares, width)
+        of_size = 1 + best_of(shares)[len(paths)]
+        rows[f"width_{width}"] = (width, len(paths), played(shares, paths), of_size, of_size / slower)
+    columns = ["guesses_a_head", "nodes", "full_tree", "best", "its_gain"]
+    yield from SEARCHED.table("3", "sizes", rows, headings={"best": "Best tree"}, columns=columns)
+
+
+def _chosen(shares: Shares, chosen: frozenset[Ranks]) -> Iterator[Found]:
+    """The sparse tree that was given, played, and the best of as many nodes."""
+    yield from PATHS.values("3", given_nodes=len(chosen))
+    yield from PLAYED.values("3", given_tokens=played(shares, chosen))
+    yield from SEARCHED.values("3", best_tokens=1 + best_of(shares)[len(chosen)])

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from fractions import Fraction
+from math import prod
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveInt, Text
+from generators.params import Exact, Params, PositiveInt, Text, Token
 
 MAX_NODES = 400
-MAX_HEADS = 6
 Share = Annotated[Exact, Field(gt=0, lt=1)]
 
 
@@ -24,19 +22,30 @@ class Conventions(Params):
 
 
 class Model(Params):
-    """The model the heads stand on."""
+    """The model the heads stand on; without the optional sizes every attention head has keys and values of its own."""
 
     name: Text
-    n_layers: PositiveInt
+    n_layers: Annotated[int, Field(ge=1, le=1024)]
     d_model: PositiveInt
+    n_heads: PositiveInt
+    n_kv_heads: PositiveInt | None = None
+    head_dim: PositiveInt | None = None
     d_ff: PositiveInt
     vocabulary_size: PositiveInt
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.head_dim is None and self.d_model % self.n_heads:
+            raise ValueError(f"d_model must be divisible by n_heads (got {self.d_model} and {self.n_heads})")
+        if self.n_heads % (self.n_kv_heads or self.n_heads):
+            raise ValueError(f"n_heads must be divisible by n_kv_heads (got {self.n_heads} and {self.n_kv_heads})")
+        return self
 
 
 class Head(Params):
     """A head's guesses, best first, and how often each is right if all tokens before are."""
 
-    guesses: Annotated[list[Text], Field(min_length=1)]
+    guesses: Annotated[list[Token], Field(min_length=1, max_length=32)]
     accuracies: list[Share]
 
     @model_validator(mode="after")
@@ -46,34 +55,39 @@ class Head(Params):
         if len(self.accuracies) != len(self.guesses):
             raise ValueError(f"accuracies: must be as many as guesses (got {len(self.accuracies)})")
         if self.accuracies != sorted(self.accuracies, reverse=True):
-            raise ValueError(f"accuracies: must not rise from one guess to the next (got {_listed(self.accuracies)})")
+            raise ValueError(f"accuracies: must not rise from one guess to the next (got {', '.join(map(str, self.accuracies))})")
         if sum(self.accuracies) > 1:
             raise ValueError(f"accuracies: must not sum to more than 1 (got {sum(self.accuracies)})")
         return self
 
 
-def _listed(numbers: Sequence[Fraction]) -> str:
-    return ", ".join(map(str, numbers))
-
-
 class MedusaParams(Params):
-    """The model, the token of its own head, the Medusa heads, and how many nodes the pruned tree has below the root."""
+    """The model, the token of its own head, the Medusa heads, and the nodes of the pruned tree below the root.
+
+    `choices` may give a sparse tree as Medusa's code writes it: for each node the numbers of its guesses, from 0.
+    """
 
     model: Model
-    root: Text
-    heads: Annotated[list[Head], Field(min_length=1, max_length=MAX_HEADS)]
-    n_nodes: PositiveInt
+    root: Token
+    heads: Annotated[list[Head], Field(min_length=1, max_length=6)]
+    n_nodes: Annotated[int, Field(ge=1, le=64)]
+    choices: Annotated[list[list[int]], Field(min_length=1, max_length=64)] | None = None
     conventions: Conventions = Conventions()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        width = len(self.heads[0].guesses)
-        for number, head in enumerate(self.heads, 1):
-            if len(head.guesses) != width:
-                raise ValueError(f"heads: head {number} must have {width} guesses like head 1 (got {len(head.guesses)})")
-        nodes = sum(width**depth for depth in range(1, len(self.heads) + 1))
+        widths = [len(head.guesses) for head in self.heads]
+        nodes = sum(prod(widths[:depth]) for depth in range(1, len(widths) + 1))
         if nodes > MAX_NODES:
             raise ValueError(f"heads: the full tree must have at most {MAX_NODES} nodes below the root (got {nodes})")
         if self.n_nodes > nodes:
-            raise ValueError(f"n_nodes: must be at most the {nodes} nodes of the full tree (got {self.n_nodes})")
+            raise ValueError(f"n_nodes: must be at most the nodes of the full tree, {nodes} (got {self.n_nodes})")
+        chosen = self.choices or []
+        for path in chosen:
+            if chosen.count(path) > 1:
+                raise ValueError(f"choices: must not repeat a node (got {path})")
+            if not 0 < len(path) <= len(widths) or not all(0 <= rank < widths[k] for k, rank in enumerate(path)):
+                raise ValueError(f"choices: a node must name one guess of each head down to it, counted from 0 (got {path})")
+            if path[1:] and path[:-1] not in chosen:
+                raise ValueError(f"choices: the node above each node must be chosen too (got {path})")
         return self
