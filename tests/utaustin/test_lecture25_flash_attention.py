@@ -74,13 +74,6 @@ def test_traffic() -> None:
     assert part["held"].value == 2 * 384 * 64 + 2 * 64 * 64 + 384 * 64 + 2 * 64
 
 
-def test_traffic_with_queries_outer() -> None:
-    part = solved(entry(conventions={"loop_order": "queries_outer", "bytes_per_element": 4}))["2"]
-    assert part["outer"].value == 192  # 49152 elements over 4 · 64
-    assert part["flash_reads"].value == 4 * (4096 * 64 + 22 * 2 * 4096 * 64)  # 22 passes of 192 rows
-    assert part["flash_writes"].value == 4 * (4096 * 64 + 4096)
-
-
 def test_arithmetic_and_time() -> None:
     part = worked_out(ID)[2]["3"]
     assert part["flash"].value == 14 * 4096**2 * 64
@@ -96,8 +89,6 @@ def test_arithmetic_and_time() -> None:
         ({"example": {**entry()["example"], "values": [[1]] * 5 + [[1, 2]]}},
          "example: values: must be of one length (got [1, 2])"),
         ({"sram_kib": [64, 64]}, "sram_kib: must rise from each to the next (got 64, 64)"),
-        ({"seq_len": 1}, "seq_len: "),
-        ({"conventions": {"loop_order": "rows"}}, "conventions.loop_order: "),
     ],
 )  # fmt: skip
 def test_bad_parameters(changes: dict[str, Any], message: str) -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from generators.answer import Answer, Figure
 from generators.figures.lines import Axis, line_figure, line_of
-from generators.figures.series import spoken
 from generators.table import Table
 
 
@@ -20,13 +19,11 @@ def _gain(table: Table, best: Table) -> Figure:
     lengths, gains = best["best"].numbers, best["gain"].numbers
     marks = {key: ((lengths[key], gains[key]),) if key in lengths else () for key in best.rows}
     lines = [replace(line_of(table["gamma"], table[key]), marked=mark) for key, mark in marks.items()]
-    said = [f"{table[key].label}: largest {spoken(gains[key])} at γ = {length:g}" for key, length in lengths.items()]
-    marked = " A mark stands at its top." if said else ""
+    marked = " A mark stands at the top of a line." if lengths else ""
     figure = line_figure(
         lines,
         Axis("drafted tokens γ", whole=True),
         Axis("expected walltime gain", limits=(0, 1.1 * max(y for line in lines for _, y in line.points))),
         caption=f"The gain over the length of the draft, a line for each acceptance rate α.{marked}",
-        alt=f"Expected walltime gain over the drafted tokens. {'; '.join(said)}." if said else "",
     )
     return replace(figure, shows=(*figure.shows, best.address))
