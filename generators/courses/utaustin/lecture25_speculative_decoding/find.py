@@ -200,10 +200,9 @@ def _gain(params: SpeculativeParams) -> Iterator[Found]:
     }
     for (key, found), rate in zip(gains.items(), gain.acceptance_rates, strict=True):
         top = found.index(max(found))
-        inside = (top, found[top]) if top <= gain.longest_draft else (None, None)
-        best[key] = (rate, *inside, recursive_tokens(rate, n) / (1 + n * gain.cost_ratio))
+        best[key] = (rate, *((top, found[top]) if top <= gain.longest_draft else (None, None)))
     yield from RECURSION.values("4", some_beyond=any(one[1] is None for one in best.values()))
-    headings = {"alpha": "α", "best": "Best γ", "gain": "Gain there", "at_gamma": f"Gain at γ = {n}"}
+    headings = {"alpha": "α", "best": "Best γ", "gain": "Gain there"}
     yield from RECURSION.table("4", "best", best, headings=headings, columns=list(headings))
     headings = {"gamma": "γ", **{key: f"α = {float(rate):g}" for key, rate in zip(gains, gain.acceptance_rates, strict=True)}}
     rows = {f"gamma_{k}": {"gamma": k, **{key: found[k] for key, found in gains.items()}} for k in lengths[:-1]}

@@ -129,7 +129,7 @@ def _unchanged(params: SpeculativeParams, target: Model, draft: Model) -> Part:
 
 
 def _gain(params: SpeculativeParams, sheet: Part) -> Part:
-    lengths = range(max(params.gain.longest_draft + 2, params.n_drafted + 1))
+    lengths = range(params.gain.longest_draft + 2)
     gains = {
         f"alpha_{place}": [walltime_gain(alpha, n, params.gain.cost_ratio) for n in lengths]
         for place, alpha in enumerate(params.gain.acceptance_rates, 1)
@@ -156,11 +156,9 @@ def _best(params: SpeculativeParams, gains: Mapping[str, Sequence[Fraction]]) ->
     """
     rows: dict[str, tuple[Cell, ...]] = {}
     for (key, found), rate in zip(gains.items(), params.gain.acceptance_rates, strict=True):
-        tried = pairwise(found[: params.gain.longest_draft + 2])
-        best = next((n for n, (one, longer) in enumerate(tried) if longer <= one), None)
-        rows[key] = (rate, best, None if best is None else found[best], found[params.n_drafted])
-    heads = [column("alpha", "α"), column("best", "Best γ"), column("gain", "Gain there")]
-    return table("best", [*heads, column("at_gamma", f"Gain at γ = {params.n_drafted}")], rows, asked=True)
+        best = next((n for n, (one, longer) in enumerate(pairwise(found)) if longer <= one), None)
+        rows[key] = (rate, best, None if best is None else found[best])
+    return table("best", [column("alpha", "α"), column("best", "Best γ"), column("gain", "Gain there")], rows, asked=True)
 
 
 def _by_length(params: SpeculativeParams, gains: Mapping[str, Sequence[Fraction]]) -> Table:
