@@ -6,13 +6,11 @@ A layer has W^Q, W^K, W^V, W^O of D×D, W^1 of D×4D and W^2 of 4D×D; an output
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TypeAlias
 
 import sympy
 
-from generators.cells import exact, rational
-from generators.topics.roofline import Product, roofline_seconds
+from generators.topics.roofline import Product
 
 BATCH, CONTEXT, N_LAYER, D, N_HEAD, V = sympy.symbols("b n N_layer D n_H V", positive=True)
 
@@ -74,22 +72,3 @@ def weight_values(sizes: Sizes) -> sympy.Expr:
 def cache_values(sizes: Sizes) -> sympy.Expr:
     """Keys and values of one sequence in all layers."""
     return 2 * sympy.sympify(sizes.n_layers) * sizes.context * sizes.d_model
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What times a product: the accelerator's peaks, and how FLOPs and bytes are counted."""
-
-    peak_flops_per_s: Fraction
-    bytes_per_s: Fraction
-    flops_per_multiply_add: int
-    bytes_per_element: int
-
-    def seconds(self, groups: list[Group]) -> Fraction:
-        """One product after the other, each as long as its FLOPs or its bytes take."""
-        return sum((self._seconds(group) for group in groups), Fraction(0))
-
-    def _seconds(self, group: Group) -> Fraction:
-        flops = rational(exact(group.flops(self.flops_per_multiply_add)))
-        moved = rational(exact(group.bytes_moved(self.bytes_per_element)))
-        return roofline_seconds(flops, moved, self.peak_flops_per_s, self.bytes_per_s)
