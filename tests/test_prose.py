@@ -23,7 +23,6 @@ ONE_OF_MANY = re.compile(
 TPU = {"name": "TPU", "peak_tflops": 1, "bandwidth_gb_per_s": 1000, "source": "made up"}
 COMP, IFT, UT = "comp4901y/", "ift6135/", "utaustin/"
 LEVEL = {"a": {"p": 0.5, "next": {"a": 0.5, "b": 0.5}}, "b": {"p": 0.5, "next": {"a": 0.5, "b": 0.5}}}
-TINY_LOW_RANK = {"d_model": 1, "rank": 1, "n_heads": 1, "context_len": 1, "quantized_bits": 2, "memory_headroom": 1}
 TINY_DECODING = {
     "feasibility": {"vocabulary_size": 3, "length": 1, "sequences_per_second": 1, "other_vocabulary_sizes": []},
     "counted": {"beam_width": 1, "length": 1, "vocabulary_sizes": [1, 2], "seed": 0},
@@ -55,10 +54,6 @@ EDGES: list[tuple[str, dict[str, Any], list[str]]] = [
     (IFT + "a2_q2", {"beam_width": 8}, ["No. With", "above $-\\infty$ at step 1, $-\\infty$ at step 2, $-9.7$ at step 3."]),
     (IFT + "a2_q2", {"tree": {"a": -1, "b": -1}, "beam_width": 1}, ["happens to find a sequence that no other exceeds, a."]),
     (IFT + "a2_q3", {"time_steps": 1}, []),
-    (IFT + "a2_q4", TINY_LOW_RANK,
-     ["as QLoRA would store no less.", "than merged LoRA for 1 token.", "that the steps $\\Delta$ take"]),
-    (IFT + "a2_q4", {"memory_headroom": "9/10"},
-     ["as the fastest combination within the limit needs the", "as the limit is met without"]),
     ("sydney/seminar2_rank_allocation",
      {"training": {"n_steps": 240, "learning_rate": "6/25", "noise": "1/20", "sigma": "3/10", "seed": 1, "n_seeds": 1},
       "adalora": {"initial_rank": 4, "warmup": 145, "final": 80, "interval": 1}},

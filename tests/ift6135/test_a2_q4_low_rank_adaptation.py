@@ -1,22 +1,41 @@
 """Assignment 2, question 4: LoRA and QLoRA."""
 
-import math
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from generators.answer import Answer
-from generators.cells import Cell, Quantity
-from generators.courses.ift6135.a2_q4_low_rank_adaptation.low_rank import d, n
+from generators.cells import Cell
+from generators.courses.ift6135.a2_q4_low_rank_adaptation.layer import d, h, n, r
 from generators.errors import ParameterError
 from generators.pipeline.catalog import QuestionId, load_params, load_question
-from generators.topics.quantization import dequantized, measured_error, quantized, step_size
-from tests.entries import solved_entry
+from tests.entries import Far
 
 ID = QuestionId("ift6135", "a2_q4_low_rank_adaptation")
-SIZES = {"d_model": 4, "rank": 2, "n_heads": 3, "context_len": 5, "quantized_bits": 4}
-SMALL: dict[str, Any] = {**SIZES, "memory_headroom": "1/2", "sample": {"seed": 0, "size": 8}}
+SMALL: dict[str, Any] = {
+    "d_model": 4, "rank": 2, "n_heads": 3, "context_len": 5, "quantized_bits": 4, "memory_headroom": "1/2",
+}  # fmt: skip
+ONES = {"d_model": 1, "rank": 1, "n_heads": 1, "context_len": 1, "quantized_bits": 2, "memory_headroom": 1}
+NARROW = {"conventions": {"output_matrix": "d by d"}}
+MOVED = ("4.4a/sums/mha.lora/multiply_adds", "4.4a/trainable/mha/values")
+FAR = [
+    Far(
+        ONES,
+        ["$= 1$ token of width", "$= 1$ head and", "All fits unquantized.", "for 1 token. It", "reads no fewer bytes"],
+        ["side by side they"],
+    ),
+    Far({"n_heads": 1}, ["$= 1$ head and", "MHA holds"], ["side by side they"]),
+    Far({**NARROW, "n_heads": 1}, silent=["side by side they", "hd \\times d"]),
+    Far(NARROW, ["each head is", "$h \\le d$"], ["the only change that keeps every equation"]),
+    Far({"context_len": 131072, "d_model": 16384, "n_heads": 128}, ["for 131 072 tokens", "MHA alone is enough"]),
+    Far({"context_len": 2**20, "d_model": 2**20, "rank": 2**20, "n_heads": 2**20, "quantized_bits": 31}),
+    Far({"rank": 4096}, ["reads no fewer bytes than merged LoRA"], ["There QLoRA can be faster"]),
+    Far({"conventions": {"bytes_per_value": 2}, "quantized_bits": 8}, ["$= 8$ bits in place of 16"], stays=MOVED),
+    Far({"memory_headroom": 0}, ["Quantizing one of the two alone is not enough."], ["fits unquantized"], MOVED),
+    Far({"memory_headroom": "999/1000"}, ["Quantizing LFFN alone is enough"], ["MHA alone is enough"], MOVED),
+    Far({"memory_headroom": 1}, ["All fits unquantized."], ["alone is enough"], MOVED),
+]  # fmt: skip
 
 
 def solved(**changes: Any) -> Answer:
@@ -25,93 +44,58 @@ def solved(**changes: Any) -> Answer:
     return answer
 
 
-def values(part: str, prefix: str, answer: Answer) -> dict[str, Cell]:
-    """Quantities of one module without its name."""
-    items = answer[part].items.items()
-    return {key.removeprefix(prefix): one.value for key, one in items if isinstance(one, Quantity) and key.startswith(prefix)}
+def counts(answer: Answer, table: str) -> list[Any]:
+    """Each step's count at n = 5, d = 4, r = 2, h = 3."""
+    steps = answer[f"4.4a/{table}"].rows.values()
+    return [one["count"].subs({n: 5, d: 4, r: 2, h: 3}) for one in steps]
 
 
 def test_one_feed_forward_matrix_by_hand() -> None:
-    """With n = 5, d = 4, r = 2 every number of LFFN is small enough to count."""
-    assert values("4.4a", "lffn_", solved()) == {
-        "multiply_adds": 160,  # XW 5·4·4 = 80, XA 5·4·2 = 40, (XA)Bᵀ 5·2·4 = 40
-        "operations_lora": 20,  # add two 5×4 matrices
-        "operations_qlora": 36,  # and 4·4 multiplications by Δ
-        "quantization": 64,  # 4 operations for each of 16 values
-        "trainable": 16,  # A and B of 4×2
-        "trainable_bytes": 64,
-        "in_order": 80,
-        "other_order": 112,  # ABᵀ 4·2·4 = 32, X(ABᵀ) 5·4·4 = 80
-        "order_ratio": Fraction(7, 5),  # 112 / 80
-    }
+    """XW 5·4·4, XA 5·4·2, (XA)Bᵀ 5·2·4; adding two 5×4 matrices; 4·4 weights to dequantize, four operations each to quantize."""
+    assert counts(solved(), "lffn_steps") == [80, 40, 40, 20, 16, 64]
+    assert solved()["4.4a/trainable/lffn/values"].value.subs({d: 4, r: 2}) == 16  # A and B of 4×2
 
 
 def test_attention_by_hand() -> None:
-    """Three heads of width 4, and W^O of 12×4."""
-    assert values("4.4a", "mha_", solved()) == {
-        "multiply_adds": 2280,  # 9 projections of 160; QKᵀ and softmax·V 3·5·5·4 = 300 each; (5×12)(12×4) 240
-        "operations_lora": 600,  # 9·20 additions; 3·25 divisions by √d; softmax 3·5·(5·5 - 2) = 345
-        "operations_qlora": 792,  # and 9·16 + 12·4 = 192 multiplications by Δ
-        "quantization": 768,  # 4·192
-        "trainable": 144,  # 9·(8 + 8)
-        "trainable_bytes": 576,
-        "in_order": 720,  # 9·80
-        "other_order": 1008,  # 9·112
-        "order_ratio": Fraction(7, 5),
-    }
+    """Three heads of width 4, so nine projections, and W^O of 12×4."""
+    assert counts(solved(), "mha_steps") == [
+        720, 360, 360,  # nine times the products of one feed-forward matrix
+        300, 300,  # QKᵀ and softmax·V, 3·5·5·4 each
+        240,  # (5×12)(12×4)
+        180, 75, 345,  # 9·20 additions; 3·25 divisions by √d; softmax 3·5·(5·5 - 2)
+        192, 768,  # 9·16 + 12·4 weights
+    ]  # fmt: skip
+    assert solved()["4.4a/trainable/mha/values"].value.subs({d: 4, r: 2, h: 3}) == 144  # 9·(8 + 8)
 
 
-@pytest.mark.parametrize(
-    ("reading", "heads", "multiply_adds", "operations", "dequantized_values", "trainable"),
-    [
-        ("hd_by_d", 3, 2280, 600, 192, 144),
-        # W^O of 4×4 costs 5·4·4 = 80 instead of 240; (3 - 1)·20 additions join the heads
-        ("d_by_d_summed_heads", 3, 2120, 640, 160, 144),
-        # 6 projections of (40 + 40 + 5·2·2 = 20), 2·(5·5·2) twice, 80; 6·10 + 2·25 + 2·5·23; 6·8 + 16; 6·(8 + 4)
-        ("d_by_d_narrow_heads", 2, 880, 340, 64, 72),
-    ],
-)
-def test_readings_of_the_output_matrix(
-    reading: str, heads: int, multiply_adds: int, operations: int, dequantized_values: int, trainable: int
-) -> None:
-    answer = solved(n_heads=heads, conventions={"output_matrix": reading})
-    found = values("4.4a", "mha_", answer)
-    assert found["multiply_adds"] == multiply_adds
-    assert found["operations_lora"] == operations
-    assert found["operations_qlora"] == operations + dequantized_values
-    assert found["trainable"] == trainable
-    rows = answer["4.4a/readings_time"].rows
-    assert {name: row["value"] for name, row in rows.items() if row["used_here"] == "yes"} == {reading: multiply_adds}
-
-
-def test_narrow_heads_that_do_not_fit_have_no_numbers() -> None:
-    """Three heads cannot share a width of 4, so that only the formulas of that reading are given."""
-    answer = solved()
-    assert answer["4.4a/readings_time/d_by_d_narrow_heads/value"].value is None
-    assert answer["4.4a/readings_time/d_by_d_narrow_heads/last_product"].value == n * d**2
-    assert answer["4.4a/readings_space/d_by_d_narrow_heads/values_trained"].value is None
+def test_narrow_heads_by_hand() -> None:
+    """Two heads of width 2: six projections of 40, 40 and 5·2·2 = 20, then 2·(5·5·2) twice, and 80."""
+    answer = solved(n_heads=2, **NARROW)
+    at = {n: 5, d: 4, r: 2, h: 2}
+    steps = [one["count"].subs(at) for one in answer["4.4a/mha_steps"].rows.values()]
+    assert steps == [240, 240, 120, 100, 100, 80, 60, 50, 230, 64, 256]  # 6·8 + 16 = 64 weights
+    assert answer["4.4a/trainable/mha/values"].value.subs(at) == 72  # 6·(8 + 4)
+    assert answer["4.4b/weights_ratio"].value == 4
 
 
 def test_choices_by_hand() -> None:
-    """The assignments in the order LoRA and LoRA, LoRA and QLoRA, QLoRA and LoRA, QLoRA and QLoRA on MHA and LFFN."""
+    """The combinations in the order LoRA and LoRA, LoRA and QLoRA, QLoRA and LoRA, QLoRA and QLoRA on MHA and LFFN."""
     part = solved()["4.4b"]
-    combinations = part["combinations"]
-    assert list(combinations["stored"].cells.values()) == [
-        1472,  # MHA 4·(192 + 144) = 1344, LFFN 4·(16 + 16) = 128
-        1420,  # LFFN 16·4/8 + 4 + 64 = 76
-        840,  # MHA 192·4/8 + 10·4 + 576 = 712
-        788,
+    assert [*part["combinations"]["stored"].cells.values()] == [
+        3392,  # MHA 4·192 + 16·144 = 3072, LFFN 4·16 + 16·16 = 320
+        3340,  # LFFN 16·4/8 + 4 + 256 = 268
+        2760,  # MHA 192·4/8 + 10·4 + 2304 = 2440
+        2708,
     ]
-    assert list(combinations["operations"].cells.values()) == [
-        3700,  # merged: MHA 2·(9·80 + 600 + 240) + 75 + 345 = 3540, LFFN 2·80 = 160
-        3896,  # LFFN 2·160 + 36 = 356
-        5512,  # MHA 2·2280 + 792 = 5352
-        5708,
+    assert [*part["combinations"]["fits"].cells.values()] == ["no", "no", "yes", "yes"]
+    assert [*part["combinations"]["computes_more"].cells.values()] == [
+        0,  # merged: MHA 2·(9·80 + 600 + 240) + 75 + 345 = 3540, LFFN 2·80 = 160, together 3700
+        Fraction(19600, 3700),  # LFFN 2·160 + 36 = 356, 196 more
+        Fraction(181200, 3700),  # MHA 2·2280 + 792 = 5352, 1812 more
+        Fraction(200800, 3700),
     ]
-    assert part["limit"].value == 1130  # half-way from 788 to 1472
-    limits = combinations.row("qlora-lora")
-    assert limits["fastest_from"].value == Fraction(84000, 1472)
-    assert limits["fastest_below"].value == Fraction(142000, 1472)
+    assert part["limit"].value == 3050  # half-way from 2708 to 3392
+    assert part["weights_ratio"].value == 12  # 192/16
     assert [tuple(row.values()) for row in part["choices"].rows.values()] == [
         ("Memory limit", "QLoRA", "QLoRA"),
         ("Faster inference", "LoRA", "LoRA"),
@@ -125,28 +109,17 @@ def test_the_memory_limit_decides_the_last_choice(headroom: float, choice: tuple
     assert (both["mha"].value, both["lffn"].value) == choice
 
 
-def test_rank_and_merging_by_hand() -> None:
+def test_rank_and_inference_by_hand() -> None:
     answer = solved()
-    assert answer["4.2/heavier_than_full"].value == 2  # 2·4·2 = 16 values, as many as W has
-    assert answer["4.2/heavier_than_codes"].value == Fraction(1, 4)  # 16 codes of 4 bits = 8 B = 8·r·4 B
-    assert answer["4.2/directions"].value == 12  # 16 - (4 - 2)²
-    assert answer["4.3/merged_after"].value == Fraction(20, 9)  # (2·32 + 16) / (2·(8 + 8) + 4)
-    assert answer["4.3/share_of_product"].value == Fraction(1, 10)  # 16 / (2·5·16)
-    more = answer["4.3/work"]["more_than_merged"].cells
-    assert more["context.beside"] == 100 * Fraction(9, 8)  # (320 + 20) / 160 - 1
-    assert more["context.codes"] == 100 * Fraction(49, 40)  # (320 + 36) / 160 - 1
-
-
-def test_quantization_by_hand() -> None:
-    """At 3 bits the largest code is 3, so that Δ = 1 here."""
-    weights = [3.0, -1.4, 0.6, 0.0]
-    assert step_size(weights, 3) == 1
-    assert quantized(weights, 1.0) == [3, -1, 1, 0]
-    assert dequantized([3, -1, 1, 0], 0.5) == [1.5, -0.5, 0.5, 0.0]
-    error = measured_error(weights, 3)
-    assert error.largest == pytest.approx(0.4)
-    assert error.rms == pytest.approx(math.sqrt(0.32 / 4))
-    assert error.relative == pytest.approx(math.sqrt(0.32 / 11.32))  # 9 + 1.96 + 0.36
+    assert answer["4.2/trained"].value == 256  # 16 values, 4 of 4 bytes each
+    assert answer["4.2/of_w"].value == 100  # 16 values beside 16
+    assert answer["4.2/of_the_codes"].value == Fraction(6400, 12)  # 64 B beside 8 B of codes and 4 B of Δ
+    assert answer["4.2/added"].value == 1  # 80 multiply-adds beside 80
+    assert answer["4.3/merging"].value == 80  # ABᵀ 2·32, and 16 additions
+    more: dict[str, Cell] = answer["4.3/ways"]["more_for_n"].cells
+    assert more["beside"] == 100 * Fraction(9, 8)  # (320 + 20) / 160 - 1
+    assert more["inside"] == 100 * Fraction(49, 40)  # (320 + 36) / 160 - 1
+    assert answer["4.3/ways/copy/weights_moved"].value == 204  # codes 12, A and B 64, a copy of 64 written and read
 
 
 def test_arithmetic_without_a_rule_is_not_passed_over() -> None:
@@ -163,27 +136,14 @@ def test_arithmetic_without_a_rule_is_not_passed_over() -> None:
     ("change", "message"),
     [
         ({"rank": 5}, "rank: must be at most d_model (got 5 and 4)"),
-        ({"rank": 0}, "rank: must be greater than 0 (got 0)"),
         ({"context_len": 2**20 + 1}, "context_len: must be less than or equal to 1048576 (got 1048577)"),
         ({"quantized_bits": 1}, "quantized_bits: must be greater than or equal to 2 (got 1)"),
         ({"quantized_bits": 32}, "quantized_bits: must be below the 32 bits of full precision (got 32)"),
         ({"memory_headroom": 1.5}, "memory_headroom: must be less than or equal to 1 (got 1.5)"),
-        ({"sample": {"seed": -1, "size": 8}}, "sample.seed: must be greater than or equal to 0 (got -1)"),
-        ({"sample": {"seed": 0, "size": 1}}, "sample.size: must be greater than or equal to 2 (got 1)"),
-        (
-            {"conventions": {"output_matrix": "d_by_d_narrow_heads"}},
-            "d_model: must be divisible by n_heads while conventions.output_matrix is d_by_d_narrow_heads (got 4 and 3)",
-        ),
+        (NARROW, "d_model: must be divisible by n_heads while conventions.output_matrix is d by d (got 4 and 3)"),
     ],
 )
 def test_bad_parameters_are_refused_in_one_line(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError) as refusal:
         load_params(ID, load_question(ID), {**SMALL, **change})
     assert str(refusal.value).endswith(message)
-
-
-@pytest.mark.parametrize("reading", ["d_by_d_summed_heads", "d_by_d_narrow_heads"])
-@pytest.mark.parametrize("bytes_per_value", [2, 4])
-def test_everything_is_found_under_other_conventions(reading: str, bytes_per_value: int) -> None:
-    conventions = {"output_matrix": reading, "bytes_per_value": bytes_per_value, "flops_per_multiply_add": 1}
-    assert solved_entry(str(ID), {**SMALL, "n_heads": 2, "conventions": conventions})

@@ -1,6 +1,5 @@
 """Assignment 2, question 4: LoRA and QLoRA compared, their time and trainable space in LFFN and MHA, and which to choose."""
 
-from generators.courses.ift6135.a2_q4_low_rank_adaptation.draw import draw
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.find import find
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.params import LowRankParams
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.solve import solve
@@ -12,9 +11,8 @@ QUESTION = Question(
     params=LowRankParams,
     solve=solve,
     find=find,
-    draw=draw,
     others=(
-        {"context_len": 7, "d_model": 12, "rank": 5, "n_heads": 4, "quantized_bits": 3, "sample": {"size": 8}},
-        {"context_len": 1, "d_model": 8, "rank": 2, "n_heads": 2, "quantized_bits": 5, "sample": {"size": 8}},
+        {"context_len": 7, "d_model": 12, "rank": 5, "n_heads": 4, "quantized_bits": 3},
+        {"context_len": 1, "d_model": 8, "rank": 2, "n_heads": 2, "quantized_bits": 5},
     ),
 )

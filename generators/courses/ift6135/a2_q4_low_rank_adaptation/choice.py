@@ -1,15 +1,17 @@
-"""Part 4.4 (b): which of LoRA and QLoRA each module gets, from all assignments and the fastest within a memory limit."""
+"""Part 4.4 (b): which of LoRA and QLoRA each module gets: the smallest, the fastest, and the fastest within a memory limit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import product
 from typing import NamedTuple, TypeAlias
 
-from generators.answer import Item, Part, claim, number, part, value_at
+import sympy
+
+from generators.answer import Claim, Part, claim, formula, number, part, value_at
 from generators.cells import exact, rational
-from generators.courses.ift6135.a2_q4_low_rank_adaptation.low_rank import METHODS, Method, Module, Reading, lffn, mha
+from generators.courses.ift6135.a2_q4_low_rank_adaptation.layer import METHODS, Method, Module
 from generators.table import Table, column, table
 
 
@@ -20,88 +22,80 @@ class Cost(NamedTuple):
     operations: Fraction
 
 
-Costs: TypeAlias = Mapping[str, Mapping[Method, Cost]]
-"""Of each module by name, under each method."""
-Assignments: TypeAlias = Mapping[tuple[Method, Method], Cost]
+Costs: TypeAlias = Mapping[Method, Cost]
+Pairs: TypeAlias = Mapping[tuple[Method, Method], Cost]
 """What both modules take together, by the methods of MHA and of LFFN."""
 MODULES = (column("mha", "MHA"), column("lffn", "LFFN"))
 
 
-def choice(reading: Reading, size: int, flops: int, headroom: Fraction, sheet: Part) -> Part:
-    """Fill the sheet's table from what every assignment stores and computes."""
-
-    def cost(module: Module, method: Method) -> Cost:
-        counts = (module.stored_bytes(method, size), module.served(method, flops))
-        return Cost(*(rational(value_at(one, sheet)) for one in counts))
-
-    costs: Costs = {module.name: {method: cost(module, method) for method in METHODS} for module in (mha(reading), lffn())}
-    choices: Assignments = {
+def choice(mha: Module, lffn: Module, size: int, headroom: Fraction, sheet: Part) -> Part:
+    """Fill the sheet's table from what every combination stores and computes."""
+    costs = [_costs(one, size, sheet) for one in (mha, lffn)]
+    pairs = {
         (one, other): Cost(ours.stored + theirs.stored, ours.operations + theirs.operations)
-        for (one, ours), (other, theirs) in product(*(cost.items() for cost in costs.values()))
+        for (one, ours), (other, theirs) in product(*(cost.items() for cost in costs))
     }
-    least, *_, most = sorted(one.stored for one in choices.values())
+    least, *_, most = sorted(one.stored for one in pairs.values())
     limit = least + headroom * (most - least)
-    both = min((one for one, cost in choices.items() if cost.stored <= limit), key=lambda one: choices[one][::-1])
+    both = min((one for one, cost in pairs.items() if cost.stored <= limit), key=lambda one: pairs[one][::-1])
+    rows = {
+        "memory_limit": ("Memory limit", *min(pairs, key=pairs.__getitem__)),
+        "faster_inference": ("Faster inference", *min(pairs, key=lambda one: pairs[one][::-1])),
+        "both": ("Both", *both),
+    }
     return part(
         "4.4b",
         "LoRA or QLoRA for each module",
-        table(
-            "choices",
-            ["condition", *MODULES],
-            {
-                "memory_limit": ("Memory limit", *min(choices, key=choices.__getitem__)),
-                "faster_inference": ("Faster inference", *min(choices, key=lambda one: choices[one][::-1])),
-                "both": ("Both", *both),
-            },
-            asked=True,
-        ),
-        number("limit", exact(limit), "memory limit", r"M_{\text{max}}", "B"),
-        _modules(costs),
-        _combinations(choices),
-        *_reasons(costs, both),
+        table("choices", ["condition", *MODULES], rows, asked=True),
+        number("limit", exact(limit), "memory limit", r"M_{\text{max}}", "B", asked=True),
+        formula("weights_ratio", sympy.cancel(mha.weights / lffn.weights), "weights of MHA over those of LFFN", asked=True),
+        _modules({mha.name: costs[0], lffn.name: costs[1]}),
+        _combinations(pairs, limit),
+        *_reasons(both),
         within=sheet,
     )
 
 
-def _modules(costs: Costs) -> Table:
-    """What each module stores and computes under both methods."""
+def _costs(module: Module, size: int, sheet: Part) -> Costs:
+    """LoRA is served merged into its weights, QLoRA beside its codes."""
+    counts = {one: (module.stored_bytes(one, size), module.operations(one, adapters=one == "QLoRA")) for one in METHODS}
+    return {one: Cost(*(rational(value_at(count, sheet)) for count in pair)) for one, pair in counts.items()}
+
+
+def _modules(costs: Mapping[str, Costs]) -> Table:
+    """What each module stores under both methods, and how much more QLoRA computes."""
     columns = [
         column("module"),
         column("lora_stores", "LoRA stores", "B"),
         column("qlora_stores", "QLoRA stores", "B"),
-        column("qlora_saves", "QLoRA saves", "B"),
-        column("lora_computes", "LoRA computes"),
-        column("qlora_computes", "QLoRA computes"),
-        column("qlora_computes_more_by", "QLoRA computes more by", "%"),
+        column("qlora_computes_more", "QLoRA computes more by", "%"),
     ]
     rows = {}
     for name, (lora, qlora) in ((name, cost.values()) for name, cost in costs.items()):
         more = 100 * (qlora.operations / lora.operations - 1)
-        counts = (lora.stored, qlora.stored, lora.stored - qlora.stored, lora.operations, qlora.operations, more)
-        rows[name.lower()] = (name, *map(exact, counts))
+        rows[name.lower()] = (name, *map(exact, (lora.stored, qlora.stored, more)))
     return table("modules", columns, rows)
 
 
-def _combinations(choices: Assignments) -> Table:
-    """Every assignment, and between which limits, as shares of the first one's bytes, it is the fastest that fits."""
-    whole = next(iter(choices.values())).stored
-    rows = {}
-    for methods, cost in choices.items():
-        until = min((other.stored for other in choices.values() if other[::-1] < cost[::-1]), default=None)
-        best = until is None or until > cost.stored
-        first, below = (exact(100 * one / whole) if best and one else None for one in (cost.stored, until))
-        rows["-".join(methods).lower()] = (*methods, exact(cost.stored), exact(cost.operations), first, below)
-    limits = [column("fastest_from", unit="%"), column("fastest_below", unit="%")]
-    return table("combinations", [*MODULES, column("stored", unit="B"), column("operations"), *limits], rows)
+def _combinations(pairs: Pairs, limit: Fraction) -> Table:
+    """Every combination, with what it computes beyond the first one, LoRA on both."""
+    columns = [*MODULES, column("stored", unit="B"), "fits", column("computes_more", unit="%")]
+    fastest = next(iter(pairs.values())).operations
+    rows = {
+        "-".join(methods).lower(): (
+            *methods,
+            exact(cost.stored),
+            "yes" if cost.stored <= limit else "no",
+            exact(100 * (cost.operations / fastest - 1)),
+        )
+        for methods, cost in pairs.items()
+    }
+    return table("combinations", columns, rows)
 
 
-def _reasons(costs: Costs, both: Sequence[Method]) -> Iterator[Item]:
-    """Why each module gets its method under both conditions, and whether quantizing frees memory at all."""
-    saves = {name: cost["LoRA"].stored > cost["QLoRA"].stored for name, cost in costs.items()}
-    for name, method in zip(costs, both, strict=True):
-        lora, key = method == "LoRA", name.lower()
-        yield claim(f"{key}_must_be_quantized", not lora, f"the fastest combination within the limit quantizes {name}")
-        yield claim(f"{key}_fits_as_it_is", lora and saves[name], f"the limit is met without quantizing {name}")
-        yield claim(f"{key}_saves_nothing", lora and not saves[name], f"quantizing {name} would store no less")
-    yield claim("quantizing_frees", all(saves.values()))
-    yield claim("quantizing_frees_nothing", not all(saves.values()))
+def _reasons(both: tuple[Method, Method]) -> Iterator[Claim]:
+    """What the third row of the sheet's table rests on."""
+    yield claim("nothing_is_quantized", both == ("LoRA", "LoRA"), "all fits unquantized")
+    yield claim("lffn_alone", both == ("LoRA", "QLoRA"), "to quantize LFFN alone is enough")
+    yield claim("mha_alone", both == ("QLoRA", "LoRA"), "to quantize MHA alone is enough, LFFN alone is not")
+    yield claim("all_is_quantized", both == ("QLoRA", "QLoRA"), "neither alone is enough")

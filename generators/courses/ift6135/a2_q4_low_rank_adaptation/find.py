@@ -7,37 +7,43 @@ d×r beside the query, key and value of every head and beside W^F, none beside W
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.params import LowRankParams
-from generators.found import Found, Proof, Route
+from generators.found import Found, Route
+
+if TYPE_CHECKING:
+    from generators.courses.ift6135.a2_q4_low_rank_adaptation.torch_modules import Entry
 
 SHEET = Route("the sheet and the parameters, read again", restates=True)
+MODULES = Route("torch modules, run under recorders")
+METHODS = ("LoRA", "QLoRA")
 
 
-def find(params: LowRankParams) -> Iterator[Found | Proof]:
+def find(params: LowRankParams) -> Iterator[Found]:
     """Everything that is published."""
-    from generators.courses.ift6135.a2_q4_low_rank_adaptation.find_choice import find_choice
-    from generators.courses.ift6135.a2_q4_low_rank_adaptation.find_complexities import find_complexities
-    from generators.courses.ift6135.a2_q4_low_rank_adaptation.find_matrix import find_matrix
+    from generators.courses.ift6135.a2_q4_low_rank_adaptation.find_layer import find_choice, find_complexities
     from generators.courses.ift6135.a2_q4_low_rank_adaptation.torch_modules import Entry
 
     entry = Entry(params)
     yield from _given(params)
-    yield from find_matrix(entry)
+    yield from _implementation(entry)
+    yield from _rank(entry)
+    yield from _inference(entry)
     yield from find_complexities(entry)
     yield from find_choice(entry, params.memory_headroom)
 
 
 def _given(params: LowRankParams) -> Iterator[Found]:
-    held, narrow = params.conventions, params.conventions.output_matrix == "d_by_d_narrow_heads"
+    narrow = params.conventions.output_matrix == "d by d"
     yield from SHEET.part("sheet", "Given")
     yield from SHEET.letters("sheet", n=params.context_len, d=params.d_model, r=params.rank)
     yield from SHEET.letters("sheet", h=params.n_heads, m=params.quantized_bits)
-    yield from SHEET.values("sheet", full_bits=8 * held.bytes_per_value, bytes_per_value=held.bytes_per_value)
-    yield from SHEET.values("sheet", flops=held.flops_per_multiply_add, size=params.sample.size, seed=params.sample.seed)
+    yield from SHEET.values("sheet", full_bits=8 * params.conventions.bytes_per_value)
     yield from SHEET.values("sheet", unit="%", headroom=100 * params.memory_headroom)
-    yield from SHEET.values("sheet", narrow_heads=narrow, wide_heads=not narrow)
-    yield from SHEET.values("sheet", several_tokens=params.context_len > 1, several_heads=params.n_heads > 1)
+    yield from SHEET.values("sheet", narrow_heads=narrow, wide_heads=not narrow, several_heads=params.n_heads > 1)
+    yield from SHEET.values("sheet", several_tokens=params.context_len > 1)
     for part, title in (
         ("4.1", "How the updates are implemented"),
         ("4.2", "Choice of the rank"),
@@ -46,3 +52,63 @@ def _given(params: LowRankParams) -> Iterator[Found]:
         ("4.4b", "LoRA or QLoRA for each module"),
     ):
         yield from SHEET.part(part, title)
+
+
+def _implementation(entry: Entry) -> Iterator[Found]:
+    lora, qlora = (entry.seen("LFFN", method) for method in METHODS)
+    stored = (entry.at(lora.frozen_bits) / 8, entry.at(qlora.frozen_bits) / 8)
+    symbols = {"full": "M_W", "codes": r"M_{\text{codes}}"}
+    yield from MODULES.values("4.1", dict(zip(symbols, stored, strict=True)), unit="B", symbols=symbols)
+    yield from MODULES.values("4.1", dequantization=entry.at(qlora.operations["dequantization"]))
+
+
+def _rank(entry: Entry) -> Iterator[Found]:
+    own, d = entry.params.rank, entry.params.d_model
+    headings = {
+        "trained": "A and B with gradients and Adam's moments",
+        "of_w": "A and B, of W",
+        "of_the_codes": "A and B, of the codes",
+        "added": "Added to XW",
+    }
+    ranks = {*(one for one in (1, 8, 64) if one < d), own, d}
+    rows = {f"rank_{place}": (rank, *_at_rank(entry, rank)) for place, rank in enumerate(sorted(ranks), 1)}
+    units = {"trained": "B", "of_w": "%", "of_the_codes": "%", "added": "%"}
+    yield from MODULES.table("4.2", "ranks", rows, units=units, headings=headings, columns=("rank", *headings))
+    trained, of_w, of_codes, added = _at_rank(entry, own)
+    yield from MODULES.values("4.2", unit="B", trained=trained)
+    yield from MODULES.values("4.2", unit="%", of_w=of_w, of_the_codes=of_codes)
+    yield from MODULES.values("4.2", added=added / 100)
+
+
+def _at_rank(entry: Entry, rank: int) -> tuple[Fraction, ...]:
+    """Bytes kept in training, A and B as shares of W and of the codes, and FLOPs added to those of XW, in percent."""
+    lora, qlora = (entry.seen("LFFN", method) for method in METHODS)
+    adapter = 8 * entry.params.conventions.bytes_per_value * entry.at(lora.trainable, r=rank)
+    by_w, low_rank = (entry.at(lora.multiply_adds(places), r=rank) for places in ([0], [1, 2]))
+    shares = (adapter / entry.at(lora.frozen_bits), adapter / entry.at(qlora.frozen_bits), low_rank / by_w)
+    return entry.at(lora.trained_bits, r=rank) / 8, *(100 * one for one in shares)
+
+
+def _inference(entry: Entry) -> Iterator[Found]:
+    merged, lora, qlora = entry.seen("LFFN", "LoRA", "merged"), *(entry.seen("LFFN", method) for method in METHODS)
+    yield from MODULES.values("4.3", merging=entry.operations(entry.seen("LFFN", "LoRA", "merging")))
+    w, codes = (entry.at(one.frozen_bits) / 8 for one in (lora, qlora))
+    adapter = entry.params.conventions.bytes_per_value * entry.at(lora.trainable)
+    ways = {
+        "merged": ("LoRA, merged", merged, w),
+        "beside": ("LoRA, beside W", lora, w + adapter),
+        "inside": ("QLoRA, dequantized inside the product", qlora, codes + adapter),
+        "copy": ("QLoRA, dequantized into a copy", qlora, codes + adapter + 2 * w),  # written and read again
+    }
+    rows = {}
+    for key, (way, seen, moved) in ways.items():
+        more = [
+            100 * (entry.operations(seen, n=tokens) / entry.operations(merged, n=tokens) - 1)
+            for tokens in (entry.params.context_len, 1)
+        ]
+        rows[key] = (way, *more, moved)
+    headings = {"more_for_n": "More operations for all tokens", "more_for_one": "More operations for one token"}
+    units = {**dict.fromkeys(headings, "%"), "weights_moved": "B"}
+    yield from MODULES.table("4.3", "ways", rows, units=units, headings=headings, columns=("way", *units))
+    less = codes + adapter < w
+    yield from MODULES.values("4.3", codes_move_less=less, codes_move_no_less=not less)

@@ -14,18 +14,10 @@ Size = Annotated[int, Field(gt=0, le=2**20)]
 class Conventions(Params):
     """What the numbers rest on."""
 
-    output_matrix: Literal["hd_by_d", "d_by_d_summed_heads", "d_by_d_narrow_heads"] = Field(
-        "hd_by_d", description="how the heads and the output matrix are made to fit"
+    output_matrix: Literal["hd by d", "d by d"] = Field(
+        "hd by d", description="shape of the output matrix; heads are d wide if it is hd by d, else d/h"
     )
-    bytes_per_value: Literal[2, 4] = Field(4, description="bytes of one value in full precision (4 is 32-bit floating point)")
-    flops_per_multiply_add: Literal[1, 2] = Field(2, description="FLOPs counted for one multiply-add")
-
-
-class Sample(Params):
-    """The size×size standard normal weights on which the quantization error is measured."""
-
-    seed: Annotated[int, Field(ge=0)]
-    size: Annotated[int, Field(ge=2, le=512)]
+    bytes_per_value: Literal[2, 4] = Field(4, description="bytes of one value in full precision")
 
 
 class LowRankParams(Params):
@@ -40,7 +32,6 @@ class LowRankParams(Params):
     context_len: Size
     quantized_bits: Annotated[int, Field(ge=2)]
     memory_headroom: Annotated[Exact, Field(ge=0, le=1)]
-    sample: Sample
     conventions: Conventions = Conventions()
 
     @model_validator(mode="after")
@@ -50,7 +41,7 @@ class LowRankParams(Params):
         full = 8 * self.conventions.bytes_per_value
         if self.quantized_bits >= full:
             raise ValueError(f"quantized_bits: must be below the {full} bits of full precision (got {self.quantized_bits})")
-        if self.conventions.output_matrix == "d_by_d_narrow_heads" and self.d_model % self.n_heads:
-            rule = "must be divisible by n_heads while conventions.output_matrix is d_by_d_narrow_heads"
+        if self.conventions.output_matrix == "d by d" and self.d_model % self.n_heads:
+            rule = "must be divisible by n_heads while conventions.output_matrix is d by d"
             raise ValueError(f"d_model: {rule} (got {self.d_model} and {self.n_heads})")
         return self

@@ -1,0 +1,169 @@
+"""Finds 4.4 again: each step of LFFN and MHA from torch modules, and the choice from every combination counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from itertools import product
+from operator import ge
+from typing import NamedTuple
+
+import sympy
+
+from generators.cells import Cell, Math
+from generators.courses.ift6135.a2_q4_low_rank_adaptation.torch_modules import NARROW, SIZES, Entry, written
+from generators.found import Found, Route
+
+MODULES = Route("torch modules, run under recorders")
+GROWN = Route("terms of what torch modules counted, compared at grown sizes")
+COMBINED = Route("torch modules, every combination")
+METHODS = ("LoRA", "QLoRA")
+PRODUCTS: dict[str, dict[str, tuple[str, tuple[int, ...]]]] = {
+    "LFFN": {"frozen": ("X W^F", (0,)), "down": ("X A^F", (1,)), "up": ("(X A^F) (B^F)^T", (2,))},
+    "MHA": {
+        "frozen": ("H W", (0, 3, 6)),
+        "down": ("H A", (1, 4, 7)),
+        "up": ("(H A) B^T", (2, 5, 8)),
+        "scores": ("Q K^T", (9,)),
+        "weighting": (r"\text{softmax}(QK^T / \sqrt{d})\, V", (10,)),
+        "output": (r"[\text{head}_1, \dots, \text{head}_h]\, W^O", (11,)),
+    },
+}
+"""Each row's name, and which of the products that run, in order, it stands for."""
+STEPS = {
+    "branches": "add the two branches",
+    "scaling": "divide the scores by √d",
+    "softmax": "softmax",
+    "dequantization": "QLoRA: dequantize W",
+}
+
+
+def find_complexities(entry: Entry) -> Iterator[Found]:
+    """Both modules step by step, their sums, and the orders of growth."""
+    for module in PRODUCTS:
+        yield from _steps(module, entry)
+    softmax = entry.at(entry.seen("MHA", "LoRA").operations["softmax"])
+    yield from MODULES.values("4.4a", softmax_row=softmax / (entry.sizes["h"] * entry.sizes["n"]))
+    trainable = {module.lower(): _trainable(module, entry) for module in PRODUCTS}
+    headings = {"a": Math("A"), "b": Math("B")}
+    yield from MODULES.table("4.4a", "trainable", trainable, headings=headings, columns=("module", "pairs", "a", "b", "values"))
+    yield from _sums(entry)
+
+
+def _steps(module: str, entry: Entry) -> Iterator[Found]:
+    seen, rows = entry.seen(module, "QLoRA"), dict[str, tuple[Cell, ...]]()
+    for key, (name, places) in PRODUCTS[module].items():
+        ran = [seen.products[place] for place in places]
+        a, b, c = ran[0].shape
+        operands = Math(rf"({_shape(a, b)})\,({_shape(b, c)})")
+        rows[key] = (Math(name), operands, sum(written(one.batch) for one in ran), seen.multiply_adds(places))
+    for step, name in STEPS.items():
+        if step in seen.operations:
+            rows[step] = (name, None, None, seen.operations[step])
+    rows["quantization"] = ("QLoRA, once before: quantize W", None, None, seen.quantization)
+    yield from MODULES.table("4.4a", f"{module.lower()}_steps", rows, columns=("step", "operands", "times", "count"))
+
+
+def _shape(rows: int, columns: int) -> str:
+    return r" \times ".join(sympy.latex(written(side), fold_short_frac=True) for side in (rows, columns))
+
+
+def _trainable(module: str, entry: Entry) -> tuple[str, sympy.Expr, Math, Math, sympy.Expr]:
+    seen = entry.seen(module, "LoRA")
+    down, up = (seen.products[place].shape for place in (1, 2))
+    return module, seen.pairs, Math(_shape(*down[1:])), Math(_shape(*up[:0:-1])), seen.trainable
+
+
+def _sums(entry: Entry) -> Iterator[Found]:
+    rows = {}
+    for module, method in product(PRODUCTS, METHODS):
+        seen = entry.seen(module, method)
+        products, others = seen.multiply_adds(), seen.others
+        orders = [_order(one, entry.params.conventions.output_matrix) for one in (products + others, seen.trainable)]
+        rows[f"{module}.{method}".lower()] = (module, method, *orders, products, others)
+    columns = ("module", "method", "time", "space", "multiply_adds", "other_operations")
+    yield from GROWN.table("4.4a", "sums", rows, headings={"multiply_adds": "Multiply-adds"}, columns=columns)
+
+
+def _order(count: sympy.Expr, reading: str) -> sympy.Expr:
+    """The terms beside which no other is at least as large at all sizes, from 1 up, with r ≤ d and, for narrow heads, h ≤ d."""
+    terms, large = [one.as_coeff_Mul()[1] for one in sympy.expand(count).as_ordered_terms()], 2**12
+    grown = [at for at in product((1, large, large**2), repeat=4) if at[2] <= at[1] and (reading != NARROW or at[3] <= at[1])]
+    values = {one: [*map(sympy.lambdify([*SIZES], one), *zip(*grown, strict=True))] for one in terms}
+
+    def exceeded(one: sympy.Expr) -> bool:
+        return any(other != one and all(map(ge, values[other], values[one])) for other in terms)
+
+    return sympy.Function("O")(sympy.Add(*(one for one in terms if not exceeded(one))))
+
+
+class Takes(NamedTuple):
+    """Operations of a pass at inference and bytes stored while fine-tuning; smaller is better in this order."""
+
+    operations: Fraction
+    stored: Fraction
+
+
+Pair = tuple[str, str]
+"""Methods of MHA and of LFFN."""
+
+
+def find_choice(entry: Entry, headroom: Fraction) -> Iterator[Found]:
+    """The costs of both modules and of all combinations, the limit, the three choices and what they follow from."""
+    mha, lffn = ({method: _takes(name, method, entry) for method in METHODS} for name in ("MHA", "LFFN"))
+    pairs = product(METHODS, repeat=2)
+    both = {(a, b): Takes(mha[a].operations + lffn[b].operations, mha[a].stored + lffn[b].stored) for a, b in pairs}
+    stored = [one.stored for one in both.values()]
+    limit = headroom * max(stored) + (1 - headroom) * min(stored)
+    yield from COMBINED.values("4.4b", unit="B", limit=limit, symbols={"limit": r"M_{\text{max}}"})
+    ratio = entry.seen("MHA", "LoRA").weights / entry.seen("LFFN", "LoRA").weights
+    yield from COMBINED.values("4.4b", weights_ratio=entry.at(ratio))
+    yield from _modules({"MHA": mha, "LFFN": lffn})
+    yield from _combinations(both, limit)
+    chosen = _best(both, limit)
+    rows = {
+        "memory_limit": ("Memory limit", *min(both, key=lambda pair: both[pair][::-1])),
+        "faster_inference": ("Faster inference", *_best(both, max(stored))),
+        "both": ("Both", *chosen),
+    }
+    yield from COMBINED.table("4.4b", "choices", rows, headings=MODULE_HEADINGS, columns=("condition", *MODULE_HEADINGS))
+    reasons = ("nothing_is_quantized", "lffn_alone", "mha_alone", "all_is_quantized")
+    yield from COMBINED.values("4.4b", {reason: pair == chosen for reason, pair in zip(reasons, both, strict=True)})
+
+
+MODULE_HEADINGS = {"mha": "MHA", "lffn": "LFFN"}
+
+
+def _takes(module: str, method: str, entry: Entry) -> Takes:
+    """LoRA is served merged, QLoRA beside its codes."""
+    seen = entry.seen(module, method)
+    served = entry.seen(module, method, "merged") if method == "LoRA" else seen
+    return Takes(entry.operations(served), entry.at(seen.frozen_bits + seen.trained_bits) / 8)
+
+
+def _best(both: Mapping[Pair, Takes], limit: Fraction) -> Pair:
+    return min((pair for pair in both if both[pair].stored <= limit), key=both.__getitem__)
+
+
+def _modules(modules: Mapping[str, Mapping[str, Takes]]) -> Iterator[Found]:
+    rows = {}
+    for name, held in modules.items():
+        lora, qlora = held["LoRA"], held["QLoRA"]
+        more = 100 * (qlora.operations - lora.operations) / lora.operations
+        rows[name.lower()] = (name, lora.stored, qlora.stored, more)
+    headings = {"lora_stores": "LoRA stores", "qlora_stores": "QLoRA stores", "qlora_computes_more": "QLoRA computes more by"}
+    units = {"lora_stores": "B", "qlora_stores": "B", "qlora_computes_more": "%"}
+    yield from COMBINED.table("4.4b", "modules", rows, units=units, headings=headings, columns=("module", *headings))
+
+
+def _combinations(both: Mapping[Pair, Takes], limit: Fraction) -> Iterator[Found]:
+    fastest = min(one.operations for one in both.values())
+    rows = {
+        f"{mha}-{lffn}".lower(): (
+            mha, lffn, one.stored, "yes" if one.stored <= limit else "no", 100 * (one.operations - fastest) / fastest,
+        )
+        for (mha, lffn), one in both.items()
+    }  # fmt: skip
+    units = {"stored": "B", "computes_more": "%"}
+    columns = (*MODULE_HEADINGS, "stored", "fits", "computes_more")
+    yield from COMBINED.table("4.4b", "combinations", rows, units=units, headings=MODULE_HEADINGS, columns=columns)
