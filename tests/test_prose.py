@@ -23,12 +23,6 @@ ONE_OF_MANY = re.compile(
 TPU = {"name": "TPU", "peak_tflops": 1, "bandwidth_gb_per_s": 1000, "source": "made up"}
 COMP, IFT, UT = "comp4901y/", "ift6135/", "utaustin/"
 LEVEL = {"a": {"p": 0.5, "next": {"a": 0.5, "b": 0.5}}, "b": {"p": 0.5, "next": {"a": 0.5, "b": 0.5}}}
-TINY_DECODING = {
-    "feasibility": {"vocabulary_size": 3, "length": 1, "sequences_per_second": 1, "other_vocabulary_sizes": []},
-    "counted": {"beam_width": 1, "length": 1, "vocabulary_sizes": [1, 2], "seed": 0},
-    "tree": {"a": -1},
-    "beam_width": 1,
-}
 EDGES: list[tuple[str, dict[str, Any], list[str]]] = [
     (COMP + "hw3_q1", {"seq_len": 1, "d_model": 1, "n_heads": 1, "accelerators": [TPU]},
      ["1 input token ($L$)", "1 head ($n_H$)", "TPU. Compute-bound: no row of prefill, no row of decode."]),
@@ -48,11 +42,6 @@ EDGES: list[tuple[str, dict[str, Any], list[str]]] = [
      {"candidates": [["a", "b"], ["c", "b"]], "conventions": {"tokens": "repeatable", "rows": "queries"}},
      ["so a token stands twice only behind different prefixes;", "which is shown here."]),
     (IFT + "a2_q1", {"tensor": [[[1]]]}, ["$N$ $= 1$ sample, $C$ $= 1$ channel and $F$ $= 1$ feature."]),
-    (IFT + "a2_q2", TINY_DECODING,
-     ["Yes, but only at sizes as small as these.", "1$ sequence a second", "Step 1: 1 candidate ", "happens to find a sequence",
-      "with one beam that changes nothing", "with a log-likelihood above $-1$ at step 1."]),
-    (IFT + "a2_q2", {"beam_width": 8}, ["No. With", "above $-\\infty$ at step 1, $-\\infty$ at step 2, $-9.7$ at step 3."]),
-    (IFT + "a2_q2", {"tree": {"a": -1, "b": -1}, "beam_width": 1}, ["happens to find a sequence that no other exceeds, a."]),
     (IFT + "a2_q3", {"time_steps": 1}, []),
     ("sydney/seminar2_rank_allocation",
      {"training": {"n_steps": 240, "learning_rate": "6/25", "noise": "1/20", "sigma": "3/10", "seed": 1, "n_seeds": 1},

@@ -1,6 +1,5 @@
 """Assignment 2, question 1: means and variances of batch, layer and instance normalization."""
 
-from generators.courses.ift6135.a2_q1_normalization.draw import draw
 from generators.courses.ift6135.a2_q1_normalization.find import find
 from generators.courses.ift6135.a2_q1_normalization.params import TensorParams
 from generators.courses.ift6135.a2_q1_normalization.solve import solve
@@ -12,7 +11,6 @@ QUESTION = Question(
     params=TensorParams,
     solve=solve,
     find=find,
-    draw=draw,
     others=(
         {
             "tensor": [

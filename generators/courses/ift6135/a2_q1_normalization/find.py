@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from itertools import chain, product
+from itertools import chain
 
 from generators.cells import Cell, Math
 from generators.courses.ift6135.a2_q1_normalization.params import TensorParams
@@ -20,8 +20,9 @@ EXACT = Route("Python's statistics, exact fractions")
 TORCH = Route("torch's normalizations in float64", tolerance=1e-12, absolute=1e-11)
 NEAR = Route("torch's normalizations in float64", tolerance=1e-11)
 
-ORDER = "technique sample channel count_formula count sum sum_of_squares mean_formula mean variance_formula variance"
+ORDER = "technique sample channel mean_formula mean variance_formula variance count_formula count sum sum_of_squares values"
 HEADINGS = {
+    "values": Math("x"),
     "count": Math("m"),
     "sum": Math(r"S = \sum x"),
     "sum_of_squares": Math(r"Q = \sum x^2"),
@@ -59,10 +60,15 @@ def find(params: TensorParams) -> Iterator[Found | Proof]:
 def _given(tensor: Tensor) -> Iterator[Found]:
     yield from SHEET.part("sheet", "Given")
     yield from SHEET.letters("sheet", N=len(tensor), C=len(tensor[0]), F=len(tensor[0][0]))
-    places = product(range(len(tensor)), range(len(tensor[0])))
-    rows = {f"sample_{at + 1}.channel_{to + 1}": (at + 1, to + 1, *tensor[at][to]) for at, to in places}
-    features = (f"feature_{place}" for place, _ in enumerate(tensor[0][0], 1))
-    yield from SHEET.table("sheet", "tensor", rows, columns=("sample", "channel", *features))
+    rows = {}
+    for at, sample in enumerate(tensor, 1):
+        rows[f"sample_{at}"] = {"sample": at, **{f"channel_{to}": _text(one) for to, one in enumerate(sample, 1)}}
+    yield from SHEET.table("sheet", "tensor", rows)
+
+
+def _text(values: Sequence[Fraction]) -> str:
+    """Numbers with a minus sign in place of a hyphen."""
+    return ", ".join(f"−{-one}" if one < 0 else f"{one}" for one in values)
 
 
 def _grids(tensor: Tensor) -> dict[str, Grid]:
@@ -85,6 +91,7 @@ def _worked(values: Sequence[Fraction], sample: bool) -> dict[str, Cell]:
     """The second moment about zero takes the place of squares added up."""
     count, mean = len(values), statistics.mean(values)
     return {
+        "values": _text(values),
         "count": count,
         "sum": mean * count,
         "sum_of_squares": statistics.pvariance(values, mu=Fraction(0)) * count,

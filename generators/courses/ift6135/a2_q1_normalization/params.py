@@ -61,7 +61,7 @@ def _refuse_ragged(tensor: list[list[list[Fraction]]]) -> None:
 
 
 def _refuse_too_large(tensor: list[list[list[Fraction]]]) -> None:
-    """Beyond these sizes the matrices and pictures no longer fit a printed page."""
+    """Beyond these sizes the matrices no longer fit a printed page."""
     sizes = {"samples": len(tensor), "channels": len(tensor[0]), "features": len(tensor[0][0])}
     for name, size in sizes.items():
         if size > LONGEST[name]:
@@ -75,13 +75,8 @@ def _refuse_unprintable(entries: list[Fraction]) -> None:
     for entry in entries:
         if abs(entry) > MAX_MAGNITUDE:
             raise ValueError(f"tensor: entries must lie between -{MAX_MAGNITUDE} and {MAX_MAGNITUDE} (got {entry})")
-        if len(entry_text(entry)) > LONGEST_ENTRY:
+        if len(str(entry)) > LONGEST_ENTRY:
             raise ValueError(f"tensor: entries must have at most {LONGEST_ENTRY} characters to fit a page (got {entry})")
     denominator = lcm(*(entry.denominator for entry in entries))
     if denominator > MAX_DENOMINATOR:
         raise ValueError(f"tensor: entries must have a common denominator of at most {MAX_DENOMINATOR} (got {denominator})")
-
-
-def entry_text(entry: Fraction) -> str:
-    """An entry as the pictures show it: a decimal where that ends after two places, else a fraction."""
-    return f"{float(entry):g}" if 100 % entry.denominator == 0 else str(entry)

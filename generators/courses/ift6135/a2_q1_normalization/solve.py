@@ -22,14 +22,15 @@ COLUMNS: list[Column | str] = [
     "technique",
     "sample",
     "channel",
-    column("count_formula", of="count"),
-    column("count", Math("m"), symbol=m),
-    column("sum", Math(r"S = \sum x"), symbol=S),
-    column("sum_of_squares", Math(r"Q = \sum x^2"), symbol=Q),
     column("mean_formula", of="mean"),
     column("mean", Math(r"\mu"), symbol=mu),
     column("variance_formula", of="variance"),
     column("variance", Math(r"\sigma^2")),
+    column("count_formula", of="count"),
+    column("count", Math("m"), symbol=m),
+    column("sum", Math(r"S = \sum x"), symbol=S),
+    column("sum_of_squares", Math(r"Q = \sum x^2"), symbol=Q),
+    column("values", Math("x")),
 ]
 
 Place = tuple[int | str, int | str]
@@ -38,25 +39,23 @@ Place = tuple[int | str, int | str]
 def solve(params: TensorParams) -> Answer:
     """The six tensors, and the sums that every entry of them comes from."""
     samples = params.tensor
-    features = [f"feature_{k}" for k in range(1, len(samples[0][0]) + 1)]
-    given = {
-        f"sample_{i}.channel_{j}": (i, j, *values) for i, sample in enumerate(samples, 1) for j, values in enumerate(sample, 1)
-    }
+    channels = [f"channel_{j}" for j in range(1, len(samples[0]) + 1)]
+    given = {f"sample_{i}": (i, *map(_written, sample)) for i, sample in enumerate(samples, 1)}
     sheet = part(
         "sheet",
         "Given",
         letter(N, len(samples), "samples"),
         letter(C, len(samples[0]), "channels"),
-        letter(F, len(features), "features"),
-        table("tensor", ["sample", "channel", *features], given, drawn=True),
+        letter(F, len(samples[0][0]), "features"),
+        table("tensor", ["sample", *channels], given),
     )
     tensors: dict[str, dict[str, dict[str, Cell]]] = {}
     rows = {}
     for technique, (sample, channel), values in _subsets(samples):
-        worked = _worked(values, DIVISOR[params.conventions.variance])
+        worked = _worked(values, sympy.Mul(*OVER[technique]), DIVISOR[params.conventions.variance])
         kept = [f"{axis}_{at}" for axis, at in (("sample", sample), ("channel", channel)) if at != "all"]
-        rows[".".join([technique, *kept])] = technique, sample, channel, sympy.Mul(*OVER[technique]), *worked
-        for statistic, value in (("mean", worked[4]), ("variance", worked[6])):
+        rows[".".join([technique, *kept])] = technique, sample, channel, *worked
+        for statistic, value in (("mean", worked[1]), ("variance", worked[3])):
             tensor = tensors.setdefault(f"{technique}_{statistic}", {})
             tensor.setdefault(f"sample_{sample}", {})[f"channel_{channel}"] = value
     shown = [table(name, list(next(iter(cells.values()))), cells, asked=True) for name, cells in tensors.items()]
@@ -74,8 +73,14 @@ def _subsets(tensor: Sequence[Sequence[Sequence[Fraction]]]) -> Iterator[tuple[s
             yield technique, place, values
 
 
-def _worked(values: Sequence[Fraction], divisor: sympy.Expr) -> list[Cell]:
-    """Number, sum and sum of squares of a subset, then mean and variance with their formulas."""
+def _written(values: Sequence[Fraction]) -> str:
+    """2, −5/2, 1."""
+    return ", ".join(map(str, values)).replace("-", "−")
+
+
+def _worked(values: Sequence[Fraction], count: sympy.Expr, divisor: sympy.Expr) -> list[Cell]:
+    """Mean, variance and number of values with their formulas, sum and sum of squares, and the values themselves."""
     sums = {m: len(values), S: sum(values), Q: sum(value**2 for value in values)}
     mean, variance = MEAN.subs(sums), (Q - m * mu**2) / divisor
-    return [len(values), exact(sums[S]), exact(sums[Q]), MEAN, exact(mean), variance, exact(variance.subs({**sums, mu: mean}))]
+    results = MEAN, exact(mean), variance, exact(variance.subs({**sums, mu: mean}))
+    return [*results, count, len(values), exact(sums[S]), exact(sums[Q]), _written(values)]

@@ -15,22 +15,19 @@ QUESTION = Question(
     draw=draw,
     others=(
         {
-            "feasibility": {"vocabulary_size": 10, "length": 3, "sequences_per_second": 7, "other_vocabulary_sizes": [4]},
-            "counted": {"beam_width": 3, "length": 2, "vocabulary_sizes": [2, 5]},
+            "sizes": {"vocabulary_size": 10, "length": 3, "beam_width": 3, "sequences_per_second": 7},
             "tree": Whole(
                 a={"log_p": "-1", "next": {"x": "-2", "y": "-3"}}, b={"log_p": "-1.1", "next": {"x": "-2.5", "y": "-0.5"}}
             ),
             "beam_width": 1,
         },
         {
-            "feasibility": {"vocabulary_size": 3, "length": 4, "sequences_per_second": 11, "other_vocabulary_sizes": []},
-            "counted": {"beam_width": 2, "length": 3, "vocabulary_sizes": [3, 4]},
+            "sizes": {"vocabulary_size": 3, "length": 4, "beam_width": 2, "sequences_per_second": 11},
             "tree": Whole(a="-2", b="-1.75", c="-3"),
             "beam_width": 3,
         },
         {
-            "feasibility": {"vocabulary_size": 5, "length": 7, "sequences_per_second": 1, "other_vocabulary_sizes": []},
-            "counted": {"beam_width": 5, "length": 2, "vocabulary_sizes": [2, 3]},
+            "sizes": {"vocabulary_size": 5, "length": 7, "beam_width": 5, "sequences_per_second": 1},
             "tree": Whole(a={"log_p": "-1", "next": {"x": "-4"}}, b={"log_p": "-1.5", "next": {"x": "-1"}}),
             "beam_width": 2,
             "conventions": {"ties": "last"},

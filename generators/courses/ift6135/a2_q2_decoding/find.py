@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from fractions import Fraction
-from functools import lru_cache
 from itertools import product
 
 from generators.courses.ift6135.a2_q2_decoding.find_complexity import complexity
@@ -19,11 +18,9 @@ from generators.found import Found, Proof, Route
 from generators.oracles.token_tree import weights_of
 
 SHEET = Route("the sheet and the parameters, read again", restates=True)
-LISTED = Route("all sequences written out")
-MULTIPLIED = Route("one factor a position")
+COUNTED = Route("all sequences written out where they are few, else one factor a position")
 DAY_S = 24 * 60 * 60
 YEAR_S = DAY_S * 36525 // 100
-CASES = ((2, 3), (3, 2), (3, 4), (5, 3))
 EDITIONS_OF_2021 = "the -1.5 (green -3.4 (ellipse -3.6 rectangle -3.3) red -3.1 (circle -4.8 rectangle -4.5)) " \
     "a -1.8 (blue -2.5 (ellipse -5.4 square -5.0) red -2.7 (circle -4.9 square -5.1))"  # fmt: skip
 
@@ -38,13 +35,13 @@ def find(params: DecodingParams) -> Iterator[Found | Proof]:
 
 
 def _given(params: DecodingParams) -> Iterator[Found]:
-    sizes, conventions, width = params.feasibility, params.conventions, params.beam_width
+    sizes, conventions, width = params.sizes, params.conventions, params.beam_width
     yield from SHEET.part("sheet", "Given")
     yield from SHEET.letters("sheet", N=sizes.vocabulary_size, T=sizes.length, r=sizes.sequences_per_second)
-    yield from SHEET.letters("sheet", B=params.counted.beam_width)
+    yield from SHEET.letters("sheet", B=sizes.beam_width)
     once = {"start only": True, "any position": False}[conventions.bos]
     yield from SHEET.values("sheet", starts_once=once, starts_anywhere=not once)
-    yield from SHEET.values("sheet", beam_width=width, one_beam=width == 1, several_beams=width != 1, ties=conventions.ties)
+    yield from SHEET.values("sheet", beam_width=width, several_beams=width != 1)
     weights = weights_of(params.tree, "log_p")
     yield from SHEET.values("sheet", tree_of_the_figure=_read(EDITIONS_OF_2021) == weights)
 
@@ -64,51 +61,32 @@ def _read(text: str) -> dict[tuple[str, ...], Fraction]:
     return found
 
 
-@lru_cache(maxsize=64)
-def _listed(words: int, length: int, *, start_only: bool) -> int:
-    """The number of sequences, each written out; word 0 is <BOS>."""
-    sequences = product(range(words), repeat=length)
-    return sum(1 for sequence in sequences if not (start_only and 0 in sequence))
-
-
-@lru_cache(maxsize=512)
-def _multiplied(words: int, length: int) -> int:
-    return math.prod(words for _ in range(length))
+def _sequences(words: int, length: int, *, start_only: bool) -> int:
+    """The number of sequences: each written out where they are few (word 0 is <BOS>), else one factor a position."""
+    if words**length > 10**5:
+        return math.prod(words - start_only for _ in range(length))
+    return sum(1 for sequence in product(range(words), repeat=length) if not (start_only and 0 in sequence))
 
 
 def _count(params: DecodingParams) -> Iterator[Found]:
     start_only = params.conventions.bos == "start only"
-    words, length = params.feasibility.vocabulary_size, params.feasibility.length
-    readings = {"sequences": start_only, "other_reading": not start_only}
+    words, length = params.sizes.vocabulary_size, params.sizes.length
     yield from SHEET.part("2.1", "Number of sequences")
     symbols = {"sequences": "S", "other_reading": "S'"}
-    counts = {name: _multiplied(words - once, length) for name, once in readings.items()}
-    yield from MULTIPLIED.values("2.1", counts, symbols=symbols)
-    rows = {
-        f"words_{n}_length_{t}": (n, t, *(_listed(n, t, start_only=once) for once in (start_only, not start_only)))
-        for n, t in CASES
-    }
-    yield from LISTED.table("2.1", "listed", rows, columns=("N", "T", "sequences", "under_the_other_reading"))
+    readings = dict(zip(symbols, (start_only, not start_only), strict=True))
+    counts = {name: _sequences(words, length, start_only=once) for name, once in readings.items()}
+    yield from COUNTED.values("2.1", counts, symbols=symbols)
 
 
 def _feasibility(params: DecodingParams) -> Iterator[Found]:
-    sizes, left_out = params.feasibility, int(params.conventions.bos == "start only")
-    rate, length = sizes.sequences_per_second, sizes.length
+    sizes, start_only = params.sizes, params.conventions.bos == "start only"
+    rate = sizes.sequences_per_second
     yield from SHEET.part("2.2", "Feasibility of exhaustive enumeration")
-    counts = {words: _multiplied(words - left_out, length) for words in (sizes.vocabulary_size, *sizes.other_vocabulary_sizes)}
-    rows = {
-        f"words_{words}": (words, count, Fraction(count, rate), Fraction(count, rate * YEAR_S))
-        for words, count in sorted(counts.items())
-    }
-    headings, units = {"seconds": "Time", "years": "Time"}, {"seconds": "s", "years": "years"}
-    columns = ("words", "sequences", *units)
-    yield from MULTIPLIED.table("2.2", "vocabularies", rows, units=units, headings=headings, columns=columns)
-    count = counts[sizes.vocabulary_size]
-    doubled = Fraction(_multiplied(2 * sizes.vocabulary_size - left_out, length), count)
-    yield from MULTIPLIED.values("2.2", unit="s", symbols={"seconds": "t"}, seconds=Fraction(count, rate))
-    yield from MULTIPLIED.values("2.2", unit="years", symbols={"years": "t"}, years=Fraction(count, rate * YEAR_S))
+    count, doubled = (
+        _sequences(words, sizes.length, start_only=start_only) for words in (sizes.vocabulary_size, 2 * sizes.vocabulary_size)
+    )
+    yield from COUNTED.values("2.2", unit="s", symbols={"seconds": "t"}, seconds=Fraction(count, rate))
+    yield from COUNTED.values("2.2", unit="years", symbols={"years": "t"}, years=Fraction(count, rate * YEAR_S))
     yield from SHEET.values("2.2", unit="s", year=YEAR_S)
-    lengths = [one for one in range(1, 300) if _multiplied(sizes.vocabulary_size - left_out, one) <= rate * DAY_S]
-    symbols = {"doubling": "S(2N) / S(N)", "longest": r"T_{\text{day}}"}
-    yield from MULTIPLIED.values("2.2", symbols=symbols, doubling=doubled, longest=len(lengths))
-    yield from MULTIPLIED.values("2.2", feasible=count <= rate * DAY_S, infeasible=count > rate * DAY_S)
+    yield from COUNTED.values("2.2", symbols={"doubling": "S(2N) / S(N)"}, doubling=Fraction(doubled, count))
+    yield from COUNTED.values("2.2", feasible=count <= rate * DAY_S, infeasible=count > rate * DAY_S)

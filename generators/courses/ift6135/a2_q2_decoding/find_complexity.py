@@ -1,78 +1,102 @@
-"""Finds the counts of 2.3 again: hypothesis by hypothesis, and in runs of the pseudo-code."""
+"""Finds 2.3 again: Algorithm 1 is run at small sizes, each of its operations is counted, and the counts are interpolated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from fractions import Fraction
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from itertools import product
+from operator import ge
+from random import Random
 
 import sympy
+from sympy.polys.polyfuncs import interpolate
 
-from generators.courses.ift6135.a2_q2_decoding import line_counts, orders
 from generators.courses.ift6135.a2_q2_decoding.params import DecodingParams
 from generators.found import Found, Proof, Route
 
 SHEET = Route("the sheet and the parameters, read again", restates=True)
-RUN = Route("a second run, counted by ranks and paths")
-LOOPS = Route("step by step and hypothesis by hypothesis")
-PATHS = Route("lists halved, and every path through the heap")
-MEASURED = Route("counts measured while each size that is large is doubled", tolerance=orders.POWER)
+RUNS = Route("the polynomial through counts of small runs of the pseudo-code")
+GROWN = Route("terms of that polynomial, compared at grown sizes")
+T, B, N = sympy.symbols("T B N", positive=True)
 LINES = {
-    "scores": ("score of every hypothesis and word", "additions"),
-    "scan": ("b-th largest: a new scan for each b", "comparisons"),
-    "sort": ("b-th largest: all scores sorted once", "comparisons, at most"),
-    "heap": ("b-th largest: a heap of the best B", "comparisons, at most"),
-    "copies": ("prefixes saved and assigned back", "words copied"),
-    "updates": ("word added, log-likelihood updated", "assignments"),
-    "memory": ("memory", "numbers held at once"),
+    "calls": ("ask the model for p(· | w)", "calls"),
+    "scores": ("compute the BN scores", "additions"),
+    "scan": ("find the b-th largest, for each b anew", "comparisons"),
+    "copies": ("save prefixes and assign them back", "words copied"),
+    "updates": ("add a word, update a log-likelihood", "assignments"),
+    "memory": ("space", "numbers held"),
 }
-SELECTIONS = {"scan": "a new scan for each b", "sort": "all scores sorted once", "heap": "a heap of the best B"}
+LARGER = (5, 4, 6)
+"""A size besides those that the polynomials go through."""
 
 
 def complexity(params: DecodingParams) -> Iterator[Found | Proof]:
-    """Letters, lines, orders of growth, and counted runs."""
-    width, sizes = params.counted.beam_width, params.feasibility
-    words, length = sizes.vocabulary_size, sizes.length
-    yield from SHEET.part("levels", "Levels of sorting, and of the heap")
-    yield from PATHS.letters("levels", m=line_counts.levels(width * words), q=line_counts.levels(width))
-    yield from PATHS.letters("levels", c=line_counts.heap_worst(width))
+    """Every line's count, and the orders of growth."""
+    sizes, found = params.sizes, polynomials()
     yield from SHEET.part("2.3", "Time and space of Algorithm 1")
-    yield from _lines(length, width, words)
-    yield from _growth()
-    yield from _runs(params)
-    seconds = Fraction(sum(words for _ in range(length * width)), sizes.sequences_per_second)
-    yield from LOOPS.values("2.3", unit="s", symbols={"seconds": "t"}, seconds=seconds)
+    at = {T: sizes.length, B: sizes.beam_width, N: sizes.vocabulary_size}
+    rows = {key: {"line": line, "operation": what, "example": found[key].subs(at)} for key, (line, what) in LINES.items()}
+    yield from RUNS.table("2.3", "lines", rows, columns=("line", "operation", "count", "example"))
+    expected, larger = run(*LARGER), dict(zip((T, B, N), LARGER, strict=True))
+    for key, one in found.items():
+        yield from RUNS.proof(f"2.3: {key} in a larger run", abs(expected[key] - one.subs(larger)))
+    time = sum(found[key] for key in ("scores", "scan", "copies", "updates"))
+    yield from GROWN.values("2.3", time=_order(time), space=_order(found["memory"]))
 
 
-def _lines(length: int, width: int, words: int) -> Iterator[Found]:
-    found = line_counts.line_by_line(length, width, words)
-    rows = {key: {"line": line, "operation": operation, "example": found[key]} for key, (line, operation) in LINES.items()}
-    yield from LOOPS.table("2.3", "lines", rows, columns=("line", "operation", "count", "example"))
+@lru_cache(maxsize=1)
+def polynomials() -> Mapping[str, sympy.Expr]:
+    """Each count through runs of one to three steps and beams with two or three words."""
+    counts = {at: run(*at) for at in product((1, 2, 3), (1, 2, 3), (2, 3))}
+    return {key: _through({at: tally[key] for at, tally in counts.items()}) for key in LINES}
 
 
-def _growth() -> Iterator[Found | Proof]:
-    """Orders rebuilt from measured powers, which hold wherever any of the sizes are large."""
-    o, rows = sympy.Function("O"), {}
-    memory = orders.counted("memory")
-    for key, name in SELECTIONS.items():
-        work = orders.counted("scores", key, "copies", "updates")
-        time, space = orders.order(work), orders.order(memory)
-        rows[key] = (name, o(time), o(space))
-        yield from MEASURED.proof(f"{name}: time grows as its order does", orders.gap(time, work))
-        yield from MEASURED.proof(f"{name}: space grows as its order does", orders.gap(space, memory))
-    yield from MEASURED.table(
-        "2.3", "growth", rows, headings={"selection": "The b-th largest by"}, columns=("selection", "time", "space")
-    )
+def _through(counts: Mapping[tuple[int, int, int], int]) -> sympy.Expr:
+    """The polynomial through counts at a grid of sizes, one size after the other."""
+
+    def fit(points: dict[int, sympy.Expr], letter: sympy.Symbol) -> sympy.Expr:
+        return interpolate(list(points.items()), letter)
+
+    lengths, widths, words = ({at[place] for at in counts} for place in range(3))
+    by_words = {(t, b): fit({n: counts[t, b, n] for n in words}, N) for t in lengths for b in widths}
+    by_width = {t: fit({b: by_words[t, b] for b in widths}, B) for t in lengths}
+    return sympy.expand(fit(by_width, T))
 
 
-def _runs(params: DecodingParams) -> Iterator[Found]:
-    counted = params.counted
-    rows = {}
-    for words in counted.vocabulary_sizes:
-        tally = line_counts.run(words, counted.beam_width, counted.length, counted.seed)
-        most = line_counts.line_by_line(counted.length, counted.beam_width, words)
-        compared = (tally["scan"], tally["sort"], most["sort"], tally["heap"], most["heap"])
-        rows[f"words_{words}"] = (words, tally["scores"], *compared, tally["copied"], tally["held"])
-    headings = {"sort_at_most": "Sort, at most", "heap_at_most": "Heap, at most"}
-    columns = ("N", "scores", "scan", "sort", "sort_at_most", "heap", "heap_at_most", "words_copied", "numbers_held")
-    yield from RUN.table("2.3", "runs", rows, headings=headings, columns=columns)
-    yield from SHEET.values("2.3", length_of_runs=counted.length, symbols={"length_of_runs": "T"})
+def run(length: int, width: int, words: int) -> Counter[str]:
+    """One run on a random model; each line tallies what it does."""
+    model, tally = Random(0), Counter[str]()
+    sequences, logs = [[0] for _ in range(width)], [0.0] + [-math.inf] * (width - 1)
+    for _ in range(length):
+        scores = {}
+        for b in range(width):
+            after = [math.log(1 - model.random()) for _ in range(words)]
+            tally["calls"] += 1
+            for j in range(words):
+                scores[b, j] = logs[b] + after[j]
+                tally["scores"] += 1
+        chosen = []
+        for _ in range(width):
+            best, *others = scores
+            for other in others:
+                tally["scan"] += 1
+                best = max(best, other, key=scores.__getitem__)
+            chosen.append((best, scores.pop(best)))
+        saved = [list(sequences[b]) for (b, _), _ in chosen]
+        held = [*saved, *([*one, j] for one, ((_, j), _) in zip(saved, chosen, strict=True))]
+        tally["copies"] += 2 * sum(map(len, saved))
+        tally["updates"] += 2 * len(chosen)
+        tally["memory"] = width * words + 2 * width + sum(map(len, held))
+        sequences, logs = held[width:], [score for _, score in chosen]
+    return tally
+
+
+def _order(count: sympy.Expr) -> sympy.Expr:
+    """The terms beside which no other is at least as large wherever any of the sizes are large."""
+    terms = [one.as_coeff_Mul()[1] for one in sympy.expand(count).as_ordered_terms()]
+    grown = list(zip(*product((1, 2**12, 2**24), repeat=3), strict=True))
+    values = {one: [*map(sympy.lambdify([T, B, N], one), *grown)] for one in terms}
+    kept = [one for one in terms if not any(other != one and all(map(ge, values[other], values[one])) for other in terms)]
+    return sympy.Function("O")(sympy.Add(*kept))

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from generators.params import Exact, Params, PositiveInt, Token, bounded_tree, sequences_of, siblings
 
-MAX_DIGITS, MAX_COMPARISONS = 300, 200_000
+MAX_DIGITS = 300
 
 
 class LogBranch(Params):
@@ -25,39 +25,21 @@ class LogBranch(Params):
         return value if isinstance(value, Mapping | LogBranch) else {"log_p": value}
 
 
-class Feasibility(Params):
-    """The sizes for which the work of exhaustive enumeration is stated."""
+class Sizes(Params):
+    """The example of 2.2 and 2.3: words, words of a sequence, beams, and the rate at which sequences are scored."""
 
     vocabulary_size: Annotated[int, Field(ge=3, le=10**9)]
     length: Annotated[int, Field(ge=1, le=10**6)]
+    beam_width: Annotated[int, Field(ge=1, le=10**6)]
     sequences_per_second: Annotated[int, Field(ge=1, le=10**24)]
-    other_vocabulary_sizes: Annotated[list[Annotated[int, Field(ge=2, le=10**9)]], Field(max_length=8)]
 
     @model_validator(mode="after")
     def _statable(self) -> Self:
-        for size in (self.vocabulary_size, *self.other_vocabulary_sizes):
-            digits = math.ceil(self.length * math.log10(size))
-            if digits > MAX_DIGITS:
-                raise ValueError(f"length: {size} words to this power must have at most {MAX_DIGITS} digits (got {digits})")
-        return self
-
-
-class Counted(Params):
-    """The runs of the algorithm whose operations are counted; their beam width also serves as the example's."""
-
-    beam_width: PositiveInt
-    length: PositiveInt
-    vocabulary_sizes: Annotated[list[PositiveInt], Field(min_length=2, max_length=8)]
-    seed: Annotated[int, Field(ge=0)]
-
-    @model_validator(mode="after")
-    def _short(self) -> Self:
-        sizes = self.vocabulary_sizes
-        if sizes != sorted(set(sizes)):
-            raise ValueError(f"vocabulary_sizes: must increase (got {sizes})")
-        comparisons = self.length * self.beam_width**2 * sizes[-1]
-        if comparisons > MAX_COMPARISONS:
-            raise ValueError(f"length: a run must have at most {MAX_COMPARISONS} comparisons, T·B²·N (got {comparisons})")
+        digits = math.ceil(self.length * math.log10(self.vocabulary_size))
+        if digits > MAX_DIGITS:
+            raise ValueError(
+                f"length: {self.vocabulary_size} words to this power must have at most {MAX_DIGITS} digits (got {digits})"
+            )
         return self
 
 
@@ -73,10 +55,9 @@ class Conventions(Params):
 
 
 class DecodingParams(Params):
-    """Sizes for 2.1 to 2.3, and the tree of log-probabilities with the beam width of 2.4."""
+    """Sizes for 2.2 and 2.3, and the tree of log-probabilities with the beam width of 2.4."""
 
-    feasibility: Feasibility
-    counted: Counted
+    sizes: Sizes
     tree: Annotated[dict[Token, LogBranch], Field(min_length=1), BeforeValidator(bounded_tree)]
     beam_width: PositiveInt
     conventions: Conventions = Conventions()

@@ -1,23 +1,18 @@
-"""Counts sequences and operations, then decodes the tree greedily, with beams and exhaustively."""
+"""Counts sequences and operations, then decodes the tree greedily and with beams."""
 
 from __future__ import annotations
 
 import sympy
 
-from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text
-from generators.cells import exact
-from generators.courses.ift6135.a2_q2_decoding import cost
-from generators.courses.ift6135.a2_q2_decoding.cost import B, N, T
-from generators.courses.ift6135.a2_q2_decoding.counted_runs import runs_table
+from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, value_at
 from generators.courses.ift6135.a2_q2_decoding.params import DecodingParams
-from generators.courses.ift6135.a2_q2_decoding.searches import greedy_part, limitations, track_parts
-from generators.table import column, table
+from generators.courses.ift6135.a2_q2_decoding.searches import beam_part, greedy_part, limitations
+from generators.table import Table, column, table
 from generators.topics.beam_search import SUM, beam_search
+from generators.topics.growth import ORDER, leading_terms
 from generators.topics.token_tree import Tree, flattened
 
 SECONDS_PER_DAY, SECONDS_PER_YEAR = 86_400, 31_557_600  # a Julian year of 365.25 days
-LISTED = ((2, 3), (3, 2), (3, 4), (5, 3))
-"""Words and lengths for which all sequences are written out and counted."""
 FIGURE_OF_2021 = {
     ("the",): "-1.5", ("the", "green"): "-3.4", ("the", "green", "ellipse"): "-3.6", ("the", "green", "rectangle"): "-3.3",
     ("the", "red"): "-3.1", ("the", "red", "circle"): "-4.8", ("the", "red", "rectangle"): "-4.5",
@@ -25,7 +20,18 @@ FIGURE_OF_2021 = {
     ("a", "red"): "-2.7", ("a", "red", "circle"): "-4.9", ("a", "red", "square"): "-5.1",
 }  # fmt: skip
 """The tree of the assignment's 2021 editions."""
-r = sympy.Symbol("r", positive=True)
+T, B, N, r = sympy.symbols("T B N r", positive=True)
+LINES = {
+    "calls": ("ask the model for p(· | w)", "calls", T * B),
+    "scores": ("compute the BN scores", "additions", T * B * N),  # one a step, hypothesis and word
+    # the b-th largest is the largest of the BN - b + 1 scores left, which takes BN - b
+    "scan": ("find the b-th largest, for each b anew", "comparisons", T * (B**2 * N - B * (B + 1) / 2)),
+    "copies": ("save prefixes and assign them back", "words copied", B * T * (T + 1)),  # at step t, B prefixes of t words
+    "updates": ("add a word, update a log-likelihood", "assignments", 2 * B * T),
+    # the scores of a step, B sequences of T + 1 words, B saved prefixes of T, old and new log-likelihoods
+    "memory": ("space", "numbers held", B * N + 2 * B * T + 3 * B),
+}
+"""What each line of Algorithm 1 does in all T steps; Σ over b of BN - b is B²N - B(B + 1)/2."""
 
 
 def solve(params: DecodingParams) -> Answer:
@@ -33,35 +39,31 @@ def solve(params: DecodingParams) -> Answer:
     tree, ties, width = flattened(params.tree, "log_p"), params.conventions.ties, params.beam_width
     greedy, beams = (beam_search(tree, beam_width, SUM, ties) for beam_width in (1, width))
     sheet = _sheet(params, tree)
-    levels = cost.levels(sheet)
     return answer(
         sheet,
         _count(params, sheet),
         _feasibility(params, sheet),
-        levels,
-        _complexity(params, sheet, levels),
+        _complexity(sheet),
         greedy_part(tree, greedy),
-        *track_parts(tree, beams, beam_search(tree, width, SUM, ties, starts=width), width),
+        beam_part(tree, beams, width, ties),
         limitations(tree, greedy, beams, width, ties),
     )
 
 
 def _sheet(params: DecodingParams, tree: Tree) -> Part:
-    """What is given, and the sizes of the examples."""
-    sizes, width = params.feasibility, params.beam_width
+    """What is given, and the sizes of the example."""
+    sizes, width = params.sizes, params.beam_width
     return part(
         "sheet",
         "Given",
         letter(N, sizes.vocabulary_size, "words"),
         letter(T, sizes.length, "words of a sequence"),
-        letter(r, sizes.sequences_per_second, "sequences or scores a second"),
-        letter(B, params.counted.beam_width, "beam width"),
+        letter(B, sizes.beam_width, "beam width"),
+        letter(r, sizes.sequences_per_second, "sequences a second"),
         claim("starts_anywhere", params.conventions.bos == "any position", "the start token may stand again"),
         claim("starts_once", params.conventions.bos == "start only", "the start token never stands again"),
         number("beam_width", width, "beam width on the tree"),
-        claim("one_beam", width == 1),
         claim("several_beams", width > 1),
-        text("ties", params.conventions.ties),
         claim("tree_of_the_figure", dict(tree) == {one: sympy.Rational(log_p) for one, log_p in FIGURE_OF_2021.items()}),
     )
 
@@ -71,37 +73,22 @@ def _sequences(params: DecodingParams) -> sympy.Expr:
 
 
 def _count(params: DecodingParams, sheet: Part) -> Part:
-    """The count under both readings of where <BOS> may stand, and small cases to be listed."""
-    count = _sequences(params)
+    """The count under both readings of where <BOS> may stand."""
     other = (N - 1) ** T if params.conventions.bos == "any position" else N**T
-    rows = {
-        f"words_{words}_length_{length}": (words, length, *(int(one.subs({N: words, T: length})) for one in (count, other)))
-        for words, length in LISTED
-    }
     return part(
         "2.1",
         "Number of sequences",
-        formula("sequences", count, "sequences that start with the start token", "S", asked=True),
+        formula("sequences", _sequences(params), "sequences that start with the start token", "S", asked=True),
         formula("other_reading", other, "sequences under the other reading", "S'"),
-        table("listed", ["N", "T", "sequences", "under_the_other_reading"], rows),
         within=sheet,
     )
 
 
 def _feasibility(params: DecodingParams, sheet: Part) -> Part:
-    """How long all sequences take at the stated rate."""
-    sizes, count = params.feasibility, _sequences(params)
-    rate, longest = sizes.sequences_per_second, _longest(params)
-    feasible = sizes.length <= longest
-    rows = {
-        f"words_{words}": (
-            words,
-            *(exact(one.subs({N: words, T: sizes.length})) for one in (count, count / rate, count / rate / SECONDS_PER_YEAR)),
-        )
-        for words in sorted({sizes.vocabulary_size, *sizes.other_vocabulary_sizes})
-    }
+    """How long all sequences take at the stated rate, and what a larger vocabulary does."""
+    count = _sequences(params)
+    feasible = value_at(count, sheet) <= params.sizes.sequences_per_second * SECONDS_PER_DAY
     doubled = sympy.expand_power_base(count.subs(N, 2 * N))
-    columns = [column("words"), column("sequences"), column("seconds", "Time", "s"), column("years", "Time", "years")]
     return part(
         "2.2",
         "Feasibility of exhaustive enumeration",
@@ -111,32 +98,28 @@ def _feasibility(params: DecodingParams, sheet: Part) -> Part:
         number("year", SECONDS_PER_YEAR, "a year in seconds", unit="s"),
         formula("years", count / (r * SECONDS_PER_YEAR), "the same in years", "t", "years", asked=not feasible),
         formula("doubling", doubled / count, "growth when the vocabulary doubles", "S(2N) / S(N)", asked=True),
-        number("longest", longest, "longest sequences enumerated in a day", r"T_{\text{day}}"),
-        table("vocabularies", columns, rows),
         within=sheet,
     )
 
 
-def _longest(params: DecodingParams) -> int:
-    """The largest T whose sequences are all scored within a day."""
-    base = int(_sequences(params).subs({N: params.feasibility.vocabulary_size, T: 1}))
-    within, length = params.feasibility.sequences_per_second * SECONDS_PER_DAY, 0
-    while base ** (length + 1) <= within:
-        length += 1
-    return length
-
-
-def _complexity(params: DecodingParams, sheet: Part, levels: Part) -> Part:
-    """Every line's count as a formula and at the sizes of 2.2, and operations counted in runs."""
-    counted = params.counted
-    both = part("both", "Sizes and levels", within=(sheet, levels))
+def _complexity(sheet: Part) -> Part:
+    """Every line's count, and the orders of growth as the algorithm is printed."""
+    time = sum((LINES[one][2] for one in ("scores", "scan", "copies", "updates")), sympy.Integer(0))
     return part(
         "2.3",
         "Time and space of Algorithm 1",
-        cost.growth_table(),
-        cost.lines_table(both),
-        formula("seconds", cost.SCORES / r, "time for all scores", "t", "s", asked=True),
-        number("length_of_runs", counted.length, "words of a run's sequences", "T"),
-        runs_table(counted.beam_width, counted.length, counted.vocabulary_sizes, counted.seed),
-        within=(sheet, levels),
+        number("time", _order(time), "time", asked=True),
+        number("space", _order(LINES["memory"][2]), "space", asked=True),
+        _lines(sheet),
+        within=sheet,
     )
+
+
+def _order(count: sympy.Expr) -> sympy.Expr:
+    """The fastest-growing terms while T, B and N grow apart from each other."""
+    return ORDER(leading_terms(sympy.expand(count), (T, B, N), [(1, 0, 0), (0, 1, 0), (0, 0, 1)]))
+
+
+def _lines(sheet: Part) -> Table:
+    rows = {key: (line, operation, count, value_at(count, sheet)) for key, (line, operation, count) in LINES.items()}
+    return table("lines", ["line", "operation", column("count", of="example"), "example"], rows)

@@ -12,7 +12,7 @@ import sympy
 from generators.answer import Claim, Part, claim, formula, number, part, value_at
 from generators.cells import exact, rational
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.layer import METHODS, Method, Module
-from generators.table import Table, column, table
+from generators.table import Column, Table, column, table
 
 
 class Cost(NamedTuple):
@@ -79,7 +79,7 @@ def _modules(costs: Mapping[str, Costs]) -> Table:
 
 def _combinations(pairs: Pairs, limit: Fraction) -> Table:
     """Every combination, with what it computes beyond the first one, LoRA on both."""
-    columns = [*MODULES, column("stored", unit="B"), "fits", column("computes_more", unit="%")]
+    columns: list[Column | str] = [*MODULES, column("stored", unit="B"), "fits", column("computes_more", unit="%")]
     fastest = next(iter(pairs.values())).operations
     rows = {
         "-".join(methods).lower(): (

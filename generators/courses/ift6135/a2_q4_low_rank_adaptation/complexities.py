@@ -7,7 +7,7 @@ import sympy
 from generators.answer import Part, formula, part
 from generators.cells import Cell, Math, exact
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.layer import METHODS, SOFTMAX_PER_ROW, Method, Module, d, h, n, r
-from generators.table import Table, column, table
+from generators.table import Column, Table, column, table
 from generators.topics.growth import ORDER, leading_terms
 
 
@@ -27,7 +27,14 @@ def complexities(lffn: Module, mha: Module, sheet: Part, *, narrow: bool) -> Par
 
 def _sums(modules: tuple[Module, ...], *, narrow: bool) -> Table:
     """What one pass takes and what is trained, exactly and as orders of growth."""
-    columns = ["module", "method", "time", "space", column("multiply_adds", "Multiply-adds"), "other_operations"]
+    columns: list[Column | str] = [
+        "module",
+        "method",
+        "time",
+        "space",
+        column("multiply_adds", "Multiply-adds"),
+        "other_operations",
+    ]
     return table(
         "sums",
         columns,
@@ -67,7 +74,7 @@ def _steps(module: Module) -> Table:
 
 def _trainable(modules: tuple[Module, ...]) -> Table:
     """The shapes of A and B, and how many values all of them have."""
-    columns = ["module", "pairs", column("a", Math("A")), column("b", Math("B")), "values"]
+    columns: list[Column | str] = ["module", "pairs", column("a", Math("A")), column("b", Math("B")), "values"]
     rows = {
         one.name.lower(): (one.name, exact(one.adapted), Math(_shape(d, r)), Math(_shape(one.width, r)), one.trainable)
         for one in modules
