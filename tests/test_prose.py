@@ -21,7 +21,7 @@ ONE_OF_MANY = re.compile(
 )
 """One of what stands in the plural; not the 1 of T + 1 words."""
 TPU = {"name": "TPU", "peak_tflops": 1, "bandwidth_gb_per_s": 1000, "source": "made up"}
-COMP, IFT, UT = "comp4901y/", "ift6135/", "utaustin/"
+COMP, UT = "comp4901y/", "utaustin/"
 LEVEL = {"a": {"p": 0.5, "next": {"a": 0.5, "b": 0.5}}, "b": {"p": 0.5, "next": {"a": 0.5, "b": 0.5}}}
 EDGES: list[tuple[str, dict[str, Any], list[str]]] = [
     (COMP + "hw3_q1", {"seq_len": 1, "d_model": 1, "n_heads": 1, "accelerators": [TPU]},
@@ -41,8 +41,6 @@ EDGES: list[tuple[str, dict[str, Any], list[str]]] = [
     (COMP + "hw4_q2",
      {"candidates": [["a", "b"], ["c", "b"]], "conventions": {"tokens": "repeatable", "rows": "queries"}},
      ["so a token stands twice only behind different prefixes;", "which is shown here."]),
-    (IFT + "a2_q1", {"tensor": [[[1]]]}, ["$N$ $= 1$ sample, $C$ $= 1$ channel and $F$ $= 1$ feature."]),
-    (IFT + "a2_q3", {"time_steps": 1}, []),
     ("sydney/seminar2_rank_allocation",
      {"training": {"n_steps": 240, "learning_rate": "6/25", "noise": "1/20", "sigma": "3/10", "seed": 1, "n_seeds": 1},
       "adalora": {"initial_rank": 4, "warmup": 145, "final": 80, "interval": 1}},

@@ -5,19 +5,17 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
 import pytest
 
 from generators.answer import Answer
-from generators.courses.ift6135.a2_q1_normalization.draw import draw
 from generators.courses.ift6135.a2_q1_normalization.find import find as found_again
-from generators.courses.ift6135.a2_q1_normalization.params import TensorParams, entry_text
+from generators.courses.ift6135.a2_q1_normalization.params import TensorParams
 from generators.courses.ift6135.a2_q1_normalization.solve import solve
-from generators.courses.ift6135.a2_q1_normalization.tensor_picture import PATTERNS
 from generators.errors import ParameterError
 from generators.pipeline.catalog import find, load_params, load_question
 from generators.pipeline.match import Findings, problems
 from tests.conftest import worked_out
+from tests.entries import Far
 
 PREFIX = "ift6135/a2_q1_normalization"
 SHEET: list[list[list[Any]]] = [
@@ -27,6 +25,17 @@ SHEET: list[list[list[Any]]] = [
     [[3, 4, 3], [5, 2, 3]],
 ]
 F = Fraction
+LARGE = [[[(7 * (i + j) + k * k) % 6 + 95 for k in range(2)] for j in range(4)] for i in range(12)]
+FAR = [
+    Far({"tensor": [[[1]]]}, ["$= 1$ sample,", "$= 1$ channel and", "$= 1$ feature."]),
+    Far({"tensor": [[[5, 5, 5]]]}, ["$= 3$ features."]),
+    Far({"tensor": [[[1, 2]], [[3, 4]]], "conventions": {"variance": "sample"}}, ["m - 1", "$= 1$ channel and"]),
+    Far({"tensor": LARGE}, ["$= 12$ samples"]),
+    Far({"tensor": [[[k * k % 7 for k in range(8)] for _ in range(5)]]}, ["$= 8$ features."]),
+    Far({"tensor": [[["-1/3", "0.25"]], [[-100, 100]]]}, ["−1/3, 1/4", "−100, 100"], ["-1/3", "0.25"]),
+    Far({"tensor": [[[0], [0]], [[0], [0]]]}, ["$= 1$ feature."]),
+    Far({"conventions": {"variance": "sample"}}, ["m - 1"], stays=("1/batch_mean/sample_all/channel_1",)),
+]
 
 
 def params(tensor: object, variance: str = "population") -> TensorParams:
@@ -94,14 +103,6 @@ def test_sample_variance_divides_by_one_less() -> None:
     assert unmatched(params(SHEET, "sample")) == []
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 5, 8), (12, 1, 8), (12, 4, 2), (3, 2, 1)])
-def test_any_shape_is_answered_found_again_and_drawn(shape: tuple[int, int, int]) -> None:
-    """One sample, one channel or one feature are shapes like any other; offsets leave the tolerances of float64."""
-    loaded = params((95 + np.arange(np.prod(shape)) ** 2 % 6).reshape(shape).tolist())
-    assert unmatched(loaded) == []
-    assert len(draw(solve(loaded))) == 3
-
-
 @pytest.mark.parametrize(
     ("tensor", "variance", "rule"),
     [
@@ -131,15 +132,3 @@ def test_rules_of_the_parameters(tensor: object, variance: str, rule: str) -> No
     with pytest.raises(ParameterError) as refusal:
         params(tensor, variance)
     assert str(refusal.value) == f"generators/courses/ift6135/params.yml: a2_q1_normalization: {rule}"
-
-
-def test_entries_in_the_picture() -> None:
-    """Short decimals as such, everything else as a fraction."""
-    assert [entry_text(F(text)) for text in ("2", "-0.25", "1/3", "99.99")] == ["2", "-0.25", "1/3", "99.99"]
-
-
-def test_colour_and_pattern_tell_all_statistics_apart() -> None:
-    """Forty statistics at most: five colours by eight patterns, each pair met once."""
-    pairs = {(group % 5, (group % 5 + group // 5) % len(PATTERNS)) for group in range(40)}
-    assert len(pairs) == 40
-    assert len(set(PATTERNS)) == len(PATTERNS) == 8

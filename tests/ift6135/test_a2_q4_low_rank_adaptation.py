@@ -18,7 +18,7 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 ONES = {"d_model": 1, "rank": 1, "n_heads": 1, "context_len": 1, "quantized_bits": 2, "memory_headroom": 1}
 NARROW = {"conventions": {"output_matrix": "d by d"}}
-MOVED = ("4.4a/sums/mha.lora/multiply_adds", "4.4a/trainable/mha/values")
+MOVED = ("4.4a/sums/mha.lora/multiply_adds", "4.4a/held/mha/trainable")
 FAR = [
     Far(
         ONES,
@@ -44,37 +44,33 @@ def solved(**changes: Any) -> Answer:
     return answer
 
 
-def counts(answer: Answer, table: str) -> list[Any]:
-    """Each step's count at n = 5, d = 4, r = 2, h = 3."""
-    steps = answer[f"4.4a/{table}"].rows.values()
-    return [one["count"].subs({n: 5, d: 4, r: 2, h: 3}) for one in steps]
+def counts(answer: Answer, module: str, heads: int = 3) -> list[Any]:
+    """Each step's count, then trainable values, and operations to dequantize and to quantize, at n = 5, d = 4, r = 2."""
+    rows, held = answer["4.4a/steps"].rows.values(), answer["4.4a/held"].rows[module.lower()]
+    cells = [*(row["count"] for row in rows if row["module"] == module), *list(held.values())[-3:]]
+    return [one.subs({n: 5, d: 4, r: 2, h: heads}) for one in cells]
 
 
 def test_one_feed_forward_matrix_by_hand() -> None:
-    """XW 5·4·4, XA 5·4·2, (XA)Bᵀ 5·2·4; adding two 5×4 matrices; 4·4 weights to dequantize, four operations each to quantize."""
-    assert counts(solved(), "lffn_steps") == [80, 40, 40, 20, 16, 64]
-    assert solved()["4.4a/trainable/lffn/values"].value.subs({d: 4, r: 2}) == 16  # A and B of 4×2
+    """XW 5·4·4, XA 5·4·2, (XA)Bᵀ 5·2·4; adding two 5×4 matrices; A and B of 4×2; 4·4 weights, four operations each."""
+    assert counts(solved(), "LFFN") == [80, 40, 40, 20, 16, 16, 64]
 
 
 def test_attention_by_hand() -> None:
     """Three heads of width 4, so nine projections, and W^O of 12×4."""
-    assert counts(solved(), "mha_steps") == [
+    assert counts(solved(), "MHA") == [
         720, 360, 360,  # nine times the products of one feed-forward matrix
         300, 300,  # QKᵀ and softmax·V, 3·5·5·4 each
         240,  # (5×12)(12×4)
         180, 75, 345,  # 9·20 additions; 3·25 divisions by √d; softmax 3·5·(5·5 - 2)
-        192, 768,  # 9·16 + 12·4 weights
+        144, 192, 768,  # 9·(8 + 8) values; 9·16 + 12·4 weights
     ]  # fmt: skip
-    assert solved()["4.4a/trainable/mha/values"].value.subs({d: 4, r: 2, h: 3}) == 144  # 9·(8 + 8)
 
 
 def test_narrow_heads_by_hand() -> None:
-    """Two heads of width 2: six projections of 40, 40 and 5·2·2 = 20, then 2·(5·5·2) twice, and 80."""
+    """Two heads of width 2: six projections of 40, 40 and 5·2·2 = 20, then 2·(5·5·2) twice, and 80; 6·(8 + 4); 6·8 + 16."""
     answer = solved(n_heads=2, **NARROW)
-    at = {n: 5, d: 4, r: 2, h: 2}
-    steps = [one["count"].subs(at) for one in answer["4.4a/mha_steps"].rows.values()]
-    assert steps == [240, 240, 120, 100, 100, 80, 60, 50, 230, 64, 256]  # 6·8 + 16 = 64 weights
-    assert answer["4.4a/trainable/mha/values"].value.subs(at) == 72  # 6·(8 + 4)
+    assert counts(answer, "MHA", heads=2) == [240, 240, 120, 100, 100, 80, 60, 50, 230, 72, 64, 256]
     assert answer["4.4b/weights_ratio"].value == 4
 
 

@@ -24,8 +24,8 @@ ORDER = "technique sample channel mean_formula mean variance_formula variance co
 HEADINGS = {
     "values": Math("x"),
     "count": Math("m"),
-    "sum": Math(r"S = \sum x"),
-    "sum_of_squares": Math(r"Q = \sum x^2"),
+    "sum": Math("S"),
+    "sum_of_squares": Math("Q"),
     "mean": Math(r"\mu"),
     "variance": Math(r"\sigma^2"),
 }

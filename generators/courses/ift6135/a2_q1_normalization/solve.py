@@ -28,8 +28,8 @@ COLUMNS: list[Column | str] = [
     column("variance", Math(r"\sigma^2")),
     column("count_formula", of="count"),
     column("count", Math("m"), symbol=m),
-    column("sum", Math(r"S = \sum x"), symbol=S),
-    column("sum_of_squares", Math(r"Q = \sum x^2"), symbol=Q),
+    column("sum", Math("S"), symbol=S),
+    column("sum_of_squares", Math("Q"), symbol=Q),
     column("values", Math("x")),
 ]
 

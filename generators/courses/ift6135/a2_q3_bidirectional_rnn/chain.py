@@ -9,13 +9,13 @@ from generators.matrices import Diagonal, gradient, vector
 
 
 class Chain:
-    """One of the two directions: its superscript, the time steps it comes from and goes to, its last one, and its weights.
+    """One of the two directions: its superscript, the time steps it comes from and goes to, and its weights.
 
     Square weights have one letter for all sizes, others a letter each for input, hidden state and output.
     """
 
-    def __init__(self, name: str, before: str, after: str, last: str, *, square: bool) -> None:
-        self.name, self.before, self.after, self.last = name, before, after, last
+    def __init__(self, name: str, before: str, after: str, *, square: bool) -> None:
+        self.name, self.before, self.after = name, before, after
         x, h, y = sympy.symbols("d d d" if square else "d_x d_h d_y", integer=True, positive=True)
         self.d_x, self.d_h, self.d_y = x, h, y
         self.w, self.u, self.v = (

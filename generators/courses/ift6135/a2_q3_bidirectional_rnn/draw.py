@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ROWS = {"output": (0.0, 0), "backward": (0.33, 1), "forward": (-0.33, 2), "input": (0.0, 3)}
 """How far a row stands right of its time step, in inches, and its place from the top."""
 STEP_IN = 1.3
-ROW_IN = 0.9
+ROW_IN = 0.75
 RADIUS_IN = 0.22
 MARGIN_IN = 0.3
 LOOKS = {"forward": ("accent", "-", -1), "backward": ("warning", (0, (4, 2)), 1)}

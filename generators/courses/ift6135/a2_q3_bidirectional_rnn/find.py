@@ -27,13 +27,14 @@ TITLES = {
     "3.2b": "Jacobian matrices",
     "3.3": "Gradients of the weights",
 }
-OF_STATES = "output_by_state chain_rule gradient argument argument_entry slope_entry entry"
-OF_MATRICES = "slope argument jacobian recursion start"
-OF_WEIGHTS = "copy argument copy_entry entry own gradient"
 LINES = {
-    "3.2a/loss": "norm by_output", "3.2a/forward": OF_STATES, "3.2a/backward": OF_STATES,
-    "3.2b/forward": OF_MATRICES, "3.2b/backward": OF_MATRICES, "3.3/w": OF_WEIGHTS, "3.3/u": OF_WEIGHTS,
-}  # fmt: skip
+    "3.2a/forward": "by_output output_by_state gradient argument_entry slope_entry entry",
+    "3.2a/backward": "gradient entry",
+    "3.2b/f": "jacobian",
+    "3.2b/b": "jacobian",
+    "3.3/w": "copy argument own gradient",
+    "3.3/u": "gradient",
+}
 SIZES = {"square": ((3, 4, 4, 4), (1, 3, 3, 3), (2, 1, 1, 1)), "general": ((5, 2, 4, 3), (1, 2, 4, 3), (3, 4, 2, 5))}
 """Time steps and sizes of inputs, hidden states and outputs of the random networks."""
 
@@ -61,9 +62,6 @@ def _graph(net: Network) -> Iterator[Found]:
 
     found = nodes(net)
     edges = sorted(recorded_edges(net), key=lambda edge: (found[edge[1]][1], "fb".index(edge[2][1]), "WUV".index(edge[2][0])))
-    met = {name for source, target, _ in edges for name in (source, target)}
-    counts = {"n_nodes": len(met), "n_edges": len(edges)}
-    yield from GRAPH.values("3.1", counts, symbols={name: rf"n_{{\text{{{name[2:]}}}}}" for name in counts})
     rows = {name: (_math(*name.split("_")), *found[name]) for name in found}
     yield from GRAPH.table("3.1", "nodes", rows, columns=("name", "row", "time"))
     cells = {f"{a}-{b}": (a, b, _math(*weight, bold_time="")) for a, b, weight in edges}

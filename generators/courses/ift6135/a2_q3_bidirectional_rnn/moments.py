@@ -57,7 +57,7 @@ def numbers(one: Named) -> Any:
 
 def vectors(net: Network, t: int) -> Vectors:
     """All that exists at a time step that a label of step t stands for; t may be one before the first or after the last."""
-    times = {"t-1": t - 1, "t": t, "t+1": t + 1, "T": len(net.times), "1": 1}
+    times = {"t-1": t - 1, "t": t, "t+1": t + 1}
     return {
         (letter, label, chain): Named(rf"\mathbf{{{letter}}}_{{{label}}}" + (f"^{{({chain})}}" if chain else ""), value)
         for (letter, chain, time), value in net.held.items()
@@ -82,48 +82,35 @@ def lines(net: Network, t: int) -> Iterator[tuple[str, Named]]:
     """Address and left side of every line that says something about step t."""
     held = vectors(net, t)
     if t in net.times:
-        loss = Named("L_t", net.losses[t])
-        yield "3.2a/loss/norm", loss
-        yield "3.2a/loss/by_output", gradient(loss, held["y", "t", ""])
         yield from _weight(net, held, "W", "b")
         yield from _weight(net, held, "U", "f")
-    for chain, name, label, last in (("f", "forward", "t+1", "T"), ("b", "backward", "t-1", "1")):
+    for chain, name, label in (("f", "forward", "t+1"), ("b", "backward", "t-1")):
         if t in net.times:
-            yield from _of_one_step(net, t, held, chain, name, last)
+            yield from _of_one_step(Named("L_t", net.losses[t]), held["y", "t", ""], held["h", "t", chain], name)
         if ("a", label, chain) in held and ("h", "t", chain) in held:
             yield from _of_next_state(held["a", label, chain], held["h", "t", chain], held["h", label, chain], name)
 
 
-def _of_one_step(net: Network, t: int, held: Vectors, chain: str, name: str, last: str) -> Iterator[tuple[str, Named]]:
-    """Gradients by the hidden state of step t."""
-    state, local, loss = held["h", "t", chain], Named("L_t", net.losses[t]), Named("L", net.loss)
-    yield f"3.2a/{name}/output_by_state", jacobian(held["y", "t", ""], state)
-    yield f"3.2a/{name}/chain_rule", gradient(local, state)
-    yield f"3.2a/{name}/gradient", gradient(local, state)
-    yield f"3.2b/{name}/start", gradient(loss, held["h", last, chain])
-    if held["h", last, chain].value is not state.value:
-        yield f"3.2b/{name}/recursion", gradient(loss, state)
+def _of_one_step(loss: Named, output: Named, state: Named, name: str) -> Iterator[tuple[str, Named]]:
+    """Gradients of the loss of step t."""
+    yield f"3.2a/{name}/by_output", gradient(loss, output)
+    yield f"3.2a/{name}/output_by_state", jacobian(output, state)
+    yield f"3.2a/{name}/gradient", gradient(loss, state)
 
 
 def _of_next_state(a: Named, state: Named, after: Named, name: str) -> Iterator[tuple[str, Named]]:
     """From the hidden state of step t, which may be the initial one, to the next of its chain."""
     slope, argument, whole = jacobian(after, a), jacobian(a, state), jacobian(after, state)
-    yield f"3.2a/{name}/argument", a
     yield f"3.2a/{name}/argument_entry", fraction(a.entry("i"), state.entry("j"), argument.value)
     yield f"3.2a/{name}/slope_entry", fraction(after.entry("i"), a.entry("i"), slope.value.diagonal())
     yield f"3.2a/{name}/entry", Named(rf"\left({whole.name}\right)_{{i j}}", whole.value)
-    yield f"3.2b/{name}/slope", slope
-    yield f"3.2b/{name}/argument", argument
-    yield f"3.2b/{name}/jacobian", whole
+    yield f"3.2b/{name[0]}/jacobian", whole
 
 
 def _weight(net: Network, held: Vectors, letter: str, chain: str) -> Iterator[tuple[str, Named]]:
     """The copy of a weight that step t uses."""
     a, copy, loss = held["a", "t", chain], held[letter, "t", chain], Named("L", net.loss)
     own, where = gradient(loss, copy), f"3.3/{letter.lower()}"
-    by_row = torch.stack([derivative(one, copy.value)[row] for row, one in enumerate(a.value)])
     yield f"{where}/copy", a
     yield f"{where}/argument", gradient(loss, a)
-    yield f"{where}/copy_entry", fraction(a.entry("i"), copy.entry("i j"), by_row)
-    yield f"{where}/entry", fraction("L", copy.entry("i j"), own.value)
     yield f"{where}/own", own

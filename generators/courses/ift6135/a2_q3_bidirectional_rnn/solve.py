@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import sympy
 from sympy import MatAdd, MatMul, MatrixSymbol, Transpose
 
-from generators.answer import Answer, Derivation, Line, Part, answer, claim, derivation, formula, letter, line, part
+from generators.answer import Answer, Derivation, Line, Part, answer, claim, derivation, letter, line, part
 from generators.cells import Cell, Math
 from generators.courses.ift6135.a2_q3_bidirectional_rnn.chain import Chain
 from generators.courses.ift6135.a2_q3_bidirectional_rnn.params import RnnParams
@@ -23,7 +23,7 @@ i, j = sympy.symbols("i j", integer=True)
 def solve(params: RnnParams) -> Answer:
     """The graph, and every gradient."""
     square = params.conventions.shapes == "square"
-    forward, backward = Chain("f", "t-1", "t+1", "T", square=square), Chain("b", "t+1", "t-1", "1", square=square)
+    forward, backward = Chain("f", "t-1", "t+1", square=square), Chain("b", "t+1", "t-1", square=square)
     chains = {"forward": forward, "backward": backward}
     output = MatAdd(*(MatMul(chain.v, chain.h("t")) for chain in chains.values()))
     network = {
@@ -38,21 +38,29 @@ def solve(params: RnnParams) -> Answer:
         claim("sizes_differ", not square),
         derivation("network", {**network, "output": line(vector("y", "t"), output, "both chains added up")}),
     )
-    of_one_step = [derivation(name, {**_local_gradient(one), **_entries(one)}, asked=True) for name, one in chains.items()]
-    matrices = [derivation(name, _matrices(one), asked=True) for name, one in chains.items()]
     by_w = _by_weight(backward, "W", backward.w, backward.x("t"), MatMul(backward.u, backward.h(backward.before)))
     by_u = _by_weight(forward, "U", forward.u, forward.h(forward.before), MatMul(forward.w, forward.x("t")))
     return answer(
         sheet,
-        _graph(params.time_steps, sheet),
-        part("3.2a", "Gradients of one step, and entries of the Jacobians", _loss(forward), *of_one_step),
-        part("3.2b", "Jacobian matrices", *matrices),
-        part("3.3", "Gradients of the weights", by_w, by_u),
+        _graph(params.time_steps),
+        part(
+            "3.2a",
+            "Gradients of one step, and entries of the Jacobians",
+            derivation("forward", {**_local_gradient(forward), **_entries(forward)}, asked=True),
+            _results("backward", {**_local_gradient(backward), **_entries(backward)}, "gradient", "entry"),
+        ),
+        part("3.2b", "Jacobian matrices", _jacobian(forward), _jacobian(backward)),
+        part("3.3", "Gradients of the weights", derivation("w", by_w, asked=True), _results("u", by_u, "gradient")),
     )
 
 
-def _graph(steps: int, sheet: Part) -> Part:
-    """Nodes row by row, edges with their weights, and how many of each."""
+def _results(key: str, lines: Mapping[str, Line], *kept: str) -> Derivation:
+    """What is asked alone, where the lines before it read as those of the other chain."""
+    return derivation(key, {one: lines[one] for one in kept}, asked=True)
+
+
+def _graph(steps: int) -> Part:
+    """Nodes row by row, and edges with their weights."""
     times = range(1, steps + 1)
     states = ("h", "b", "backward", (*times, steps + 1)), ("h", "f", "forward", (0, *times))
     rows = ("y", "", "output", times), *states, ("x", "", "input", times)
@@ -66,12 +74,9 @@ def _graph(steps: int, sheet: Part) -> Part:
     return part(
         "3.1",
         "The graph unrolled",
-        formula("n_nodes", 4 * T + 2, "nodes", r"n_{\text{nodes}}"),
-        formula("n_edges", 6 * T, "edges", r"n_{\text{edges}}"),
         table("nodes", ["name", "row", "time"], nodes, drawn=True),
         table("edges", ["from", "to", "weight"], (edge for t in times for edge in _edges_of_step(t)), asked=True, drawn=True),
         table("pictures", ["first", "last"], pictures),
-        within=sheet,
     )
 
 
@@ -83,25 +88,13 @@ def _edges_of_step(t: int) -> Iterator[tuple[str, Sequence[Cell]]]:
             yield f"{source}-{target}", (source, target, Math(rf"\mathbf{{{weight}}}^{{({chain})}}"))
 
 
-def _loss(chain: Chain) -> Derivation:
-    error = chain.error("t")
-    lines = {
-        "norm": line("L_t", MatMul(Transpose(error), error), "the squared norm as a product"),
-        "by_output": line(gradient("L_t", vector("y", "t")), MatMul(-2, error), "derivative of a square, once for each entry"),
-    }
-    return derivation("loss", lines)
-
-
 def _local_gradient(chain: Chain) -> dict[str, Line]:
     """The gradient of one step's loss by the hidden state of the same step."""
-    h, y = vector("h", "t", chain.name), vector("y", "t")
-    output_by_state = MatrixSymbol(jacobian(y, h), chain.d_y, chain.d_h)
-    loss_by_output = MatrixSymbol(gradient("L_t", y), chain.d_y, 1)
-    both = MatMul(Transpose(output_by_state), loss_by_output)
+    h, y, error = vector("h", "t", chain.name), vector("y", "t"), chain.error("t")
     return {
-        "output_by_state": line(output_by_state.name, chain.v, "the output is linear in the state"),
-        "chain_rule": line(gradient("L_t", h), both, "chain rule, with gradients as columns"),
-        "gradient": line(gradient("L_t", h), chain.local("t"), "both put in"),
+        "by_output": line(gradient("L_t", y), MatMul(-2, error), "derivative of the square"),
+        "output_by_state": line(jacobian(y, h), chain.v, "the output is linear in the state"),
+        "gradient": line(gradient("L_t", h), chain.local("t"), "chain rule, gradients as columns"),
     }
 
 
@@ -111,54 +104,27 @@ def _entries(chain: Chain) -> dict[str, Line]:
     a = vector("a", chain.after, chain.name)
     slope = 1 - after[i, 0] ** 2
     return {
-        "argument": line(a, chain.argument(chain.after, "t"), "what tanh is applied to"),
         "argument_entry": line(jacobian(entry(a, "i"), entry(h.name, "j")), chain.u[i, j], "row i of U times the state"),
-        "slope_entry": line(
-            jacobian(entry(after.name, "i"), entry(a, "i")),
-            slope,
-            "tanh acts on each entry alone, and its derivative is one minus its square",
-        ),
+        "slope_entry": line(jacobian(entry(after.name, "i"), entry(a, "i")), slope, "derivative of tanh"),
         "entry": line(entry(jacobian(after.name, h.name), "i j"), slope * chain.u[i, j], "chain rule"),
     }
 
 
-def _matrices(chain: Chain) -> dict[str, Line]:
-    """The Jacobian as a matrix, and the sheet's recursion with it put in."""
-    after, h, a = vector("h", chain.after, chain.name), vector("h", "t", chain.name), vector("a", chain.after, chain.name)
-    whole = MatMul(chain.slope(chain.after), chain.u)
-    through = MatMul(Transpose(chain.u), chain.slope(chain.after), chain.loss_by_h(chain.after))
-    return {
-        "slope": line(jacobian(after, a), chain.slope(chain.after), "no entry depends on another, so the matrix is diagonal"),
-        "argument": line(jacobian(a, h), chain.u, "the argument is linear in the state"),
-        "jacobian": line(jacobian(after, h), whole, "their product: row i of U is scaled by the slope of entry i"),
-        "recursion": line(
-            gradient("L", h),
-            MatAdd(chain.local("t"), through),
-            "the sheet's recursion with 3.2a and the Jacobian put in; a diagonal matrix is its own transpose",
-        ),
-        "start": line(
-            gradient("L", vector("h", chain.last, chain.name)),
-            chain.local(chain.last),
-            "at the end of the chain nothing follows, so the second term is missing",
-        ),
-    }
+def _jacobian(chain: Chain) -> Derivation:
+    """The Jacobian as a matrix."""
+    name = jacobian(vector("h", chain.after, chain.name), vector("h", "t", chain.name))
+    return derivation(chain.name, {"jacobian": line(name, MatMul(chain.slope(chain.after), chain.u), "all entries")}, asked=True)
 
 
-def _by_weight(chain: Chain, name: str, weight: MatrixSymbol, factor: MatrixSymbol, rest: MatMul) -> Derivation:
+def _by_weight(chain: Chain, name: str, weight: MatrixSymbol, factor: MatrixSymbol, rest: MatMul) -> dict[str, Line]:
     """The gradient of a weight that multiplies `factor`: give each step its own copy, then add the copies' gradients."""
     copy = MatrixSymbol(vector(name, "t", chain.name), *weight.shape)
     a, grad_h = vector("a", "t", chain.name), chain.loss_by_h("t")
     through = MatMul(chain.slope("t"), grad_h)
-    entries = grad_h[i, 0] * (1 - chain.h("t")[i, 0] ** 2) * factor[j, 0]
     own = MatMul(*through.args, Transpose(factor))
-    lines = {
+    return {
         "copy": line(a, MatAdd(MatMul(copy, factor), rest), "step t uses a copy of its own"),
-        "argument": line(gradient("L", a), through, "the gradient passes tanh, whose Jacobian is diagonal"),
-        "copy_entry": line(
-            jacobian(entry(a, "i"), entry(copy.name, "i j")), factor[j, 0], "the copy's entry i, j multiplies entry j only"
-        ),
-        "entry": line(jacobian("L", entry(copy.name, "i j")), entries, "chain rule: only entry i of the argument holds row i"),
-        "own": line(gradient("L", copy.name), own, "all entries at once: an outer product"),
-        "gradient": line(gradient("L", weight.name), TimeSum(own), "the copies are one matrix, so their gradients add up"),
+        "argument": line(gradient("L", a), through, "chain rule through tanh"),
+        "own": line(gradient("L", copy.name), own, "row i acts on entry i of a"),
+        "gradient": line(gradient("L", weight.name), TimeSum(own), "the copies are one matrix"),
     }
-    return derivation(name.lower(), lines, asked=True)

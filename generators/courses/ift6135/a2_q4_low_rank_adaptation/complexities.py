@@ -17,9 +17,8 @@ def complexities(lffn: Module, mha: Module, sheet: Part, *, narrow: bool) -> Par
         "4.4a",
         "Time and trainable space",
         _sums((lffn, mha), narrow=narrow),
-        _steps(lffn),
-        _steps(mha),
-        _trainable((lffn, mha)),
+        _steps((lffn, mha)),
+        _held((lffn, mha)),
         formula("softmax_row", SOFTMAX_PER_ROW, "operations of one row of the softmax"),
         within=sheet,
     )
@@ -59,27 +58,34 @@ def _order_of_growth(count: sympy.Expr, *, narrow: bool) -> sympy.Expr:
     return sympy.expand(leading_terms(sympy.expand(count), (n, d, r, h), [(1, 0, 0, 0), (0, 1, 0, 0), (0, 1, 1, 0), *heads]))
 
 
-def _steps(module: Module) -> Table:
+def _steps(modules: tuple[Module, ...]) -> Table:
     """Every product of one pass in order, then everything outside products."""
-    rows: dict[str, tuple[Cell, ...]] = {
-        one.key: (Math(one.what), Math(rf"({_shape(*one.shape[:2])})\,({_shape(*one.shape[1:])})"), exact(one.times), one.count)
-        if one.shape
-        else (one.what, None, None, one.count)
-        for one in module.steps
-    }
-    rows["dequantization"] = ("QLoRA: dequantize W", None, None, sympy.expand(module.weights))
-    rows["quantization"] = ("QLoRA, once before: quantize W", None, None, module.quantization)
-    return table(f"{module.name.lower()}_steps", ["step", "operands", "times", "count"], rows)
+    rows: dict[str, tuple[Cell, ...]] = {}
+    for module in modules:
+        for one in module.steps:
+            rows[f"{module.name}.{one.key}".lower()] = (
+                (module.name, Math(one.what), Math(_operands(*one.shape)), exact(one.times), one.count)
+                if one.shape
+                else (module.name, one.what, None, None, one.count)
+            )
+    return table("steps", ["module", "step", "operands", "times", "count"], rows)
 
 
-def _trainable(modules: tuple[Module, ...]) -> Table:
-    """The shapes of A and B, and how many values all of them have."""
-    columns: list[Column | str] = ["module", "pairs", column("a", Math("A")), column("b", Math("B")), "values"]
+def _operands(rows: sympy.Expr, inner: sympy.Expr, columns: sympy.Expr) -> str:
+    return rf"({_shape(rows, inner)})\,({_shape(inner, columns)})"
+
+
+def _held(modules: tuple[Module, ...]) -> Table:
+    """The shapes of A and B, how many values all of them have, and what the codes of QLoRA take."""
+    columns: list[Column | str] = ["module", "pairs", column("a", Math("A")), column("b", Math("B"))]
     rows = {
-        one.name.lower(): (one.name, exact(one.adapted), Math(_shape(d, r)), Math(_shape(one.width, r)), one.trainable)
+        one.name.lower(): (
+            *(one.name, exact(one.adapted), Math(_shape(d, r)), Math(_shape(one.width, r)), one.trainable),
+            *(sympy.expand(one.weights), one.quantization),
+        )
         for one in modules
     }
-    return table("trainable", columns, rows)
+    return table("held", [*columns, "trainable", "dequantization", "quantization"], rows)
 
 
 def _shape(*sizes: sympy.Expr) -> str:

@@ -7,7 +7,6 @@ d×r beside the query, key and value of every head and beside W^F, none beside W
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.params import LowRankParams
@@ -63,30 +62,14 @@ def _implementation(entry: Entry) -> Iterator[Found]:
 
 
 def _rank(entry: Entry) -> Iterator[Found]:
-    own, d = entry.params.rank, entry.params.d_model
-    headings = {
-        "trained": "A and B with gradients and Adam's moments",
-        "of_w": "A and B, of W",
-        "of_the_codes": "A and B, of the codes",
-        "added": "Added to XW",
-    }
-    ranks = {*(one for one in (1, 8, 64) if one < d), own, d}
-    rows = {f"rank_{place}": (rank, *_at_rank(entry, rank)) for place, rank in enumerate(sorted(ranks), 1)}
-    units = {"trained": "B", "of_w": "%", "of_the_codes": "%", "added": "%"}
-    yield from MODULES.table("4.2", "ranks", rows, units=units, headings=headings, columns=("rank", *headings))
-    trained, of_w, of_codes, added = _at_rank(entry, own)
-    yield from MODULES.values("4.2", unit="B", trained=trained)
-    yield from MODULES.values("4.2", unit="%", of_w=of_w, of_the_codes=of_codes)
-    yield from MODULES.values("4.2", added=added / 100)
-
-
-def _at_rank(entry: Entry, rank: int) -> tuple[Fraction, ...]:
-    """Bytes kept in training, A and B as shares of W and of the codes, and FLOPs added to those of XW, in percent."""
     lora, qlora = (entry.seen("LFFN", method) for method in METHODS)
-    adapter = 8 * entry.params.conventions.bytes_per_value * entry.at(lora.trainable, r=rank)
-    by_w, low_rank = (entry.at(lora.multiply_adds(places), r=rank) for places in ([0], [1, 2]))
-    shares = (adapter / entry.at(lora.frozen_bits), adapter / entry.at(qlora.frozen_bits), low_rank / by_w)
-    return entry.at(lora.trained_bits, r=rank) / 8, *(100 * one for one in shares)
+    adapter = 8 * entry.params.conventions.bytes_per_value * entry.at(lora.trainable)
+    of_w, of_codes = (100 * adapter / entry.at(one.frozen_bits) for one in (lora, qlora))
+    by_w, low_rank = (entry.at(lora.multiply_adds(places)) for places in ([0], [1, 2]))
+    trained = entry.at(lora.trained_bits) / 8
+    yield from MODULES.values("4.2", unit="B", symbols={"trained": r"M_{\text{train}}"}, trained=trained)
+    yield from MODULES.values("4.2", unit="%", of_w=of_w, of_the_codes=of_codes)
+    yield from MODULES.values("4.2", added=low_rank / by_w)
 
 
 def _inference(entry: Entry) -> Iterator[Found]:
@@ -97,8 +80,8 @@ def _inference(entry: Entry) -> Iterator[Found]:
     ways = {
         "merged": ("LoRA, merged", merged, w),
         "beside": ("LoRA, beside W", lora, w + adapter),
-        "inside": ("QLoRA, dequantized inside the product", qlora, codes + adapter),
-        "copy": ("QLoRA, dequantized into a copy", qlora, codes + adapter + 2 * w),  # written and read again
+        "inside": ("QLoRA, inside the product", qlora, codes + adapter),
+        "copy": ("QLoRA, into a copy", qlora, codes + adapter + 2 * w),  # written and read again
     }
     rows = {}
     for key, (way, seen, moved) in ways.items():

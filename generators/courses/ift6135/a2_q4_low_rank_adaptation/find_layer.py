@@ -34,44 +34,43 @@ STEPS = {
     "branches": "add the two branches",
     "scaling": "divide the scores by √d",
     "softmax": "softmax",
-    "dequantization": "QLoRA: dequantize W",
 }
 
 
 def find_complexities(entry: Entry) -> Iterator[Found]:
     """Both modules step by step, their sums, and the orders of growth."""
-    for module in PRODUCTS:
-        yield from _steps(module, entry)
+    steps = {f"{module}.{key}".lower(): row for module in PRODUCTS for key, row in _steps(module, entry)}
+    yield from MODULES.table("4.4a", "steps", steps, columns=("module", "step", "operands", "times", "count"))
     softmax = entry.at(entry.seen("MHA", "LoRA").operations["softmax"])
     yield from MODULES.values("4.4a", softmax_row=softmax / (entry.sizes["h"] * entry.sizes["n"]))
-    trainable = {module.lower(): _trainable(module, entry) for module in PRODUCTS}
-    headings = {"a": Math("A"), "b": Math("B")}
-    yield from MODULES.table("4.4a", "trainable", trainable, headings=headings, columns=("module", "pairs", "a", "b", "values"))
+    held = {module.lower(): _held(module, entry) for module in PRODUCTS}
+    headings, columns = {"a": Math("A"), "b": Math("B")}, "module pairs a b trainable dequantization quantization"
+    yield from MODULES.table("4.4a", "held", held, headings=headings, columns=columns.split())
     yield from _sums(entry)
 
 
-def _steps(module: str, entry: Entry) -> Iterator[Found]:
-    seen, rows = entry.seen(module, "QLoRA"), dict[str, tuple[Cell, ...]]()
+def _steps(module: str, entry: Entry) -> Iterator[tuple[str, tuple[Cell, ...]]]:
+    """Rows by key: the products that ran, then what ran outside products."""
+    seen = entry.seen(module, "LoRA")
     for key, (name, places) in PRODUCTS[module].items():
         ran = [seen.products[place] for place in places]
         a, b, c = ran[0].shape
         operands = Math(rf"({_shape(a, b)})\,({_shape(b, c)})")
-        rows[key] = (Math(name), operands, sum(written(one.batch) for one in ran), seen.multiply_adds(places))
+        yield key, (module, Math(name), operands, sum(written(one.batch) for one in ran), seen.multiply_adds(places))
     for step, name in STEPS.items():
         if step in seen.operations:
-            rows[step] = (name, None, None, seen.operations[step])
-    rows["quantization"] = ("QLoRA, once before: quantize W", None, None, seen.quantization)
-    yield from MODULES.table("4.4a", f"{module.lower()}_steps", rows, columns=("step", "operands", "times", "count"))
+            yield step, (module, name, None, None, seen.operations[step])
 
 
 def _shape(rows: int, columns: int) -> str:
     return r" \times ".join(sympy.latex(written(side), fold_short_frac=True) for side in (rows, columns))
 
 
-def _trainable(module: str, entry: Entry) -> tuple[str, sympy.Expr, Math, Math, sympy.Expr]:
-    seen = entry.seen(module, "LoRA")
+def _held(module: str, entry: Entry) -> tuple[Cell, ...]:
+    seen, codes = entry.seen(module, "LoRA"), entry.seen(module, "QLoRA")
     down, up = (seen.products[place].shape for place in (1, 2))
-    return module, seen.pairs, Math(_shape(*down[1:])), Math(_shape(*up[:0:-1])), seen.trainable
+    shapes = Math(_shape(*down[1:])), Math(_shape(*up[:0:-1]))
+    return module, seen.pairs, *shapes, seen.trainable, codes.operations["dequantization"], codes.quantization
 
 
 def _sums(entry: Entry) -> Iterator[Found]:

@@ -14,8 +14,6 @@ from generators.table import Table, column, table
 
 ONE = lffn()
 """What parts 4.1 to 4.3 compare: one adapted d×d matrix."""
-PAPERS = (1, 8, 64)
-"""Ranks that the papers compare."""
 
 
 def solve(params: LowRankParams) -> Answer:
@@ -25,7 +23,7 @@ def solve(params: LowRankParams) -> Answer:
     return answer(
         sheet,
         _implementation(size, sheet),
-        _rank(params, sheet),
+        _rank(size, sheet),
         _inference(size, sheet),
         complexities(ONE, attention, sheet, narrow=narrow),
         choice(attention, ONE, size, params.memory_headroom, sheet),
@@ -63,29 +61,18 @@ def _implementation(size: int, sheet: Part) -> Part:
     )
 
 
-def _rank(params: LowRankParams, sheet: Part) -> Part:
+def _rank(size: int, sheet: Part) -> Part:
     """What the rank costs beside one d×d matrix."""
-    size = params.conventions.bytes_per_value
     adapter, w, codes = size * ONE.trainable, *(ONE.frozen_bytes(one, size) for one in METHODS)
+    of_w, of_codes = (value_at(100 * adapter / one, sheet) for one in (w, codes))
     added = sympy.cancel(ONE.multiply_adds() / ONE.multiply_adds(adapters=False) - 1)
-    shares = [TRAINED * adapter, 100 * adapter / w, 100 * adapter / codes, 100 * added]
-    columns = [
-        column("rank"),
-        column("trained", "A and B with gradients and Adam's moments", "B"),
-        column("of_w", "A and B, of W", "%"),
-        column("of_the_codes", "A and B, of the codes", "%"),
-        column("added", "Added to XW", "%"),
-    ]
-    ranks = sorted({one for one in (*PAPERS, params.rank, params.d_model) if one <= params.d_model})
-    rows = {f"rank_{at}": (one, *(value_at(cell.subs(r, one), sheet) for cell in shares)) for at, one in enumerate(ranks, 1)}
     return part(
         "4.2",
         "Choice of the rank",
-        formula("trained", TRAINED * adapter, "bytes that A and B need in training", unit="B", asked=True),
-        number("of_w", value_at(shares[1], sheet), "A and B as a share of W", unit="%", asked=True),
-        number("of_the_codes", value_at(shares[2], sheet), "A and B as a share of the codes", unit="%", asked=True),
+        formula("trained", TRAINED * adapter, "bytes that A and B need in training", r"M_{\text{train}}", "B", asked=True),
+        number("of_w", of_w, "A and B as a share of W", unit="%", asked=True),
+        number("of_the_codes", of_codes, "A and B as a share of the codes", unit="%", asked=True),
         formula("added", added, "low-rank products over the product with W", asked=True),
-        table("ranks", columns, rows),
         within=sheet,
     )
 
@@ -112,8 +99,8 @@ def _ways(size: int, sheet: Part) -> Table:
     ways = {
         "merged": ("LoRA, merged", least, full),
         "beside": ("LoRA, beside W", ONE.operations("LoRA"), full + adapter),
-        "inside": ("QLoRA, dequantized inside the product", ONE.operations("QLoRA"), codes + adapter),
-        "copy": ("QLoRA, dequantized into a copy", ONE.operations("QLoRA"), codes + adapter + 2 * full),
+        "inside": ("QLoRA, inside the product", ONE.operations("QLoRA"), codes + adapter),
+        "copy": ("QLoRA, into a copy", ONE.operations("QLoRA"), codes + adapter + 2 * full),
     }
     columns = [
         column("way"),
