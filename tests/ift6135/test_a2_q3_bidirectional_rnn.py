@@ -35,7 +35,7 @@ FAR = [
     Far({"time_steps": 7}, ["Dotted circles repeat h3(f) and h7(b) of another picture."]),
     Far({"time_steps": 30}, ["time steps 28 to 30:"]),
     Far({"conventions": {"shapes": "general"}}, ["hidden states $d_h$"], ["All weights are"]),
-    Far({"time_steps": 1, "conventions": {"shapes": "general"}}, ["d_h \\times d_h"], ["All weights are"]),
+    Far({"time_steps": 1, "conventions": {"shapes": "general"}}, ["hidden states $d_h$"], ["All weights are"]),
     Far({"time_steps": 5, "conventions": {"shapes": "square"}}, ["All weights are"], ["hidden states $d_h$"]),
 ]
 MESSAGE = "generators/courses/ift6135/params.yml: a2_q3_bidirectional_rnn: "

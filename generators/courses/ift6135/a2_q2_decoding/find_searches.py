@@ -26,8 +26,7 @@ def searches(params: DecodingParams) -> Iterator[Found]:
     ties, width = params.conventions.ties, params.beam_width
     greedy, beams = (trees.search(scores, one, ties) for one in (1, width))
     yield from _greedy(weights, scores, greedy)
-    yield from _beams(weights, scores, beams, width)
-    yield from COUNTED.values("2.4b", ties=ties)
+    yield from _beams(weights, scores, beams, params)
     yield from _limitations(params, scores, greedy, beams)
     yield from _generated("2.4a", 1, weights, scores, greedy)
     yield from _generated("2.4b", width, weights, scores, beams)
@@ -57,7 +56,8 @@ def _greedy(weights: Weights, scores: Scores, steps: Sequence[trees.Found]) -> I
     yield from _candidates("2.4a", weights, scores, steps)
 
 
-def _beams(weights: Weights, scores: Scores, steps: Sequence[trees.Found], width: int) -> Iterator[Found]:
+def _beams(weights: Weights, scores: Scores, steps: Sequence[trees.Found], params: DecodingParams) -> Iterator[Found]:
+    width = params.beam_width
     yield from SHEET.part("2.4b", "Beam search with 1 beam" if width == 1 else f"Beam search with {width} beams")
     tree = trees.tree_cells(weights, steps, "log_probability")
     yield from COUNTED.table("2.4b", "tree", tree, headings={"log_probability": "Log-probability"})
@@ -66,7 +66,8 @@ def _beams(weights: Weights, scores: Scores, steps: Sequence[trees.Found], width
     yield from _candidates("2.4b", weights, scores, steps)
     pruned = [[scores[one] for one in step.ranks if one not in step.kept] for step in steps]
     ends = [scores[step.kept[-1]] for step in steps]
-    yield from COUNTED.values("2.4b", tie=any(end in below for end, below in zip(ends, pruned, strict=True)))
+    tie = any(end in below for end, below in zip(ends, pruned, strict=True))
+    yield from COUNTED.values("2.4b", {"tie": tie, **({"ties": params.conventions.ties} if tie else {})})
 
 
 def _limitations(

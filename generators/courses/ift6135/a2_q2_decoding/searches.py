@@ -54,7 +54,7 @@ def beam_part(tree: Tree, track: Track, width: int, ties: Ties) -> Part:
         table("final", ["rank", "sequence", SCORE], ranked_rows(final(track), SCORE), asked=True),
         _candidates(tree, track),
         claim("tie", tie, "the last kept and the first pruned candidate of a step are equal"),
-        text("ties", ties),
+        *([text("ties", ties)] if tie else []),
     )
 
 
