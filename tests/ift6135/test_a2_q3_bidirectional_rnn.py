@@ -29,14 +29,14 @@ from tests.entries import Far
 
 PREFIX = "ift6135/a2_q3_bidirectional_rnn"
 FAR = [
-    Far({"time_steps": 1}, ["$= 1$ (3.1)", "The graph at time step 1:"], ["circle repeats"]),
-    Far({"time_steps": 2}, ["time steps 1 to 2:"], ["circle repeats"]),
-    Far({"time_steps": 4}, ["A dotted circle repeats h4(b) of", "A dotted circle repeats h3(f) of", "at time step 4:"]),
-    Far({"time_steps": 7}, ["Dotted circles repeat h3(f) and h7(b) of another picture."]),
-    Far({"time_steps": 30}, ["time steps 28 to 30:"]),
+    *(
+        Far({"time_steps": steps}, [f"$= {steps}$ (3.1)", f"from h{steps + 1}(b)"], ["hidden states $d_h$"])
+        for steps in range(1, 5)
+    ),
+    Far({"time_steps": 2, "conventions": {"shapes": "general"}}, ["hidden states $d_h$"], ["All weights are"]),
     Far({"conventions": {"shapes": "general"}}, ["hidden states $d_h$"], ["All weights are"]),
-    Far({"time_steps": 1, "conventions": {"shapes": "general"}}, ["hidden states $d_h$"], ["All weights are"]),
-    Far({"time_steps": 5, "conventions": {"shapes": "square"}}, ["All weights are"], ["hidden states $d_h$"]),
+    Far({"time_steps": 1, "conventions": {"shapes": "general"}}, ["Graph of 1 time step."], ["All weights are"]),
+    Far({"time_steps": 4, "conventions": {"shapes": "general"}}, ["Graph of 4 time steps."], ["All weights are"]),
 ]
 MESSAGE = "generators/courses/ift6135/params.yml: a2_q3_bidirectional_rnn: "
 
@@ -129,22 +129,21 @@ def test_a_shape_that_fits_by_chance_is_seen() -> None:
     assert not agree(local.xreplace({d_h: d}), again.value, 1e-12)
 
 
-@pytest.mark.parametrize(("steps", "span"), [(1, (1, 1)), (3, (1, 3)), (30, (28, 30))])
-def test_nothing_in_the_picture_overlaps(steps: int, span: tuple[int, int]) -> None:
+@pytest.mark.parametrize("steps", [1, 3, 4])
+def test_nothing_in_the_picture_overlaps(steps: int) -> None:
     """A label keeps clear of other labels, of every circle but its own, and of every arrow but its own."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.patches import Circle, FancyArrowPatch
     from matplotlib.path import Path
 
-    figure = drawn(solve(RnnParams(time_steps=steps))["3.1"], span)
+    figure = drawn(solve(RnnParams(time_steps=steps))["3.1"])
     canvas = FigureCanvasAgg(figure)
     axes = figure.axes[0]
     labels = [one.get_window_extent(canvas.get_renderer()) for one in axes.texts]
     ends = [one._posA_posB for one in axes.patches if isinstance(one, FancyArrowPatch)]  # type: ignore[attr-defined]
     arrows = [Path(axes.transData.transform(one)) for one in ends]
     circles = [one.get_window_extent() for one in axes.patches if isinstance(one, Circle)]
-    count = span[1] - span[0] + 1
-    assert (len(arrows), len(circles), len(labels)) == (6 * count, 4 * count + 2, 10 * count + 2)
+    assert (len(arrows), len(circles), len(labels)) == (6 * steps, 4 * steps + 2, 10 * steps + 2)
     for one, other in itertools.combinations(labels, 2):
         assert not one.overlaps(other)
     for (i, label), (k, arrow) in itertools.product(enumerate(labels[: len(arrows)]), enumerate(arrows)):
@@ -163,7 +162,7 @@ def test_nothing_in_the_picture_overlaps(steps: int, span: tuple[int, int]) -> N
     ("changes", "rule"),
     [
         ({"time_steps": 0}, "time_steps: must be greater than 0 (got 0)"),
-        ({"time_steps": 31}, "time_steps: must be less than or equal to 30 (got 31)"),
+        ({"time_steps": 5}, "time_steps: must be less than or equal to 4 (got 5)"),
         ({"time_steps": 2.5}, "time_steps: must be a valid integer (got 2.5)"),
         ({"time_steps": 3, "conventions": {"shapes": "any"}}, "conventions.shapes: must be 'square' or 'general' (got 'any')"),
     ],

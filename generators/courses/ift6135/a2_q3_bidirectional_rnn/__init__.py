@@ -13,5 +13,5 @@ QUESTION = Question(
     solve=solve,
     find=find,
     draw=draw,
-    others=({"time_steps": 5, "conventions": {"shapes": "general"}},),
+    others=({"time_steps": 4, "conventions": {"shapes": "general"}},),
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from generators.answer import Answer, Figure, Part
 from generators.cells import Cell, Math
 from generators.figures.style import FONT_PT, LIGHT, new_axes, to_svg
+from generators.pipeline.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,8 +25,6 @@ LOOKS = {"forward": ("accent", "-", -1), "backward": ("warning", (0, (4, 2)), 1)
 LABELS = {"input": (0.32, 0.22), "output": (0.64, 0.22), "": (0.54, 0.0)}
 """Where an edge carries its weight, by the row besides the chains that it touches: share of its length, inches outward."""
 
-Span = tuple[int, int]
-
 
 @dataclass(frozen=True)
 class Node:
@@ -36,14 +35,11 @@ class Node:
     time: int
     initial: bool
 
-    def inside(self, span: Span) -> bool:
-        """Whether it belongs to these steps."""
-        return span[0] <= self.time <= span[1]
-
-    def place(self, span: Span) -> tuple[float, float]:
-        """Inches from the top left of the picture of these steps."""
+    @property
+    def place(self) -> tuple[float, float]:
+        """Inches from the top left."""
         shift, down = ROWS[self.row]
-        return MARGIN_IN + 0.33 + (self.time - span[0] + 1) * STEP_IN + shift, MARGIN_IN + down * ROW_IN
+        return MARGIN_IN + 0.33 + self.time * STEP_IN + shift, MARGIN_IN + down * ROW_IN
 
 
 Edges = list[tuple[Node, Node, str]]
@@ -51,71 +47,57 @@ Edges = list[tuple[Node, Node, str]]
 
 
 def draw(answer: Answer) -> dict[str, Figure]:
-    """The unrolled graph, a few time steps a picture."""
+    """The unrolled graph."""
     graph: Part = answer["3.1"]
-    return {name: _picture(graph, (int(graph["pictures"].cell(name, "first")), int(graph["pictures"].cell(name, "last"))))
-            for name in graph["pictures"].rows}  # fmt: skip
+    last = max(int(str(node["time"])) for node in graph["nodes"].rows.values() if node["row"] == "input")
+    figure = Figure(
+        svg=to_svg(drawn(graph)),
+        caption="Forward chain in solid lines, backward chain in dashed ones, initial states in grey.",
+        alt=f"Graph of {counted(last, 'time step')}. Every input x goes to both hidden states of its step with W(f) and W(b), "
+        f"both go to the output y with V(f) and V(b). U(f) leads from h0(f) along the forward chain to the right, U(b) from "
+        f"h{last + 1}(b) along the backward chain to the left.",
+        shows=tuple(graph[key].address for key in ("nodes", "edges")),
+    )
+    return {"graph": figure}
 
 
-def _edges(graph: Part, span: Span) -> Edges:
-    """The edges that lead to these steps."""
+def _edges(graph: Part) -> Edges:
     cells = graph["edges"].rows.values()
     reached = {edge["to"] for edge in cells}
     nodes = {
         key: Node(_latex(node["name"]), str(node["row"]), int(str(node["time"])), node["row"] in LOOKS and key not in reached)
         for key, node in graph["nodes"].rows.items()
     }
-    ends = ((nodes[str(edge["from"])], nodes[str(edge["to"])], _latex(edge["weight"])) for edge in cells)
-    return [edge for edge in ends if edge[1].inside(span)]
+    return [(nodes[str(edge["from"])], nodes[str(edge["to"])], _latex(edge["weight"])) for edge in cells]
 
 
 def _latex(cell: Cell) -> str:
     return cell.latex if isinstance(cell, Math) else str(cell)
 
 
-def _picture(graph: Part, span: Span) -> Figure:
-    """The steps of `span`, with the states that come in from both sides."""
-    first, final = span
-    shown = f"time step {first}" if first == final else f"time steps {first} to {final}"
-    incoming = sorted((source for source, _, _ in _edges(graph, span) if not source.inside(span)), key=lambda node: node.time)
-    before, after = (f"h{node.time}({node.row[0]})" for node in incoming)
-    again = [name for name, node in zip((before, after), incoming, strict=True) if not node.initial]
-    circles = "Dotted circles repeat" if len(again) > 1 else "A dotted circle repeats"
-    repeated = f" {circles} {' and '.join(again)} of another picture." if again else ""
-    return Figure(
-        svg=to_svg(drawn(graph, span)),
-        caption=f"The graph at {shown}: forward chain in solid lines, backward chain in dashed ones, initial states in grey."
-        f"{repeated}",
-        alt=f"Graph at {shown}. Every input x goes to both hidden states of its step with W(f) and W(b), both go to the output y "
-        f"with V(f) and V(b). U(f) leads along the forward chain to the right, U(b) along the backward chain to the left; "
-        f"{before} from the left and {after} from the right come in.{repeated}",
-        shows=tuple(graph[key].address for key in ("nodes", "edges", "pictures")),
-    )
-
-
-def drawn(graph: Part, span: Span) -> Drawing:
+def drawn(graph: Part) -> Drawing:
     """The picture before it becomes SVG; one unit of its axes is an inch."""
-    edges = _edges(graph, span)
+    edges = _edges(graph)
     met = {node for source, target, _ in edges for node in (source, target)}
     nodes = sorted(met, key=lambda node: (ROWS[node.row][1], node.time))
-    width, height = max(node.place(span)[0] for node in nodes) + MARGIN_IN, 3 * ROW_IN + 2 * MARGIN_IN
+    width, height = max(node.place[0] for node in nodes) + MARGIN_IN, 3 * ROW_IN + 2 * MARGIN_IN
     figure, axes = new_axes(height_in=height, width_in=width)
     figure.set_layout_engine("none")
     axes.set_position((0, 0, 1, 1))
     axes.set(xlim=(0, width), ylim=(height, 0))
     axes.set_axis_off()
     for source, target, weight in edges:
-        _edge(axes, source, target, weight, span)
+        _edge(axes, source, target, weight)
     for node in nodes:
-        _node(axes, node, span)
+        _node(axes, node)
     return figure
 
 
-def _edge(axes: Axes, source: Node, target: Node, weight: str, span: Span) -> None:
+def _edge(axes: Axes, source: Node, target: Node, weight: str) -> None:
     from matplotlib.patches import FancyArrowPatch
 
     colour, style, side = LOOKS[target.row if target.row in LOOKS else source.row]
-    start, end = source.place(span), target.place(span)
+    start, end = source.place, target.place
     shrink = RADIUS_IN * 72 + 1
     arrow: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 9, "shrinkA": shrink, "shrinkB": shrink, "linewidth": 1.3}
     axes.add_patch(FancyArrowPatch(start, end, color=LIGHT[colour], linestyle=style, **arrow))
@@ -125,12 +107,11 @@ def _edge(axes: Axes, source: Node, target: Node, weight: str, span: Span) -> No
     axes.text(x + side * outward, y, f"${weight}$", ha="center", va="center", fontsize=FONT_PT, color=LIGHT[colour], bbox=backing)
 
 
-def _node(axes: Axes, node: Node, span: Span) -> None:
+def _node(axes: Axes, node: Node) -> None:
     from matplotlib.patches import Circle
 
-    x, y = node.place(span)
+    x, y = node.place
     fill = LIGHT["faint" if node.initial else "paper"]
-    edge = "-" if node.inside(span) or node.initial else ":"
-    circle: dict[str, Any] = {"facecolor": fill, "edgecolor": LIGHT["ink"], "linewidth": 1.1, "linestyle": edge, "zorder": 3}
+    circle: dict[str, Any] = {"facecolor": fill, "edgecolor": LIGHT["ink"], "linewidth": 1.1, "zorder": 3}
     axes.add_patch(Circle((x, y), RADIUS_IN, **circle))
     axes.text(x, y + 0.01, f"${node.name}$", ha="center", va="center", fontsize=FONT_PT + 1, color=LIGHT["ink"], zorder=4)

@@ -66,9 +66,6 @@ def _graph(net: Network) -> Iterator[Found]:
     yield from GRAPH.table("3.1", "nodes", rows, columns=("name", "row", "time"))
     cells = {f"{a}-{b}": (a, b, _math(*weight, bold_time="")) for a, b, weight in edges}
     yield from GRAPH.table("3.1", "edges", cells, columns=("from", "to", "weight"))
-    shown = [net.times[at : at + 3] for at in range(0, len(net.times), 3)]
-    pictures = {f"graph_{place}": (min(one), max(one)) for place, one in enumerate(shown, 1)}
-    yield from GRAPH.table("3.1", "pictures", pictures, columns=("first", "last"))
 
 
 def _math(letter: str, *rest: str, bold_time: str = "_{?}") -> Math:

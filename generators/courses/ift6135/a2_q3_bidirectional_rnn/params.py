@@ -8,7 +8,8 @@ from pydantic import Field
 
 from generators.params import Params
 
-MAX_STEPS = 30
+MAX_STEPS = 4
+"""Labels in the picture of more steps would be too small in print."""
 
 
 class Conventions(Params):

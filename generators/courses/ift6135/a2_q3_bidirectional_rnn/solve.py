@@ -14,8 +14,6 @@ from generators.courses.ift6135.a2_q3_bidirectional_rnn.params import RnnParams
 from generators.matrices import Tanh, TimeSum, entry, gradient, jacobian, vector
 from generators.table import table
 
-STEPS_A_PICTURE = 3
-
 T = sympy.Symbol("T", positive=True)
 i, j = sympy.symbols("i j", integer=True)
 
@@ -69,14 +67,11 @@ def _graph(steps: int) -> Part:
         for name, chain, kind, own in rows
         for t in own
     }
-    starts = enumerate(times[::STEPS_A_PICTURE], 1)
-    pictures = {f"graph_{n}": (first, min(first + STEPS_A_PICTURE - 1, steps)) for n, first in starts}
     return part(
         "3.1",
         "The graph unrolled",
         table("nodes", ["name", "row", "time"], nodes, drawn=True),
         table("edges", ["from", "to", "weight"], (edge for t in times for edge in _edges_of_step(t)), asked=True, drawn=True),
-        table("pictures", ["first", "last"], pictures),
     )
 
 
