@@ -99,12 +99,6 @@ def test_choices_by_hand() -> None:
     ]
 
 
-@pytest.mark.parametrize(("headroom", "choice"), [(0, ("QLoRA", "QLoRA")), (0.99, ("LoRA", "QLoRA")), (1, ("LoRA", "LoRA"))])
-def test_the_memory_limit_decides_the_last_choice(headroom: float, choice: tuple[str, str]) -> None:
-    both = solved(memory_headroom=headroom)["4.4b/choices"].row("both")
-    assert (both["mha"].value, both["lffn"].value) == choice
-
-
 def test_rank_and_inference_by_hand() -> None:
     answer = solved()
     assert answer["4.2/trained"].value == 256  # 16 values, 4 of 4 bytes each

@@ -35,10 +35,6 @@ class Chain:
         """The input."""
         return MatrixSymbol(vector("x", time), self.d_x, 1)
 
-    def argument(self, time: str, before: str) -> MatAdd:
-        """What tanh is applied to."""
-        return MatAdd(MatMul(self.w, self.x(time)), MatMul(self.u, self.h(before)))
-
     def error(self, time: str) -> MatAdd:
         """Target less output."""
         z, y = (MatrixSymbol(vector(letter, time), self.d_y, 1) for letter in "zy")

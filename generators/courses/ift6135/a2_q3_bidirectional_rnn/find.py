@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from generators.cells import Math
 from generators.courses.ift6135.a2_q3_bidirectional_rnn.params import RnnParams
-from generators.found import Found, Route
+from generators.found import Found, Proof, Route
 
 if TYPE_CHECKING:
     from generators.courses.ift6135.a2_q3_bidirectional_rnn.network import Network
@@ -41,8 +41,8 @@ SIZES = {"square": ((3, 4, 4, 4), (1, 3, 3, 3), (2, 1, 1, 1)), "general": ((5, 2
 Lines = dict[str, tuple[str, list[tuple[Mapping[str, Any], Any]]]]
 
 
-def find(params: RnnParams) -> Iterator[Found]:
-    """The graph, the network that the sheet defines, and every line of the derivation."""
+def find(params: RnnParams) -> Iterator[Found | Proof]:
+    """The graph, and every line of the derivation."""
     from generators.courses.ift6135.a2_q3_bidirectional_rnn.network import Network
 
     for label, title in TITLES.items():
@@ -52,7 +52,8 @@ def find(params: RnnParams) -> Iterator[Found]:
     yield from SHEET.values("sheet", sizes_are_equal=square, sizes_differ=not square)
     yield from _graph(Network(params.time_steps, 2, 2, 2))
     networks = [Network(*sizes) for sizes in SIZES[params.conventions.shapes]]
-    yield from _network(networks, square)
+    away = max(net.away_from_torch() for net in networks)
+    yield from RNN.proof("the outputs of the networks that are differentiated are those of torch.nn.RNN", away)
     yield from _derivations(networks, square)
 
 
@@ -72,21 +73,6 @@ def _math(letter: str, *rest: str, bold_time: str = "_{?}") -> Math:
     r"""Such as \mathbf{h}_{2}^{(f)} for h, f and 2, and without a time for weights."""
     chain = "".join(f"^{{({one})}}" for one in rest if one in "fb")
     return Math(rf"\mathbf{{{letter}}}{bold_time.replace('?', rest[-1])}{chain}")
-
-
-def _network(networks: list[Network], square: bool) -> Iterator[Found]:
-    """States and outputs as torch's own network computes them from the same weights."""
-    from generators.courses.ift6135.a2_q3_bidirectional_rnn.moments import world
-
-    names = {"forward": r"\mathbf{h}_{t}^{(f)}", "backward": r"\mathbf{h}_{t}^{(b)}", "output": r"\mathbf{y}_{t}"}
-    lines: Lines = {key: (name, []) for key, name in names.items()}
-    for net in networks:
-        states, outputs = net.of_torch()
-        for t in net.times:
-            columns = (*states[t - 1].split(net.sizes["d_h"]), outputs[t - 1])
-            for (_, cases), column in zip(lines.values(), columns, strict=True):
-                cases.append(({**world(net, t), **_sizes(net, square)}, column.numpy()[:, None]))
-    yield from RNN.lines("sheet", "network", lines)
 
 
 def _derivations(networks: list[Network], square: bool) -> Iterator[Found]:

@@ -11,7 +11,7 @@ from generators.answer import Answer, Derivation, Line, Part, answer, claim, der
 from generators.cells import Cell, Math
 from generators.courses.ift6135.a2_q3_bidirectional_rnn.chain import Chain
 from generators.courses.ift6135.a2_q3_bidirectional_rnn.params import RnnParams
-from generators.matrices import Tanh, TimeSum, entry, gradient, jacobian, vector
+from generators.matrices import TimeSum, entry, gradient, jacobian, vector
 from generators.table import table
 
 T = sympy.Symbol("T", positive=True)
@@ -22,19 +22,12 @@ def solve(params: RnnParams) -> Answer:
     """The graph, and every gradient."""
     square = params.conventions.shapes == "square"
     forward, backward = Chain("f", "t-1", "t+1", square=square), Chain("b", "t+1", "t-1", square=square)
-    chains = {"forward": forward, "backward": backward}
-    output = MatAdd(*(MatMul(chain.v, chain.h("t")) for chain in chains.values()))
-    network = {
-        name: line(vector("h", "t", chain.name), Tanh(chain.argument("t", chain.before)), f"{name} chain")
-        for name, chain in chains.items()
-    }
     sheet = part(
         "sheet",
         "Given",
         letter(T, params.time_steps, "time steps"),
         claim("sizes_are_equal", square),
         claim("sizes_differ", not square),
-        derivation("network", {**network, "output": line(vector("y", "t"), output, "both chains added up")}),
     )
     by_w = _by_weight(backward, "W", backward.w, backward.x("t"), MatMul(backward.u, backward.h(backward.before)))
     by_u = _by_weight(forward, "U", forward.u, forward.h(forward.before), MatMul(forward.w, forward.x("t")))
