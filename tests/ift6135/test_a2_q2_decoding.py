@@ -34,7 +34,7 @@ FAR = [
         ["starts with 0", "Their best", "start with the same word"],
         ["2.4a/log_likelihood"],
     ),
-    Far({"beam_width": 8}, ["8 beams happen to find"], ["the fewest beams"], ["2.4a/log_likelihood", "2.5/smallest_width"]),
+    Far({"beam_width": 8}, ["8 beams happen to find"], ["are the fewest"], ["2.4a/log_likelihood", "2.5/smallest_width"]),
     Far({"beam_width": 3}, ["Of equal candidates the one that stands first"]),
     Far({"beam_width": 3, "conventions": {"ties": "last"}}, ["Of equal candidates the one that stands last"]),
     Far({"tree": Whole(a=EVEN, b=EVEN), "beam_width": 1}, ["greedy decoding, beam search", "1 beam happens"], ["2021", "drops"]),

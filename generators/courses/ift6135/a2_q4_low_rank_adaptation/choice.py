@@ -49,7 +49,6 @@ def choice(mha: Module, lffn: Module, size: int, headroom: Fraction, sheet: Part
         table("choices", ["condition", *MODULES], rows, asked=True),
         number("limit", exact(limit), "memory limit", r"M_{\text{max}}", "B", asked=True),
         formula("weights_ratio", sympy.cancel(mha.weights / lffn.weights), "weights of MHA over those of LFFN", asked=True),
-        _modules({mha.name: costs[0], lffn.name: costs[1]}),
         _combinations(pairs, limit),
         *_reasons(both),
         within=sheet,
@@ -60,21 +59,6 @@ def _costs(module: Module, size: int, sheet: Part) -> Costs:
     """LoRA is served merged into its weights, QLoRA beside its codes."""
     counts = {one: (module.stored_bytes(one, size), module.operations(one, adapters=one == "QLoRA")) for one in METHODS}
     return {one: Cost(*(rational(value_at(count, sheet)) for count in pair)) for one, pair in counts.items()}
-
-
-def _modules(costs: Mapping[str, Costs]) -> Table:
-    """What each module stores under both methods, and how much more QLoRA computes."""
-    columns = [
-        column("module"),
-        column("lora_stores", "LoRA stores", "B"),
-        column("qlora_stores", "QLoRA stores", "B"),
-        column("qlora_computes_more", "QLoRA computes more by", "%"),
-    ]
-    rows = {}
-    for name, (lora, qlora) in ((name, cost.values()) for name, cost in costs.items()):
-        more = 100 * (qlora.operations / lora.operations - 1)
-        rows[name.lower()] = (name, *map(exact, (lora.stored, qlora.stored, more)))
-    return table("modules", columns, rows)
 
 
 def _combinations(pairs: Pairs, limit: Fraction) -> Table:

@@ -117,7 +117,6 @@ def find_choice(entry: Entry, headroom: Fraction) -> Iterator[Found]:
     yield from COMBINED.values("4.4b", unit="B", limit=limit, symbols={"limit": r"M_{\text{max}}"})
     ratio = entry.seen("MHA", "LoRA").weights / entry.seen("LFFN", "LoRA").weights
     yield from COMBINED.values("4.4b", weights_ratio=entry.at(ratio))
-    yield from _modules({"MHA": mha, "LFFN": lffn})
     yield from _combinations(both, limit)
     chosen = _best(both, limit)
     rows = {
@@ -142,17 +141,6 @@ def _takes(module: str, method: str, entry: Entry) -> Takes:
 
 def _best(both: Mapping[Pair, Takes], limit: Fraction) -> Pair:
     return min((pair for pair in both if both[pair].stored <= limit), key=both.__getitem__)
-
-
-def _modules(modules: Mapping[str, Mapping[str, Takes]]) -> Iterator[Found]:
-    rows = {}
-    for name, held in modules.items():
-        lora, qlora = held["LoRA"], held["QLoRA"]
-        more = 100 * (qlora.operations - lora.operations) / lora.operations
-        rows[name.lower()] = (name, lora.stored, qlora.stored, more)
-    headings = {"lora_stores": "LoRA stores", "qlora_stores": "QLoRA stores", "qlora_computes_more": "QLoRA computes more by"}
-    units = {"lora_stores": "B", "qlora_stores": "B", "qlora_computes_more": "%"}
-    yield from COMBINED.table("4.4b", "modules", rows, units=units, headings=headings, columns=("module", *headings))
 
 
 def _combinations(both: Mapping[Pair, Takes], limit: Fraction) -> Iterator[Found]:
