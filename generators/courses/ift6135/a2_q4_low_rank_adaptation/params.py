@@ -15,7 +15,7 @@ class Conventions(Params):
     """What the numbers rest on."""
 
     output_matrix: Literal["hd by d", "d by d"] = Field(
-        "hd by d", description="shape of the output matrix; heads are d wide if it is hd by d, else d/h"
+        "hd by d", description="shape of the output matrix (with hd by d heads are d wide, with d by d they are d/h wide)"
     )
     bytes_per_value: Literal[2, 4] = Field(4, description="bytes of one value in full precision")
 
