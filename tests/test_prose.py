@@ -63,8 +63,6 @@ EDGES: list[tuple[str, dict[str, Any], list[str]]] = [
      {"training": {"n_steps": 240, "learning_rate": "6/25", "noise": "1/20", "sigma": "3/10", "seed": 1, "n_seeds": 1},
       "adalora": {"initial_rank": 4, "warmup": 145, "final": 80, "interval": 1}},
      ["Of 1 seed, 1 ends with ranks", "Of 1 seed, 0 end with ranks", "Every 1 step, the triplets"]),
-    ("sydney/seminar2_low_rank", {"matrices": [[[1, 0, 0], [0, 1, 0], [0, 0, 1]]], "vector": [1, 2, 3]},
-     ["the rank of its 1 example matrix (1)", "Three independent rows reach every vector"]),
     (UT + "lecture25_int8",
      {"product": {"n_tokens": 8, "n_features": 16, "n_outputs": 8, "seed": 1, "outliers": [{"feature": 0, "size": 1}],
                   "share_of_tokens": 1, "threshold": 100, "largest_sizes": [1, 2]}},

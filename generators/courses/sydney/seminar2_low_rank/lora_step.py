@@ -1,11 +1,13 @@
-"""The first steps of training LoRA on one input, exactly: h = Wx + sBAx, loss ½‖h − t‖², plain gradient descent.
+"""Training LoRA by plain gradient descent, exactly: h = Wx + sBAx, loss ½‖h − t‖² summed over the inputs.
 
-W is d_out×d_in, A is r×d_in with entries of variance σ², B is d_out×r and starts at 0. Source: Hu et al. 2021, arXiv 2106.09685.
+W is outputs×inputs, A is R×inputs, B is outputs×R and starts at 0; inputs and targets are columns.
+Source: Hu et al. 2021, arXiv 2106.09685.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import sympy
 
@@ -26,31 +28,32 @@ class State:
 
 
 class Problem:
-    """The frozen W, the scale s, one input with its target, the learning rate η, and what A is drawn as."""
+    """The frozen W, the scale s, two inputs, the target, the learning rate η, and what A is drawn as."""
 
     def __init__(self, params: LowRankPageParams) -> None:
-        one, over_rank = params.example, params.conventions.scaling == "alpha_over_rank"
-        self.weight, self.draw = sympy.Matrix(one.weight), sympy.Matrix(one.draw)
-        self.x, self.target = sympy.Matrix(one.x), sympy.Matrix(one.target)
-        self.scale = sympy.sympify(one.alpha) / (len(one.draw) if over_rank else 1)
-        self.learning_rate, self.sigma = sympy.sympify(one.learning_rate), sympy.sympify(one.sigma)
+        one = params.example
+        self.over_rank = params.conventions.scaling == "alpha_over_rank"
+        self.weight, self.draw, self.target = (sympy.Matrix(rows) for rows in (one.weight, one.draw, one.target))
+        self.x, self.other_x = sympy.Matrix(one.x), sympy.Matrix(one.other_x)
+        self.scale = sympy.sympify(one.alpha) / (len(one.draw) if self.over_rank else 1)
+        self.learning_rate = sympy.sympify(one.learning_rate)
 
-    def state(self, a: sympy.Matrix, b: sympy.Matrix) -> State:
-        """Output, loss and gradients by the chain rule: dL/dB = s g (Ax)ᵀ, dL/dA = s Bᵀg xᵀ."""
-        h = self.weight * self.x + self.scale * b * a * self.x
-        g = h - self.target
-        return State(a, b, h, g, g.dot(g) / 2, self.scale * b.T * g * self.x.T, self.scale * g * (a * self.x).T)
+    def state(self, a: sympy.Matrix, b: sympy.Matrix, x: sympy.Matrix) -> State:
+        """Output, loss and gradients by the chain rule: dL/dB = s g (Ax)ᵀ, dL/dA = s Bᵀg xᵀ; every input has the same target."""
+        h = self.weight * x + self.scale * b * a * x
+        g = h - self.target * sympy.ones(1, x.cols)
+        return State(a, b, h, g, (g.T * g).trace() / 2, self.scale * b.T * g * x.T, self.scale * g * (a * x).T)
 
-    def states(self, n_steps: int) -> list[State]:
+    def trained(self, sigma: Fraction, x: sympy.Matrix, n_steps: int) -> list[State]:
         """A = σ·draw and B = 0, then what each step of gradient descent on A and B together makes of them."""
-        found = [self.state(self.sigma * self.draw, sympy.zeros(self.weight.rows, self.draw.rows))]
+        states = [self.state(sympy.sympify(sigma) * self.draw, sympy.zeros(self.weight.rows, self.draw.rows), x)]
         for _ in range(n_steps):
-            last = found[-1]
+            last = states[-1]
             a, b = last.a - self.learning_rate * last.a_gradient, last.b - self.learning_rate * last.b_gradient
-            found.append(self.state(a, b))
-        return found
+            states.append(self.state(a, b, x))
+        return states
 
-    def removed(self, sigma: sympy.Rational) -> sympy.Rational:
-        """What the first step with A = σ·draw removes of g, h ← h − ηs²‖Ax‖² g: B alone changes."""
-        inner = sigma * self.draw * self.x
+    def removed(self, sigma: Fraction) -> sympy.Rational:
+        """The c that the first step removes of g: h ← h − ηs²‖Ax‖² g, as B alone changes."""
+        inner = sympy.sympify(sigma) * self.draw * self.x
         return self.learning_rate * self.scale**2 * inner.dot(inner)
