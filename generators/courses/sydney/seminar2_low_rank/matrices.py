@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import sympy
 
-from generators.answer import Part, claim, number, part
+from generators.answer import Item, Part, claim, number, part
 from generators.cells import Value, exact
 from generators.table import Table, column, table
 
@@ -23,15 +23,19 @@ def entries(key: str, rows: sympy.Matrix) -> Table:
 def matrix_part(key: str, place: int, matrix: sympy.Matrix, v: sympy.Matrix) -> Part:
     """A matrix, what it loses, and where the vector lies."""
     full = matrix.rank() == 3
-    rows = [number("rank", matrix.rank()), claim("independent", full, "the rows are independent"), claim("dependent", not full)]
+    rank: list[Item] = [
+        number("rank", matrix.rank()),
+        claim("independent", full, "the rows are independent"),
+        claim("dependent", not full),
+    ]
     if full:
-        return part(key, f"Matrix {place}", entries("entries", matrix), *rows)
+        return part(key, f"Matrix {place}", entries("entries", matrix), *rank)
     reached = _factors(matrix, v) is not None
     return part(
         key,
         f"Matrix {place}",
         entries("entries", matrix),
-        *rows,
+        *rank,
         entries("null", matrix.nullspace()[0]),
         entries("relation", matrix.T.nullspace()[0]),
         claim("outside", not reached, "the vector is outside the plane of the rows"),
