@@ -15,7 +15,7 @@ from generators.cells import Cell
 from generators.errors import ParameterError
 from generators.table import Table
 from tests.conftest import worked_out
-from tests.entries import Far, composed_entry, solved_entry, entry_of
+from tests.entries import Far, composed_entry, entry_of, solved_entry
 
 SLUG = "seminar2_low_rank"
 ID = f"sydney/{SLUG}"

@@ -134,7 +134,7 @@ def _start(layer: Layer, one: Example) -> Iterator[Found]:
     for key, values in shown.items():
         yield from entries_found(AUTOGRAD, "4", key, values.tolist())
     losses = {f"loss_{place}": float(state.loss) for place, state in enumerate(states)}
-    yield from AUTOGRAD.values("4", losses, symbols=dict.fromkeys(losses, "L"))
+    yield from AUTOGRAD.values("4", losses, symbols=dict.fromkeys(losses, r"\ell"))
     yield from AUTOGRAD.values("4", symbols={"removed": "c"}, removed=_removed(layer, first_a))
     moves, goes_on = _any(second.b), _any(second.a_gradient)
     said = {"met_at_start": not _any(first.g), "input_lost": not _any(shown["inner"]), "goes_on": goes_on}

@@ -101,7 +101,7 @@ def _start(params: LowRankPageParams, problem: Problem, states: list[State], exa
         "4",
         "The first steps",
         *starmap(entries, shown.items()),
-        *(number(f"loss_{place}", exact(one.loss), "loss", "L") for place, one in enumerate(states)),
+        *(number(f"loss_{place}", exact(one.loss), "loss", r"\ell") for place, one in enumerate(states)),
         number("removed", exact(problem.removed(params.example.sigma)), "share of g that the first step removes", "c"),
         claim("met_at_start", met, "the frozen layer meets the target"),
         claim("input_lost", lost, "A takes the input to zero"),

@@ -95,21 +95,37 @@ class Triplets:
         self.q = self.q - rate * by[2]
 
 
-class Event(NamedTuple):
-    """What was decided after a step, counted from 1: ranks by module, and the modules' scores where these decide."""
+class Choice(NamedTuple):
+    """AdaLoRA's choice after a step, counted from 1: S of every triplet (m, c), and which stay."""
 
     step: int
+    scores: Array
+    kept: Array
+
+    @property
+    def ranks(self) -> tuple[int, ...]:
+        """How many triplets of each module stay."""
+        return tuple(map(int, self.kept.sum(1)))
+
+
+class Growth(NamedTuple):
+    """IncreLoRA's growth after a step, counted from 1: the module that grows, and what was logged of all modules before that."""
+
+    step: int
+    grown: int
     ranks: tuple[int, ...]
-    scores: tuple[float, ...] = ()
-    chosen: tuple[int, ...] = ()
+    errors: Array
+    mean: Array
+    spread: Array
 
 
 class Run(NamedTuple):
-    """The error of the final update, everything that was decided on the way, and the last ranks."""
+    """The error of the final update, the last ranks, and everything that was decided on the way."""
 
     error: float
-    events: list[Event]
     ranks: tuple[int, ...]
+    choices: list[Choice]
+    growths: list[Growth]
 
 
 def budget(params: RankAllocationParams, step: int) -> int:
@@ -131,55 +147,48 @@ def run_adalora(problem: Problem) -> Run:
     params, last = problem.params, problem.n_steps - problem.params.adalora.final
     triplets = Triplets(problem, params.adalora.initial_rank)
     smoothed = [Smoothed(params) for _ in range(3)]
-    kept = np.ones_like(triplets.values)
-    events = []
+    choices: list[Choice] = []
     for step in range(1, problem.n_steps + 1):
         by = triplets.gradients(triplets.update - problem.seen(step - 1))
-        triplets.descend(by, problem.rate(step - 1), np.ones_like(kept))
-        if step <= last:
-            for one, weights, gradient in zip(smoothed, (triplets.p, triplets.values, triplets.q), by, strict=True):
-                one.add(np.abs(weights * gradient))
+        triplets.descend(by, problem.rate(step - 1), np.ones_like(triplets.values))
+        for one, weights, gradient in zip(smoothed, (triplets.p, triplets.values, triplets.q), by, strict=True):
+            one.add(np.abs(weights * gradient))
         if chooses(params, step):
-            kept = _most_important(smoothed, budget(params, step))
-            events.append(Event(step, tuple(map(int, kept.sum(1)))))
+            p, values, q = (one.score for one in smoothed)
+            choices.append(_most_important(step, values + p.mean(1) + q.mean(2), budget(params, step)))
         if chooses(params, step) or step > last:
-            triplets.values = triplets.values * kept
-    return Run(problem.error(triplets.update), events, events[-1].ranks)
+            triplets.values = triplets.values * choices[-1].kept
+    return Run(problem.error(triplets.update), choices[-1].ranks, choices, [])
 
 
-def _most_important(smoothed: list[Smoothed], budget: int) -> Array:
-    """1 for the triplets that stay: S of λ, and means of S over the column of P and the row of Q."""
-    p, values, q = (one.score for one in smoothed)
-    scores = values + p.mean(1) + q.mean(2)
-    dropped = np.argsort(scores, axis=None, kind="stable")[: scores.size - budget]
-    kept = np.ones(scores.size)
-    kept[dropped] = 0
-    return kept.reshape(scores.shape)
+def _most_important(step: int, scores: Array, budget: int) -> Choice:
+    """As many triplets as the budget allows stay, those of the largest S."""
+    kept = np.zeros(scores.size)
+    kept[np.argsort(-scores, axis=None, kind="stable")[:budget]] = 1
+    return Choice(step, scores, kept.reshape(scores.shape))
 
 
 def run_increlora(problem: Problem) -> Run:
     """IncreLoRA: every module starts with one triplet, and holds one more in reserve with λ fixed until it is chosen.
 
-    After the warm-up, every few steps the most important modules grow by one triplet until the budget is spent.
+    After the warm-up, every few steps the most important module grows by one triplet until the budget is spent.
     """
-    params, growth, modules = problem.params, problem.params.increlora, problem.n_modules
+    params, setting, modules = problem.params, problem.params.increlora, problem.n_modules
     triplets, smoothed = Triplets(problem, params.budget - modules + 2), Smoothed(params)
     places = np.arange(triplets.values.shape[1])
     ranks = np.ones(modules, dtype=int)
-    events: list[Event] = []
+    growths: list[Growth] = []
     for step in range(1, problem.n_steps + 1):
         growing = ranks.sum() < params.budget
         triplets.present = (places < (ranks + growing)[:, None]).astype(float)
         reserve = (places == ranks[:, None]) & growing
-        triplets.values = np.where(reserve, float(growth.reserve), triplets.values)
+        triplets.values = np.where(reserve, float(setting.reserve), triplets.values)
         update = triplets.update
         gradient = update - problem.seen(step - 1)
         triplets.descend(triplets.gradients(gradient), problem.rate(step - 1), (places < ranks[:, None]).astype(float))
-        if growing:
-            smoothed.add(np.abs(update * gradient).mean((1, 2)))
-            if step > growth.warmup and step % growth.interval == 0:
-                count = min(growth.at_once, params.budget - int(ranks.sum()))
-                chosen = np.sort(np.argsort(-smoothed.score, kind="stable")[:count])
-                ranks[chosen] += 1
-                events.append(Event(step, tuple(ranks.tolist()), tuple(smoothed.score.tolist()), tuple(chosen.tolist())))
-    return Run(problem.error(triplets.update), events, tuple(ranks.tolist()))
+        smoothed.add(np.abs(update * gradient).mean((1, 2)))
+        if growing and step > setting.warmup and step % setting.interval == 0:
+            grown, before = int(smoothed.score.argmax()), tuple(ranks.tolist())
+            ranks[grown] += 1
+            growths.append(Growth(step, grown, before, problem.errors(update), smoothed.mean, smoothed.spread))
+    return Run(problem.error(triplets.update), tuple(ranks.tolist()), [], growths)

@@ -1,7 +1,7 @@
 """A small fitting problem on which ways of choosing ranks can be compared, and its best solution of a total rank.
 
-Module k has a target T_k with given singular values and seeded singular vectors. Training sees noisy copies of the targets;
-the error of updates W_k is Σ ½‖W_k − T_k‖² against the targets themselves, in the Frobenius norm.
+Module k has a target Y_k with given singular values and seeded singular vectors. Training sees noisy copies of the targets;
+the error of updates Δ_k is Σ ½‖Δ_k − Y_k‖² against the targets themselves, in the Frobenius norm.
 """
 
 from __future__ import annotations
@@ -39,9 +39,14 @@ class Problem:
         """The learning rate of a step, counted from 0; it falls to 0 in the second half."""
         return float(self.params.training.learning_rate) * min(1.0, 2 * (1 - step / self.n_steps))
 
+    def errors(self, update: Array) -> Array:
+        """½‖Δ − Y‖² of every module."""
+        halved: Array = ((update - self.targets) ** 2).sum((1, 2)) / 2
+        return halved
+
     def error(self, update: Array) -> float:
-        """Σ ½‖W − T‖², to four decimals."""
-        return round(float(np.sum((update - self.targets) ** 2)) / 2, 4)
+        """Their sum, to four decimals."""
+        return round(float(self.errors(update).sum()), 4)
 
 
 def _target(values: Sequence[float], width: int, generator: np.random.Generator) -> Array:
