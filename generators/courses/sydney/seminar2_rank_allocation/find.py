@@ -140,7 +140,7 @@ def _told(part: str, params: RankAllocationParams, ranks: Ranks) -> Iterator[Fou
 
 
 def _decimals(value: Any) -> float:
-    return round(float(value), 4)
+    return round(float(value), 5)
 
 
 def _adalora(params: RankAllocationParams, choices: Sequence[Choice]) -> Iterator[Found]:
@@ -180,7 +180,7 @@ def _increlora(params: RankAllocationParams, growths: Sequence[Choice]) -> Itera
     mean, spread, errors = one.logged
     logged = [
         (params.modules[k].name, *(_decimals(of[k] / of[grown]) for of in (one.scores, mean, spread)), ranks[k],
-         _decimals(errors[k]), least[k])
+         round(errors[k], 4), least[k])
         for k in range(len(ranks))
     ]  # fmt: skip
     headings = {"score": Math("S_k"), "mean": Math(r"\bar I_k"), "spread": Math(r"\bar U_k")}

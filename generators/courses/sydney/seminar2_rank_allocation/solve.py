@@ -119,8 +119,8 @@ def _told(params: RankAllocationParams, run: Run) -> list[Item]:
 
 
 def _share(value: float, of: float) -> float:
-    """One number over another, to four decimals."""
-    return round(float(value / of), 4)
+    """One number over another, to five decimals."""
+    return round(float(value / of), 5)
 
 
 def _adalora(params: RankAllocationParams, run: Run, sheet: Part) -> Part:
@@ -208,7 +208,7 @@ def _compared(
         f"seed_{seed}": (seed, *(", ".join(map(str, run.ranks)) for run in both))
         for seed, both in enumerate(zip(*runs.values(), strict=True), first)
     }
-    columns = ["method", "lowest_error", "highest_error", column("below_lora", "Below LoRA"), "best_ranks"]
+    columns = [*map(column, ("method", "lowest_error", "highest_error")), column("below_lora", "Below LoRA"), column("best_ranks")]
     return part(
         "5",
         "Side by side",
