@@ -21,7 +21,7 @@ entry = partial(entry_of, ID)
 ONES = {"n_layers": 1, "d_model": 1, "n_heads": 1, "rank": 1, "n_virtual_tokens": 1, "context_len": 1}
 LLAMA = {"d_model": 4096, "n_heads": 32, "n_kv_heads": 8, "d_ff": 14336}
 FAR = [
-    Far(ONES, ["1$ layer of width", "virtual token, the user's prompt"]),
+    Far(ONES, ["1$ layer of width", "virtual token, the user's prompt has $L$ $= 1$ token."]),
     Far(LLAMA, ["$= 1024$", "$= 14\\,336$"]),
     Far({"n_kv_heads": 1}, ["$= 128$"]),
     Far({"d_model": 96, "n_heads": 5, "head_dim": 64, "rank": 96}, ["$= 320$"]),
@@ -60,9 +60,9 @@ def test_flops() -> None:
 def test_caches_and_costs() -> None:
     assert column("3/bytes", "here") == [0, 0, 0, 10_485_760, 10_485_760]  # 2 · 2 · 32 · 20 · 4096
     assert column("3/bytes", "share")[3] == 100 * F(20, 2048)
-    assert column("4/costs", "flops_here") == [2, 0, 2, 2, 128]  # 4 · 32 for a value of a prompt
-    assert column("4/costs", "bytes_here") == [0, 0, 0, 2, 128]
-    assert column("4/costs", "size_here") == [8, 8, 12, 24, 1536]  # 3R/2, 3R, 6NR
+    assert column("4/costs", "flops") == [2, 0, 2, 2, 128]  # 4 · 32 for a value of a prompt
+    assert column("4/costs", "bytes") == [0, 0, 0, 2, 128]
+    assert column("4/costs", "size") == [8, 8, 12, 24, 1536]  # 3R/2, 3R, 6NR
 
 
 def test_grouped_keys() -> None:

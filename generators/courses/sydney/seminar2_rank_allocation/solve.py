@@ -208,7 +208,11 @@ def _compared(
         f"seed_{seed}": (seed, *(", ".join(map(str, run.ranks)) for run in both))
         for seed, both in enumerate(zip(*runs.values(), strict=True), first)
     }
-    columns = [*map(column, ("method", "lowest_error", "highest_error")), column("below_lora", "Below LoRA"), column("best_ranks")]
+    columns = [
+        *map(column, ("method", "lowest_error", "highest_error")),
+        column("below_lora", "Below LoRA"),
+        column("best_ranks"),
+    ]
     return part(
         "5",
         "Side by side",

@@ -65,16 +65,11 @@ def _costs(
 ) -> Iterator[Found]:
     """Trained values are in proportion to the size, so that of equal values follows from one count."""
     rows = {
-        name: {
-            "method": TITLES[name],
-            "flops_here": token[name] / one.values,
-            "bytes_here": Fraction(cached[name], one.values),
-            "size_here": Fraction(sizes[name] * runs["lora"].values, one.values),
-        }
+        name: (TITLES[name], token[name] / one.values, Fraction(cached[name], one.values),
+               Fraction(sizes[name] * runs["lora"].values, one.values))
         for name, one in runs.items()
-    }
-    said = {"flops": "FLOPs for a token", "bytes": "Cached bytes", "size": "Size for LoRA's values"}
-    headings = {**{f"{key}_here": heading for key, heading in said.items()}, **said}
+    }  # fmt: skip
+    headings = {"flops": "FLOPs for a token", "bytes": "Cached bytes", "size": "Size for LoRA's values"}
     yield from SHEET.part("4", "Cost of one trained value")
-    units = {"flops_here": "FLOP", "bytes_here": "B"}
+    units = {"flops": "FLOP", "bytes": "B"}
     yield from TUNED.table("4", "costs", rows, units=units, headings=headings, columns=("method", *headings))

@@ -36,7 +36,7 @@ class Method:
 
 def attention(queries: sympy.Expr, keys: sympy.Expr) -> sympy.Expr:
     """Multiply-adds of QKᵀ and score·V over all heads of one layer, for every pair of query and key."""
-    return 2 * queries * keys * D_Q
+    return 2 * D_Q * queries * keys
 
 
 def cache_values(tokens: sympy.Expr) -> sympy.Expr:

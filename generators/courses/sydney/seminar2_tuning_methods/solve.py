@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import sympy
 
 from generators.answer import Answer, Part, answer, formula, letter, part, value_at
-from generators.cells import Value, exact, rational
+from generators.cells import exact, rational
 from generators.courses.sydney.seminar2_tuning_methods import methods as counts
 from generators.courses.sydney.seminar2_tuning_methods.methods import Method
 from generators.courses.sydney.seminar2_tuning_methods.params import TuningParams
@@ -84,11 +84,9 @@ def _costs(found: Mapping[str, Method], sheet: Part, flops: int, size: int) -> T
     rows = {}
     for name, one in found.items():
         parts = flops * one.in_token / one.values, size * one.cached / one.values, found["lora"].values * one.size / one.values
-        formulas = [sympy.factor(sympy.cancel(expression)) for expression in parts]
-        here: list[Value] = [value_at(expression, sheet) for expression in formulas]
-        rows[name] = (one.title, *here, *formulas)
-    units = {"flops": "FLOP", "bytes": "B", "size": ""}
-    headings = {"flops": "FLOPs for a token", "bytes": "Cached bytes", "size": "Size for LoRA's values"}
-    shown = [column(f"{key}_here", headings[key], unit) for key, unit in units.items()]
-    rules = [column(key, headings[key], of=f"{key}_here") for key in units]
-    return table("costs", ["method", *shown, *rules], rows, asked=True)
+        rows[name] = (one.title, *(value_at(expression, sheet) for expression in parts))
+    columns = [
+        column("method"), column("flops", "FLOPs for a token", "FLOP"), column("bytes", "Cached bytes", "B"),
+        column("size", "Size for LoRA's values"),
+    ]  # fmt: skip
+    return table("costs", columns, rows, asked=True)
