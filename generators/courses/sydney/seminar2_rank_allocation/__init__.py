@@ -11,20 +11,4 @@ QUESTION = Question(
     params=RankAllocationParams,
     solve=solve,
     find=find,
-    others=(
-        {
-            "modules": [{"name": "a", "singular_values": [1, 1]}, {"name": "b", "singular_values": ["1/2"]}],
-            "width": 4, "budget": 2, "largest_rank": 2,
-            "training": {"n_steps": 40, "learning_rate": "1/5", "n_seeds": 1},
-            "adalora": {"initial_rank": 2, "warmup": 5, "final": 10, "interval": 5},
-            "increlora": {"warmup": 5, "interval": 5},
-        },
-        {
-            "modules": [{"name": "a", "singular_values": [1, "3/4", "1/2"]}, {"name": "b", "singular_values": ["1/2"]}],
-            "width": 4, "budget": 4, "largest_rank": 3,
-            "training": {"n_steps": 30, "learning_rate": "1/6", "n_seeds": 2, "seed": 3},
-            "adalora": {"initial_rank": 3, "warmup": 4, "final": 8, "interval": 6},
-            "increlora": {"warmup": 3, "interval": 4},
-        },
-    ),
-)  # fmt: skip
+)

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 SHEET = Route("the slides and the parameters, read again", restates=True)
 LISTED = Route("enumeration of all allocations")
 SVD = Route("torch.linalg on the targets", tolerance=1e-9, absolute=1e-9)
-AUTOGRAD = Route("torch autograd, float64", tolerance=1e-9, absolute=1e-12)
-BUDGET = Route("de Casteljau's algorithm")
+AUTOGRAD = Route("torch autograd, float64, with AdaLoRA's budget by de Casteljau's algorithm", tolerance=1e-9, absolute=1e-12)
 THEOREM = Route("Eckart and Young's theorem", tolerance=1e-4)
 NAMED = {"adalora": "AdaLoRA", "increlora": "IncreLoRA"}
 
@@ -146,12 +145,9 @@ def _decimals(value: Any) -> float:
 def _adalora(params: RankAllocationParams, choices: Sequence[Choice]) -> Iterator[Found]:
     from generators.courses.sydney.seminar2_rank_allocation.trained_methods import budget_at
 
-    last = params.training.n_steps - params.adalora.final
-    falling, names = range(params.adalora.warmup, last + 1), _names(params)
-    half_way, rows = falling[len(falling) // 2], {}
+    names, rows = _names(params), {}
     yield from _told("3", params, choices[-1].ranks[0])
-    yield from LISTED.letters("3", t=half_way)
-    yield from BUDGET.values("3", symbols={"budget": "b(t)"}, budget=budget_at(params, half_way), last_step=last)
+    yield from SHEET.values("3", last_step=params.training.n_steps - params.adalora.final)
     for place, one in enumerate(choices, 1):
         falls, stay = (one.scores / one.scores.max()).flatten().sort(descending=True).values, budget_at(params, one.step)
         rows[f"choice_{place}"] = (one.step, stay, *one.ranks[0], _decimals(falls[stay - 1]), _decimals(falls[stay]))

@@ -10,14 +10,9 @@ from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
-import sympy
 
 from generators.courses.sydney.seminar2_rank_allocation.params import RankAllocationParams
 from generators.courses.sydney.seminar2_rank_allocation.rank_problem import Array, Problem
-
-B_0, B_T, T, T_I, T_F, NOW = sympy.symbols("b_0 b_T T t_i t_f t", positive=True)
-BUDGET = sympy.floor(B_T + (B_0 - B_T) * (1 - (NOW - T_I) / (T - T_F - T_I)) ** 3)
-"""AdaLoRA's budget between warm-up and the final steps."""
 
 
 def low_rank_errors(problem: Problem, largest: int, *, nested: bool) -> list[float]:
@@ -39,22 +34,18 @@ def low_rank_errors(problem: Problem, largest: int, *, nested: bool) -> list[flo
 
 
 class Smoothed:
-    """Importance Ī·Ū: a running mean of I, and a running mean of how far I is from it."""
+    """Running means Ī of an importance I, and Ū of how far I is from Ī."""
 
     def __init__(self, params: RankAllocationParams) -> None:
         self.betas = float(params.triplets.beta_1), float(params.triplets.beta_2)
         self.mean: Array = np.zeros(())
         self.spread: Array = np.zeros(())
 
-    def add(self, importance: Array) -> None:
-        """Take in the importance of one step."""
+    def add(self, importance: Array) -> Array:
+        """Take in the importance of one step, and return the score Ī·Ū."""
         one, two = self.betas
         self.mean = one * self.mean + (1 - one) * importance
         self.spread = two * self.spread + (1 - two) * np.abs(importance - self.mean)
-
-    @property
-    def score(self) -> Array:
-        """The product of both."""
         product: Array = self.mean * self.spread
         return product
 
@@ -65,10 +56,8 @@ class Triplets:
     def __init__(self, problem: Problem, count: int) -> None:
         m, n = problem.n_modules, problem.width
         drawn = np.random.default_rng([problem.seed, 1]).standard_normal((2, m, n, count)) / np.sqrt(n)
-        self.p: Array = drawn[0]
-        self.q: Array = drawn[1].transpose(0, 2, 1).copy()
-        self.values: Array = np.zeros((m, count))
-        self.present: Array = np.ones((m, count))
+        self.p, self.q = drawn[0], drawn[1].transpose(0, 2, 1).copy()
+        self.values, self.present = np.zeros((m, count)), np.ones((m, count))
         self.penalty = float(problem.params.triplets.penalty)
 
     @property
@@ -77,8 +66,8 @@ class Triplets:
         product: Array = (self.p * (self.values * self.present)[:, None]) @ self.q
         return product
 
-    def gradients(self, gradient: Array) -> tuple[Array, Array, Array]:
-        """Of P, λ and Q, from the gradient by the update and from the penalty on the triplets that exist."""
+    def descend(self, gradient: Array, rate: float, trained: Array) -> list[Array]:
+        """One step from the gradient by the update; `trained` marks the λ that move. Returns the gradients of P, λ and Q."""
         held = self.values * self.present
         left, right = self.p * self.present[:, None], self.q * self.present[:, :, None]
         to_q, to_p = self.p.transpose(0, 2, 1) @ gradient, gradient @ self.q.transpose(0, 2, 1)
@@ -86,13 +75,10 @@ class Triplets:
         by_p = to_p * held[:, None] + 4 * self.penalty * left @ (left.transpose(0, 2, 1) @ left - eye)
         by_q = held[:, :, None] * to_q + 4 * self.penalty * (right @ right.transpose(0, 2, 1) - eye) @ right
         by_values = (to_q * self.q).sum(2) * self.present
-        return by_p, by_values, by_q
-
-    def descend(self, by: tuple[Array, Array, Array], rate: float, trained: Array) -> None:
-        """One step; `trained` marks the λ that move."""
-        self.p = self.p - rate * by[0]
-        self.values = self.values - rate * by[1] * trained
-        self.q = self.q - rate * by[2]
+        self.p = self.p - rate * by_p
+        self.values = self.values - rate * by_values * trained
+        self.q = self.q - rate * by_q
+        return [by_p, by_values, by_q]
 
 
 class Choice(NamedTuple):
@@ -101,11 +87,6 @@ class Choice(NamedTuple):
     step: int
     scores: Array
     kept: Array
-
-    @property
-    def ranks(self) -> tuple[int, ...]:
-        """How many triplets of each module stay."""
-        return tuple(map(int, self.kept.sum(1)))
 
 
 class Growth(NamedTuple):
@@ -136,29 +117,22 @@ def budget(params: RankAllocationParams, step: int) -> int:
     return int((start - params.budget) * left**3 + params.budget)
 
 
-def chooses(params: RankAllocationParams, step: int) -> bool:
-    """Whether AdaLoRA chooses triplets after this step."""
-    one, last = params.adalora, params.training.n_steps - params.adalora.final
-    return step == last or (one.warmup < step < last and step % one.interval == 0)
-
-
 def run_adalora(problem: Problem) -> Run:
     """AdaLoRA: λ of the least important triplets of all modules are set to 0, down to the budget."""
-    params, last = problem.params, problem.n_steps - problem.params.adalora.final
-    triplets = Triplets(problem, params.adalora.initial_rank)
+    params, setting, last = problem.params, problem.params.adalora, problem.n_steps - problem.params.adalora.final
+    triplets = Triplets(problem, setting.initial_rank)
     smoothed = [Smoothed(params) for _ in range(3)]
     choices: list[Choice] = []
     for step in range(1, problem.n_steps + 1):
-        by = triplets.gradients(triplets.update - problem.seen(step - 1))
-        triplets.descend(by, problem.rate(step - 1), np.ones_like(triplets.values))
-        for one, weights, gradient in zip(smoothed, (triplets.p, triplets.values, triplets.q), by, strict=True):
-            one.add(np.abs(weights * gradient))
-        if chooses(params, step):
-            p, values, q = (one.score for one in smoothed)
+        by = triplets.descend(triplets.update - problem.seen(step - 1), problem.rate(step - 1), np.ones_like(triplets.values))
+        weights = zip(smoothed, (triplets.p, triplets.values, triplets.q), by, strict=True)
+        p, values, q = (one.add(np.abs(weight * gradient)) for one, weight, gradient in weights)
+        chooses = step == last or (setting.warmup < step < last and step % setting.interval == 0)
+        if chooses:
             choices.append(_most_important(step, values + p.mean(1) + q.mean(2), budget(params, step)))
-        if chooses(params, step) or step > last:
+        if chooses or step > last:
             triplets.values = triplets.values * choices[-1].kept
-    return Run(problem.error(triplets.update), choices[-1].ranks, choices, [])
+    return Run(problem.error(triplets.update), tuple(map(int, choices[-1].kept.sum(1))), choices, [])
 
 
 def _most_important(step: int, scores: Array, budget: int) -> Choice:
@@ -185,10 +159,10 @@ def run_increlora(problem: Problem) -> Run:
         triplets.values = np.where(reserve, float(setting.reserve), triplets.values)
         update = triplets.update
         gradient = update - problem.seen(step - 1)
-        triplets.descend(triplets.gradients(gradient), problem.rate(step - 1), (places < ranks[:, None]).astype(float))
-        smoothed.add(np.abs(update * gradient).mean((1, 2)))
+        triplets.descend(gradient, problem.rate(step - 1), (places < ranks[:, None]).astype(float))
+        scores = smoothed.add(np.abs(update * gradient).mean((1, 2)))
         if growing and step > setting.warmup and step % setting.interval == 0:
-            grown, before = int(smoothed.score.argmax()), tuple(ranks.tolist())
+            grown, before = int(scores.argmax()), tuple(ranks.tolist())
             ranks[grown] += 1
             growths.append(Growth(step, grown, before, problem.errors(update), smoothed.mean, smoothed.spread))
     return Run(problem.error(triplets.update), tuple(ranks.tolist()), [], growths)

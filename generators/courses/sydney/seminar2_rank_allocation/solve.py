@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
+from generators.answer import Answer, Item, Part, answer, claim, number, part, text
 from generators.cells import Cell, Math, exact
 from generators.courses.sydney.seminar2_rank_allocation import rank_methods as methods
 from generators.courses.sydney.seminar2_rank_allocation.params import RankAllocationParams
@@ -21,12 +21,11 @@ def solve(params: RankAllocationParams) -> Answer:
     problems = [Problem(params, params.training.seed + place) for place in range(params.training.n_seeds)]
     runs = {"adalora": [*map(methods.run_adalora, problems)], "increlora": [*map(methods.run_increlora, problems)]}
     nested = [methods.low_rank_errors(one, params.largest_rank, nested=True) for one in problems]
-    sheet = _sheet(params)
     return answer(
-        sheet,
+        _sheet(params),
         _best(params),
         part("2", "DyLoRA", _dylora(params, problems[0], nested[0])),
-        _adalora(params, runs["adalora"][0], sheet),
+        _adalora(params, runs["adalora"][0]),
         _increlora(params, runs["increlora"][0]),
         _compared(params, problems, nested, runs),
     )
@@ -51,11 +50,11 @@ def _sheet(params: RankAllocationParams) -> Part:
         number("increlora_warmup", incre.warmup, "steps before IncreLoRA's modules grow"),
         number("increlora_interval", incre.interval, "steps from a growth of IncreLoRA to the next"),
         number("reserve", exact(incre.reserve), "λ of the triplet in reserve"),
-        letter(methods.B_0, ada.initial_rank * len(params.modules), "triplets of AdaLoRA at first"),
-        letter(methods.B_T, params.budget, "ranks of all modules together"),
-        letter(methods.T, training.n_steps, "training steps"),
-        letter(methods.T_I, ada.warmup, "steps before AdaLoRA chooses"),
-        letter(methods.T_F, ada.final, "last steps, in which AdaLoRA chooses no more"),
+        number("b_0", ada.initial_rank * len(params.modules), "triplets of AdaLoRA at first", "b_0"),
+        number("b_T", params.budget, "ranks of all modules together", "b_T"),
+        number("T", training.n_steps, "training steps", "T"),
+        number("t_i", ada.warmup, "steps before AdaLoRA chooses", "t_i"),
+        number("t_f", ada.final, "last steps, in which AdaLoRA chooses no more", "t_f"),
     )
 
 
@@ -123,14 +122,14 @@ def _share(value: float, of: float) -> float:
     return round(float(value / of), 5)
 
 
-def _adalora(params: RankAllocationParams, run: Run, sheet: Part) -> Part:
+def _adalora(params: RankAllocationParams, run: Run) -> Part:
     """Every choice with the scores between which it cuts, and all scores of the last one, over the largest S."""
-    one, last = params.adalora, params.training.n_steps - params.adalora.final
     rows = {}
     for place, choice in enumerate(run.choices, 1):
         stay, kept = methods.budget(params, choice.step), choice.kept > 0
         cut = (choice.scores[kept].min(), choice.scores[~kept].max())
-        rows[f"choice_{place}"] = (choice.step, stay, *choice.ranks, *(_share(score, choice.scores.max()) for score in cut))
+        ranks = map(int, choice.kept.sum(1))
+        rows[f"choice_{place}"] = (choice.step, stay, *ranks, *(_share(score, choice.scores.max()) for score in cut))
     scores = [
         (module.name, *sorted((_share(score, choice.scores.max()) for score in row), reverse=True))
         for module, row in zip(params.modules, choice.scores, strict=True)
@@ -139,12 +138,11 @@ def _adalora(params: RankAllocationParams, run: Run, sheet: Part) -> Part:
         "3",
         "AdaLoRA",
         *_told(params, run),
-        letter(methods.NOW, one.warmup + (last - one.warmup + 1) // 2, "step half way between the first and the last choice"),
-        formula("budget", methods.BUDGET, "budget half way", "b(t)"),
         table("choices", ["step", "budget", *_columns(params), "least_kept", "largest_dropped"], rows),
-        number("last_step", last, "step of the last choice"),
-        table("scores", ["module", *(f"triplet_{place}" for place in range(1, one.initial_rank + 1))], _by_module(scores)),
-        within=sheet,
+        number("last_step", choice.step, "step of the last choice"),
+        table(
+            "scores", ["module", *(f"triplet_{place}" for place in range(1, params.adalora.initial_rank + 1))], _by_module(scores)
+        ),
     )
 
 
@@ -175,19 +173,12 @@ def _logged(params: RankAllocationParams, one: Growth) -> list[Item]:
         (module.name, *(_share(of[k], of[one.grown]) for of in logged), one.ranks[k], errors[k], exact(left[k]))
         for k, module in enumerate(params.modules)
     ]
-    columns = [
-        column("module"),
-        column("score", Math("S_k")),
-        column("mean", Math(r"\bar I_k")),
-        column("spread", Math(r"\bar U_k")),
-        "rank",
-        "error",
-        "least",
-    ]
+    letters = {"score": "S_k", "mean": r"\bar I_k", "spread": r"\bar U_k"}
+    shares = [column(key, Math(symbol)) for key, symbol in letters.items()]
     return [
         number("last_step", one.step, "step of the last growth"),
         text("grown", params.modules[one.grown].name),
-        table("logged", columns, _by_module(rows)),
+        table("logged", [column("module"), *shares, *map(column, ("rank", "error", "least"))], _by_module(rows)),
         claim("grown_in_vain", left[one.grown] == 0, "the module that grows could meet its target with the rank it had"),
     ]
 
@@ -208,14 +199,10 @@ def _compared(
         f"seed_{seed}": (seed, *(", ".join(map(str, run.ranks)) for run in both))
         for seed, both in enumerate(zip(*runs.values(), strict=True), first)
     }
-    columns = [
-        *map(column, ("method", "lowest_error", "highest_error")),
-        column("below_lora", "Below LoRA"),
-        column("best_ranks"),
-    ]
+    columns = [*map(column, ("method", "lowest_error", "highest_error")), column("below_lora", "Below LoRA")]
     return part(
         "5",
         "Side by side",
-        table("methods", columns, rows, asked=True),
+        table("methods", [*columns, column("best_ranks")], rows, asked=True),
         table("ranks", ["seed", *(column(key, name) for key, name in NAMED.items())], by_seed),
     )

@@ -46,11 +46,12 @@ class Training:
         )
 
     def _targets(self, seed: int) -> torch.Tensor:
-        """Σ s u vᵀ of every module, its vectors made orthonormal one after the other."""
+        """Σ τ u vᵀ of every module, its vectors made orthonormal one after the other."""
         generator, made = np.random.default_rng([seed, 0]), []
         for values in (module.singular_values for module in self.params.modules):
-            left, right = (_gram_schmidt(generator.standard_normal((self.width, len(values)))) for _ in range(2))
-            made.append(torch.stack([float(s) * torch.outer(u, v) for s, u, v in zip(values, left, right, strict=True)]).sum(0))
+            drawn = [torch.from_numpy(generator.standard_normal((self.width, len(values)))) for _ in range(2)]
+            left, right = (q * r.diagonal().sign() for q, r in map(torch.linalg.qr, drawn))
+            made.append(torch.einsum("s,is,js->ij", torch.tensor([*map(float, values)], dtype=torch.float64), left, right))
         return torch.stack(made)
 
     def step_size(self, step: int) -> float:
@@ -145,16 +146,6 @@ class Training:
                 choices.append(Choice(step, [tuple(of) for of in ranks.tolist()], scores[0], logged))
         p, e, q = weights
         return choices, self.errors((p * e * (places < ranks[:, :, None, None])) @ q)
-
-
-def _gram_schmidt(columns: np.ndarray) -> list[torch.Tensor]:
-    found: list[torch.Tensor] = []
-    for column in torch.from_numpy(columns).T:
-        rest = column
-        for _ in range(2):  # twice, against rounding
-            rest = rest - sum((torch.dot(one, rest) * one for one in found), torch.zeros_like(rest))
-        found.append(rest / rest.norm())
-    return found
 
 
 def budget_at(params: RankAllocationParams, step: int) -> int:
