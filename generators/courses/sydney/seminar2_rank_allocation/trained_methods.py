@@ -46,7 +46,7 @@ class Training:
         )
 
     def _targets(self, seed: int) -> torch.Tensor:
-        """Σ τ u vᵀ of every module, its vectors made orthonormal one after the other."""
+        """Σ τ u vᵀ of every module, with orthonormal vectors by a QR decomposition."""
         generator, made = np.random.default_rng([seed, 0]), []
         for values in (module.singular_values for module in self.params.modules):
             drawn = [torch.from_numpy(generator.standard_normal((self.width, len(values)))) for _ in range(2)]
