@@ -56,8 +56,7 @@ def find(params: TuningParams) -> Iterator[Found]:
 def _counted(part: str, key: str, counts: Mapping[str, Fraction | int], whole: Fraction | int, unit: str = "") -> Iterator[Found]:
     rows = {name: {"method": TITLES[name], "share": Fraction(100 * one) / whole, "here": one} for name, one in counts.items()}
     units = {"share": "%", **({"here": unit} if unit else {})}
-    columns, headings = ("method", "share", "here", "formula"), {"share": "Of the model's"}
-    yield from TUNED.table(part, key, rows, units=units, headings=headings, columns=columns)
+    yield from TUNED.table(part, key, rows, units=units, columns=("method", "share", "here", "formula"))
 
 
 def _costs(

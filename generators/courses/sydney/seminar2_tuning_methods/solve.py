@@ -75,7 +75,7 @@ def _counted(
     for name, expression in formulas.items():
         here = value_at(expression, sheet)
         rows[name] = (found[name].title, exact(100 * rational(here) / of), here, expression)
-    columns = [column("share", "Of the model's", "%"), column("here", unit=unit), column("formula", of="here")]
+    columns = [column("share", unit="%"), column("here", unit=unit), column("formula", of="here")]
     return table(key, ["method", *columns], rows, asked=True)
 
 
