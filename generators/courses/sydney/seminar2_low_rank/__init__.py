@@ -19,12 +19,5 @@ QUESTION = Question(
                 "learning_rate": "1/50", "x": ["1/2", 1], "target": [1, 0, 2], "other_x": [1, 1],
             },
         },
-        {
-            "embedding_dim": 5, "rank": 2,
-            "example": {
-                "weight": [[1, 2], [0, -1]], "draw": [[1, 0], [1, 1]], "sigma": "3/4", "other_sigmas": [], "alpha": 5,
-                "learning_rate": "1/70", "x": [2, 1], "target": [1, 0], "other_x": [1, 1],
-            },
-        },
     ),
 )  # fmt: skip

@@ -29,16 +29,15 @@ def entries_found(route: Route, part: str, key: str, rows: Sequence[Sequence[Any
 
 def matrices_found(matrices: Mapping[str, Rows], v: Vector) -> Iterator[Found]:
     """What is published about every matrix, and about v in the span of its rows."""
-    ranks, terms, spans = {}, {}, {}
+    ranks, spans = {}, {}
     for place, (key, rows) in enumerate(matrices.items(), 1):
         factors, rank = combination(rows, v), _rank(rows)
-        ranks[key], terms[key] = (place, rank, determinant(rows)), (place, *(determinant(rows, first) for first in range(3)))
+        ranks[key] = (place, rank, determinant(rows))
         lost = None if rank == 3 else sum(a * b for a, b in zip(across(rows), v, strict=True))
         spans[key] = (place, "yes" if factors else "no", lost, *(factors or (None,) * 3))
         yield from _matrix(key, place, rows, v)
     yield from SHEET.part("1", "Rank")
     yield from LEIBNIZ.table("1", "ranks", ranks, columns=("matrix", "rank", "determinant"))
-    yield from LEIBNIZ.table("1", "terms", terms, columns=("matrix", "first_term", "second_term", "third_term"))
     yield from SHEET.part("2", "Span")
     headings = {"normal_product": "n·v", **{one: one for one in FACTORS}}
     yield from CRAMER.table("2", "spans", spans, headings=headings, columns=("matrix", "in_the_span", *headings))
@@ -55,13 +54,12 @@ def _matrix(key: str, place: int, rows: Rows, v: Vector) -> Iterator[Found]:
         yield from entries_found(CRAMER, key, "relation", [[value] for value in across(list(zip(*rows, strict=True)))])
 
 
-def determinant(rows: Rows, first: int | None = None) -> Fraction:
-    """The sum over all permutations, or over those that take the entry of column `first` from the first row."""
+def determinant(rows: Rows) -> Fraction:
+    """The sum over all permutations."""
     total = Fraction(0)
     for order in permutations(range(3)):
-        if first in (None, order[0]):
-            inversions = sum(a > b for a, b in combinations(order, 2))
-            total += (-1) ** inversions * prod((rows[i][j] for i, j in enumerate(order)), start=Fraction(1))
+        inversions = sum(a > b for a, b in combinations(order, 2))
+        total += (-1) ** inversions * prod((rows[i][j] for i, j in enumerate(order)), start=Fraction(1))
     return total
 
 

@@ -44,17 +44,9 @@ def matrix_part(key: str, place: int, matrix: sympy.Matrix, v: sympy.Matrix) -> 
 
 
 def rank_part(matrices: Matrices) -> Part:
-    """Ranks and determinants, and the three terms of each expansion along the first row."""
-    ranks, terms = {}, {}
-    for place, (key, one) in enumerate(matrices.items(), 1):
-        ranks[key] = (place, one.rank(), exact(one.det()))
-        terms[key] = (place, *(exact(one[0, j] * one.cofactor(0, j)) for j in range(3)))
-    return part(
-        "1",
-        "Rank",
-        table("ranks", ["matrix", "rank", "determinant"], ranks, asked=True),
-        table("terms", ["matrix", "first_term", "second_term", "third_term"], terms),
-    )
+    """Ranks and determinants."""
+    ranks = {key: (place, one.rank(), exact(one.det())) for place, (key, one) in enumerate(matrices.items(), 1)}
+    return part("1", "Rank", table("ranks", ["matrix", "rank", "determinant"], ranks, asked=True))
 
 
 def span_part(matrices: Matrices, v: sympy.Matrix) -> Part:
