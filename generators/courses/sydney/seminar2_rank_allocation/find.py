@@ -41,7 +41,7 @@ def find(params: RankAllocationParams) -> Iterator[Found | Proof]:
     yield from _best(params, training)
     yield from _dylora(params, training, nested)
     yield from _adalora(params, choices)
-    yield from _told("4", params, ranks["increlora"][0])
+    yield from _told("4", "IncreLoRA", params, ranks["increlora"][0])
     yield from _increlora(params, growths)
     yield from _compared(params, training, nested, ranks, {"adalora": adalora, "increlora": increlora})
 
@@ -120,18 +120,18 @@ def _best(params: RankAllocationParams, training: Training) -> Iterator[Found]:
 
 
 def _dylora(params: RankAllocationParams, training: Training, nested: Sequence[list[float]]) -> Iterator[Found]:
-    plain = training.low_rank_errors(params.largest_rank, nested=False)
-    rows = {
-        f"rank_{rank}": (rank, round(ours[0], 4), round(cut[0], 4), sum(_least_by_svd(training, _equal(params, rank))))
-        for rank, (ours, cut) in enumerate(zip(nested, plain, strict=True), 1)
-    }
-    headings, columns = {"dylora": "DyLoRA", "lora_cut": "LoRA, cut"}, ("rank_of_every_module", "dylora", "lora_cut", "least")
+    rows = {}
+    for rank, (ours, cut) in enumerate(zip(nested, training.low_rank_errors(params.largest_rank, nested=False), strict=True), 1):
+        means = (round(sum(round(error, 4) for error in errors) / len(errors), 4) for errors in (ours, cut))
+        below = [round(a, 4) < round(b, 4) for a, b in zip(ours, cut, strict=True)].count(True)
+        rows[f"rank_{rank}"] = (rank, *means, sum(_least_by_svd(training, _equal(params, rank))), below)
+    columns = ("rank", "dylora", "lora_cut", "least", "seeds_with_less")
     yield from SHEET.part("2", "DyLoRA")
-    yield from AUTOGRAD.table("2", "errors", rows, headings=headings, columns=columns)
+    yield from AUTOGRAD.table("2", "errors", rows, headings={"dylora": "DyLoRA", "lora_cut": "LoRA, cut"}, columns=columns)
 
 
-def _told(part: str, params: RankAllocationParams, ranks: Ranks) -> Iterator[Found]:
-    yield from SHEET.part(part, NAMED[{"3": "adalora", "4": "increlora"}[part]])
+def _told(part: str, title: str, params: RankAllocationParams, ranks: Ranks) -> Iterator[Found]:
+    yield from SHEET.part(part, title)
     rows = _by_module([(module.name, rank) for module, rank in zip(params.modules, ranks, strict=True)])
     yield from AUTOGRAD.table(part, "final", rows, columns=("module", "rank"))
     best = _is_best(params, ranks)
@@ -146,7 +146,7 @@ def _adalora(params: RankAllocationParams, choices: Sequence[Choice]) -> Iterato
     from generators.courses.sydney.seminar2_rank_allocation.trained_methods import budget_at
 
     names, rows = _names(params), {}
-    yield from _told("3", params, choices[-1].ranks[0])
+    yield from _told("3", "AdaLoRA", params, choices[-1].ranks[0])
     yield from SHEET.values("3", last_step=params.training.n_steps - params.adalora.final)
     for place, one in enumerate(choices, 1):
         falls, stay = (one.scores / one.scores.max()).flatten().sort(descending=True).values, budget_at(params, one.step)

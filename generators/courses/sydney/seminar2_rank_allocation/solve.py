@@ -24,7 +24,7 @@ def solve(params: RankAllocationParams) -> Answer:
     return answer(
         _sheet(params),
         _best(params),
-        part("2", "DyLoRA", _dylora(params, problems[0], nested[0])),
+        part("2", "DyLoRA", _dylora(params, problems, nested)),
         _adalora(params, runs["adalora"][0]),
         _increlora(params, runs["increlora"][0]),
         _compared(params, problems, nested, runs),
@@ -100,14 +100,20 @@ def _best(params: RankAllocationParams) -> Part:
     )
 
 
-def _dylora(params: RankAllocationParams, problem: Problem, nested: Sequence[float]) -> Table:
-    plain = methods.low_rank_errors(problem, params.largest_rank, nested=False)
-    rows = {
-        f"rank_{rank}": (rank, ours, cut, exact(least_error(_spectra(params), [rank] * len(params.modules))))
-        for rank, (ours, cut) in enumerate(zip(nested, plain, strict=True), 1)
-    }
-    columns = [column("rank_of_every_module"), column("dylora", "DyLoRA"), column("lora_cut", "LoRA, cut"), column("least")]
-    return table("errors", columns, rows, asked=True)
+def _dylora(params: RankAllocationParams, problems: Sequence[Problem], nested: Sequence[list[float]]) -> Table:
+    """Means over all seeds of DyLoRA's errors and of a LoRA's that is cut, and with how many seeds DyLoRA's are lower."""
+    plain = [methods.low_rank_errors(one, params.largest_rank, nested=False) for one in problems]
+    rows = {}
+    for rank, (ours, cut) in enumerate(zip(zip(*nested, strict=True), zip(*plain, strict=True), strict=True), 1):
+        means, below = (_mean(ours), _mean(cut)), sum(a < b for a, b in zip(ours, cut, strict=True))
+        rows[f"rank_{rank}"] = (rank, *means, exact(least_error(_spectra(params), [rank] * len(params.modules))), below)
+    columns = [column("rank"), column("dylora", "DyLoRA"), column("lora_cut", "LoRA, cut"), column("least")]
+    return table("errors", [*columns, column("seeds_with_less")], rows, asked=True)
+
+
+def _mean(errors: Sequence[float]) -> float:
+    """The mean, to four decimals."""
+    return round(sum(errors) / len(errors), 4)
 
 
 def _told(params: RankAllocationParams, run: Run) -> list[Item]:
