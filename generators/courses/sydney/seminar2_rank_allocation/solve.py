@@ -9,8 +9,7 @@ from generators.answer import Answer, Item, Part, answer, claim, number, part, t
 from generators.cells import Cell, Math, exact
 from generators.courses.sydney.seminar2_rank_allocation import rank_methods as methods
 from generators.courses.sydney.seminar2_rank_allocation.params import RankAllocationParams
-from generators.courses.sydney.seminar2_rank_allocation.rank_methods import Growth, Run
-from generators.courses.sydney.seminar2_rank_allocation.rank_problem import Problem, best_ranks, least_error
+from generators.courses.sydney.seminar2_rank_allocation.rank_methods import Growth, Problem, Run, best_ranks, least_error
 from generators.table import Column, Table, column, table
 
 NAMED = {"adalora": "AdaLoRA", "increlora": "IncreLoRA"}
