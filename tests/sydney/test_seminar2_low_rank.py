@@ -86,7 +86,7 @@ def test_two_steps_and_merging() -> None:
     assert cells(merged["b"]) == ((F(3, 8), F(3, 8)), (F(-3, 8), F(-3, 8)))
     assert cells(merged["a"])[0] == (F(9, 16), F(1, 8), F(9, 16))
     assert (merged["rank"].value, merged["rank_of_both"].value) == (1, 2)
-    assert merged["outputs"].rows["other_x_1"]["alone"] == -4  # (1, 0, 2)·(0, 1, −2)
+    assert merged["outputs"].rows["other_x_1"]["merged"] == F(-41, 8)  # (35, 18, 91)/32 · (0, 1, −2)
 
 
 SLIDE = """

@@ -40,7 +40,7 @@ def short(*, ada: Any = None, **changes: Any) -> dict[str, Any]:
 
 VAIN = "already allows the error zero"
 FAR = [
-    Far({"training": {"n_seeds": 1}}, ["Mean errors over 1 seed,", VAIN]),
+    Far({"training": {"n_seeds": 1}}, ["Mean errors over 1 seed:", VAIN]),
     Far({"training": {"n_seeds": 2, "seed": 0}}, ["over 2 seeds"]),
     Far({"training": {"noise": 0}}, ["standard deviation $"]),
     Far({"budget": 4, "adalora": {"initial_rank": 2}}, ["leaves nothing to add"], [VAIN, "This was logged"]),

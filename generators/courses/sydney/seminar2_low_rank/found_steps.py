@@ -172,10 +172,10 @@ def _merging(layer: Layer, one: Example) -> Iterator[Found]:
     yield from RANKS.values("5", symbols={"rank": r"\text{rank}(sBA)"}, rank=_rank(update), rank_of_both=_rank(both.b @ both.a))
     rows: dict[str, tuple[Any, ...]] = {}
     for key, name, x in (("x", "x", layer.x), ("other_x", "x′", other_x)):
-        alone = x @ layer.weight.T
-        outputs = torch.cat([x @ (layer.weight + update).T, alone + layer.scale * (x @ last.a.T) @ last.b.T, alone])
+        apart = x @ layer.weight.T + layer.scale * (x @ last.a.T) @ last.b.T
+        outputs = torch.cat([x @ (layer.weight + update).T, apart])
         rows |= {f"{key}_{i}": (f"{name}, entry {i}", *row) for i, row in enumerate(outputs.T.tolist(), 1)}
-    headings = {"output": "Output for", "merged": "W′x", "apart": "Wx + sBAx", "alone": "Wx"}
+    headings = {"output": "Output for", "merged": "W′x", "apart": "Wx + sBAx"}
     yield from AUTOGRAD.table("5", "outputs", rows, headings=headings, columns=tuple(headings))
 
 

@@ -180,10 +180,9 @@ def _merging(params: LowRankPageParams, problem: Problem, last: State) -> Part:
     both = problem.trained(params.example.sigma, sympy.Matrix.hstack(problem.x, problem.other_x), 2)[2]
     rows: dict[str, tuple[Cell, ...]] = {}
     for key, name, x in (("x", "x", problem.x), ("other_x", "x′", problem.other_x)):
-        alone = problem.weight * x
-        outputs = sympy.Matrix.hstack(shown["merged"] * x, alone + problem.scale * (last.b * (last.a * x)), alone)
+        outputs = sympy.Matrix.hstack(shown["merged"] * x, problem.weight * x + problem.scale * (last.b * (last.a * x)))
         rows |= {f"{key}_{i}": (f"{name}, entry {i}", *map(exact, row)) for i, row in enumerate(outputs.tolist(), 1)}
-    columns = [column("output", "Output for"), column("merged", "W′x"), column("apart", "Wx + sBAx"), column("alone", "Wx")]
+    columns = [column("output", "Output for"), column("merged", "W′x"), column("apart", "Wx + sBAx")]
     return part(
         "5",
         "Merging",

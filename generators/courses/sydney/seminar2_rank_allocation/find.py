@@ -109,14 +109,13 @@ def _best(params: RankAllocationParams, training: Training) -> Iterator[Found]:
     symbols = {"best": r"E_{\text{best}}", "uniform": r"E_{\text{equal}}"}
     best, uniform = (sum(_least_by_svd(training, of)) for of in (ranks, equal))
     yield from SVD.values("1", symbols=symbols, best=best, uniform=uniform)
-    measured = torch.linalg.matrix_rank(training.targets[0]).tolist(), _least_by_svd(training, _equal(params, 0))
+    measured = torch.linalg.matrix_rank(training.targets[0]).tolist()
     said = [{"module": one.name, "singular_values": ", ".join(f"{float(value):g}" for value in one.singular_values)}
             for one in params.modules]  # fmt: skip
-    columns = ("module", "best_rank", "rank_of_the_target", "error_untuned", "singular_values")
+    columns = ("module", "best_rank", "rank_of_the_target", "singular_values")
     yield from LISTED.table("1", "modules", _by_module([{"best_rank": rank} for rank in ranks]), columns=columns)
     yield from SHEET.cells("1", "modules", _by_module(said))
-    untuned = [{"rank_of_the_target": rank, "error_untuned": error} for rank, error in zip(*measured, strict=True)]
-    yield from SVD.cells("1", "modules", _by_module(untuned))
+    yield from SVD.cells("1", "modules", _by_module([{"rank_of_the_target": rank} for rank in measured]))
 
 
 def _dylora(params: RankAllocationParams, training: Training, nested: Sequence[list[float]]) -> Iterator[Found]:
@@ -191,7 +190,7 @@ def _compared(
     rank = params.budget // len(params.modules)
     lora, rows = [round(one, 4) for one in training.low_rank_errors(rank, nested=False)[-1]], {}
     for key, found in {"lora": lora, "dylora": nested[rank - 1], **errors}.items():
-        name = {"lora": "LoRA, equal ranks", "dylora": "DyLoRA, cut to equal ranks", **NAMED}[key]
+        name = {"lora": "LoRA", "dylora": "DyLoRA", **NAMED}[key]
         ends = [round(one, 4) for one in found]
         below = None if key == "lora" else [a < b for a, b in zip(ends, lora, strict=True)].count(True)
         best = [_is_best(params, one) for one in ranks[key]].count(True) if key in ranks else None

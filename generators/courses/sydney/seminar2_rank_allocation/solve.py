@@ -86,10 +86,10 @@ def _best(params: RankAllocationParams) -> Part:
     ranks = best_ranks(spectra, params.budget)
     least, uniform = exact(least_error(spectra, ranks)), exact(least_error(spectra, _uniform(params)))
     rows = [
-        (one.name, rank, len(values), exact(least_error([values], [0])), ", ".join(f"{float(s):g}" for s in values))
+        (one.name, rank, len(values), ", ".join(f"{float(s):g}" for s in values))
         for one, values, rank in zip(params.modules, spectra, ranks, strict=True)
     ]
-    columns = ["module", "best_rank", "rank_of_the_target", "error_untuned", "singular_values"]
+    columns = ["module", "best_rank", "rank_of_the_target", "singular_values"]
     return part(
         "1",
         "The best ranks",
@@ -195,11 +195,11 @@ def _compared(
     rank, first = _uniform(params)[0], params.training.seed
     lora = [methods.low_rank_errors(one, rank, nested=False)[-1] for one in problems]
     errors = {"dylora": [one[rank - 1] for one in nested], **{key: [run.error for run in ones] for key, ones in runs.items()}}
-    rows: dict[str, Sequence[Cell]] = {"lora": ("LoRA, equal ranks", min(lora), max(lora), None, None)}
+    rows: dict[str, Sequence[Cell]] = {"lora": ("LoRA", min(lora), max(lora), None, None)}
     for key, found in errors.items():
         best = sum(_is_best(params, run.ranks) for run in runs[key]) if key in runs else None
         below = sum(one < other for one, other in zip(found, lora, strict=True))
-        rows[key] = (NAMED.get(key, "DyLoRA, cut to equal ranks"), min(found), max(found), below, best)
+        rows[key] = (NAMED.get(key, "DyLoRA"), min(found), max(found), below, best)
     by_seed = {
         f"seed_{seed}": (seed, *(", ".join(map(str, run.ranks)) for run in both))
         for seed, both in enumerate(zip(*runs.values(), strict=True), first)
