@@ -199,7 +199,7 @@ def _compared(
         short = max(a - b for a, b in zip(least, found, strict=True))
         yield from THEOREM.proof(f"5: {name} leaves no less than its ranks allow, with every seed", max(0.0, short))
     yield from SHEET.part("5", "Side by side")
-    columns = ("method", "lowest_error", "highest_error", "below_lora", "best_ranks")
+    columns = ("method", "lowest", "highest", "below_lora", "best_ranks")
     yield from AUTOGRAD.table("5", "methods", rows, headings={"below_lora": "Below LoRA"}, columns=columns)
     by_seed = {
         f"seed_{seed}": (seed, *(", ".join(map(str, of)) for of in both))

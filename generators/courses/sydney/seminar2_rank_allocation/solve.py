@@ -204,7 +204,7 @@ def _compared(
         f"seed_{seed}": (seed, *(", ".join(map(str, run.ranks)) for run in both))
         for seed, both in enumerate(zip(*runs.values(), strict=True), first)
     }
-    columns = [*map(column, ("method", "lowest_error", "highest_error")), column("below_lora", "Below LoRA")]
+    columns = [*map(column, ("method", "lowest", "highest")), column("below_lora", "Below LoRA")]
     return part(
         "5",
         "Side by side",
