@@ -11,7 +11,7 @@ from sympy import HadamardProduct, MatAdd, MatMul, MatrixSymbol, OneMatrix, Tran
 from generators.cells import Quantity
 from generators.matrices import Diagonal, Tanh, TimeSum, entry, gradient, vector
 from generators.pipeline.latex import latex
-from generators.pipeline.typeset_matrices import shape, space, statement, tensor
+from generators.pipeline.typeset_matrices import inline_tensor, shape, space, statement, tensor
 
 d = sympy.Symbol("d", integer=True, positive=True)
 i, j = sympy.symbols("i j", integer=True)
@@ -92,3 +92,16 @@ def test_wide_tensors() -> None:
     assert tensor("x", matrix(wide)).startswith("\\begin{aligned}\nx &= ")
     assert tensor("x", matrix(wide), also_rounded=False).startswith("x = ")
     assert tensor("x", matrix(f"{wide} {wide}")).startswith(r"x \approx \begin{bmatrix} 1763.67")
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        ("1/2 2", r"x = \begin{bmatrix} 0.5 & 2 \end{bmatrix}"),
+        ("1/3; 1", r"x \approx (0.333333, 1)^\top"),
+        ("5", r"x = \begin{bmatrix} 5 \end{bmatrix}"),
+    ],
+)
+def test_tensors_within_a_sentence(rows: str, text: str) -> None:
+    """Rounded once; a column of several numbers lies on its side."""
+    assert inline_tensor("x", matrix(rows)) == text

@@ -214,9 +214,11 @@ def _rounded(cell: Cell, unit: str) -> Cell:
     return cell
 
 
-def tensor(of: Table, symbol: str, columns: Sequence[str] = (), *, also_rounded: bool = True) -> Markup:
-    """The numbers of a table as a displayed matrix, without the names of its rows and columns."""
+def tensor(of: Table, symbol: str, columns: Sequence[str] = (), *, also_rounded: bool = True, inline: bool = False) -> Markup:
+    """The numbers of a table as a matrix, without the names of its rows and columns: displayed, or rounded within a sentence."""
     rows = [[rational(cells[key]) for key in columns or of.columns] for cells in of.rows.values()]
+    if inline:
+        return Markup(f"$\\label{{{of.address}}} {typeset_matrices.inline_tensor(symbol, rows)}$")
     return _displayed(of.address, typeset_matrices.tensor(symbol, rows, also_rounded=also_rounded))
 
 

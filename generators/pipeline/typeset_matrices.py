@@ -58,6 +58,14 @@ def tensor(symbol: str, rows: Rows, *, also_rounded: bool = True) -> str:
     return f"\\begin{{aligned}}\n{symbol} &= {exact} \\\\\n&{relation} {short}\n\\end{{aligned}}"
 
 
+def inline_tensor(symbol: str, rows: Rows) -> str:
+    """A matrix within a sentence, rounded where six digits do not state a number exactly; a column lies on its side."""
+    relation = "=" if all(terminates(number) for row in rows for number in row) else r"\approx"
+    if len(rows) > 1 and all(len(row) == 1 for row in rows):
+        return rf"{symbol} {relation} ({', '.join(rounded(row[0]) for row in rows)})^\top"
+    return f"{symbol} {relation} {_bracketed(rows, rounded)}"
+
+
 def _bracketed(rows: Rows, shown: Callable[[Fraction], str]) -> str:
     lines = (" & ".join(map(shown, row)) for row in rows)
     return r"\begin{bmatrix} " + r" \\ ".join(lines) + r" \end{bmatrix}"

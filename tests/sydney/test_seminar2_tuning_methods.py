@@ -8,64 +8,75 @@ from typing import Any
 
 import pytest
 
+from generators.cells import Cell
 from generators.errors import ParameterError
 from tests.conftest import worked_out
-from tests.entries import entry_of, solved_entry
+from tests.entries import Far, entry_of, solved_entry
 
 SLUG = "seminar2_tuning_methods"
 ID = f"sydney/{SLUG}"
 F = Fraction
-
-
 entry = partial(entry_of, ID)
-solved = partial(solved_entry, ID)
+
+ONES = {"n_layers": 1, "d_model": 1, "n_heads": 1, "rank": 1, "n_virtual_tokens": 1, "context_len": 1}
+LLAMA = {"d_model": 4096, "n_heads": 32, "n_kv_heads": 8, "d_ff": 14336}
+FAR = [
+    Far(ONES, ["1$ layer of width", "virtual token, the user's prompt has $L$ $= 1$ token."]),
+    Far(LLAMA, ["$= 1024$", "$= 14\\,336$"]),
+    Far({"n_kv_heads": 1}, ["$= 128$"]),
+    Far({"d_model": 96, "n_heads": 5, "head_dim": 64, "rank": 96}, ["$= 320$"]),
+    Far({"n_layers": 1024, "d_model": 2**20, "n_heads": 2**20, "rank": 2**20, "n_virtual_tokens": 2**14, "context_len": 2**17}),
+    Far(
+        {"conventions": {"flops_per_multiply_add": 1}},
+        stays=[f"2/in_token/{one}/share" for one in ("lora", "prefix")],
+    ),
+    Far({"conventions": {"bytes_per_element": 4}}, stays=["3/bytes/prefix/share", "3/bytes/prompt/share", "2/in_pass/lora/here"]),
+    Far({"context_len": 1, "n_virtual_tokens": 2**14}, ["$= 16\\,384$ virtual tokens"]),
+]
+
+
+def column(address: str, key: str) -> list[Cell]:
+    """A column of a table from top to bottom."""
+    return list(worked_out(ID)[2][address][key].cells.values())
 
 
 def test_trained_values() -> None:
-    part = worked_out(ID)[2]["1"]
-    assert part["lora"].value == 6_291_456  # 32 · 6 · 4096 · 8
-    assert part["adapters"].value == 4_194_304  # 32 · 4 · 4096 · 8
-    assert part["prefix"].value == 5_242_880  # 32 · 2 · 20 · 4096
-    assert part["prompt"].value == 81_920  # 20 · 4096
-    assert part["model"].value == 6_442_450_944  # 32 · 12 · 4096²
+    assert column("1/values", "here") == [
+        6_291_456,
+        4_194_304,
+        5_242_880,
+        81_920,
+    ]  # 32·6·4096·8, 32·4·4096·8, 32·2·20·4096, 20·4096
+    assert worked_out(ID)[2]["1/model"].value == 6_442_450_944  # 32 · 12 · 4096²
 
 
 def test_flops() -> None:
-    part = worked_out(ID)[2]["2"]
-    assert part["lora_token"].value == 12_582_912  # two FLOPs for each trained value
-    assert part["prefix_token"].value == 10_485_760  # 2 · 32 · 2 · 20 · 4096
-    assert part["prompt_token"].value == part["prefix_token"].value
-    # 2 · 32 · 4096 · (12 · 4096 · 20 + 2 · (2068² − 2048²))
-    assert part["prompt_pass"].value == 2 * 32 * 4096 * (12 * 4096 * 20 + 2 * (2068**2 - 2048**2))
-    assert tuple(part["flops"].rows["merged"].values()) == ("LoRA, merged into the weights", 0, 0, 0, 0)
+    """Two FLOPs for each value of low-rank matrices; 2·32·2·20·4096 for the more keys and values."""
+    assert column("2/in_token", "here") == [12_582_912, 0, 8_388_608, 10_485_760, 10_485_760]
+    more = 2 * 32 * 4096 * (12 * 4096 * 20 + 2 * (2068**2 - 2048**2))
+    assert column("2/in_pass", "here") == [2048 * 12_582_912, 0, 2048 * 8_388_608, 2048 * 10_485_760, more]
 
 
-def test_caches() -> None:
-    table = worked_out(ID)[2]["3/bytes"]
-    assert list(table["extra_cache"].cells.values()) == [0, 0, 10_485_760, 10_485_760]  # 2 · 2 · 32 · 20 · 4096
-    assert table.rows["prefix"]["of_the_users_tokens"] == 100 * F(20, 2048)
+def test_caches_and_costs() -> None:
+    assert column("3/bytes", "here") == [0, 0, 0, 10_485_760, 10_485_760]  # 2 · 2 · 32 · 20 · 4096
+    assert column("3/bytes", "share")[3] == 100 * F(20, 2048)
+    assert column("4/costs", "flops") == [2, 0, 2, 2, 128]  # 4 · 32 for a value of a prompt
+    assert column("4/costs", "bytes") == [0, 0, 0, 2, 128]
+    assert column("4/costs", "size") == [8, 8, 12, 24, 1536]  # 3R/2, 3R, 6NR
 
 
-def test_equal_sizes() -> None:
-    part = worked_out(ID)[2]["4"]
-    assert [part[name].value for name in ("adapters", "prefix", "prompt")] == [12, 24, 1536]  # 3R/2, 3R, 6NR
-    assert list(part["costs"]["flops_here"].cells.values()) == [2, 2, 2, 128]
-    assert list(part["costs"]["bytes_here"].cells.values()) == [0, 0, 2, 128]
-    assert tuple(part["sizes"].rows["rank_1"].values()) == (1, 786_432, F(3, 2), 3, 192)
-
-
-def test_other_conventions() -> None:
-    """All is found again with float32 caches, one head and one virtual token."""
-    conventions = {"bytes_per_element": 4, "flops_per_multiply_add": 1}
-    answer = solved(entry(n_layers=3, d_model=4, n_heads=1, rank=4, n_virtual_tokens=1, context_len=1, conventions=conventions))
-    assert answer["4/costs/prompt/flops_here"].value == 6  # two multiply-adds a value in each of 3 layers
-    assert answer["4/costs/prefix/bytes_here"].value == 4
+def test_grouped_keys() -> None:
+    """With 8 of 32 key-value heads, key and value have 1024 outputs: 8·(4096 + 4096) + 2·8·(4096 + 1024) a layer."""
+    values = solved_entry(ID, entry(**LLAMA))["1/values"]
+    assert values.rows["lora"]["here"] == 32 * (8 * 8192 + 16 * 5120)
+    assert values.rows["prefix"]["here"] == 32 * 2 * 20 * 1024
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"n_heads": 3}, "d_model: must be divisible by n_heads (got 4096 and 3)"),
+        ({"n_kv_heads": 3}, "n_heads: must be divisible by n_kv_heads (got 32 and 3)"),
         ({"rank": 4097}, "rank: must be at most d_model (got 4097 and 4096)"),
         ({"n_virtual_tokens": 0}, "n_virtual_tokens: must be greater than 0 (got 0)"),
         ({"context_len": 2**17 + 1}, "context_len: must be less than or equal to 131072 (got 131073)"),
@@ -73,5 +84,5 @@ def test_other_conventions() -> None:
 )
 def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError) as refusal:
-        solved(entry(**changes))
+        solved_entry(ID, entry(**changes))
     assert str(refusal.value) == f"generators/courses/sydney/params.yml: {SLUG}: {message}"

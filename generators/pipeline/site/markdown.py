@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 from markdown import Markdown
 from markdown.extensions import Extension
 from markdown.treeprocessors import Treeprocessor
+from markdown.util import HTML_PLACEHOLDER_RE
 from math_core import LatexError, LatexToMathML
 
 from generators.errors import RenderError
@@ -127,7 +128,8 @@ _FEW_COLUMNS = 8
 
 
 def _text(cell: ElementTree.Element) -> str:
-    return " ".join("".join(cell.itertext()).split())
+    """The words of a cell, without what stands for its HTML until the page is put together."""
+    return " ".join(HTML_PLACEHOLDER_RE.sub("", "".join(cell.itertext())).split())
 
 
 def _is_wide(table: ElementTree.Element) -> bool:

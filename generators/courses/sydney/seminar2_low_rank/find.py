@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 from itertools import product
 from math import prod
 
@@ -33,24 +34,31 @@ def find(params: LowRankPageParams) -> Iterator[Found]:
 
 
 def _sizes(params: LowRankPageParams) -> Iterator[Found]:
-    from generators.courses.sydney.seminar2_low_rank.trained_layer import shapes
-
-    width, ranks = params.embedding_dim, sorted({params.rank, *params.other_ranks})
-    yield from SHEET.part("3", "LoRA on the feed-forward network")
-    said = {10: "D", 40: "4 D", 3: "R"}  # of sizes that cannot be taken for each other
-    for name, letters in (("network", "Wb"), ("lora", "AB")):
+    width, rank = params.embedding_dim, params.rank
+    said, rows = {10: "D", 40: "4 D", 3: "R"}, {}  # of sizes that cannot be taken for each other
+    for key, letters in (("network", "Wb"), ("lora", "AB")):
         names = (f"{letter}_{number}" for number, letter in product("12", letters))
-        rows = {
-            one: {"tensor": Math(one), "shape": Math(r" \times ".join(said[size] for size in small)), "here": prod(large)}
-            for one, small, large in zip(names, shapes(10, 3)[name], shapes(width, params.rank)[name], strict=True)
-        }
-        yield from PEFT.table("3", f"{name}_tensors", rows, columns=("tensor", "shape", "values", "here"))
-    network = sum(map(prod, shapes(width, 1)["network"]))
-    lora = {rank: sum(map(prod, shapes(width, rank)["lora"])) for rank in (1, *ranks)}
-    found = {"network": network, "lora": lora[params.rank], "share": Fraction(lora[params.rank], network)}
-    symbols = {"network": r"N_{\text{FFN}}", "lora": r"N_{\text{LoRA}}", "share": r"N_{\text{LoRA}} / N_{\text{FFN}}"}
-    yield from PEFT.values("3", found, symbols=symbols)
-    yield from PEFT.values("3", equal=Fraction(network, lora[1]), symbols={"equal": r"R_{\text{equal}}"})
-    shares = {f"rank_{rank}": (rank, lora[rank], Fraction(100 * lora[rank], network)) for rank in ranks}
-    columns = ("rank", "trainable_values", "of_the_network")
-    yield from PEFT.table("3", "ranks", shares, units={"of_the_network": "%"}, columns=columns)
+        for one, small, large in zip(names, shapes(10, 3)[key], shapes(width, rank)[key], strict=True):
+            shape = Math(r" \times ".join(said[size] for size in small))
+            rows[one] = {"tensor": Math(one), "here": prod(large), "shape": shape}
+    yield from SHEET.part("3", "LoRA on the feed-forward network")
+    yield from PEFT.table("3", "tensors", rows, columns=("tensor", "here", "values", "shape"))
+    network, lora, one_each = (sum(map(prod, of)) for of in (*shapes(width, rank).values(), shapes(width, 1)["lora"]))
+    found = {"network": network, "lora": lora, "share": Fraction(lora, network), "equal": Fraction(network, one_each)}
+    symbols = (r"N_{\text{FFN}}", r"N_{\text{LoRA}}", r"N_{\text{LoRA}} / N_{\text{FFN}}", r"R_{\text{equal}}")
+    yield from PEFT.values("3", found, symbols=dict(zip(found, symbols, strict=True)))
+
+
+@cache
+def shapes(embedding_dim: int, rank: int) -> dict[str, list[tuple[int, ...]]]:
+    """Shapes of the network's tensors, weight and bias of both layers, and of what peft trains beside them, A and B of both."""
+    import peft
+    import torch
+    from torch import nn
+
+    with torch.device("meta"):
+        wide, narrow = nn.Linear(embedding_dim, 4 * embedding_dim), nn.Linear(4 * embedding_dim, embedding_dim)
+        network = nn.Sequential(wide, nn.ReLU(), narrow, nn.Dropout(0.2))
+        own = [tuple(tensor.shape) for tensor in network.parameters()]
+        model = peft.get_peft_model(network, peft.LoraConfig(r=rank, target_modules=["0", "2"]))
+    return {"network": own, "lora": [tuple(tensor.shape) for tensor in model.parameters() if tensor.requires_grad]}

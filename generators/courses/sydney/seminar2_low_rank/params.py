@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
 from itertools import combinations
 from typing import Annotated, Literal, Self
@@ -12,7 +11,6 @@ from pydantic import AfterValidator, Field, model_validator
 from generators.params import Exact, Params
 
 LARGEST = 1000
-MAX_SIZE = 2**20
 
 
 def _short(number: Fraction) -> Fraction:
@@ -23,17 +21,21 @@ def _short(number: Fraction) -> Fraction:
 
 
 Short = Annotated[Exact, AfterValidator(_short)]
+PositiveShort = Annotated[Short, Field(gt=0)]
 Triple = Annotated[list[Short], Field(min_length=3, max_length=3)]
 Square = Annotated[list[Triple], Field(min_length=3, max_length=3)]
 ShortRow = Annotated[list[Short], Field(min_length=1, max_length=5)]
 ShortRows = Annotated[list[ShortRow], Field(min_length=1, max_length=5)]
-Size = Annotated[int, Field(gt=0, le=MAX_SIZE)]
+Size = Annotated[int, Field(gt=0, le=2**20)]
 
 
 class Conventions(Params):
     """What the numbers rest on."""
 
-    scaling: Literal["alpha_over_rank", "alpha"] = Field("alpha_over_rank", description="what BAx is multiplied by")
+    scaling: Literal["alpha_over_rank", "alpha"] = Field("alpha_over_rank", description="factor s of BAx")
+    sigma: Literal["same_at_every_rank", "over_root_of_rank"] = Field(
+        "same_at_every_rank", description="standard deviation of A's first entries when the rank changes"
+    )
 
 
 class Example(Params):
@@ -41,28 +43,30 @@ class Example(Params):
 
     weight: ShortRows
     draw: ShortRows
-    sigma: Annotated[Short, Field(gt=0)]
+    sigma: PositiveShort
     other_sigmas: Annotated[list[Annotated[Short, Field(ge=0)]], Field(max_length=8)]
-    alpha: Annotated[Short, Field(gt=0)]
-    learning_rate: Annotated[Short, Field(gt=0)]
+    alpha: PositiveShort
+    learning_rate: PositiveShort
     x: ShortRow
     target: ShortRow
     other_x: ShortRow
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        columns = len(self.weight[0])
+        columns, outputs = len(self.weight[0]), len(self.weight)
         for name, rows in (("weight", self.weight), ("draw", self.draw), ("x", [self.x]), ("other_x", [self.other_x])):
             for row in rows:
                 if len(row) != columns:
                     raise ValueError(f"{name}: must have {columns} numbers a row like the first of weight (got {len(row)})")
-        if len(self.target) != len(self.weight):
-            raise ValueError(f"target: must have {len(self.weight)} numbers, one a row of weight (got {len(self.target)})")
-        if len(self.draw) > min(columns, len(self.weight)):
-            limit = min(columns, len(self.weight))
-            raise ValueError(f"draw: must have at most {limit} rows, the smaller size of weight (got {len(self.draw)})")
+        if len(self.target) != outputs:
+            raise ValueError(f"target: must have {outputs} numbers, one a row of weight (got {len(self.target)})")
+        if len(self.draw) > min(columns, outputs):
+            rule = f"must have at most {min(columns, outputs)} rows, the smaller size of weight"
+            raise ValueError(f"draw: {rule} (got {len(self.draw)})")
         if not any(self.x):
             raise ValueError("x: must not be all zeros (got all zeros)")
+        if self.other_x == self.x:
+            raise ValueError(f"other_x: must differ from x (got {', '.join(map(str, self.x))} twice)")
         return self
 
 
@@ -73,24 +77,17 @@ class LowRankPageParams(Params):
     vector: Triple
     embedding_dim: Size
     rank: Size
-    other_ranks: Annotated[list[Size], Field(max_length=10)]
     example: Example
     conventions: Conventions = Conventions()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         for number, rows in enumerate(self.matrices):
-            if not _has_rank_two(rows):
+            pairs = [(a, b, i, j) for a, b in combinations(rows, 2) for i, j in combinations(range(3), 2)]
+            if all(a[i] * b[j] == a[j] * b[i] for a, b, i, j in pairs):
                 raise ValueError(f"matrices.{number}: must have a rank of at least 2 (got {int(any(map(any, rows)))})")
         if not any(self.vector):
             raise ValueError("vector: must not be all zeros (got all zeros)")
-        for one in (self.rank, *self.other_ranks):
-            if one > self.embedding_dim:
-                raise ValueError(f"rank, other_ranks: must be at most embedding_dim (got {one} and {self.embedding_dim})")
+        if self.rank > self.embedding_dim:
+            raise ValueError(f"rank: must be at most embedding_dim (got {self.rank} and {self.embedding_dim})")
         return self
-
-
-def _has_rank_two(rows: Sequence[Sequence[Fraction]]) -> bool:
-    """Whether two rows do not lie along one line."""
-    pairs = list(combinations(range(3), 2))
-    return any(a[i] * b[j] != a[j] * b[i] for a, b in combinations(rows, 2) for i, j in pairs)

@@ -6,11 +6,12 @@ and 2308.12043. The problem is the entry's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from generators.cells import Math
 from generators.courses.sydney.seminar2_rank_allocation.params import RankAllocationParams
 from generators.found import Found, Proof, Route
 
@@ -20,11 +21,8 @@ if TYPE_CHECKING:
 SHEET = Route("the slides and the parameters, read again", restates=True)
 LISTED = Route("enumeration of all allocations")
 SVD = Route("torch.linalg on the targets", tolerance=1e-9, absolute=1e-9)
-AUTOGRAD = Route("torch autograd, float64", tolerance=1e-9, absolute=1e-9)
-BUDGET = Route("de Casteljau's algorithm")
+AUTOGRAD = Route("torch autograd, float64, with AdaLoRA's budget by de Casteljau's algorithm", tolerance=1e-9, absolute=1e-12)
 THEOREM = Route("Eckart and Young's theorem", tolerance=1e-4)
-DECIMALS = 4
-"""To which errors of trained updates and scores are published."""
 NAMED = {"adalora": "AdaLoRA", "increlora": "IncreLoRA"}
 
 
@@ -33,36 +31,32 @@ def find(params: RankAllocationParams) -> Iterator[Found | Proof]:
     from generators.courses.sydney.seminar2_rank_allocation.trained_methods import Training
 
     training = Training(params)
-    nested = training.low_rank_errors(params.dylora.largest_rank, nested=True)
+    nested = training.low_rank_errors(params.largest_rank, nested=True)
     (choices, adalora), (growths, increlora) = training.adalora(), training.increlora()
-    seeds = {
+    ranks = {
         "adalora": choices[-1].ranks,
         "increlora": growths[-1].ranks if growths else [_equal(params, 1)] * len(training.seeds),
     }
     yield from _given(params)
-    yield from _seeds(params, seeds)
     yield from _best(params, training)
     yield from _dylora(params, training, nested)
     yield from _adalora(params, choices)
-    yield from _increlora(params, growths, seeds["increlora"][0])
-    yield from _compared(
-        params, training, nested, {"adalora": (seeds["adalora"][0], adalora), "increlora": (seeds["increlora"][0], increlora)}
-    )
+    yield from _told("4", "IncreLoRA", params, ranks["increlora"][0])
+    yield from _increlora(params, growths)
+    yield from _compared(params, training, nested, ranks, {"adalora": adalora, "increlora": increlora})
 
 
 def _given(params: RankAllocationParams) -> Iterator[Found]:
     training, ada, incre = params.training, params.adalora, params.increlora
     yield from SHEET.part("sheet", "Given")
     yield from SHEET.values(
-        "sheet", names=", ".join(module.name for module in params.modules), n_modules=len(params.modules), width=params.width,
+        "sheet", names=", ".join(module.name for module in params.modules), n_modules=len(params.modules),
         noise=training.noise, learning_rate=training.learning_rate, seed=training.seed, n_seeds=training.n_seeds,
-        initial_rank=ada.initial_rank, adalora_interval=ada.interval, increlora_warmup=incre.warmup,
+        adalora_interval=ada.interval, increlora_warmup=incre.warmup,
         increlora_interval=incre.interval, reserve=incre.reserve,
-        one_at_once=incre.at_once == 1, several_at_once=incre.at_once > 1,
     )  # fmt: skip
-    if incre.at_once > 1:
-        yield from SHEET.values("sheet", at_once=incre.at_once)
-    yield from SHEET.values("sheet", symbols={"largest_rank": r"r_{\max}"}, largest_rank=params.dylora.largest_rank)
+    symbols = {"largest_rank": r"r_{\max}", "width": "D"}
+    yield from SHEET.values("sheet", symbols=symbols, largest_rank=params.largest_rank, width=params.width)
     yield from SHEET.letters("sheet", b_T=params.budget, T=training.n_steps, t_i=ada.warmup, t_f=ada.final)
     uniform = max(rank for rank in range(params.budget + 1) if rank * len(params.modules) <= params.budget)
     yield from LISTED.values("sheet", uniform_rank=uniform)
@@ -89,12 +83,14 @@ def _equal(params: RankAllocationParams, rank: int) -> Ranks:
     return (rank,) * len(params.modules)
 
 
-def _least_by_svd(training: Training, ranks: Ranks) -> float:
-    """Cut torch's singular value decomposition of the targets to the ranks, and measure what is missing."""
+def _least_by_svd(training: Training, ranks: Ranks) -> list[float]:
+    """Cut torch's singular value decomposition of the first seed's targets, and measure what is missing of each."""
     import torch
 
     u, s, v = torch.linalg.svd(training.targets[0])
-    return training.error_of(torch.stack([u[k][:, :r] * s[k][:r] @ v[k][:r] for k, r in enumerate(ranks)]))
+    cut = torch.stack([u[k][:, :r] * s[k][:r] @ v[k][:r] for k, r in enumerate(ranks)])
+    found: list[float] = ((cut - training.targets[0]).square().sum((1, 2)) / 2).tolist()
+    return found
 
 
 def _by_module(rows: Sequence[Any]) -> dict[str, Any]:
@@ -105,109 +101,108 @@ def _names(params: RankAllocationParams) -> dict[str, Any]:
     return _by_module([module.name for module in params.modules])
 
 
-def _seeds(params: RankAllocationParams, seeds: dict[str, list[Ranks]]) -> Iterator[Found]:
-    yield from SHEET.part("seeds", "Several seeds")
-    rows = {
-        f"seed_{seed}": (seed, *(", ".join(map(str, ranks)) for ranks in both))
-        for seed, both in enumerate(zip(*seeds.values(), strict=True), params.training.seed)
-    }
-    yield from AUTOGRAD.table("seeds", "ranks", rows, headings=NAMED, columns=("seed", *NAMED))
-    found = {key: (NAMED[key], len(ranks), [_is_best(params, one) for one in ranks].count(True)) for key, ranks in seeds.items()}
-    yield from AUTOGRAD.table("seeds", "found", found, columns=("method", "seeds", "best_ranks_found"))
-
-
 def _best(params: RankAllocationParams, training: Training) -> Iterator[Found]:
     import torch
 
     ranks, equal = _best_allocation(params), _equal(params, params.budget // len(params.modules))
     yield from SHEET.part("1", "The best ranks")
     symbols = {"best": r"E_{\text{best}}", "uniform": r"E_{\text{equal}}"}
-    yield from SVD.values("1", symbols=symbols, best=_least_by_svd(training, ranks), uniform=_least_by_svd(training, equal))
-    targets = training.targets[0]
-    measured = zip(torch.linalg.matrix_rank(targets).tolist(), (targets.square().sum((1, 2)) / 2).tolist(), strict=True)
+    best, uniform = (sum(_least_by_svd(training, of)) for of in (ranks, equal))
+    yield from SVD.values("1", symbols=symbols, best=best, uniform=uniform)
+    measured = torch.linalg.matrix_rank(training.targets[0]).tolist()
     said = [{"module": one.name, "singular_values": ", ".join(f"{float(value):g}" for value in one.singular_values)}
             for one in params.modules]  # fmt: skip
-    columns = ("module", "rank_of_the_target", "singular_values", "error_untuned", "best_rank")
+    columns = ("module", "best_rank", "rank_of_the_target", "singular_values")
     yield from LISTED.table("1", "modules", _by_module([{"best_rank": rank} for rank in ranks]), columns=columns)
     yield from SHEET.cells("1", "modules", _by_module(said))
-    untuned = [{"rank_of_the_target": rank, "error_untuned": error} for rank, error in measured]
-    yield from SVD.cells("1", "modules", _by_module(untuned))
+    yield from SVD.cells("1", "modules", _by_module([{"rank_of_the_target": rank} for rank in measured]))
 
 
-def _dylora(params: RankAllocationParams, training: Training, nested: Sequence[float]) -> Iterator[Found]:
-    plain = training.low_rank_errors(params.dylora.largest_rank, nested=False)
-    rows = {
-        f"rank_{rank}": (rank, round(ours, DECIMALS), round(cut, DECIMALS), _least_by_svd(training, _equal(params, rank)))
-        for rank, (ours, cut) in enumerate(zip(nested, plain, strict=True), 1)
-    }
-    headings, columns = {"dylora": "DyLoRA", "lora_cut": "LoRA, cut"}, ("rank_of_every_module", "dylora", "lora_cut", "least")
+def _dylora(params: RankAllocationParams, training: Training, nested: Sequence[list[float]]) -> Iterator[Found]:
+    rows = {}
+    for rank, (ours, cut) in enumerate(zip(nested, training.low_rank_errors(params.largest_rank, nested=False), strict=True), 1):
+        means = (round(sum(round(error, 4) for error in errors) / len(errors), 4) for errors in (ours, cut))
+        below = [round(a, 4) < round(b, 4) for a, b in zip(ours, cut, strict=True)].count(True)
+        rows[f"rank_{rank}"] = (rank, *means, sum(_least_by_svd(training, _equal(params, rank))), below)
+    columns = ("rank", "dylora", "lora_cut", "least", "seeds_with_less")
     yield from SHEET.part("2", "DyLoRA")
-    yield from AUTOGRAD.table("2", "errors", rows, headings=headings, columns=columns)
+    yield from AUTOGRAD.table("2", "errors", rows, headings={"dylora": "DyLoRA", "lora_cut": "LoRA, cut"}, columns=columns)
 
 
-def _told(part: str, params: RankAllocationParams, ranks: Ranks) -> Iterator[Found]:
+def _told(part: str, title: str, params: RankAllocationParams, ranks: Ranks) -> Iterator[Found]:
+    yield from SHEET.part(part, title)
     rows = _by_module([(module.name, rank) for module, rank in zip(params.modules, ranks, strict=True)])
     yield from AUTOGRAD.table(part, "final", rows, columns=("module", "rank"))
     best = _is_best(params, ranks)
     yield from AUTOGRAD.values(part, best=best, not_best=not best)
 
 
+def _decimals(value: Any) -> float:
+    return round(float(value), 5)
+
+
 def _adalora(params: RankAllocationParams, choices: Sequence[Choice]) -> Iterator[Found]:
     from generators.courses.sydney.seminar2_rank_allocation.trained_methods import budget_at
 
-    falling = range(params.adalora.warmup, params.training.n_steps - params.adalora.final + 1)
-    half_way = falling[len(falling) // 2]
-    yield from SHEET.part("3", "AdaLoRA")
-    yield from _told("3", params, choices[-1].ranks[0])
-    yield from LISTED.letters("3", t=half_way)
-    yield from BUDGET.values("3", symbols={"budget": "b(t)"}, budget=budget_at(params, half_way))
-    rows = {f"choice_{place}": (one.step, budget_at(params, one.step), *one.ranks[0]) for place, one in enumerate(choices, 1)}
-    names = _names(params)
-    yield from AUTOGRAD.table("3", "choices", rows, headings=names, columns=("step", "budget", *names))
+    names, rows = _names(params), {}
+    yield from _told("3", "AdaLoRA", params, choices[-1].ranks[0])
+    yield from SHEET.values("3", last_step=params.training.n_steps - params.adalora.final)
+    for place, one in enumerate(choices, 1):
+        falls, stay = (one.scores / one.scores.max()).flatten().sort(descending=True).values, budget_at(params, one.step)
+        rows[f"choice_{place}"] = (one.step, stay, *one.ranks[0], _decimals(falls[stay - 1]), _decimals(falls[stay]))
+    columns = ("step", "budget", *names, "least_kept", "largest_dropped")
+    yield from AUTOGRAD.table("3", "choices", rows, headings=names, columns=columns)
+    scores = [
+        (module.name, *map(_decimals, (row / choices[-1].scores.max()).sort(descending=True).values))
+        for module, row in zip(params.modules, choices[-1].scores, strict=True)
+    ]
+    columns = ("module", *(f"triplet_{place}" for place in range(1, params.adalora.initial_rank + 1)))
+    yield from AUTOGRAD.table("3", "scores", _by_module(scores), columns=columns)
 
 
-def _increlora(params: RankAllocationParams, growths: Sequence[Choice], final: Ranks) -> Iterator[Found]:
-    yield from SHEET.part("4", "IncreLoRA")
-    grows, names = params.budget > len(params.modules), _names(params)
-    yield from LISTED.values("4", grows=grows, nothing_to_add=not grows)
-    yield from _told("4", params, final)
-    growth, scores = {}, {}
+def _increlora(params: RankAllocationParams, growths: Sequence[Choice]) -> Iterator[Found]:
+    yield from AUTOGRAD.values("4", grows=bool(growths), nothing_to_add=not growths)
+    if not growths:
+        return
+    rows, names, before = {}, _names(params), _equal(params, 1)
     for place, one in enumerate(growths, 1):
-        growth[f"growth_{place}"] = (one.step, ", ".join(params.modules[k].name for k in one.chosen), *one.ranks[0])
-        scores[f"growth_{place}"] = (one.step, *(round(score / max(one.scores), DECIMALS) for score in one.scores))
-    yield from AUTOGRAD.table("4", "growth", growth, headings=names, columns=("step", "grows", *names))
-    yield from AUTOGRAD.table("4", "scores", scores, headings=names, columns=("step", *names))
-    beyond = {
-        key: (module.name, rank, len(module.singular_values))
-        for key, module, rank in zip(names, params.modules, final, strict=True)
-        if rank > len(module.singular_values)
-    }
-    yield from AUTOGRAD.table("4", "beyond", beyond, columns=("module", "rank", "rank_of_the_target"))
+        grown, ranks = int(one.scores.argmax()), before
+        before = one.ranks[0]
+        rows[f"growth_{place}"] = (one.step, params.modules[grown].name, *before)
+    yield from AUTOGRAD.table("4", "growth", rows, headings=names, columns=("step", "grows", *names))
+    least = [_left_out(params, tuple(ranks[k] if k == of else 6 for k in range(len(ranks)))) for of in range(len(ranks))]
+    yield from AUTOGRAD.values("4", last_step=one.step, grown=params.modules[grown].name, grown_in_vain=least[grown] == 0)
+    mean, spread, errors = one.logged
+    logged = [
+        (params.modules[k].name, *(_decimals(of[k] / of[grown]) for of in (one.scores, mean, spread)), ranks[k],
+         round(errors[k], 4), least[k])
+        for k in range(len(ranks))
+    ]  # fmt: skip
+    headings = {"score": Math("S_k"), "mean": Math(r"\bar I_k"), "spread": Math(r"\bar U_k")}
+    columns = ("module", *headings, "rank", "error", "least")
+    yield from AUTOGRAD.table("4", "logged", _by_module(logged), headings=headings, columns=columns)
 
 
 def _compared(
-    params: RankAllocationParams, training: Training, nested: Sequence[float], runs: dict[str, tuple[Ranks, float]]
-) -> Iterator[Found | Proof]:
-    best, rank = _best_allocation(params), params.budget // len(params.modules)
-    lora = training.low_rank_errors(rank, nested=False)[-1]
-    found = {
-        "best": ("Best possible", best, _least_by_svd(training, best)),
-        "lora": ("LoRA, equal ranks", _equal(params, rank), round(lora, DECIMALS)),
-        "dylora": ("DyLoRA, cut to equal ranks", _equal(params, rank), round(nested[rank - 1], DECIMALS)),
-        **{key: (NAMED[key], ranks, round(error, DECIMALS)) for key, (ranks, error) in runs.items()},
-    }
-    rows = {key: (name, *ranks, sum(ranks), error, _least_by_svd(training, ranks)) for key, (name, ranks, error) in found.items()}
-    headings, columns = (
-        {"least": "Least with these ranks", **_names(params)},
-        ("method", *_names(params), "total", "error", "least"),
-    )
+    params: RankAllocationParams, training: Training, nested: Sequence[list[float]],
+    ranks: Mapping[str, list[Ranks]], errors: Mapping[str, list[float]],
+) -> Iterator[Found | Proof]:  # fmt: skip
+    rank = params.budget // len(params.modules)
+    lora, rows = [round(one, 4) for one in training.low_rank_errors(rank, nested=False)[-1]], {}
+    for key, found in {"lora": lora, "dylora": nested[rank - 1], **errors}.items():
+        name = {"lora": "LoRA", "dylora": "DyLoRA", **NAMED}[key]
+        ends = [round(one, 4) for one in found]
+        below = None if key == "lora" else [a < b for a, b in zip(ends, lora, strict=True)].count(True)
+        best = [_is_best(params, one) for one in ranks[key]].count(True) if key in ranks else None
+        rows[key] = (name, min(ends), max(ends), below, best)
+        least = [float(_left_out(params, one)) for one in ranks.get(key, [_equal(params, rank)] * len(found))]
+        short = max(a - b for a, b in zip(least, found, strict=True))
+        yield from THEOREM.proof(f"5: {name} leaves no less than its ranks allow, with every seed", max(0.0, short))
     yield from SHEET.part("5", "Side by side")
-    yield from AUTOGRAD.table("5", "methods", rows, headings=headings, columns=columns)
-    less = {key: found[key][2] < found["lora"][2] for key in runs}
-    for key, (ranks, _) in runs.items():
-        said = {"leaves_less": less[key], "leaves_no_less": not less[key], "has_best_ranks": _is_best(params, ranks)}
-        yield from AUTOGRAD.values("5", {f"{key}_{what}": holds for what, holds in said.items()})
-    costs = found["dylora"][2] > found["lora"][2]
-    yield from AUTOGRAD.values("5", dylora_costs=costs, dylora_costs_nothing=not costs)
-    short = max(_least_by_svd(training, ranks) - error for _, ranks, error in found.values())
-    yield from THEOREM.proof("5: no method leaves less than its ranks allow", max(0.0, short))
+    columns = ("method", "lowest", "highest", "below_lora", "best_ranks")
+    yield from AUTOGRAD.table("5", "methods", rows, headings={"below_lora": "Below LoRA"}, columns=columns)
+    by_seed = {
+        f"seed_{seed}": (seed, *(", ".join(map(str, of)) for of in both))
+        for seed, both in zip(training.seeds, zip(*ranks.values(), strict=True), strict=True)
+    }
+    yield from AUTOGRAD.table("5", "ranks", by_seed, headings=NAMED, columns=("seed", *NAMED))

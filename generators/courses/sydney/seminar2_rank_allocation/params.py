@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -9,14 +10,17 @@ from pydantic import Field, model_validator
 from generators.params import Exact, Params, PositiveExact, PositiveInt, Text
 
 MAX_CHOICES = 15
+MAX_TRIPLETS = 8
+"""More columns of scores would not fit on a page."""
 Beta = Annotated[Exact, Field(gt=0, lt=1)]
+Warmup = Annotated[int, Field(ge=0)]
 
 
 class Module(Params):
     """A module's name, and the singular values of its target."""
 
     name: Text
-    singular_values: Annotated[list[Annotated[Exact, Field(gt=0, le=10)]], Field(min_length=1, max_length=6)]
+    singular_values: Annotated[list[Annotated[Exact, Field(ge=Fraction(1, 100), le=10)]], Field(min_length=1, max_length=6)]
 
     @model_validator(mode="after")
     def _falling(self) -> Self:
@@ -27,7 +31,7 @@ class Module(Params):
 
 
 class Training(Params):
-    """Plain gradient descent on noisy targets; ranks are chosen with `n_seeds` seeds from `seed` on."""
+    """Plain gradient descent on noisy targets, with `n_seeds` seeds from `seed` on."""
 
     n_steps: Annotated[int, Field(ge=10, le=1000)]
     learning_rate: PositiveExact
@@ -35,12 +39,6 @@ class Training(Params):
     sigma: Annotated[Exact, Field(gt=0, le=1)]
     seed: Annotated[int, Field(ge=0)]
     n_seeds: Annotated[int, Field(ge=1, le=10)]
-
-
-class DyLora(Params):
-    """The largest rank that is trained."""
-
-    largest_rank: PositiveInt
 
 
 class TripletSettings(Params):
@@ -55,17 +53,16 @@ class AdaLora(Params):
     """Ranks at the start, and when triplets are chosen."""
 
     initial_rank: PositiveInt
-    warmup: Annotated[int, Field(ge=0)]
+    warmup: Warmup
     final: PositiveInt
     interval: PositiveInt
 
 
 class IncreLora(Params):
-    """When modules grow, how many at a time, and λ of the triplet in reserve."""
+    """When modules grow, and λ of the triplet in reserve."""
 
-    warmup: Annotated[int, Field(ge=0)]
+    warmup: Warmup
     interval: PositiveInt
-    at_once: PositiveInt
     reserve: Annotated[Exact, Field(ge=0, le=1)]
 
 
@@ -75,66 +72,50 @@ class RankAllocationParams(Params):
     modules: Annotated[list[Module], Field(min_length=2, max_length=5)]
     width: Annotated[int, Field(ge=2, le=16)]
     budget: PositiveInt
+    largest_rank: PositiveInt
     training: Training
-    dylora: DyLora
     triplets: TripletSettings
     adalora: AdaLora
     increlora: IncreLora
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        names = [module.name for module in self.modules]
-        if len(set(names)) < len(names):
-            raise ValueError(f"modules: must have different names (got {', '.join(names)})")
-        longest = max(len(module.singular_values) for module in self.modules)
-        if longest > self.width:
-            raise ValueError(f"width: must be at least the {longest} singular values of a target (got {self.width})")
-        if self.budget % len(names):
-            raise ValueError(f"budget: must be divisible by the {len(names)} modules (got {self.budget})")
+    def _sizes_fit(self) -> Self:
+        names, width, budget = [module.name for module in self.modules], self.width, self.budget
+        longest, most = max(len(module.singular_values) for module in self.modules), self.width + len(names) - 2
+        each, top = budget // len(names), min(width, MAX_TRIPLETS)
+        for broken, said in (
+            (len(set(names)) < len(names), f"modules: must have different names (got {', '.join(names)})"),
+            (longest > width, f"width: must be at least the {longest} singular values of a target (got {width})"),
+            (budget % len(names), f"budget: must be divisible by the {len(names)} modules (got {budget})"),
+            (budget > most, f"budget: must be at most {most} at this width, as one module may get the rest (got {budget})"),
+            (not each <= self.largest_rank <= width,
+             f"largest_rank: must be from {each}, the budget of a module, to the width of {width} (got {self.largest_rank})"),
+            (not each < self.adalora.initial_rank <= top,
+             f"adalora.initial_rank: must be above {each}, the budget of a module, and at most {top} "
+             f"(got {self.adalora.initial_rank})"),
+        ):  # fmt: skip
+            if broken:
+                raise ValueError(said)
         return self
 
     @model_validator(mode="after")
-    def _converges(self) -> Self:
+    def _training_ends(self) -> Self:
         """Gradient descent on PΛQ diverges where the rate times the curvature by P, about λ² + 8γ, comes near 2."""
         sharpest = float(max(module.singular_values[0] for module in self.modules))
         largest = sharpest + 2 * float(self.training.noise) * self.width**0.5
-        highest = 1.5 / (max(1.0, largest**2) + 8 * float(self.triplets.penalty))
-        if self.training.learning_rate > highest:
-            rule = f"must be at most {highest:.3g} for these singular values, noise, width and penalty"
-            raise ValueError(f"training.learning_rate: {rule} (got {float(self.training.learning_rate):g})")
-        return self
-
-    @model_validator(mode="after")
-    def _ranks_fit_the_width(self) -> Self:
-        uniform, largest, initial = self.budget // len(self.modules), self.dylora.largest_rank, self.adalora.initial_rank
-        if not uniform <= largest <= self.width:
-            rule = f"must be from {uniform}, the budget of a module, to the width of {self.width}"
-            raise ValueError(f"dylora.largest_rank: {rule} (got {largest})")
-        if not uniform < initial <= self.width:
-            rule = f"must be above {uniform}, the budget of a module, and at most the width of {self.width}"
-            raise ValueError(f"adalora.initial_rank: {rule} (got {initial})")
-        return self
-
-    @model_validator(mode="after")
-    def _adalora_chooses_in_time(self) -> Self:
-        one, steps = self.adalora, self.training.n_steps
-        if one.warmup + one.final >= steps:
-            raise ValueError(f"adalora: warmup and final must leave steps of {steps} (got {one.warmup} and {one.final})")
-        choices = (steps - one.final - one.warmup) // one.interval
-        if choices > MAX_CHOICES:
-            raise ValueError(f"adalora.interval: must give at most {MAX_CHOICES} choices (got {choices})")
-        return self
-
-    @model_validator(mode="after")
-    def _increlora_grows_in_time(self) -> Self:
-        one, growths = self.increlora, self.budget - len(self.modules)
-        if growths + 2 > self.width:
-            most = self.width + len(self.modules) - 2
-            raise ValueError(f"budget: must be at most {most} at this width, as one module may get the rest (got {self.budget})")
-        rounds = -(-growths // one.at_once)
-        if rounds > MAX_CHOICES:
-            raise ValueError(f"increlora.at_once: must spend the budget in at most {MAX_CHOICES} growths (got {rounds})")
-        if (one.warmup // one.interval + rounds) * one.interval >= self.training.n_steps:
-            steps = self.training.n_steps
-            raise ValueError(f"increlora.interval: must spend the budget within {steps} steps (got {one.interval})")
+        highest, rate = 1.5 / (max(1.0, largest**2) + 8 * float(self.triplets.penalty)), self.training.learning_rate
+        ada, incre, steps = self.adalora, self.increlora, self.training.n_steps
+        choices, growths = (steps - ada.final - ada.warmup) // ada.interval, self.budget - len(self.modules)
+        for broken, said in (
+            (rate > highest, f"training.learning_rate: must be at most {highest:.3g} for these singular values, noise, width "
+             f"and penalty (got {float(rate):g})"),
+            (ada.warmup + ada.final >= steps,
+             f"adalora: warmup and final must leave steps of {steps} (got {ada.warmup} and {ada.final})"),
+            (choices > MAX_CHOICES, f"adalora.interval: must give at most {MAX_CHOICES} choices (got {choices})"),
+            (growths > MAX_CHOICES, f"budget: must leave at most {MAX_CHOICES} growths (got {growths})"),
+            ((incre.warmup // incre.interval + growths) * incre.interval >= steps,
+             f"increlora.interval: must spend the budget within {steps} steps (got {incre.interval})"),
+        ):  # fmt: skip
+            if broken:
+                raise ValueError(said)
         return self

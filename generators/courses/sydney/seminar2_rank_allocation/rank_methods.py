@@ -1,23 +1,79 @@
-"""LoRA, DyLoRA, AdaLoRA and IncreLoRA on the small fitting problem, by plain gradient descent with gradients written out.
+"""LoRA, DyLoRA, AdaLoRA and IncreLoRA on a small fitting problem, by plain gradient descent with gradients written out.
 
-Sources: arXiv 2106.09685, 2210.07558, 2303.10512, 2308.12043. All modules are trained together; the loss of a step is half
-the squared distance of the updates to the noisy targets, for PΛQ with a penalty on columns and rows that are not orthonormal.
+Sources: arXiv 2106.09685, 2210.07558, 2303.10512, 2308.12043. Module k has a target Y_k with given singular values and seeded
+singular vectors; the error of updates Δ_k is Σ ½‖Δ_k − Y_k‖². All modules are trained together. The loss of a step is half the
+squared distance to noisy targets, for PΛQ with a penalty on columns and rows that are not orthonormal.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
-import sympy
+from numpy.typing import NDArray
 
 from generators.courses.sydney.seminar2_rank_allocation.params import RankAllocationParams
-from generators.courses.sydney.seminar2_rank_allocation.rank_problem import Array, Problem
 
-B_0, B_T, T, T_I, T_F, NOW = sympy.symbols("b_0 b_T T t_i t_f t", positive=True)
-BUDGET = sympy.floor(B_T + (B_0 - B_T) * (1 - (NOW - T_I) / (T - T_F - T_I)) ** 3)
-"""AdaLoRA's budget between warm-up and the final steps."""
+Array = NDArray[np.float64]
+Spectra = Sequence[Sequence[Fraction]]
+"""Singular values of every target, the largest first."""
+
+
+class Problem:
+    """Targets (m, n, n) with singular vectors of stream 0 of the seed, and noise (T, m, n, n) of stream 2."""
+
+    def __init__(self, params: RankAllocationParams, seed: int) -> None:
+        self.params, self.seed = params, seed
+        self.n_steps, self.width, self.n_modules = params.training.n_steps, params.width, len(params.modules)
+        vectors, spectra = np.random.default_rng([seed, 0]), (one.singular_values for one in params.modules)
+        self.targets: Array = np.stack([_target([float(value) for value in values], self.width, vectors) for values in spectra])
+        drawn = np.random.default_rng([seed, 2]).standard_normal((self.n_steps, *self.targets.shape))
+        self.noise: Array = float(params.training.noise) * drawn
+
+    def seen(self, step: int) -> Array:
+        """The noisy targets of a step, counted from 0."""
+        shown: Array = self.targets + self.noise[step]
+        return shown
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0; it falls to 0 in the second half."""
+        return float(self.params.training.learning_rate) * min(1.0, 2 * (1 - step / self.n_steps))
+
+    def errors(self, update: Array) -> Array:
+        """½‖Δ − Y‖² of every module."""
+        halved: Array = ((update - self.targets) ** 2).sum((1, 2)) / 2
+        return halved
+
+    def error(self, update: Array) -> float:
+        """Their sum, to four decimals."""
+        return round(float(self.errors(update).sum()), 4)
+
+
+def _target(values: Sequence[float], width: int, generator: np.random.Generator) -> Array:
+    left, right = (_orthonormal(generator.standard_normal((width, len(values)))) for _ in range(2))
+    product: Array = (left * np.array(values)) @ right.T
+    return product
+
+
+def _orthonormal(columns: Array) -> Array:
+    """Gram and Schmidt's columns, which a QR decomposition gives up to their signs."""
+    q, r = np.linalg.qr(columns)
+    signed: Array = q * np.sign(np.diag(r))
+    return signed
+
+
+def best_ranks(spectra: Spectra, budget: int) -> tuple[int, ...]:
+    """The ranks of least error: the largest singular values of all targets, of equal ones those of the first modules."""
+    pool = sorted(((-value, number) for number, values in enumerate(spectra) for value in values))[:budget]
+    return tuple(sum(number == one for _, one in pool) for number in range(len(spectra)))
+
+
+def least_error(spectra: Spectra, ranks: Sequence[int]) -> Fraction:
+    """By Eckart and Young: half the squares of the singular values that the ranks leave out."""
+    left_out = (value**2 for values, rank in zip(spectra, ranks, strict=True) for value in values[rank:])
+    return sum(left_out, Fraction(0)) / 2
 
 
 def low_rank_errors(problem: Problem, largest: int, *, nested: bool) -> list[float]:
@@ -39,22 +95,18 @@ def low_rank_errors(problem: Problem, largest: int, *, nested: bool) -> list[flo
 
 
 class Smoothed:
-    """Importance Ī·Ū: a running mean of I, and a running mean of how far I is from it."""
+    """Running means Ī of an importance I, and Ū of how far I is from Ī."""
 
     def __init__(self, params: RankAllocationParams) -> None:
         self.betas = float(params.triplets.beta_1), float(params.triplets.beta_2)
         self.mean: Array = np.zeros(())
         self.spread: Array = np.zeros(())
 
-    def add(self, importance: Array) -> None:
-        """Take in the importance of one step."""
+    def add(self, importance: Array) -> Array:
+        """Take in the importance of one step, and return the score Ī·Ū."""
         one, two = self.betas
         self.mean = one * self.mean + (1 - one) * importance
         self.spread = two * self.spread + (1 - two) * np.abs(importance - self.mean)
-
-    @property
-    def score(self) -> Array:
-        """The product of both."""
         product: Array = self.mean * self.spread
         return product
 
@@ -65,10 +117,8 @@ class Triplets:
     def __init__(self, problem: Problem, count: int) -> None:
         m, n = problem.n_modules, problem.width
         drawn = np.random.default_rng([problem.seed, 1]).standard_normal((2, m, n, count)) / np.sqrt(n)
-        self.p: Array = drawn[0]
-        self.q: Array = drawn[1].transpose(0, 2, 1).copy()
-        self.values: Array = np.zeros((m, count))
-        self.present: Array = np.ones((m, count))
+        self.p, self.q = drawn[0], drawn[1].transpose(0, 2, 1).copy()
+        self.values, self.present = np.zeros((m, count)), np.ones((m, count))
         self.penalty = float(problem.params.triplets.penalty)
 
     @property
@@ -77,8 +127,8 @@ class Triplets:
         product: Array = (self.p * (self.values * self.present)[:, None]) @ self.q
         return product
 
-    def gradients(self, gradient: Array) -> tuple[Array, Array, Array]:
-        """Of P, λ and Q, from the gradient by the update and from the penalty on the triplets that exist."""
+    def descend(self, gradient: Array, rate: float, trained: Array) -> list[Array]:
+        """One step from the gradient by the update; `trained` marks the λ that move. Returns the gradients of P, λ and Q."""
         held = self.values * self.present
         left, right = self.p * self.present[:, None], self.q * self.present[:, :, None]
         to_q, to_p = self.p.transpose(0, 2, 1) @ gradient, gradient @ self.q.transpose(0, 2, 1)
@@ -86,30 +136,38 @@ class Triplets:
         by_p = to_p * held[:, None] + 4 * self.penalty * left @ (left.transpose(0, 2, 1) @ left - eye)
         by_q = held[:, :, None] * to_q + 4 * self.penalty * (right @ right.transpose(0, 2, 1) - eye) @ right
         by_values = (to_q * self.q).sum(2) * self.present
-        return by_p, by_values, by_q
-
-    def descend(self, by: tuple[Array, Array, Array], rate: float, trained: Array) -> None:
-        """One step; `trained` marks the λ that move."""
-        self.p = self.p - rate * by[0]
-        self.values = self.values - rate * by[1] * trained
-        self.q = self.q - rate * by[2]
+        self.p = self.p - rate * by_p
+        self.values = self.values - rate * by_values * trained
+        self.q = self.q - rate * by_q
+        return [by_p, by_values, by_q]
 
 
-class Event(NamedTuple):
-    """What was decided after a step, counted from 1: ranks by module, and the modules' scores where these decide."""
+class Choice(NamedTuple):
+    """AdaLoRA's choice after a step, counted from 1: S of every triplet (m, c), and which stay."""
 
     step: int
+    scores: Array
+    kept: Array
+
+
+class Growth(NamedTuple):
+    """IncreLoRA's growth after a step, counted from 1: the module that grows, and what was logged of all modules before that."""
+
+    step: int
+    grown: int
     ranks: tuple[int, ...]
-    scores: tuple[float, ...] = ()
-    chosen: tuple[int, ...] = ()
+    errors: Array
+    mean: Array
+    spread: Array
 
 
 class Run(NamedTuple):
-    """The error of the final update, everything that was decided on the way, and the last ranks."""
+    """The error of the final update, the last ranks, and everything that was decided on the way."""
 
     error: float
-    events: list[Event]
     ranks: tuple[int, ...]
+    choices: list[Choice]
+    growths: list[Growth]
 
 
 def budget(params: RankAllocationParams, step: int) -> int:
@@ -120,66 +178,52 @@ def budget(params: RankAllocationParams, step: int) -> int:
     return int((start - params.budget) * left**3 + params.budget)
 
 
-def chooses(params: RankAllocationParams, step: int) -> bool:
-    """Whether AdaLoRA chooses triplets after this step."""
-    one, last = params.adalora, params.training.n_steps - params.adalora.final
-    return step == last or (one.warmup < step < last and step % one.interval == 0)
-
-
 def run_adalora(problem: Problem) -> Run:
     """AdaLoRA: λ of the least important triplets of all modules are set to 0, down to the budget."""
-    params, last = problem.params, problem.n_steps - problem.params.adalora.final
-    triplets = Triplets(problem, params.adalora.initial_rank)
+    params, setting, last = problem.params, problem.params.adalora, problem.n_steps - problem.params.adalora.final
+    triplets = Triplets(problem, setting.initial_rank)
     smoothed = [Smoothed(params) for _ in range(3)]
-    kept = np.ones_like(triplets.values)
-    events = []
+    choices: list[Choice] = []
     for step in range(1, problem.n_steps + 1):
-        by = triplets.gradients(triplets.update - problem.seen(step - 1))
-        triplets.descend(by, problem.rate(step - 1), np.ones_like(kept))
-        if step <= last:
-            for one, weights, gradient in zip(smoothed, (triplets.p, triplets.values, triplets.q), by, strict=True):
-                one.add(np.abs(weights * gradient))
-        if chooses(params, step):
-            kept = _most_important(smoothed, budget(params, step))
-            events.append(Event(step, tuple(map(int, kept.sum(1)))))
-        if chooses(params, step) or step > last:
-            triplets.values = triplets.values * kept
-    return Run(problem.error(triplets.update), events, events[-1].ranks)
+        by = triplets.descend(triplets.update - problem.seen(step - 1), problem.rate(step - 1), np.ones_like(triplets.values))
+        weights = zip(smoothed, (triplets.p, triplets.values, triplets.q), by, strict=True)
+        p, values, q = (one.add(np.abs(weight * gradient)) for one, weight, gradient in weights)
+        chooses = step == last or (setting.warmup < step < last and step % setting.interval == 0)
+        if chooses:
+            choices.append(_most_important(step, values + p.mean(1) + q.mean(2), budget(params, step)))
+        if chooses or step > last:
+            triplets.values = triplets.values * choices[-1].kept
+    return Run(problem.error(triplets.update), tuple(map(int, choices[-1].kept.sum(1))), choices, [])
 
 
-def _most_important(smoothed: list[Smoothed], budget: int) -> Array:
-    """1 for the triplets that stay: S of λ, and means of S over the column of P and the row of Q."""
-    p, values, q = (one.score for one in smoothed)
-    scores = values + p.mean(1) + q.mean(2)
-    dropped = np.argsort(scores, axis=None, kind="stable")[: scores.size - budget]
-    kept = np.ones(scores.size)
-    kept[dropped] = 0
-    return kept.reshape(scores.shape)
+def _most_important(step: int, scores: Array, budget: int) -> Choice:
+    """As many triplets as the budget allows stay, those of the largest S."""
+    kept = np.zeros(scores.size)
+    kept[np.argsort(-scores, axis=None, kind="stable")[:budget]] = 1
+    return Choice(step, scores, kept.reshape(scores.shape))
 
 
 def run_increlora(problem: Problem) -> Run:
     """IncreLoRA: every module starts with one triplet, and holds one more in reserve with λ fixed until it is chosen.
 
-    After the warm-up, every few steps the most important modules grow by one triplet until the budget is spent.
+    After the warm-up, every few steps the most important module grows by one triplet until the budget is spent.
     """
-    params, growth, modules = problem.params, problem.params.increlora, problem.n_modules
+    params, setting, modules = problem.params, problem.params.increlora, problem.n_modules
     triplets, smoothed = Triplets(problem, params.budget - modules + 2), Smoothed(params)
     places = np.arange(triplets.values.shape[1])
     ranks = np.ones(modules, dtype=int)
-    events: list[Event] = []
+    growths: list[Growth] = []
     for step in range(1, problem.n_steps + 1):
         growing = ranks.sum() < params.budget
         triplets.present = (places < (ranks + growing)[:, None]).astype(float)
         reserve = (places == ranks[:, None]) & growing
-        triplets.values = np.where(reserve, float(growth.reserve), triplets.values)
+        triplets.values = np.where(reserve, float(setting.reserve), triplets.values)
         update = triplets.update
         gradient = update - problem.seen(step - 1)
-        triplets.descend(triplets.gradients(gradient), problem.rate(step - 1), (places < ranks[:, None]).astype(float))
-        if growing:
-            smoothed.add(np.abs(update * gradient).mean((1, 2)))
-            if step > growth.warmup and step % growth.interval == 0:
-                count = min(growth.at_once, params.budget - int(ranks.sum()))
-                chosen = np.sort(np.argsort(-smoothed.score, kind="stable")[:count])
-                ranks[chosen] += 1
-                events.append(Event(step, tuple(ranks.tolist()), tuple(smoothed.score.tolist()), tuple(chosen.tolist())))
-    return Run(problem.error(triplets.update), events, tuple(ranks.tolist()))
+        triplets.descend(gradient, problem.rate(step - 1), (places < ranks[:, None]).astype(float))
+        scores = smoothed.add(np.abs(update * gradient).mean((1, 2)))
+        if growing and step > setting.warmup and step % setting.interval == 0:
+            grown, before = int(scores.argmax()), tuple(ranks.tolist())
+            ranks[grown] += 1
+            growths.append(Growth(step, grown, before, problem.errors(update), smoothed.mean, smoothed.spread))
+    return Run(problem.error(triplets.update), tuple(ranks.tolist()), [], growths)

@@ -1,37 +1,32 @@
-"""Finds the best ranks, runs every method, and puts their ranks and errors side by side."""
+"""Finds the best ranks, runs every method with every seed, and puts their ranks and errors side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
-from generators.cells import exact
+from generators.answer import Answer, Item, Part, answer, claim, number, part, text
+from generators.cells import Cell, Math, exact
 from generators.courses.sydney.seminar2_rank_allocation import rank_methods as methods
 from generators.courses.sydney.seminar2_rank_allocation.params import RankAllocationParams
-from generators.courses.sydney.seminar2_rank_allocation.rank_methods import Run
-from generators.courses.sydney.seminar2_rank_allocation.rank_problem import Problem, best_ranks, least_error
+from generators.courses.sydney.seminar2_rank_allocation.rank_methods import Growth, Problem, Run, best_ranks, least_error
 from generators.table import Column, Table, column, table
 
 NAMED = {"adalora": "AdaLoRA", "increlora": "IncreLoRA"}
-Runs = tuple[Run, Run]
-"""Of AdaLoRA and of IncreLoRA."""
 
 
 def solve(params: RankAllocationParams) -> Answer:
-    """The best ranks, one run of each method, and the ranks that several seeds end with."""
+    """The best ranks, one run of each method in detail, and the ranks and errors that all seeds end with."""
     problems = [Problem(params, params.training.seed + place) for place in range(params.training.n_seeds)]
-    runs = [(methods.run_adalora(one), methods.run_increlora(one)) for one in problems]
-    nested = methods.low_rank_errors(problems[0], params.dylora.largest_rank, nested=True)
-    sheet, (adalora, increlora) = _sheet(params), runs[0]
+    runs = {"adalora": [*map(methods.run_adalora, problems)], "increlora": [*map(methods.run_increlora, problems)]}
+    nested = [methods.low_rank_errors(one, params.largest_rank, nested=True) for one in problems]
     return answer(
-        sheet,
-        _seeds(params, runs),
+        _sheet(params),
         _best(params),
-        part("2", "DyLoRA", _dylora(params, problems[0], nested)),
-        _adalora(params, adalora, sheet),
-        _increlora(params, increlora),
-        _compared(params, problems[0], nested, runs[0]),
+        part("2", "DyLoRA", _dylora(params, problems, nested)),
+        _adalora(params, runs["adalora"][0]),
+        _increlora(params, runs["increlora"][0]),
+        _compared(params, problems, nested, runs),
     )
 
 
@@ -43,26 +38,22 @@ def _sheet(params: RankAllocationParams) -> Part:
         "Given",
         text("names", ", ".join(module.name for module in params.modules)),
         number("n_modules", len(params.modules), "modules"),
-        number("width", params.width, "rows and columns of a target"),
+        number("width", params.width, "rows and columns of a target", "D"),
         number("uniform_rank", _uniform(params)[0], "rank of each module if all get the same"),
         number("noise", exact(training.noise), "standard deviation of what is added to each entry of a target"),
         number("learning_rate", exact(training.learning_rate)),
         number("seed", training.seed),
         number("n_seeds", training.n_seeds, "seeds"),
-        number("largest_rank", params.dylora.largest_rank, "largest rank of DyLoRA", r"r_{\max}"),
-        number("initial_rank", ada.initial_rank, "rank of each module at AdaLoRA's start"),
+        number("largest_rank", params.largest_rank, "largest rank of DyLoRA", r"r_{\max}"),
         number("adalora_interval", ada.interval, "steps from a choice of AdaLoRA to the next"),
         number("increlora_warmup", incre.warmup, "steps before IncreLoRA's modules grow"),
         number("increlora_interval", incre.interval, "steps from a growth of IncreLoRA to the next"),
-        claim("one_at_once", incre.at_once == 1, "one module grows at a time"),
-        claim("several_at_once", incre.at_once > 1, "several modules grow at a time"),
-        *([number("at_once", incre.at_once, "modules that grow at a time")] if incre.at_once > 1 else []),
         number("reserve", exact(incre.reserve), "λ of the triplet in reserve"),
-        letter(methods.B_0, ada.initial_rank * len(params.modules), "triplets of AdaLoRA at first"),
-        letter(methods.B_T, params.budget, "ranks of all modules together"),
-        letter(methods.T, training.n_steps, "training steps"),
-        letter(methods.T_I, ada.warmup, "steps before AdaLoRA chooses"),
-        letter(methods.T_F, ada.final, "last steps, in which AdaLoRA chooses no more"),
+        number("b_0", ada.initial_rank * len(params.modules), "triplets of AdaLoRA at first", "b_0"),
+        number("b_T", params.budget, "ranks of all modules together", "b_T"),
+        number("T", training.n_steps, "training steps", "T"),
+        number("t_i", ada.warmup, "steps before AdaLoRA chooses", "t_i"),
+        number("t_f", ada.final, "last steps, in which AdaLoRA chooses no more", "t_f"),
     )
 
 
@@ -86,134 +77,137 @@ def _columns(params: RankAllocationParams) -> list[Column]:
     return [column(f"module_{place}", module.name) for place, module in enumerate(params.modules, 1)]
 
 
-def _seeds(params: RankAllocationParams, runs: Sequence[Runs]) -> Part:
-    """The ranks that AdaLoRA and IncreLoRA end with, seed by seed, and how often these leave the least error."""
-    rows = {
-        f"seed_{seed}": (seed, *(", ".join(map(str, run.ranks)) for run in both))
-        for seed, both in enumerate(runs, params.training.seed)
-    }
-    found = {
-        key: (name, len(runs), sum(_is_best(params, run.ranks) for run in of_method))
-        for (key, name), of_method in zip(NAMED.items(), zip(*runs, strict=True), strict=True)
-    }
-    return part(
-        "seeds",
-        "Several seeds",
-        table("ranks", ["seed", *(column(key, name) for key, name in NAMED.items())], rows),
-        table("found", ["method", "seeds", "best_ranks_found"], found),
-    )
+def _by_module(rows: Sequence[Sequence[Cell]]) -> dict[str, Sequence[Cell]]:
+    return {f"module_{place}": row for place, row in enumerate(rows, 1)}
 
 
 def _best(params: RankAllocationParams) -> Part:
     spectra = _spectra(params)
     ranks = best_ranks(spectra, params.budget)
     least, uniform = exact(least_error(spectra, ranks)), exact(least_error(spectra, _uniform(params)))
-    rows = {
-        f"module_{place}": (
-            one.name,
-            len(values),
-            ", ".join(f"{float(s):g}" for s in values),
-            exact(least_error([values], [0])),
-            rank,
-        )
-        for place, (one, values, rank) in enumerate(zip(params.modules, spectra, ranks, strict=True), 1)
-    }
-    columns = ["module", "rank_of_the_target", "singular_values", "error_untuned", "best_rank"]
+    rows = [
+        (one.name, rank, len(values), ", ".join(f"{float(s):g}" for s in values))
+        for one, values, rank in zip(params.modules, spectra, ranks, strict=True)
+    ]
+    columns = ["module", "best_rank", "rank_of_the_target", "singular_values"]
     return part(
         "1",
         "The best ranks",
         number("best", least, "least error of the budget", r"E_{\text{best}}", asked=True),
         number("uniform", uniform, "least error with equal ranks", r"E_{\text{equal}}", asked=True),
-        table("modules", columns, rows, asked=True),
+        table("modules", columns, _by_module(rows), asked=True),
     )
 
 
-def _dylora(params: RankAllocationParams, problem: Problem, nested: Sequence[float]) -> Table:
-    plain = methods.low_rank_errors(problem, params.dylora.largest_rank, nested=False)
-    rows = {
-        f"rank_{rank}": (rank, ours, cut, exact(least_error(_spectra(params), [rank] * len(params.modules))))
-        for rank, (ours, cut) in enumerate(zip(nested, plain, strict=True), 1)
-    }
-    columns = [column("rank_of_every_module"), column("dylora", "DyLoRA"), column("lora_cut", "LoRA, cut"), column("least")]
-    return table("errors", columns, rows, asked=True)
+def _dylora(params: RankAllocationParams, problems: Sequence[Problem], nested: Sequence[list[float]]) -> Table:
+    """Means over all seeds of DyLoRA's errors and of a LoRA's that is cut, and with how many seeds DyLoRA's are lower."""
+    plain = [methods.low_rank_errors(one, params.largest_rank, nested=False) for one in problems]
+    rows = {}
+    for rank, (ours, cut) in enumerate(zip(zip(*nested, strict=True), zip(*plain, strict=True), strict=True), 1):
+        means, below = (_mean(ours), _mean(cut)), sum(a < b for a, b in zip(ours, cut, strict=True))
+        rows[f"rank_{rank}"] = (rank, *means, exact(least_error(_spectra(params), [rank] * len(params.modules))), below)
+    columns = [column("rank"), column("dylora", "DyLoRA"), column("lora_cut", "LoRA, cut"), column("least")]
+    return table("errors", [*columns, column("seeds_with_less")], rows, asked=True)
+
+
+def _mean(errors: Sequence[float]) -> float:
+    """The mean, to four decimals."""
+    return round(sum(errors) / len(errors), 4)
 
 
 def _told(params: RankAllocationParams, run: Run) -> list[Item]:
     """The ranks that a run ends with, and whether they are the best."""
-    named = enumerate(zip(params.modules, run.ranks, strict=True), 1)
-    rows = {f"module_{place}": (module.name, rank) for place, (module, rank) in named}
+    rows = [(module.name, rank) for module, rank in zip(params.modules, run.ranks, strict=True)]
     best = _is_best(params, run.ranks)
-    return [table("final", ["module", "rank"], rows, asked=True), claim("best", best), claim("not_best", not best)]
+    return [table("final", ["module", "rank"], _by_module(rows), asked=True), claim("best", best), claim("not_best", not best)]
 
 
-def _adalora(params: RankAllocationParams, run: Run, sheet: Part) -> Part:
-    one, last = params.adalora, params.training.n_steps - params.adalora.final
-    rows = {
-        f"choice_{place}": (event.step, methods.budget(params, event.step), *event.ranks)
-        for place, event in enumerate(run.events, 1)
-    }
+def _share(value: float, of: float) -> float:
+    """One number over another, to five decimals."""
+    return round(float(value / of), 5)
+
+
+def _adalora(params: RankAllocationParams, run: Run) -> Part:
+    """Every choice with the scores between which it cuts, and all scores of the last one, over the largest S."""
+    rows = {}
+    for place, choice in enumerate(run.choices, 1):
+        stay, kept = methods.budget(params, choice.step), choice.kept > 0
+        cut = (choice.scores[kept].min(), choice.scores[~kept].max())
+        ranks = map(int, choice.kept.sum(1))
+        rows[f"choice_{place}"] = (choice.step, stay, *ranks, *(_share(score, choice.scores.max()) for score in cut))
+    scores = [
+        (module.name, *sorted((_share(score, choice.scores.max()) for score in row), reverse=True))
+        for module, row in zip(params.modules, choice.scores, strict=True)
+    ]
     return part(
         "3",
         "AdaLoRA",
         *_told(params, run),
-        letter(methods.NOW, one.warmup + (last - one.warmup + 1) // 2, "step half way between the first and the last choice"),
-        formula("budget", methods.BUDGET, "budget half way", "b(t)"),
-        table("choices", ["step", "budget", *_columns(params)], rows),
-        within=sheet,
+        table("choices", ["step", "budget", *_columns(params), "least_kept", "largest_dropped"], rows),
+        number("last_step", choice.step, "step of the last choice"),
+        table(
+            "scores", ["module", *(f"triplet_{place}" for place in range(1, params.adalora.initial_rank + 1))], _by_module(scores)
+        ),
     )
 
 
 def _increlora(params: RankAllocationParams, run: Run) -> Part:
-    growth, scores = {}, {}
-    for place, event in enumerate(run.events, 1):
-        grown = ", ".join(params.modules[one].name for one in event.chosen)
-        growth[f"growth_{place}"] = (event.step, grown, *event.ranks)
-        scores[f"growth_{place}"] = (event.step, *(round(score / max(event.scores), 4) for score in event.scores))
-    beyond = {
-        f"module_{place}": (module.name, rank, len(module.singular_values))
-        for place, (module, rank) in enumerate(zip(params.modules, run.ranks, strict=True), 1)
-        if rank > len(module.singular_values)
+    rows = {
+        f"growth_{place}": (one.step, params.modules[one.grown].name, *_raised(one)) for place, one in enumerate(run.growths, 1)
     }
     return part(
         "4",
         "IncreLoRA",
-        claim("grows", bool(run.events), "the budget lets modules grow"),
-        claim("nothing_to_add", not run.events, "the budget leaves nothing to add"),
         *_told(params, run),
-        table("growth", ["step", "grows", *_columns(params)], growth, asked=True),
-        table("scores", ["step", *_columns(params)], scores),
-        table("beyond", ["module", "rank", "rank_of_the_target"], beyond),
+        claim("grows", bool(run.growths), "the budget lets modules grow"),
+        claim("nothing_to_add", not run.growths, "the budget leaves nothing to add"),
+        *([table("growth", ["step", "grows", *_columns(params)], rows), *_logged(params, run.growths[-1])] if rows else []),
     )
 
 
-def _compared(params: RankAllocationParams, problem: Problem, nested: Sequence[float], runs: Runs) -> Part:
-    spectra, equal = _spectra(params), _uniform(params)
-    best = best_ranks(spectra, params.budget)
-    lora = methods.low_rank_errors(problem, equal[0], nested=False)[-1]
-    found = {
-        "best": ("Best possible", best, exact(least_error(spectra, best))),
-        "lora": ("LoRA, equal ranks", equal, lora),
-        "dylora": ("DyLoRA, cut to equal ranks", equal, nested[equal[0] - 1]),
-        **{key: (name, run.ranks, run.error) for (key, name), run in zip(NAMED.items(), runs, strict=True)},
+def _raised(one: Growth) -> list[int]:
+    """The ranks after a growth."""
+    return [rank + (place == one.grown) for place, rank in enumerate(one.ranks)]
+
+
+def _logged(params: RankAllocationParams, one: Growth) -> list[Item]:
+    """What the last growth rests on, and whether the module that grows needed it."""
+    left = [least_error([values], [rank]) for values, rank in zip(_spectra(params), one.ranks, strict=True)]
+    logged, errors = (one.mean * one.spread, one.mean, one.spread), [round(float(error), 4) for error in one.errors]
+    rows = [
+        (module.name, *(_share(of[k], of[one.grown]) for of in logged), one.ranks[k], errors[k], exact(left[k]))
+        for k, module in enumerate(params.modules)
+    ]
+    letters = {"score": "S_k", "mean": r"\bar I_k", "spread": r"\bar U_k"}
+    shares = [column(key, Math(symbol)) for key, symbol in letters.items()]
+    return [
+        number("last_step", one.step, "step of the last growth"),
+        text("grown", params.modules[one.grown].name),
+        table("logged", [column("module"), *shares, *map(column, ("rank", "error", "least"))], _by_module(rows)),
+        claim("grown_in_vain", left[one.grown] == 0, "the module that grows could meet its target with the rank it had"),
+    ]
+
+
+def _compared(
+    params: RankAllocationParams, problems: Sequence[Problem], nested: Sequence[list[float]], runs: Mapping[str, Sequence[Run]]
+) -> Part:
+    """Errors over all seeds, how often they are below LoRA's, and how often ranks are the best."""
+    rank, first = _uniform(params)[0], params.training.seed
+    lora = [methods.low_rank_errors(one, rank, nested=False)[-1] for one in problems]
+    errors = {"dylora": [one[rank - 1] for one in nested], **{key: [run.error for run in ones] for key, ones in runs.items()}}
+    rows: dict[str, Sequence[Cell]] = {"lora": ("LoRA", min(lora), max(lora), None, None)}
+    for key, found in errors.items():
+        best = sum(_is_best(params, run.ranks) for run in runs[key]) if key in runs else None
+        below = sum(one < other for one, other in zip(found, lora, strict=True))
+        rows[key] = (NAMED.get(key, "DyLoRA"), min(found), max(found), below, best)
+    by_seed = {
+        f"seed_{seed}": (seed, *(", ".join(map(str, run.ranks)) for run in both))
+        for seed, both in enumerate(zip(*runs.values(), strict=True), first)
     }
-    rows = {
-        key: (name, *ranks, sum(ranks), error, exact(least_error(spectra, ranks))) for key, (name, ranks, error) in found.items()
-    }
-    columns = [column("method"), *_columns(params), column("total"), column("error"), column("least", "Least with these ranks")]
-    costs = nested[equal[0] - 1] > lora
+    columns = [*map(column, ("method", "lowest", "highest")), column("below_lora", "Below LoRA")]
     return part(
         "5",
         "Side by side",
-        table("methods", columns, rows, asked=True),
-        *_claims(params, lora, runs),
-        claim("dylora_costs", costs),
-        claim("dylora_costs_nothing", not costs),
+        table("methods", [*columns, column("best_ranks")], rows, asked=True),
+        table("ranks", ["seed", *(column(key, name) for key, name in NAMED.items())], by_seed),
     )
-
-
-def _claims(params: RankAllocationParams, lora: float, runs: Runs) -> Iterator[Item]:
-    """Each method beside LoRA with equal ranks, by their published errors."""
-    for key, run in zip(NAMED, runs, strict=True):
-        yield claim(f"{key}_leaves_less", run.error < lora)
-        yield claim(f"{key}_leaves_no_less", run.error >= lora)
-        yield claim(f"{key}_has_best_ranks", _is_best(params, run.ranks))

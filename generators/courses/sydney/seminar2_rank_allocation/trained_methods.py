@@ -20,12 +20,12 @@ Ranks = tuple[int, ...]
 
 
 class Choice(NamedTuple):
-    """Ranks of all seeds after a step, and the first seed's scores and chosen modules where these decided."""
+    """Ranks of all seeds after a step; of the first seed what decided: scores, and with IncreLoRA Ī, Ū and errors."""
 
     step: int
     ranks: list[Ranks]
-    scores: list[float]
-    chosen: list[int]
+    scores: torch.Tensor
+    logged: tuple[list[float], ...] = ()
 
 
 class Training:
@@ -33,8 +33,8 @@ class Training:
 
     def __init__(self, params: RankAllocationParams) -> None:
         self.params, self.modules, self.width = params, len(params.modules), params.width
-        self.seeds = range(params.training.seed, params.training.seed + params.training.n_seeds)
         self.n_steps = params.training.n_steps
+        self.seeds = range(params.training.seed, params.training.seed + params.training.n_seeds)
         self.targets = torch.stack([self._targets(seed) for seed in self.seeds])
         noise = self.drawn(2, self.n_steps, self.modules, self.width, self.width).transpose(0, 1)
         self.views = self.targets + float(params.training.noise) * noise
@@ -46,11 +46,12 @@ class Training:
         )
 
     def _targets(self, seed: int) -> torch.Tensor:
-        """Σ s u vᵀ of every module, its vectors made orthonormal one after the other."""
+        """Σ τ u vᵀ of every module, with orthonormal vectors by a QR decomposition."""
         generator, made = np.random.default_rng([seed, 0]), []
         for values in (module.singular_values for module in self.params.modules):
-            left, right = (_gram_schmidt(generator.standard_normal((self.width, len(values)))) for _ in range(2))
-            made.append(torch.stack([float(s) * torch.outer(u, v) for s, u, v in zip(values, left, right, strict=True)]).sum(0))
+            drawn = [torch.from_numpy(generator.standard_normal((self.width, len(values)))) for _ in range(2)]
+            left, right = (q * r.diagonal().sign() for q, r in map(torch.linalg.qr, drawn))
+            made.append(torch.einsum("s,is,js->ij", torch.tensor([*map(float, values)], dtype=torch.float64), left, right))
         return torch.stack(made)
 
     def step_size(self, step: int) -> float:
@@ -58,20 +59,23 @@ class Training:
         rate, left = float(self.params.training.learning_rate), self.n_steps + 1 - step
         return rate if 2 * (step - 1) <= self.n_steps else rate * 2 * left / self.n_steps
 
-    def error_of(self, update: torch.Tensor) -> float:
-        """Half the squared distance of the first seed's updates to its targets."""
-        return float(torch.nn.functional.mse_loss(update, self.targets[0], reduction="sum") / 2)
+    def errors(self, update: torch.Tensor) -> list[float]:
+        """Half the squared distance of the updates to their targets, by seed."""
+        found: list[float] = (torch.nn.functional.mse_loss(update, self.targets, reduction="none").sum((1, 2, 3)) / 2).tolist()
+        return found
 
-    def low_rank_errors(self, rank: int, *, nested: bool) -> list[float]:
-        """Train BA of this rank, or with a drawn rank in every step, and cut it to 1, 2 ... afterwards."""
-        a = float(self.params.training.sigma) * self.drawn(1, self.modules, rank, self.width)[0]
-        b = torch.zeros(self.modules, self.width, rank, dtype=torch.float64)
-        drawn = np.random.default_rng([self.seeds[0], 3]).integers(1, rank + 1, self.n_steps).tolist()
-        for step, used in enumerate(drawn if nested else [rank] * self.n_steps, 1):
+    def low_rank_errors(self, rank: int, *, nested: bool) -> list[list[float]]:
+        """Train BA of this rank, or with a drawn rank in every step, and cut it to 1, 2 ... afterwards; by rank and seed."""
+        a = float(self.params.training.sigma) * self.drawn(1, self.modules, rank, self.width)
+        b = torch.zeros_like(a.mT)
+        ranks = [np.random.default_rng([seed, 3]).integers(1, rank + 1, self.n_steps) for seed in self.seeds]
+        used = torch.from_numpy(np.stack(ranks)) if nested else torch.full((len(self.seeds), self.n_steps), rank)
+        for step in range(1, self.n_steps + 1):
             a, b = a.requires_grad_(), b.requires_grad_()
-            loss = (b[:, :, :used] @ a[:, :used] - self.views[step - 1, 0]).square().sum() / 2
+            mask = (torch.arange(rank) < used[:, step - 1, None]).double()[:, None, None]
+            loss = ((b * mask) @ a - self.views[step - 1]).square().sum() / 2
             a, b = self._descended((a, b), torch.autograd.grad(loss, (a, b)), step)
-        return [self.error_of(b[:, :, :used] @ a[:, :used]) for used in range(1, rank + 1)]
+        return [self.errors(b[..., :cut] @ a[:, :, :cut]) for cut in range(1, rank + 1)]
 
     def _descended(self, weights: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor], step: int) -> list[torch.Tensor]:
         return [one.detach() - self.step_size(step) * by for one, by in zip(weights, gradients, strict=True)]
@@ -93,8 +97,8 @@ class Training:
         means.lerp_(importance, 1 - float(self.params.triplets.beta_1))
         spreads.lerp_((importance - means).abs(), 1 - float(self.params.triplets.beta_2))
 
-    def adalora(self) -> tuple[list[Choice], float]:
-        """Every choice of triplets, and the first seed's error in the end."""
+    def adalora(self) -> tuple[list[Choice], list[float]]:
+        """Every choice of triplets, and each seed's error in the end."""
         one, last = self.params.adalora, self.n_steps - self.params.adalora.final
         weights = self._pools(one.initial_rank)
         means, spreads = ([torch.zeros_like(part) for part in weights] for _ in range(2))
@@ -107,18 +111,18 @@ class Training:
                 self._smooth(mean, spread, (part * by).abs())
             if step == last or (one.warmup < step < last and step % one.interval == 0):
                 of_p, of_e, of_q = (mean * spread for mean, spread in zip(means, spreads, strict=True))
-                scores = (of_e + of_p.mean(2, keepdim=True) + of_q.mean(3)[:, :, None]).flatten(1)
-                best = scores.topk(budget_at(self.params, step)).indices
-                kept = torch.zeros_like(scores).scatter(1, best, 1).reshape(e.shape)
-                choices.append(Choice(step, [tuple(map(int, ranks)) for ranks in kept.sum((2, 3)).tolist()], [], []))
+                scores = of_e[:, :, 0] + of_p.mean(2) + of_q.mean(3)
+                best = scores.flatten(1).topk(budget_at(self.params, step)).indices
+                kept = torch.zeros_like(scores).flatten(1).scatter(1, best, 1).reshape(e.shape)
+                choices.append(Choice(step, [tuple(map(int, ranks)) for ranks in kept.sum((2, 3)).tolist()], scores[0]))
                 weights[1] = weights[1] * kept
             elif step > last:
                 weights[1] = weights[1] * kept
-        p, e, q = (part[0] for part in weights)
-        return choices, self.error_of((p * e) @ q)
+        p, e, q = weights
+        return choices, self.errors((p * e) @ q)
 
-    def increlora(self) -> tuple[list[Choice], float]:
-        """Every growth, in the same steps with every seed, and the first seed's error in the end."""
+    def increlora(self) -> tuple[list[Choice], list[float]]:
+        """Every growth, in the same steps with every seed, and each seed's error in the end."""
         one, budget = self.params.increlora, self.params.budget
         weights = self._pools(budget - self.modules + 2)
         places = torch.arange(budget - self.modules + 2)
@@ -136,22 +140,12 @@ class Training:
             weights = self._descended((p, e, q), gradients, step)
             self._smooth(means, spreads, (update * by_update).detach().abs().mean((2, 3)))
             if left and step > one.warmup and step % one.interval == 0:
-                scores = means * spreads
-                chosen = scores.topk(min(one.at_once, left)).indices
-                ranks = ranks.scatter_add(1, chosen, torch.ones_like(chosen))
-                choices.append(Choice(step, list(map(tuple, ranks.tolist())), scores[0].tolist(), sorted(chosen[0].tolist())))
-        p, e, q = (part[0] for part in weights)
-        return choices, self.error_of((p * e * (places < ranks[0, :, None, None])) @ q)
-
-
-def _gram_schmidt(columns: np.ndarray) -> list[torch.Tensor]:
-    found: list[torch.Tensor] = []
-    for column in torch.from_numpy(columns).T:
-        rest = column
-        for _ in range(2):  # twice, against rounding
-            rest = rest - sum((torch.dot(one, rest) * one for one in found), torch.zeros_like(rest))
-        found.append(rest / rest.norm())
-    return found
+                scores, errors = means * spreads, (update.detach()[0] - self.targets[0]).norm(dim=(1, 2)) ** 2 / 2
+                logged = tuple(of.tolist() for of in (means[0], spreads[0], errors))
+                ranks = ranks + torch.nn.functional.one_hot(scores.argmax(1), self.modules)
+                choices.append(Choice(step, [tuple(of) for of in ranks.tolist()], scores[0], logged))
+        p, e, q = weights
+        return choices, self.errors((p * e * (places < ranks[:, :, None, None])) @ q)
 
 
 def budget_at(params: RankAllocationParams, step: int) -> int:

@@ -1,6 +1,5 @@
 """Seminar 2, ways of tuning: LoRA, adapters, prefix and prompt tuning by trained values, FLOPs and cache."""
 
-from generators.courses.sydney.seminar2_tuning_methods.draw import draw
 from generators.courses.sydney.seminar2_tuning_methods.find import find
 from generators.courses.sydney.seminar2_tuning_methods.params import TuningParams
 from generators.courses.sydney.seminar2_tuning_methods.solve import solve
@@ -12,8 +11,10 @@ QUESTION = Question(
     params=TuningParams,
     solve=solve,
     find=find,
-    draw=draw,
     others=(
-        {"n_layers": 5, "d_model": 20, "n_heads": 5, "rank": 7, "n_virtual_tokens": 11, "context_len": 19, "other_sizes": [1, 2]},
+        {
+            "n_layers": 5, "d_model": 20, "n_heads": 6, "n_kv_heads": 3, "head_dim": 7, "d_ff": 31, "rank": 9,
+            "n_virtual_tokens": 11, "context_len": 19,
+        },
     ),
-)
+)  # fmt: skip

@@ -19,21 +19,28 @@ class Conventions(Params):
 
 
 class TuningParams(Params):
-    """Sizes of the model and of what each method adds to it."""
+    """Sizes of the model and of what each method adds to it.
+
+    By default all heads have keys of their own and share the width, and the feed-forward network is four times as wide.
+    """
 
     n_layers: Annotated[int, Field(gt=0, le=1024)]
     d_model: Size
     n_heads: Size
+    n_kv_heads: Size | None = None
+    head_dim: Size | None = None
+    d_ff: Size | None = None
     rank: Size
     n_virtual_tokens: Annotated[int, Field(gt=0, le=2**14)]
     context_len: Annotated[int, Field(gt=0, le=2**17)]
-    other_sizes: Annotated[list[Annotated[int, Field(gt=0, le=2**14)]], Field(max_length=10)]
     conventions: Conventions = Conventions()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.d_model % self.n_heads:
+        if self.head_dim is None and self.d_model % self.n_heads:
             raise ValueError(f"d_model: must be divisible by n_heads (got {self.d_model} and {self.n_heads})")
+        if self.n_kv_heads and self.n_heads % self.n_kv_heads:
+            raise ValueError(f"n_heads: must be divisible by n_kv_heads (got {self.n_heads} and {self.n_kv_heads})")
         if self.rank > self.d_model:
             raise ValueError(f"rank: must be at most d_model (got {self.rank} and {self.d_model})")
         return self
