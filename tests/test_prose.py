@@ -25,7 +25,7 @@ COMP, UT = "comp4901y/", "utaustin/"
 LEVEL = {"a": {"p": 0.5, "next": {"a": 0.5, "b": 0.5}}, "b": {"p": 0.5, "next": {"a": 0.5, "b": 0.5}}}
 EDGES: list[tuple[str, dict[str, Any], list[str]]] = [
     (COMP + "hw3_q1", {"seq_len": 1, "d_model": 1, "n_heads": 1, "accelerators": [TPU]},
-     ["1 input token ($L$)", "1 head ($n_H$)", "TPU. Compute-bound: no row of prefill, no row of decode."]),
+     ["1 input token ($L$)", "1 head ($n_H$)", "TPU: no row of prefill and no row of decode can reach the peak."]),
     (COMP + "hw3_q2", {"tree": {"a": 1}, "num_beams": 1},
      ["Every sequence of 1 token", "Search with 1 beam", "the best is kept;", "Step 1: 1 candidate ",
       "scores 1 of 1 node in the tree."]),

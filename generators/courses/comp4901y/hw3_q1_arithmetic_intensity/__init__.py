@@ -13,6 +13,5 @@ QUESTION = Question(
     solve=solve,
     find=find,
     draw=draw,
-    others=({"seq_len": 7, "d_model": 12, "n_heads": 3},),
-    recordings={"hw3_q1_products": Recorded(cuda=("seq_len", "d_model", "n_heads"))},
+    recordings={"hw3_q1_products": Recorded(cuda=("seq_len", "d_model", "n_heads", "n_kv_heads", "head_dim", "d_ff"))},
 )

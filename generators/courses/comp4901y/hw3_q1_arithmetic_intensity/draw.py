@@ -1,22 +1,34 @@
-"""Draws every product on every accelerator's roofline, and the timed ones on the measured roofline of each device."""
+"""Draws every product on every accelerator's roofline."""
 
 from __future__ import annotations
 
-from generators.answer import Answer, Figure, Part
-from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.roofline_chart import Roof, measured_figure, roofline_figure
+from generators.answer import Answer, Figure
+from generators.cells import Quantity
+from generators.figures.lines import Axis, Line, line_figure
+from generators.table import Table
 
 
 def draw(answer: Answer) -> dict[str, Figure]:
-    """The rooflines of the accelerators, and one for each device on which products were timed."""
-    shares, known = answer["roofline/share_of_peak"], answer["roofline/accelerators"]
-    roofs = [Roof(str(row["name"].value), float(row["peak"]), float(row["bandwidth"])) for row in known]
-    points = [(str(row["product"].value), float(row["intensity"])) for row in shares]
-    figures = {"roofline": roofline_figure(roofs, points, (shares.address, known.address))}
-    return figures | {measured.label: _measured(measured) for measured in answer.starting("measured_")}
+    """The rooflines of the accelerators, where the elements are those of the makers' peaks."""
+    return {part.label: _rooflines(part["accelerators"], part["share_of_peak"]) for part in answer.starting("roofline")}
 
 
-def _measured(measured: Part) -> Figure:
-    roof = Roof(measured["device"].value, float(measured["rate"]), float(measured["bandwidth"]))
-    products = measured["products"]
-    rows = [(str(row["product"].value), float(row["intensity"]), float(row["rate"])) for row in products]
-    return measured_figure(roof, rows, (products.address, measured["rate"].address, measured["bandwidth"].address))
+def _rooflines(accelerators: Table, products: Table) -> Figure:
+    """Attainable TFLOP/s over intensity: bandwidth times intensity up to the ridge point, the peak from there on."""
+    intensities = sorted(products["intensity"].numbers.values())
+    ridges = accelerators["ridge"].numbers.values()
+    ends = min(*intensities, *ridges) / 2, 2 * max(*intensities, *ridges)
+    lines = [_roof(row, ends, intensities, (accelerators.address, products.address)) for row in accelerators]
+    return line_figure(
+        lines,
+        Axis("arithmetic intensity, FLOP/B", "log"),
+        Axis("attainable TFLOP/s", "log"),
+        caption="Each mark is a product at its intensity. On the slope it waits for memory, on the flat roof for arithmetic.",
+    )
+
+
+def _roof(row: dict[str, Quantity], ends: tuple[float, float], intensities: list[float], shows: tuple[str, ...]) -> Line:
+    peak, per_intensity = float(row["peak"]), float(row["bandwidth"]) / 1000
+    low, high = ends
+    points, marked = ([(x, min(peak, x * per_intensity)) for x in xs] for xs in ([low, float(row["ridge"]), high], intensities))
+    return Line(str(row["name"].value), points, tuple(marked), shows=shows)

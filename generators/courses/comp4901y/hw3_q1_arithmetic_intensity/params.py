@@ -17,7 +17,7 @@ class Conventions(Params):
 
 
 class Accelerator(Params):
-    """Peak figures of an accelerator as its source states them."""
+    """Peak figures of an accelerator as its source states them: of dense FP16 products, two FLOPs a multiply-add."""
 
     name: Annotated[Text, Field(max_length=60)]
     peak_tflops: PositiveExact
@@ -26,18 +26,23 @@ class Accelerator(Params):
 
 
 class InferenceParams(RecordedParams):
-    """Sizes of the layer and the accelerators its products are placed on."""
+    """Sizes of the layer and the accelerators its products are placed on; by default D = n_H · H, as the sheet has it."""
 
     seq_len: PositiveInt
     d_model: PositiveInt
     n_heads: PositiveInt
+    n_kv_heads: PositiveInt | None = None
+    head_dim: PositiveInt | None = None
+    d_ff: PositiveInt | None = None
     accelerators: Annotated[list[Accelerator], Field(min_length=1, max_length=4)]
     conventions: Conventions = Conventions()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.d_model % self.n_heads:
+        if self.head_dim is None and self.d_model % self.n_heads:
             raise ValueError(f"d_model: must be divisible by n_heads (got {self.d_model} and {self.n_heads})")
+        if self.n_kv_heads and self.n_heads % self.n_kv_heads:
+            raise ValueError(f"n_heads: must be divisible by n_kv_heads (got {self.n_heads} and {self.n_kv_heads})")
         names = [one.name for one in self.accelerators]
         for name in names:
             if names.count(name) > 1:

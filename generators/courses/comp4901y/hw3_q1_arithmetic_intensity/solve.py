@@ -7,213 +7,128 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Answer, Part, answer, letter, number, part, value_at
+from generators.answer import Answer, Part, answer, claim, derivation, letter, line, part, text, value_at
 from generators.cells import Cell, Math, rational
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.params import Accelerator, Conventions, InferenceParams
-from generators.recording import Recording
-from generators.table import Table, column, table
-from generators.topics.measured import ELEMENT_BYTES, machine
+from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.rows import D_FF, D, H, L, Row, Widths, form, n_H, n_KV
+from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.timed import measured
+from generators.table import column, table
 from generators.topics.roofline import Product, attainable_share, ridge_point
 
-L, D, n_H, H = sympy.symbols("L D n_H H", positive=True)
-
-
-def _products(tokens: sympy.Expr, attended: sympy.Expr) -> dict[str, Product]:
-    """The distinct products of a layer that reads `tokens`, each of which attends to `attended`."""
-    return {
-        "projection": Product(tokens, D, D),
-        "score": Product(tokens, H, attended),
-        "weighting": Product(tokens, attended, H),
-        "up": Product(tokens, D, 4 * D),
-        "down": Product(tokens, 4 * D, D),
-    }
-
-
-PHASES = {"prefill": _products(L, L), "decode": _products(sympy.Integer(1), L + 1)}
-SHORT_NAMES = {"projection": "projections", "score": "QKᵀ", "weighting": "score·V", "up": "FFN up", "down": "FFN down"}
-NAMES = {f"{phase}.{key}": f"{phase}: {name}" for phase in PHASES for key, name in SHORT_NAMES.items()}
-NOTATION = {"projection": r"?W^Q,\ ?W^K,\ ?W^V,\ ZW^O", "score": "Q_iK_i^T", "weighting": r"\text{score}_iV_i",
-            "up": r"\text{Out}\,W^1", "down": "A'W^2"}  # fmt: skip
-"""The products as the sheet writes them, with ? for what enters the layer."""
-
-Row = tuple[str, str, str, str | None]
-"""Computation, input, output as LaTeX, and the name of its product if the sheet asks for it."""
-
-
-def _split(letter: str, length: str) -> Row:
-    parts = rf"[{letter}_1, \dots, {letter}_{{n_H}}] = \text{{Partition}}_{{-1}}({letter})"
-    return parts, rf"{letter}: {length} \times D", rf"{letter}_i: {length} \times H", None
-
-
-def _tail(rows: str, columns: str, out: str) -> list[Row]:
-    """The rows from the scores on, which both forms share; `rows` tokens attend to `columns`."""
-    return [
-        (r"\text{score}_i = \text{softmax}(Q_iK_i^T / \sqrt{D})",
-         rf"Q_i: {rows} \times H,\; K_i: {columns} \times H", rf"\text{{score}}_i: {rows} \times {columns}", "score"),
-        (r"Z_i = \text{score}_i V_i",
-         rf"\text{{score}}_i: {rows} \times {columns},\; V_i: {columns} \times H", rf"Z_i: {rows} \times H", "weighting"),
-        (r"Z = \text{Merge}_{-1}([Z_1, \dots, Z_{n_H}])", rf"Z_i: {rows} \times H", rf"Z: {rows} \times D", None),
-        (r"\text{Out} = Z W^O", rf"Z: {rows} \times D,\; W^O: D \times D", rf"\text{{Out}}: {rows} \times D", "projection"),
-        (r"A = \text{Out}\, W^1", rf"\text{{Out}}: {rows} \times D,\; W^1: D \times 4D", rf"A: {rows} \times 4D", "up"),
-        (r"A' = \text{relu}(A)", rf"A: {rows} \times 4D", rf"A': {rows} \times 4D", None),
-        (rf"{out} = A' W^2", rf"A': {rows} \times 4D,\; W^2: 4D \times D", rf"{out}: {rows} \times D", "down"),
-    ]  # fmt: skip
-
-
-PREFILL: list[Row] = [
-    *((rf"{x} = x W^{x}", rf"x: L \times D,\; W^{x}: D \times D", rf"{x}: L \times D", "projection") for x in "QKV"),
-    *(_split(x, "L") for x in "QKV"),
-    *_tail("L", "L", "x'"),
-]
-DECODE: list[Row] = [
-    (r"Q = Q_d = t W^Q", r"t: 1 \times D,\; W^Q: D \times D", r"Q, Q_d: 1 \times D", "projection"),
-    *(
-        row
-        for x in "KV"
-        for row in (
-            (rf"{x}_d = t W^{x}", rf"t: 1 \times D,\; W^{x}: D \times D", rf"{x}_d: 1 \times D", "projection"),
-            (rf"{x} = \text{{concat}}({x}_{{\text{{cache}}}}, {x}_d)",
-             rf"{x}_{{\text{{cache}}}}: L \times D,\; {x}_d: 1 \times D", rf"{x}: (L+1) \times D", None),
-        )
-    ),
-    _split("Q", "1"), _split("K", "(L+1)"), _split("V", "(L+1)"),
-    *_tail("1", "(L+1)", "t'"),
-]  # fmt: skip
-FORMS = {"prefill": PREFILL, "decode": DECODE}
+PHASES = {"1.1": ("prefill", "Prefill"), "1.2": ("decode", "Decode, first token")}
+ELEMENTS = {2: "FP16", 4: "FP32", 8: "FP64"}
+SIZES = Product(*sympy.symbols("m k n", positive=True))
+Forms = Mapping[str, Sequence[Row]]
 
 
 def solve(params: InferenceParams) -> Answer:
     """Both forms, the rooflines of the accelerators, and the products that were timed."""
-    sheet = part(
+    sheet, counting = _sheet(params), params.conventions
+    queries = "D" if int(sheet["n_H"]) * int(sheet["H"]) == params.d_model else "n_H H"
+    keys = r"n_{\text{KV}} H" if sheet["grouped"] else queries
+    widths = Widths(queries, keys, r"D_{\text{FF}}" if sheet["own_inner_width"] else "4D")
+    forms = {label: form(widths, decode=phase == "decode") for label, (phase, _) in PHASES.items()}
+    phases = {label: _phase(label, rows, counting, sheet) for label, rows in forms.items()}
+    rooflines = [_roofline(params.accelerators, forms, phases, counting)] if counting.bytes_per_element == 2 else []
+    timed = (measured(kind, one["hw3_q1_products"]) for kind, one in params.measured.items())
+    return answer(sheet, *phases.values(), *rooflines, *timed)
+
+
+def _sheet(params: InferenceParams) -> Part:
+    """Sizes, and how FLOPs and bytes of a product are counted."""
+    heads, each, element = params.n_heads, params.conventions.flops_per_multiply_add, params.conventions.bytes_per_element
+    kv_heads, inner = params.n_kv_heads or heads, params.d_ff or 4 * params.d_model
+    grouped, own_inner = kv_heads != heads, inner != 4 * params.d_model
+    rule = {
+        "flops": line("FLOPs", SIZES.flops(each), "each element of the result is a sum of as many products as the inner size"),
+        "bytes": line("bytes", sympy.factor(SIZES.bytes_moved(element)), "both operands are read, the result is written"),
+    }
+    return part(
         "sheet",
         "Given",
         letter(L, params.seq_len, "input tokens"),
         letter(D, params.d_model, "model width"),
-        letter(n_H, params.n_heads, "heads"),
-        letter(H, params.d_model // params.n_heads, "width of a head"),
+        letter(n_H, heads, "heads"),
+        letter(H, params.head_dim or params.d_model // heads, "width of a head"),
+        *([letter(n_KV, kv_heads, "heads of keys and values")] if grouped else []),
+        *([letter(D_FF, inner, "width of the feed-forward network")] if own_inner else []),
+        claim("grouped", grouped, "several heads of queries share keys and values"),
+        claim("own_inner_width", own_inner, "the feed-forward network is not four times as wide as the model"),
+        derivation("rule", rule),
+        text("element", ELEMENTS[element]),
+        claim("no_roofline", element != 2, "the makers' peaks hold for another element type"),
     )
-    phases = {
-        phase: part(
-            label, title, _form(phase, params.conventions, sheet), _working(phase, params.conventions, sheet), within=sheet
-        )
-        for phase, label, title in (("prefill", "1.1", "Prefill"), ("decode", "1.2", "Decode, first token"))
-    }
-    measured = (_measured(kind, one["hw3_q1_products"]) for kind, one in params.measured.items())
-    return answer(sheet, *phases.values(), _roofline(params.accelerators, phases), *measured)
 
 
-def _form(phase: str, counting: Conventions, sheet: Part) -> Table:
-    """Every row of the sheet's form, with the intensity of those that it asks for."""
+def _cases(rows: Sequence[Row]) -> dict[str, list[tuple[int, Row]]]:
+    """The rows that the sheet asks for, those with the same sizes together, by the number of the first."""
+    found: dict[tuple[str, str, str], list[tuple[int, Row]]] = {}
+    for place, row in enumerate(rows, 1):
+        if row.sizes:
+            found.setdefault(row.sizes, []).append((place, row))
+    return {str(same[0][0]): same for same in found.values()}
+
+
+def _phase(label: str, rows: Sequence[Row], counting: Conventions, sheet: Part) -> Part:
+    """The sheet's form, and FLOPs and bytes of each distinct product."""
+    each, element = counting.flops_per_multiply_add, counting.bytes_per_element
 
     def filled() -> Iterator[tuple[str, Sequence[Cell]]]:
-        for place, (computation, given, made, asked) in enumerate(FORMS[phase], 1):
-            formula = PHASES[phase][asked].intensity(*_units(counting)) if asked else None
-            value = None if formula is None else value_at(formula, sheet)
-            yield str(place), (str(place), Math(computation), Math(given), Math(made), formula, value)
-
-    formula, value = column("formula", "FLOP/B, formula", of="intensity"), column("intensity", "FLOP/B, value", "FLOP/B")
-    return table("form", [column("number", "No."), "computation", "input", "output", formula, value], filled(), asked=True)
-
-
-def _working(phase: str, counting: Conventions, sheet: Part) -> Table:
-    """FLOPs and bytes of each distinct product."""
-    flops_each, bytes_each = _units(counting)
+        for place, row in enumerate(rows, 1):
+            value = value_at(row.product.intensity(each, element), sheet) if row.sizes else None
+            yield str(place), (str(place), Math(row.computation), value, Math(row.given), Math(row.made))
 
     def counted() -> Iterator[tuple[str, Sequence[Cell]]]:
-        for name, one in PHASES[phase].items():
-            notation = NOTATION[name].replace("?", "x" if phase == "prefill" else "t")
-            shape = rf"({_size(one.m)} \times {_size(one.k)})({_size(one.k)} \times {_size(one.n)})"
-            flops, moved = one.flops(flops_each), one.bytes_moved(bytes_each)
-            yield name, (Math(notation), Math(shape), flops, value_at(flops, sheet), moved, value_at(moved, sheet))
+        for key, same in _cases(rows).items():
+            one, (m, k, n) = same[0][1].product, same[0][1].sizes or ("", "", "")
+            shape, formula = Math(rf"({m} \times {k})({k} \times {n})"), one.intensity(each, element)
+            values = (value_at(of, sheet) for of in (one.flops(each), one.bytes_moved(element), formula))
+            yield key, (", ".join(str(place) for place, _ in same), shape, *values, formula)
 
-    return table("products", [
-        "product", column("shape", Math(r"(M \times K)(K \times N)")), column("flops_formula", "FLOPs", of="flops"),
-        column("flops", "Value", "FLOP"), column("bytes_formula", "Bytes", of="bytes"), column("bytes", "Value", "B"),
-    ], counted())  # fmt: skip
+    unit, working = column("intensity", "Arithmetic intensity", "FLOP/B"), column("formula", "Intensity in letters")
+    sizes, counts = (
+        column("sizes", Math(r"(m \times k)(k \times n)")),
+        [column("flops", "FLOPs", "FLOP"), column("bytes", unit="B")],
+    )
+    return part(
+        label,
+        PHASES[label][1],
+        table("form", [column("number", "No."), "computation", unit, "input", "output"], filled(), asked=True),
+        table("products", ["rows", sizes, *counts, column("intensity", unit="FLOP/B"), working], counted()),
+        within=sheet,
+    )
 
 
-def _units(counting: Conventions) -> tuple[int, int]:
-    return counting.flops_per_multiply_add, counting.bytes_per_element
-
-
-def _size(size: sympy.Expr) -> str:
-    """A size as the forms write it."""
-    return {L + 1: "(L+1)", 4 * D: "4D"}.get(size, str(size))
-
-
-def _roofline(accelerators: Sequence[Accelerator], phases: Mapping[str, Part]) -> Part:
+def _roofline(accelerators: Sequence[Accelerator], forms: Forms, phases: Mapping[str, Part], counting: Conventions) -> Part:
+    """Shares of peak; makers count two FLOPs a multiply-add, so intensities are converted to that first."""
     keyed = {f"accelerator_{place}": one for place, one in enumerate(accelerators, 1)}
     ridges = {key: ridge_point(one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9) for key, one in keyed.items()}
-    known = {key: (one.name, one.peak_tflops, one.bandwidth_gb_per_s, ridges[key], one.source) for key, one in keyed.items()}
-    intensities = {
-        f"{phase}.{name}": rational(cells["flops"]) / rational(cells["bytes"])
-        for phase, filled in phases.items()
-        for name, cells in filled["products"].rows.items()
+    makers, shares = Fraction(2, counting.flops_per_multiply_add), dict[str, Sequence[Cell]]()
+    reached: dict[str, list[list[int]]] = {key: [[], []] for key in keyed}
+    for number, (label, rows) in enumerate(forms.items()):
+        for key, same in _cases(rows).items():
+            one = makers * rational(phases[label]["products"].rows[key]["intensity"])
+            name = f"{PHASES[label][0]}: {', '.join(row.name for _, row in same)}"
+            shares[f"{label}.{key}"] = (name, *(100 * attainable_share(one, ridge) for ridge in ridges.values()), one)
+            for accelerator, ridge in ridges.items():
+                reached[accelerator][number] += [place for place, _ in same if one >= ridge]
+    known = {
+        key: (one.name, ridges[key], *map(_listed, reached[key]), one.peak_tflops, one.bandwidth_gb_per_s, one.source)
+        for key, one in keyed.items()
     }
-    shares = {
-        key: (NAMES[key], one, *(100 * attainable_share(one, ridge) for ridge in ridges.values()))
-        for key, one in intensities.items()
-    }
-    speeds = [column("peak", unit="TFLOP/s"), column("bandwidth", unit="GB/s"), column("ridge", unit="FLOP/B")]
+    at_peak = [column("prefill", "Prefill at peak"), column("decode", "Decode at peak")]
+    speeds = [column("peak", unit="TFLOP/s"), column("bandwidth", unit="GB/s")]
     percent = [column(key, one.name, "%") for key, one in keyed.items()]
     return part(
         "roofline",
         "Rooflines",
-        table("accelerators", ["name", *speeds, "source"], known),
-        table("share_of_peak", ["product", column("intensity", unit="FLOP/B"), *percent], shares),
-        _bounds(intensities, {one.name: ridges[key] for key, one in keyed.items()}),
+        claim("converted", makers != 1, "intensities are counted otherwise than in the forms"),
+        table("accelerators", ["name", column("ridge", "Ridge point", "FLOP/B"), *at_peak, *speeds, "source"], known),
+        table("share_of_peak", ["product", *percent, column("intensity", unit="FLOP/B")], shares),
     )
 
 
-def _bounds(intensities: Mapping[str, Fraction], ridges: Mapping[str, Fraction]) -> Table:
-    """The rows of both forms that are compute-bound and those that are memory-bound; accelerators that agree share a row."""
-    alike: dict[tuple[str, ...], list[str]] = {}
-    for accelerator, ridge in ridges.items():
-        bounds = tuple(
-            _listed([str(place) for place, row in enumerate(form, 1)
-                     if row[3] and (intensities[f"{phase}.{row[3]}"] >= ridge) is compute])
-            for phase, form in FORMS.items()
-            for compute in (True, False)
-        )  # fmt: skip
-        alike.setdefault(bounds, []).append(accelerator)
-    rows = ((f"group_{place}", (_in_words(names), *bounds)) for place, (bounds, names) in enumerate(alike.items(), 1))
-    return table("bounds", ["accelerators", "prefill_compute", "prefill_memory", "decode_compute", "decode_memory"], rows)
-
-
-def _in_words(names: list[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
-
-
-def _listed(rows: list[str]) -> str:
-    return f"row{'s' if len(rows) > 1 else ''} {_in_words(rows)}" if rows else "no row"
-
-
-def _measured(kind: str, recording: Recording) -> Part:
-    """Each product's median time and rate beside the roofline of the measured copy bandwidth and matrix rate."""
-    copy, square = recording.one("seconds", ceiling="copy"), recording.one("seconds", ceiling="matrix product")
-    bandwidth, rate = float(copy.at["bytes"]) / copy.median, float(square.at["flops"]) / square.median
-    made = recording.parameters
-
-    def timed() -> Iterator[tuple[str, Sequence[Cell]]]:
-        for key, name in NAMES.items():
-            phase, _, product = key.partition(".")
-            one = recording.one("seconds", phase=phase, product=product)
-            size = Product(*(sympy.Integer(int(one.at[axis])) for axis in "mkn"))
-            achieved = float(size.flops(2)) * float(one.at["batch"]) / one.median
-            intensity = float(size.intensity(2, ELEMENT_BYTES[made["dtype"]]))
-            ceiling = min(rate, bandwidth * intensity)
-            yield key, (name, intensity, 1e6 * one.median, achieved / 1e12, ceiling / 1e12, 100 * achieved / ceiling)
-
-    units = {"intensity": "FLOP/B", "median": "µs", "rate": "TFLOP/s", "roofline": "TFLOP/s", "share": "%"}
-    return part(
-        f"measured_{kind}",
-        {"cuda": "Every product measured on a GPU", "cpu": "Every product measured on a processor"}[kind],
-        *machine(recording),
-        number("seq_len", made["seq_len"], "input tokens", "L"),
-        number("d_model", made["d_model"], "model width", "D"),
-        number("n_heads", made["n_heads"], "heads", "n_H"),
-        number("bandwidth", bandwidth / 1e9, "measured copy bandwidth", "W", "GB/s"),
-        number("rate", rate / 1e12, "measured matrix rate", r"F_{\max}", "TFLOP/s"),
-        number("ridge", rate / bandwidth, "measured ridge point", "I^*", "FLOP/B"),
-        table("products", ["product", *(column(key, unit=unit) for key, unit in units.items())], timed()),
-    )
+def _listed(rows: list[int]) -> str:
+    names = list(map(str, sorted(rows)))
+    listed = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+    return f"row{'s' if names[1:] else ''} {listed}" if names else "no row"
