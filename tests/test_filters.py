@@ -100,3 +100,10 @@ def test_a_formula_in_a_cell_has_no_bar_that_would_end_it() -> None:
 def test_a_sentence_begins_with_a_capital() -> None:
     """The rest stays as it is."""
     assert wording.sentence("bytes of FLOPs") == "Bytes of FLOPs"
+
+
+def test_code_keeps_its_lines() -> None:
+    """A blank line within a block is four spaces, so that the block does not end there."""
+    assert filters.code(Text(address="1/a", value="a \\\n  b\n\nc")) == "    a \\\n      b\n    \n    c"
+    runs = table("runs", ["set", "text"], {"a": ("k = 1", "x\ny"), "b": ("k = 2", "z")})
+    assert filters.code(runs) == "    k = 1\n    x\n    y\n    \n    k = 2\n    z"

@@ -242,9 +242,14 @@ def definition(latex: str, *, display: bool = False) -> Markup:
     return Markup(f"\n$$\n{latex}\n$$\n" if display else f"${latex}$")
 
 
-def code(of: Text) -> Markup:
-    """A command line or a program's output as a block of code; must stand between blank lines."""
-    return Markup("    " + " ".join(str(of.value).splitlines()))
+def code(of: Text | Table) -> Markup:
+    """A command or a program's output as a block of code, line by line; must stand between blank lines.
+
+    Of a table each row's cells stand one under the other, and a blank line after each row.
+    """
+    rows = [map(str, cells.values()) for cells in of.rows.values()] if isinstance(of, Table) else [[str(of.value)]]
+    lines = "\n\n".join("\n".join(row) for row in rows).split("\n")
+    return Markup("\n".join(f"    {line}".rstrip() or "    " for line in lines))
 
 
 FILTERS = {
