@@ -180,6 +180,7 @@ def test_what_pandoc_or_typst_warn_of_is_an_error(markdown: str, message: str) -
         ("# P\n\n## 1.1 a\n", "question 'Q'"),
         ("Before.\n\n# Q\n\n## 1.1 a\n", "the top of a page"),
         ("# Q\n\n## 1.1 a\n\n\\\\frac stays\n", "no raw TeX"),
+        ("# Q\n\n## 1.1 a\n\n    --n $N\n\n\\$ stays\n", "no raw TeX"),
     ],
 )
 def test_a_finished_pdf_is_read_back(markdown: str, message: str) -> None:
@@ -190,8 +191,8 @@ def test_a_finished_pdf_is_read_back(markdown: str, message: str) -> None:
 
 
 def test_a_good_pdf_passes() -> None:
-    """Text of parameters may look like TeX."""
-    one = document("# Q\n\n## 1.1 a\n\n" + escaped(r"\frac and \alpha $$"))
+    """Text of parameters may look like TeX, and a shell's variables in code."""
+    one = document("# Q\n\n## 1.1 a\n\n" + escaped(r"\frac and \alpha $$") + "\n\n    --n $N\n")
     check_printed(printing.compiled_pdf(one), one)
 
 
