@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -14,10 +15,10 @@ from generators.courses.comp4901y.hw3_q3_generation.runs import least_squares
 from generators.errors import ParameterError
 from generators.pipeline.catalog import entries, find, load_params, load_question
 from generators.pipeline.match import Findings, problems
-from generators.pipeline.recorded import command_of
 from generators.pipeline.render import body
 from generators.recording import Output, Recording, Series
 from tests.conftest import worked_out
+from tests.entries import Far
 
 ID = find("comp4901y/hw3_q3_generation")
 QUESTION = load_question(ID)
@@ -52,48 +53,62 @@ def lengths_recording() -> Recording:
     )  # fmt: skip
 
 
+def beams_recording() -> Recording:
+    """One beam and two, of which both texts were recorded."""
+    texts = [Output(at={"beam_width": n, "do_sample": True}, text=f"{n} {place}") for n in (1, 2) for place in range(n)]
+    series = [
+        Series(quantity=quantity, unit="s", at={"beam_width": n, "do_sample": sampled}, samples=(0.5,))
+        for quantity in ("seconds", "log_probability") for n in (1, 2) for sampled in (True, False)
+    ]  # fmt: skip
+    return replace(lengths_recording(), what="hw3_q3_beam_width", series=tuple(series), outputs=tuple(texts))
+
+
 def test_the_line_through_points_off_a_line() -> None:
     """Means 2 and 5/3; slope (1·(2/3) + 0 + 1·(4/3)) / 2 = 1, intercept 5/3 - 2."""
-    line = least_squares({1: 1.0, 2: 1.0, 3: 3.0})
-    assert (line.intercept, line.slope) == (Fraction(-1, 3), Fraction(1))
+    assert least_squares({1: 1.0, 2: 1.0, 3: 3.0}) == (Fraction(-1, 3), Fraction(1))
 
 
 def test_medians_and_fit_of_a_recording() -> None:
-    """The line 1 + 2n, and a prompt that a shell needs quoted."""
-    given = params(lengths_recording())
-    answer: Answer = QUESTION.solve(given)
-    assert list(answer["3.1/times"]["median"].numbers.values()) == pytest.approx([3, 5, 9])
-    assert float(answer["3.1/per_token"]) == pytest.approx(2)
-    assert float(answer["3.1/fixed"]) == pytest.approx(1)
-    assert float(answer["3.1/rate"]) == pytest.approx(500)  # 1000 ms / 2 ms
-    assert answer["3.1/outputs/n_2/text"].value == r"'x\nx\n'"
-    assert "--prompt_seq 'a '\"'\"'b' " in answer["3.1/launch"].value
+    """The slope of 1 + 2n, and a prompt that a shell needs quoted."""
+    answer: Answer = QUESTION.solve(params(lengths_recording()))
+    assert list(answer["3.1/times"]["median"].numbers.values()) == [3, 5, 9]
+    assert float(answer["3.1/per_token"]) == 2
+    assert answer["3.1/outputs/n_2/text"].value == "Generated: x\nx\n"
     assert list(answer.parts) == ["sheet", "3.1", "runs"]
-    assert "this architecture" in page(given)
+    assert "this architecture" in page(params(lengths_recording()))
 
 
-def test_a_line_below_zero_is_explained() -> None:
-    """Medians 1, 1 and 9 ms at n = 1, 2, 4: the line ends below zero at n = 0."""
-    series = tuple(replace(one, samples=(0.001 * ms,)) for one, ms in zip(lengths_recording().series, (1, 1, 9), strict=True))
-    given = params(replace(lengths_recording(), series=series))
-    assert float(QUESTION.solve(given)["3.1/fixed"]) < 0
-    assert "A negative $a$ is no time" in page(given)
+def test_a_shell_reads_the_loop_that_is_printed() -> None:
+    """Each launch gets the arguments of the recording and one value of its own."""
+    loop = QUESTION.solve(params(lengths_recording()))["3.1/launch"].value.replace("python -m", "printf '%s|'")
+    said = subprocess.run(["bash", "-c", loop], capture_output=True, text=True, check=True).stdout
+    words = said.split("|")
+    assert [words[place + 1] for place, word in enumerate(words) if word == "--output_len"] == ["1", "2", "4"]
+    assert [words[place + 1] for place, word in enumerate(words) if word == "--prompt_seq"] == ["a 'b"] * 3
+    assert max(map(len, loop.splitlines())) < 80
+
+
+def test_every_text_that_a_launch_returned_is_shown() -> None:
+    """Where only the first was recorded, the page says so."""
+    whole = beams_recording()
+    first = replace(whole, outputs=whole.outputs[:2])
+    assert QUESTION.solve(params(whole))["3.2/outputs/n_2/text"].value == "Generated: 2 0\nGenerated: 2 1"
+    assert "The first of them was recorded" not in page(params(whole))
+    assert "The first of them was recorded" in page(params(first))
 
 
 def test_what_was_not_measured_has_no_section() -> None:
     """Without recordings the question and its launch alone."""
-    for medium in ("site", "pdf"):
+    for medium in ("site", "handed_in"):
         text = page(params(), medium)
-        assert "hw3_generate --hf_model_name facebook/opt-350m" in text
+        assert "--hf_model_name facebook/opt-350m" in text
         assert "Machine and model" not in text
 
 
-def test_commands_are_those_of_today() -> None:
-    """Programs have moved since some recordings were made; pages print where they are now."""
-    answer = worked_out(str(ID))[2]
-    for label, what in (("3.1", "output_len"), ("3.2", "beam_width"), ("3.3", "top_k"), ("3.4", "top_p")):
-        assert answer[f"runs/commands/{label}/renewed_by"].value == command_of(f"hw3_q3_{what}", "cuda")
-        assert answer[f"{label}/launch"].value.startswith("python -m generators.measuring.hw3_generate ")
+def test_both_filters_keep_fewer_tokens_than_either() -> None:
+    """Top-p acts on what top-k left: 35 tokens, where top-k alone leaves 50 and top-p more."""
+    both = worked_out(str(ID))[2]["together"]
+    assert int(both["by_both"]) < int(both["by_k"]) == int(both["k"]) < int(both["by_p"])
 
 
 @pytest.mark.parametrize(
@@ -105,22 +120,25 @@ def test_bad_parameters(field: str, value: object) -> None:
 
 
 def test_a_processor_beside_a_gpu() -> None:
-    """Its times stand in a part of their own, and no table mixes the two."""
+    """Its times stand in a part of their own; the kind with most recordings answers the sheet, a GPU's before a processor's."""
     gpu = lengths_recording()
     slower = tuple(replace(series, samples=tuple(10 * sample for sample in series.samples)) for series in gpu.series)
     cpu = replace(gpu, device="CPU", device_kind="cpu", driver=None, series=slower)
-    given = params(gpu, cpu)
-    answer: Answer = QUESTION.solve(given)
-    assert float(answer["3.1/per_token"]) == pytest.approx(2)
-    assert float(answer["measured_cpu/per_token"]) == pytest.approx(20)
-    assert answer["measured_cpu/machine/device/value"].value == "CPU"
-    assert "driver" not in answer["measured_cpu/machine"].rows
-    assert "## On a processor" in page(given)
-
-
-def test_the_kind_of_device_with_most_recordings_answers_the_sheet() -> None:
-    """A GPU's before a processor's where both have as many."""
-    gpu = lengths_recording()
-    cpu = replace(gpu, device="CPU", device_kind="cpu", driver=None)
-    assert QUESTION.solve(params(gpu, cpu))["runs/device"].value == "GPU"
+    answer: Answer = QUESTION.solve(params(gpu, cpu))
+    assert float(answer["3.1/per_token"]) == 2
+    assert float(answer["measured_cpu/per_token"]) == 20
+    assert "## On a processor" in page(params(gpu, cpu))
     assert QUESTION.solve(params(cpu))["runs/device"].value == "CPU"
+
+
+FAR = [
+    Far({"prompt_seq": "it's $HOME"}, ("--prompt_seq 'it'\"'\"'s $HOME'",)),
+    Far({"prompt_seq": "word " * 39 + "end"}, ("word end'",)),
+    Far({"prompt_seq": "100 % | `x` <b> é"}, ("'100 % | `x` <b> é'",)),
+    Far({"hf_model_name": "models/" + "x" * 150}),
+    Far({"output_len": 1, "beam_width": 1, "top_k": 1, "top_p": 1}, ("--output_len 1 ", "--top_k 1 --top_p 1.0")),
+    Far({"output_len": 10**6, "beam_width": 1000}, ("--output_len 1000000 --beam_width 1000",)),
+    Far({"top_k": 0}, ("--top_k 0",)),
+    Far({"top_p": "1/3"}, ("--top_p 0.3333333333333333",)),
+    Far({"top_p": "0.001"}, ("--top_p 0.001",)),
+]

@@ -1,6 +1,5 @@
 """Homework 3, question 3: what output length, beam width, top-k and top-p change, from recorded runs."""
 
-from generators.courses.comp4901y.hw3_q3_generation.draw import draw
 from generators.courses.comp4901y.hw3_q3_generation.find import find
 from generators.courses.comp4901y.hw3_q3_generation.params import GenerationParams
 from generators.courses.comp4901y.hw3_q3_generation.solve import solve
@@ -12,10 +11,6 @@ QUESTION = Question(
     params=GenerationParams,
     solve=solve,
     find=find,
-    draw=draw,
-    others=(
-        {"hf_model_name": "models/small", "prompt_seq": "it's", "output_len": 1, "beam_width": 2, "top_k": 0, "top_p": "19/20"},
-    ),
     recordings={
         f"hw3_{one}": Recorded(cuda=()) for one in ("q3_output_len", "q3_beam_width", "q3_top_k", "q3_top_p", "q1_products")
     },

@@ -1,4 +1,4 @@
-"""Reads medians, fit, scores, distinct outputs and entropies from what was recorded of the generation program."""
+"""Reads launches, texts, times, scores and counts from what was recorded of the generation program."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from generators.courses.comp4901y.hw3_q3_generation import runs
 from generators.courses.comp4901y.hw3_q3_generation.launches import launch, launched
 from generators.courses.comp4901y.hw3_q3_generation.params import GenerationParams
 from generators.recording import Recording
-from generators.table import Table, table
 from generators.topics.measured import machine_table
 
 PARTS = {
@@ -20,10 +19,11 @@ PARTS = {
 }
 """Title, recording and argument of each part."""
 OTHERS = {"cuda": "On a GPU", "cpu": "On a processor"}
+Made = Mapping[str, Recording]
 
 
 def solve(params: GenerationParams) -> Answer:
-    """The parts that were recorded, on the kind of device with most of them; of the other kind what takes time."""
+    """The parts that were recorded, on the kind of device with most of them; of the other kind what a token costs."""
     sheet = part("sheet", "Given", text("launch", launch({name: getattr(params, name) for name in type(params).model_fields})))
     of_kind = {
         kind: {label: made[what] for label, (_, what, _) in PARTS.items() if what in made}
@@ -32,16 +32,21 @@ def solve(params: GenerationParams) -> Answer:
     kinds = sorted((kind for kind, made in of_kind.items() if made), key=lambda kind: -len(of_kind[kind]))
     if not kinds:
         return answer(sheet)
-    first, *others = kinds
-    shown = (_part(label, made, params.measured[first]) for label, made in of_kind[first].items())
-    timed = (part(f"measured_{kind}", OTHERS[kind], *_timed(of_kind[kind], params.measured[kind])) for kind in others)
-    return answer(sheet, *shown, part("runs", "Machine and model", *_runs(of_kind[first])), *timed)
+    made, ceilings = of_kind[kinds[0]], params.measured[kinds[0]].get("hw3_q1_products")
+    shown = [_part(label, recording, ceilings) for label, recording in made.items()]
+    both = [part("together", "Both filters", *runs.together(made["3.3"], made["3.4"]))] if _comparable(made) else []
+    others = [
+        part(f"measured_{kind}", OTHERS[kind], text("device", of_kind[kind]["3.1"].device), runs.per_token(of_kind[kind]["3.1"]))
+        for kind in kinds[1:]
+        if "3.1" in of_kind[kind]
+    ]
+    return answer(sheet, *shown, *both, part("runs", "Machine and model", *_runs(made)), *others)
 
 
-def _part(label: str, recording: Recording, made: Mapping[str, Recording]) -> Part:
+def _part(label: str, recording: Recording, ceilings: Recording | None) -> Part:
     title, _, argument = PARTS[label]
     if label == "3.1":
-        results = runs.lengths(recording, made.get("hw3_q1_products"))
+        results = runs.lengths(recording, ceilings)
     elif label == "3.2":
         results = runs.beams(recording)
     else:
@@ -49,38 +54,25 @@ def _part(label: str, recording: Recording, made: Mapping[str, Recording]) -> Pa
     return part(label, title, *launched(recording, argument), *results)
 
 
-def _runs(made: Mapping[str, Recording]) -> Iterator[Item]:
-    """The machine and model that made the recordings that are shown, and how each is made anew."""
+def _comparable(made: Made) -> bool:
+    """Whether top-k and top-p were tried on one prompt and model, with top-p at 1 and at the value beside every top-k."""
+    if not {"3.3", "3.4"} <= made.keys():
+        return False
+    by_k, by_p = made["3.3"], made["3.4"]
+    values = {one.at["top_p"] for one in by_p.find("first_entropy")}
+    same = by_k.models == by_p.models and by_k.parameters["prompt"] == by_p.parameters["prompt"]
+    return same and {1.0, by_k.parameters["top_p"]} <= values
+
+
+def _runs(made: Made) -> Iterator[Item]:
+    """The machine and model that made the recordings that are shown."""
     first = next(iter(made.values()))
     card = next(iter(first.models.values()))
-    program = "python -m generators.measuring.measure_all"
-    commands = {
-        label: (label, one.date, f"{program} --device {one.device_kind} --only {one.what}") for label, one in made.items()
-    }
+    more = {"model": str(card["label"]), "element_type": str(first.parameters["dtype"])}
     yield text("device", first.device)
     yield text("model", str(card["label"]))
-    yield _machine(first)
+    yield machine_table(first, "value", more)
     yield number("parameters", card["parameters"], "parameters of the model")
     yield claim("trained", "training" in card, "how the model was trained is known")
     if "training" in card:
         yield number("held_out_loss", float(card["training"]["held_out_loss"]), unit="nat/token")
-    yield table("commands", ["part", "recorded", "renewed_by"], commands)
-
-
-def _machine(recording: Recording) -> Table:
-    model, element = next(iter(recording.models.values()))["label"], recording.parameters["dtype"]
-    return machine_table(recording, "value", {"model": str(model), "element_type": str(element)})
-
-
-def _timed(of_kind: Mapping[str, Recording], made: Mapping[str, Recording]) -> Iterator[Item]:
-    """Times on the other kind of device."""
-    lengths, beams = of_kind.get("3.1"), of_kind.get("3.2")
-    yield _machine(next(iter(of_kind.values())))
-    yield claim("lengths", lengths is not None, "output lengths were timed")
-    if lengths:
-        yield from runs.lengths(lengths, made.get("hw3_q1_products"), shortly=True)
-    yield claim("beams", beams is not None, "sampled beams were timed")
-    if beams:
-        yield runs.time_ratio(beams)
-        yield runs.beam_table(beams, sampled=True)
-        yield runs.beam_table(beams, sampled=False, drawn=True)
