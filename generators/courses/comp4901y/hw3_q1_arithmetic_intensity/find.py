@@ -101,16 +101,16 @@ def _phase(label: str, layer: Layer, each: Fraction, element: int) -> Generator[
         key, (m, k, n) = str(places[0]), (layers[1].written()[size] for size in shape)
         flops, moved = filled[key].count.flops * each, filled[key].count.bytes
         groups.append((places, ", ".join(NAMES[ROWS[label].index(place)] for place in places), flops, moved))
-        counts = {"flops": flops, "bytes": moved, "intensity": flops / moved}
+        counts = {"flops": flops, "bytes": moved}
         products[key] = {"rows": ", ".join(map(str, places)), "sizes": Math(rf"({m} \times {k})({k} \times {n})"), **counts}
         cases = [(one.letters, each * form[key].count.intensity) for one, form in zip(layers, forms, strict=True)]
         yield from COUNTED.worlds(f"{label}/products/{key}/formula", cases)
     headings: dict[str, str | Math] = {
         "sizes": Math(r"(m \times k)(k \times n)"),
         "flops": "FLOPs",
-        "formula": "Intensity in letters",
+        "formula": "Arithmetic intensity",
     }
-    units = {"flops": "FLOP", "bytes": "B", "intensity": "FLOP/B"}
+    units = {"flops": "FLOP", "bytes": "B"}
     columns = ("rows", "sizes", *units, "formula")
     yield from COUNTED.table(label, "products", products, units=units, headings=headings, columns=columns)
     return groups

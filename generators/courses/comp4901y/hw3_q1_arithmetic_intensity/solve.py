@@ -82,10 +82,10 @@ def _phase(label: str, rows: Sequence[Row], counting: Conventions, sheet: Part) 
         for key, same in _cases(rows).items():
             one, (m, k, n) = same[0][1].product, same[0][1].sizes or ("", "", "")
             shape, formula = Math(rf"({m} \times {k})({k} \times {n})"), one.intensity(each, element)
-            values = (value_at(of, sheet) for of in (one.flops(each), one.bytes_moved(element), formula))
+            values = (value_at(of, sheet) for of in (one.flops(each), one.bytes_moved(element)))
             yield key, (", ".join(str(place) for place, _ in same), shape, *values, formula)
 
-    unit, working = column("intensity", "Arithmetic intensity", "FLOP/B"), column("formula", "Intensity in letters")
+    unit, working = column("intensity", "Arithmetic intensity", "FLOP/B"), column("formula", "Arithmetic intensity")
     sizes, counts = (
         column("sizes", Math(r"(m \times k)(k \times n)")),
         [column("flops", "FLOPs", "FLOP"), column("bytes", unit="B")],
@@ -94,7 +94,7 @@ def _phase(label: str, rows: Sequence[Row], counting: Conventions, sheet: Part) 
         label,
         PHASES[label][1],
         table("form", [column("number", "No."), "computation", unit, "input", "output"], filled(), asked=True),
-        table("products", ["rows", sizes, *counts, column("intensity", unit="FLOP/B"), working], counted()),
+        table("products", ["rows", sizes, *counts, working], counted()),
         within=sheet,
     )
 
@@ -107,7 +107,7 @@ def _roofline(accelerators: Sequence[Accelerator], forms: Forms, phases: Mapping
     reached: dict[str, list[list[int]]] = {key: [[], []] for key in keyed}
     for number, (label, rows) in enumerate(forms.items()):
         for key, same in _cases(rows).items():
-            one = makers * rational(phases[label]["products"].rows[key]["intensity"])
+            one = makers * rational(phases[label]["form"].rows[key]["intensity"])
             name = f"{PHASES[label][0]}: {', '.join(row.name for _, row in same)}"
             shares[f"{label}.{key}"] = (name, *(100 * attainable_share(one, ridge) for ridge in ridges.values()), one)
             for accelerator, ridge in ridges.items():

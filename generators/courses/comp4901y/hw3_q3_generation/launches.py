@@ -14,6 +14,8 @@ from generators.table import table
 PROGRAM = "python -m generators.measuring.hw3_generate"
 LONGEST = 72
 """Letters of a command's line, unless one option alone is longer."""
+MOST = 4
+"""Settings of an argument that are shown, the first and the last among them."""
 
 
 def launch(arguments: Mapping[str, Any], *last: str) -> str:
@@ -41,6 +43,8 @@ def launched(recording: Recording, argument: str) -> Iterator[Item]:
     for output in recording.outputs:
         if output.at.get("do_sample", True):
             found.setdefault(output.at[argument], []).append(output.text)
+    step = max(1, Fraction(len(found) - 1, MOST - 1))
+    found = {value: found[value] for value in (list(found)[round(step * place)] for place in range(min(MOST, len(found))))}
     widths = {value: value if argument == "beam_width" else 1 for value in found}
     command = launch(arguments, f"--{argument} $N").replace(" \\\n", " \\\n  ")
     yield text("launch", f"for N in {' '.join(map(str, found))}; do\n  {command}\ndone")
