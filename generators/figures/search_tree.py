@@ -17,9 +17,9 @@ _NODES = {
         "color": LIGHT["accent"],
         "fontcolor": LIGHT["paper"],
     },
-    "kept": {"fillcolor": LIGHT["accent-tint"], "color": LIGHT["accent"], "penwidth": "1.6"},
+    "kept": {"color": LIGHT["accent"], "penwidth": "1.6"},
     "pruned": {"style": "rounded,filled,dashed", "color": LIGHT["warning"], "penwidth": "1.2"},
-    "not scored": {"color": LIGHT["faint"], "fontcolor": LIGHT["muted"]},
+    "not scored": {"style": "rounded,filled,dotted", "color": LIGHT["muted"], "fontcolor": LIGHT["muted"]},
 }
 _EDGES = {
     "final": {"color": LIGHT["accent"], "penwidth": "2.4"},
@@ -28,8 +28,8 @@ _EDGES = {
     "not scored": {"color": LIGHT["faint"]},
 }
 LEGEND = (
-    "Light boxes on thick lines are kept, dark boxes are the sequences at the end, dashed boxes were scored and pruned, "
-    "pale boxes were never scored."
+    "Boxes on thick lines are kept, and filled ones are the sequences at the end. Dashed boxes were scored and pruned. "
+    "Dotted boxes were never scored."
 )
 _GAP_IN = 0.05
 
@@ -57,8 +57,8 @@ def search_tree_figure(table: Table, weights: Series, *, root: str, search: str,
         graph.edge("root" if parents[row] is None else str(parents[row]), row, **_EDGES[fate])
     return Figure(
         svg=laid_out(graph),
-        caption=f"The {search} on the tree, a level for each step. The number with each token is its {weights.label.lower()} "
-        f"after the tokens before it. {LEGEND}",
+        caption=f"The {search}, a level of the tree for each step. The number {'beside' if across else 'under'} a token is its "
+        f"{weights.label.lower()} given the tokens {'before' if across else 'above'} it. {LEGEND}",
         alt=f"Tree diagram of the {search}. {_levels(table)}",
         shows=shows,
     )
