@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from generators.cells import Math
 from generators.courses.comp4901y.hw3_q2_beam_search.params import BeamParams
 from generators.found import Found, Route
 from generators.oracles import token_tree as trees
@@ -49,7 +48,7 @@ def _given(params: BeamParams, weights: Weights) -> Iterator[Found]:
     yield from SHEET.part("sheet", "Given")
     tokens = dict.fromkeys(prefix[-1] for prefix in weights)
     yield from SHEET.values("sheet", root=params.root, vocabulary=", ".join(tokens), num_beams=beams, ties=conventions.ties)
-    yield from SHEET.letters("sheet", V=len(tokens), T=trees.length(weights))
+    yield from SHEET.values("sheet", length=trees.length(weights))
     yield from SHEET.values("sheet", one_beam=beams == 1, several_beams=beams != 1)
     products = {"product": True, "sum of logs": False}[conventions.scoring]
     yield from SHEET.values("sheet", scores_are_products=products, scores_are_sums_of_logs=not products)
@@ -61,12 +60,11 @@ def _track(params: BeamParams, weights: Weights, scores: Scores, steps: Sequence
     yield from SHEET.part("2", f"Beam search with {_beams(params.num_beams)}")
     yield from INSERTED.table("2", "tree", trees.tree_cells(weights, steps, "probability"))
     final = {
-        f"rank_{rank}": (rank, " ".join(one), *trees.along(weights, one), scores[one], *([_log(scores[one])] if in_logs else []))
+        f"rank_{rank}": (rank, " ".join(one), scores[one], *([_log(scores[one])] if in_logs else []))
         for rank, one in enumerate(steps[-1].kept, 1)
     }
-    factors = _factors(weights)
-    columns = ("rank", "sequence", *factors, "probability", *(["sum_of_logs"] if in_logs else []))
-    yield from by.table("2", "final", final, headings=factors, columns=columns)
+    columns = ("rank", "sequence", "probability", *(["sum_of_logs"] if in_logs else []))
+    yield from by.table("2", "final", final, columns=columns)
     yield from INSERTED.values("2", fewer_candidates=len(steps[0].ranks) < params.num_beams)
     names = {"before": "P before", "last_token": "p of last token", "score": "P"}
     headings = {key: f"log {name}" if in_logs else name for key, name in names.items()}
@@ -85,24 +83,16 @@ def _log(score: Fraction) -> float:
     return math.log(score.numerator) - math.log(score.denominator)
 
 
-def _factors(weights: Weights) -> dict[str, Math]:
-    """The columns p_1, p_2 ... as notation."""
-    return {f"p_{number}": Math(f"p_{{{number}}}") for number in range(1, trees.length(weights) + 1)}
-
-
 def _comparison(
     params: BeamParams, weights: Weights, scores: Scores, order: Mapping[Prefix, int], steps: Sequence[trees.Found]
 ) -> Iterator[Found]:
-    ties, first = params.conventions.ties, next(iter(order))
+    ties = params.conventions.ties
     found, best, width = scores[steps[-1].kept[0]], max(scores[one] for one in order), trees.smallest_width(scores, ties)
     yield from SHEET.part("comparison", "Against greedy and exhaustive search")
     scored = [len(step.ranks) for step in steps]
-    yield from ENUMERATED.values("comparison", sequences=len(order), nodes=len(weights), symbols={"sequences": "S"})
+    yield from ENUMERATED.values("comparison", sequences=len(order), nodes=len(weights))
     yield from INSERTED.values("comparison", candidates_scored=sum(scored))
-    yield from INSERTED.values("comparison", smallest_width=width, symbols={"smallest_width": "k^*"})
-    row, factors = (" ".join(first), *trees.along(weights, first), best), _factors(weights)
-    columns = ("sequence", *factors, "probability")
-    yield from INSERTED.table("comparison", "best", {"best": row}, headings=factors, columns=columns)
+    yield from INSERTED.values("comparison", smallest_width=width)
     yield from INSERTED.values("comparison", misses_the_best=found != best, finds_the_best=found == best)
     rows = {}
     names = {"greedy": ("greedy search", 1), "beams": (_beams(params.num_beams), params.num_beams),

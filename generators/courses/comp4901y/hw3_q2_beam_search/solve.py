@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sympy
 
-from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text
-from generators.cells import Cell, Value, exact
+from generators.answer import Answer, Part, answer, claim, number, part, text
+from generators.cells import Value, exact
 from generators.courses.comp4901y.hw3_q2_beam_search.params import BeamParams
 from generators.table import Table, column, table
 from generators.topics import beam_search as beams
 from generators.topics import beam_search_tables as tables
-from generators.topics.beam_search import PRODUCT, Candidate, Track, beam_search
+from generators.topics.beam_search import PRODUCT, Track, beam_search
 from generators.topics.token_tree import Tree, flattened
 
-V, T = sympy.symbols("V T", positive=True)
 PROBABILITY = column("probability")
 
 
@@ -22,20 +21,19 @@ def solve(params: BeamParams) -> Answer:
     tree = flattened(params.tree, "p")
     track = beam_search(tree, params.num_beams, PRODUCT, params.conventions.ties)
     in_logs = params.conventions.scoring == "sum of logs"
-    sheet = _sheet(params, tree)
     log = "log " if in_logs else ""
     headings = {"before": f"{log}P before", "last_token": f"{log}p of last token", "score": f"{log}P"}
     return answer(
-        sheet,
+        _sheet(params, tree),
         part(
             "2",
             f"Beam search with {tables.in_words(params.num_beams)}",
             tables.tree_table(tree, track, PROBABILITY),
-            _final(track, tree, in_logs=in_logs),
+            _final(track, in_logs=in_logs),
             claim("fewer_candidates", len(track[0]) < params.num_beams, "the first step has fewer candidates than beams"),
         ),
         *tables.step_parts(tree, track, headings, _log if in_logs else lambda product: product),
-        _comparison(params, tree, track, sheet),
+        _comparison(params, tree, track),
     )
 
 
@@ -46,8 +44,7 @@ def _sheet(params: BeamParams, tree: Tree) -> Part:
         "Given",
         text("root", params.root),
         text("vocabulary", ", ".join(params.tree)),
-        letter(V, len(params.tree), "tokens of the vocabulary"),
-        letter(T, max(map(len, tree)), "tokens of a sequence"),
+        number("length", max(map(len, tree)), "tokens of a sequence"),
         number("num_beams", params.num_beams, "beams"),
         claim("one_beam", params.num_beams == 1),
         claim("several_beams", params.num_beams > 1),
@@ -61,22 +58,16 @@ def _log(product: Value) -> Value:
     return exact(sympy.log(product))
 
 
-def _final(track: Track, tree: Tree, *, in_logs: bool) -> Table:
-    """What the search ends with; the probability is the product of those of the tokens."""
+def _final(track: Track, *, in_logs: bool) -> Table:
+    """What the search ends with."""
     rows = {
-        f"rank_{one.rank}": (one.rank, *_along(one, tree), *([_log(one.score)] if in_logs else [])) for one in beams.final(track)
+        f"rank_{one.rank}": (one.rank, tables.written(one.sequence), one.score, *([_log(one.score)] if in_logs else []))
+        for one in beams.final(track)
     }
-    logs = ["sum_of_logs"] if in_logs else []
-    return table("final", ["rank", "sequence", *tables.weight_columns("p", tree), PROBABILITY, *logs], rows, asked=True)
+    return table("final", ["rank", "sequence", PROBABILITY, *(["sum_of_logs"] if in_logs else [])], rows, asked=True)
 
 
-def _along(one: Candidate, tree: Tree) -> list[Cell]:
-    """The sequence, the probability of each of its tokens, and its own."""
-    factors = [tree[one.sequence[:end]] for end in range(1, len(one.sequence) + 1)]
-    return [tables.written(one.sequence), *factors, one.score]
-
-
-def _comparison(params: BeamParams, tree: Tree, track: Track, sheet: Part) -> Part:
+def _comparison(params: BeamParams, tree: Tree, track: Track) -> Part:
     ties = params.conventions.ties
     everything = beams.exhaustive_search(tree, PRODUCT, ties)
     best, width = everything[0], beams.smallest_width(tree, PRODUCT, ties)
@@ -87,19 +78,16 @@ def _comparison(params: BeamParams, tree: Tree, track: Track, sheet: Part) -> Pa
         "exhaustive": ("exhaustive search", all_kept),
     }
     misses = beams.final(track)[0].score < best.score
-    factors = tables.weight_columns("p", tree)
     share = column("share_of_the_best", unit="%")
     return part(
         "comparison",
         "Against greedy and exhaustive search",
-        formula("sequences", V**T, "sequences in the tree", "S"),
+        number("sequences", len(everything), "sequences in the tree"),
         number("nodes", len(tree), "nodes of the tree, the root left out"),
         number("candidates_scored", beams.scored_candidates(track)),
-        table("best", ["sequence", *factors, PROBABILITY], {"best": _along(best, tree)}),
         claim("misses_the_best", misses, "the beams end without a most likely sequence"),
         claim("finds_the_best", not misses, "the beams end with a most likely sequence"),
-        number("smallest_width", width, "smallest number of beams that finds a most likely sequence", "k^*"),
+        number("smallest_width", width, "smallest number of beams that finds a most likely sequence"),
         tables.searches_table(tracks, everything, PROBABILITY, share, lambda found, top: exact(100 * found / top)),
         tables.widths_table(tree, max(width, params.num_beams), PRODUCT, ties, PROBABILITY),
-        within=sheet,
     )
