@@ -1,15 +1,11 @@
-"""A transformer layer in torch, and the products that it runs on meta tensors."""
+"""A transformer layer in torch."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
-from generators.oracles.products import Count, ProductRecorder
-
 DTYPES = {2: torch.float16, 4: torch.float32, 8: torch.float64}
-ORDER = ("projection", "projection", "projection", "score", "weighting", "projection", "up", "down")
-"""The products in the order in which the layer runs them."""
 
 
 class Layer(nn.Module):
@@ -35,15 +31,3 @@ class Layer(nn.Module):
         z = torch.bmm(scores.softmax(-1), self.heads(v)).transpose(0, 1).flatten(1)
         out: torch.Tensor = self.down(self.up(self.o(z)).relu())
         return out
-
-
-def count_products(seq_len: int, d_model: int, n_heads: int, element: int, *, decode: bool) -> list[tuple[str, Count]]:
-    """Run one layer on meta tensors and return each product's name and count, in the order they ran."""
-    dtype = DTYPES[element]
-    with torch.device("meta"), torch.no_grad():
-        layer = Layer(d_model, n_heads, dtype)
-        tokens = torch.empty(1 if decode else seq_len, d_model, dtype=dtype)
-        cached = torch.empty(seq_len, d_model, dtype=dtype)
-        with ProductRecorder() as recorder:
-            layer(tokens, (cached, cached) if decode else None)
-    return list(zip(ORDER, recorder.products, strict=True))
