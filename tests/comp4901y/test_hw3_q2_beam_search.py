@@ -107,7 +107,9 @@ FAR = [
     Far({"num_beams": 4, "conventions": {"ties": "last"}}, ("that stands last in the tree", "all where there are fewer")),
     Far({"num_beams": 27}, ("scores 39 of 39 nodes",)),
     Far({"conventions": {"scoring": "sum of logs"}}, ("score is log P",), ("product P",), ["comparison/smallest_width"]),
-    Far({"tree": Whole(a=1), "num_beams": 1}, ("Every sequence of 1 token", "search scores 1 sequence.", "scores 1 of 1 node in")),
+    Far(
+        {"tree": Whole(a=1), "num_beams": 1}, ("Every sequence of 1 token", "search scores 1 sequence.", "scores 1 of 1 node in")
+    ),
     Far({"tree": Whole(CHAIN), "num_beams": 1}, ("Every sequence of 8 tokens", "It takes at least 1 beam to find")),
     Far({"tree": Whole(LEVEL), "num_beams": 2}, ("a path in the tree",), ("down the tree",)),
     Far(two("1e-7"), ("With 1 beam a most likely sequence is found.",)),
