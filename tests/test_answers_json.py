@@ -107,7 +107,7 @@ def test_decimals_and_tolerances(content: dict[str, Any]) -> None:
     cell = at(question, "1.1/form/1/intensity")
     assert cell == {"exact": "4096/3", "decimal": "1365.33333333", "digits": 12, "tolerance": 1.37}
     assert at(question, "sheet/L") == {"exact": "4096", "decimal": "4096", "digits": 12, "tolerance": 0.0}
-    assert Fraction(at(question, "1.1/products/projection/flops")["decimal"]) == 2**37
+    assert Fraction(at(question, "1.1/products/1/flops")["decimal"]) == 2**37
 
 
 def test_the_script_of_the_documentation_grades(built: Project, tmp_path: Path) -> None:

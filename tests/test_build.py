@@ -133,7 +133,7 @@ def test_what_a_question_reads() -> None:
         f"generators/courses/{HW3}/find.py",
         f"generators/courses/{HW3}/draw.py",
         "generators/topics/roofline.py",
-        "generators/oracles/transformer_layer.py",
+        f"generators/courses/{HW3}/torch_forms.py",
         "generators/oracles/products.py",
         "generators/figures/style.py",
         "generators/answer.py",

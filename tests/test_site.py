@@ -260,11 +260,16 @@ def test_a_formula_that_is_no_formula_is_an_error() -> None:
 
 
 def test_generated_texts_stand_as_they_were_recorded(built: Project) -> None:
-    """Every literal on the page reads back as the text that the program gave, spaces included."""
+    """Every line on the page is one that the program gave, but for spaces at its end."""
     question = next(one for one in answers(built)["questions"] if one["id"].startswith("comp4901y/hw3_q3"))
     page = parsed(page_of(built, question["id"]))
-    shown = page.raw_text.replace("\xa0", " ")
+    shown = without_ends(page.raw_text.replace("\xa0", " "))
     tables = [table for part in question["parts"].values() for table in part["tables"] if table["address"].endswith("/outputs")]
     assert len(tables) == 4
     for row in (row for table in tables for row in table["rows"]):
-        assert row["cells"]["text"] in shown
+        assert without_ends(row["cells"]["text"]).rstrip() in shown
+
+
+def without_ends(text: str) -> str:
+    """Lines without spaces at their ends."""
+    return "\n".join(line.rstrip() for line in text.splitlines())

@@ -45,24 +45,24 @@ def messages(slug: str, old: str, new: str) -> list[str]:
             TREE, "(S + k * C - T - C)", "(S + k * C - T)", ["2.1/bytes_saved_with_context: published"],
         ),
         (  # a unit
-            INTENSITY, '"median": "µs"', '"median": "ms"',
-            ["/products/median@unit: published ms, found µs"],
+            INTENSITY, 'column("bandwidth", unit="GB/s")', 'column("bandwidth", unit="GB")',
+            ["/accelerators/bandwidth@unit: published GB, found GB/s"],
         ),
         (  # exchanged headings
-            INTENSITY, 'column("flops_formula", "FLOPs"', 'column("flops_formula", "Bytes"',
-            ["/products/flops_formula@heading: published Bytes, found FLOPs"],
+            INTENSITY, 'column("flops", "FLOPs"', 'column("flops", "Bytes"',
+            ["/products/flops@heading: published Bytes, found FLOPs"],
         ),
         (  # a heading that is its key in words
-            INTENSITY, "column(key, unit=unit)", 'column(key, "Roofline", unit)',
-            ["/products/rate@heading: published Roofline, nothing found it"],
+            INTENSITY, 'column("peak", unit=', 'column("peak", "Roofline", unit=',
+            ["/accelerators/peak@heading: published Roofline, nothing found it"],
         ),
         (  # a claim the wrong way round
             TREE, 'claim("one_guess", medusa.top_k == 1)', 'claim("one_guess", medusa.top_k > 1)',
             ["sheet/one_guess: published that it holds, found that it does not hold"],
         ),
         (  # a formula that is right at the page's width only
-            INTENSITY, '"up": Product(tokens, D, 4 * D)', '"up": Product(tokens, D, 4 * L)',
-            ["1.1/products/up/flops: its formula gives"],
+            INTENSITY, "yield key, (\", \".join(", "formula = formula.subs(D, L); yield key, (\", \".join(",
+            ["1.1/products/1/formula: published"],
         ),
     ],
 )  # fmt: skip

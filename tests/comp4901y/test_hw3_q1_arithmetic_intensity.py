@@ -92,7 +92,7 @@ FAR = [
     Far({"head_dim": 256}, ("of width 256 ($H$)", r"(L \times n_H H)(n_H H \times D)"), (GPU,)),
     Far({"n_heads": 3, "head_dim": 5, "d_model": 7, "d_ff": 1, "n_kv_heads": 3}, ("of width 5 ($H$)",), ("of keys and",)),
     Far({"accelerators": [{**ONE, "bandwidth_gb_per_s": 10**6}]}, ("rows 1, 2, 4, 9, 10, 12, 13 and 15 of decode",)),
-    Far({"accelerators": [{**ONE, "name": "W" * 24, "peak_tflops": 99}]}, ("no row of prefill and no row of decode",)),
+    Far({"accelerators": [{**ONE, "name": "W" * 60, "peak_tflops": 99}]}, ("no row of prefill and no row of decode",)),
 ]  # fmt: skip
 
 

@@ -7,6 +7,9 @@ from generators.cells import Quantity
 from generators.figures.lines import Axis, Line, line_figure
 from generators.table import Table
 
+LONGEST_NAME = 24
+"""Letters that have room beside the plot."""
+
 
 def draw(answer: Answer) -> dict[str, Figure]:
     """The rooflines of the accelerators, where the elements are those of the makers' peaks."""
@@ -31,4 +34,6 @@ def _roof(row: dict[str, Quantity], ends: tuple[float, float], intensities: list
     peak, per_intensity = float(row["peak"]), float(row["bandwidth"]) / 1000
     low, high = ends
     points, marked = ([(x, min(peak, x * per_intensity)) for x in xs] for xs in ([low, float(row["ridge"]), high], intensities))
-    return Line(str(row["name"].value), points, tuple(marked), shows=shows)
+    name = str(row["name"].value)
+    shown = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    return Line(shown, points, tuple(marked), shows=shows)

@@ -19,7 +19,7 @@ class Conventions(Params):
 class Accelerator(Params):
     """Peak figures of an accelerator as its source states them: of dense FP16 products, two FLOPs a multiply-add."""
 
-    name: Annotated[Text, Field(max_length=24)]
+    name: Annotated[Text, Field(max_length=60)]
     peak_tflops: PositiveExact
     bandwidth_gb_per_s: PositiveExact
     source: Text

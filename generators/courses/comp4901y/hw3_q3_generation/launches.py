@@ -43,7 +43,7 @@ def launched(recording: Recording, argument: str) -> Iterator[Item]:
     for output in recording.outputs:
         if output.at.get("do_sample", True):
             found.setdefault(output.at[argument], []).append(output.text)
-    step = max(1, Fraction(len(found) - 1, MOST - 1))
+    step = max(Fraction(1), Fraction(len(found) - 1, MOST - 1))
     found = {value: found[value] for value in (list(found)[round(step * place)] for place in range(min(MOST, len(found))))}
     widths = {value: value if argument == "beam_width" else 1 for value in found}
     command = launch(arguments, f"--{argument} $N").replace(" \\\n", " \\\n  ")
