@@ -21,21 +21,22 @@ ID = f"sydney/{SLUG}"
 
 entry, solved = partial(entry_of, ID), partial(drawn_entry, ID)
 PULL = {"token": 2, "score": -3, "value_scale": 2}
+ONES = {"n_initial": 1, "n_recent": 1}
 ONE_OF_ALL = {"n_layers": 1, "d_model": 1, "n_heads": 1, "budget": 1, "seq_len": 1}
 
+PLAIN = tuple(f"3/plain/{name}/{column}" for name in ("window", "attention_based") for column in ("mean_error", "best_in"))
 FAR = [
-    Far({"budget": 2, "n_initial": 1, "n_recent": 1},
-        says=("attends to 2 of 14", "keep the first token and the last token", "keeps the last token.", "The last 1 token cannot")),
-    Far({"attention": {"pulls": []}}, says=("no policy is best in more than half",), silent=("imitate", "draw attention", "Where none"),
-        stays=("3/plain", "2/share")),
-    Far({"attention": {"pulls": [PULL]}}, says=("−3",), stays=("3/plain",)),
-    Far({"attention": {"n_tokens": 3, "head_width": 1, "n_seeds": 2, "pulls": [PULL]}, "budget": 2, "n_initial": 1, "n_recent": 1}),
+    Far({"budget": 2} | ONES,
+        says=("attends to 2 of 14", "keep the first token and the last token", "keeps the last token.")),
+    Far({"attention": {"pulls": []}}, ("no policy errs least in more than half",), ("imitate", "Where some tokens"), PLAIN),
+    Far({"attention": {"pulls": [PULL]}}, says=("-3",), stays=PLAIN),
+    Far({"attention": {"n_tokens": 3, "head_width": 1, "n_seeds": 2, "pulls": [PULL]}, "budget": 2} | ONES),
     Far({"attention": {"n_tokens": 20, "head_width": 8, "n_seeds": 3}, "budget": 19, "n_initial": 18, "n_recent": 18},
         says=("the first 18 tokens and the last token",)),
-    Far({"memory": ONE_OF_ALL}, says=("1 layer (", "1 head of keys", "1 token (", "4 B", "100")),
-    Far({"memory": {"n_kv_heads": 8}}, says=("8 heads of keys", "256 MiB"), stays=("2/share",)),
-    Far({"memory": {"head_dim": 64, "n_layers": 2**20, "seq_len": 2**24, "budget": 2**24}}, says=("TiB", "100")),
-    Far({"conventions": {"bytes_per_element": 4, "bytes_per_sum": 2}}, says=("2 GiB", "4 MiB"), stays=("2/share",)),
+    Far({"memory": ONE_OF_ALL}, says=("1 layer (", "1 head of keys", "1 token (", r"4\ \text{B}$, or $100\,\%$ of that")),
+    Far({"memory": {"n_kv_heads": 8}}, says=("8 heads of keys", r"256\ \text{MiB}"), stays=("2/share",)),
+    Far({"memory": {"head_dim": 64, "n_layers": 999, "seq_len": 2**24, "budget": 2**24}}, says=("TiB", "of width 64")),
+    Far({"conventions": {"bytes_per_element": 4, "bytes_per_sum": 2}}, (r"2\ \text{GiB}", r"4\ \text{MiB}"), (), ("2/share",)),
 ]  # fmt: skip
 
 

@@ -12,15 +12,15 @@ from generators.table import Table
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WIDTH_IN, HEAD_IN, EDGE_IN, GAP_IN, LEGEND_IN, LABEL_IN = 3.3, 0.26, 0.24, 0.12, 0.3, 0.185
+WIDTH_IN, HEAD_IN, EDGE_IN, GAP_IN, LEGEND_IN, LABEL_IN = 2.95, 0.26, 0.24, 0.12, 0.3, 0.185
 """Width of the picture, which a phone shows whole, and what titles, numbers and gaps take."""
 NAMES = {"dense": "Dense", "window": "Window", "initial_and_window": "Initial and window", "attention_based": "Attention-based"}
 KINDS = {
-    "kept": ("accent-tint", "accent", "", "attended"),
-    "own": ("accent", "accent", "", "its own"),
-    "evicted": ("paper", "muted", "////", "evicted"),
+    "kept": ("accent-tint", "accent", "attended"),
+    "own": ("accent", "paper", "its own"),
+    "evicted": ("paper", "muted", "evicted"),
 }
-"""Fill, ink, hatch and words of each kind of square; what comes after the query is left blank."""
+"""Fill, edge and words of each kind of square; what comes after the query is left blank."""
 Corner = tuple[float, float]
 Mask = list[list[int]]
 
@@ -82,10 +82,10 @@ def _panel(axes: Axes, name: str, mask: Mask, corner: Corner, cell: float, squar
 
 def _legend(axes: Axes, y: float, squares: dict[str, list[Corner]]) -> None:
     x = EDGE_IN
-    for kind, (_, _, _, words) in KINDS.items():
+    for kind, (_, _, words) in KINDS.items():
         squares[kind].append((x, y))
         _text(axes, x + 0.22, y + 0.06, words, ha="left")
-        x += 0.42 + 0.075 * len(words)
+        x += 0.38 + 0.07 * len(words)
 
 
 def _add(axes: Axes, squares: Mapping[str, Sequence[Corner]], cell: float) -> None:
@@ -93,12 +93,9 @@ def _add(axes: Axes, squares: Mapping[str, Sequence[Corner]], cell: float) -> No
     from matplotlib.collections import PolyCollection
 
     for kind, corners in squares.items():
-        fill, ink, hatch, _ = KINDS[kind]
+        fill, edge, _ = KINDS[kind]
         shapes = [[(x, y), (x + cell, y), (x + cell, y + cell), (x, y + cell)] for x, y in corners]
-        if hatch:
-            axes.add_collection(PolyCollection(shapes, facecolors=LIGHT[fill], edgecolors=LIGHT["faint"], hatch=hatch))
-        edge = LIGHT["paper" if kind == "own" else ink]
-        axes.add_collection(PolyCollection(shapes, facecolors="none" if hatch else LIGHT[fill], edgecolors=edge, linewidths=0.5))
+        axes.add_collection(PolyCollection(shapes, facecolors=LIGHT[fill], edgecolors=LIGHT[edge], linewidths=0.5))
 
 
 def _text(axes: Axes, x: float, y: float, words: str, ha: str = "center", weight: str = "normal") -> None:

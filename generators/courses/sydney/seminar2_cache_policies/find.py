@@ -44,7 +44,7 @@ def _given(params: PolicyParams) -> Iterator[Found]:
     head, memory = params.attention, params.memory
     yield from SHEET.part("sheet", "Given")
     yield from SHEET.values("sheet", n_tokens=head.n_tokens, head_width=head.head_width, symbols={"head_width": "d"})
-    yield from SHEET.values("sheet", budget=params.budget, n_recent=params.n_recent, n_seeds=head.n_seeds)
+    yield from SHEET.values("sheet", budget=params.budget, n_seeds=head.n_seeds)
     yield from SHEET.values("sheet", pulled=len(head.pulls) > 0)
     pulls = {f"pull_{place}": (pull.token, pull.score, pull.value_scale) for place, pull in enumerate(head.pulls, 1)}
     yield from SHEET.table("sheet", "pulls", pulls, columns=["token", "added_to_its_scores", "its_value_times"])

@@ -8,7 +8,7 @@ from statistics import fmean, pstdev
 
 import sympy
 
-from generators.answer import Answer, Item, Part, Quantity, answer, claim, formula, letter, number, part, text
+from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
 from generators.cells import Math, exact, rational
 from generators.courses.sydney.seminar2_cache_policies.params import Memory, PolicyParams
 from generators.courses.sydney.seminar2_cache_policies.policies import (
@@ -42,7 +42,6 @@ def _sheet(params: PolicyParams) -> Part:
         number("n_tokens", head.n_tokens, "tokens of a head"),
         number("head_width", head.head_width, symbol="d"),
         number("budget", params.budget, "tokens a query attends to, its own among them"),
-        number("n_recent", params.n_recent, "recent tokens of the attention-based policy"),
         number("n_seeds", head.n_seeds, "heads"),
         claim("pulled", bool(pulls), "some tokens pull"),
         table("pulls", ["token", "added_to_its_scores", "its_value_times"], pulls),
@@ -50,7 +49,7 @@ def _sheet(params: PolicyParams) -> Part:
     )
 
 
-def _model(memory: Memory) -> Iterator[Quantity]:
+def _model(memory: Memory) -> Iterator[Item]:
     kv_heads = memory.n_kv_heads or memory.n_heads
     yield letter(CONTEXT, memory.seq_len, "tokens so far")
     yield letter(BUDGET, memory.budget, "budget of the model")
