@@ -40,11 +40,9 @@ FAR = [
 ]  # fmt: skip
 
 
-def test_a_window_of_three() -> None:
+def test_windows() -> None:
+    """Three tokens, and one initial token with a window of two."""
     assert window(5, 3) == [(0,), (0, 1), (0, 1, 2), (1, 2, 3), (2, 3, 4)]
-
-
-def test_one_initial_token_and_a_window_of_two() -> None:
     assert initial_and_window(5, 3, 1) == [(0,), (0, 1), (0, 1, 2), (0, 2, 3), (0, 3, 4)]
 
 

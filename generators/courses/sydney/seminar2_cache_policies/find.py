@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from generators.cells import Math
 from generators.courses.sydney.seminar2_cache_policies.params import PolicyParams
 from generators.found import Found, Route
 
@@ -54,15 +53,14 @@ def _given(params: PolicyParams) -> Iterator[Found]:
 
 
 def _rules(params: PolicyParams) -> Iterator[Found]:
-    """The rules in words and notation, from the sizes."""
-    rest = params.budget - params.n_initial
     yield from SHEET.part("1", "Which tokens stay")
-    said = {"in_window": ("last", rest), "initial": ("first", params.n_initial), "recent": ("last", params.n_recent)}
+    said = {
+        "in_window": ("last", params.budget - params.n_initial),
+        "initial": ("first", params.n_initial),
+        "recent": ("last", params.n_recent),
+    }
     for key, (which, count) in said.items():
         yield from SHEET.values("1", {key: f"the {which} token" if count == 1 else f"the {which} {count} tokens"})
-    rules = {"window_rule": f"i - j < {params.budget}", "initial_rule": rf"j \le {params.n_initial}",
-             "rest_rule": f"i - j < {rest}"}  # fmt: skip
-    yield from SHEET.values("1", {key: Math(rule) for key, rule in rules.items()})
 
 
 def _kept(params: PolicyParams) -> Iterator[Found]:

@@ -9,7 +9,7 @@ from statistics import fmean, pstdev
 import sympy
 
 from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
-from generators.cells import Math, exact, rational
+from generators.cells import exact, rational
 from generators.courses.sydney.seminar2_cache_policies.params import Memory, PolicyParams
 from generators.courses.sydney.seminar2_cache_policies.policies import (
     Kept,
@@ -69,16 +69,12 @@ def _kept(params: PolicyParams) -> Part:
         f"query_{query + 1}": (query + 1, out + 1, round(least, 3), stays + 1, round(more, 3))
         for query, ((out, least), (stays, more), *_) in attention_based(attention, params.budget, params.n_recent)[1]
     }
-    in_window = params.budget - params.n_initial
     return part(
         "1",
         "Which tokens stay",
-        text("in_window", _some(in_window, "last")),
+        text("in_window", _some(params.budget - params.n_initial, "last")),
         text("initial", _some(params.n_initial, "first")),
         text("recent", _some(params.n_recent, "last")),
-        text("window_rule", Math(f"i - j < {params.budget}")),
-        text("initial_rule", Math(rf"j \le {params.n_initial}")),
-        text("rest_rule", Math(f"i - j < {in_window}")),
         *_masks(kept_by(params, attention)),
         table("evictions", ["query", "leaves", "its_sum", "next", "sum_of_the_next"], left),
     )
