@@ -86,11 +86,10 @@ def _arena(arena: Arena) -> Iterator[Found]:
     rows = []
     for row, agrees in zip(arena.rows, verdicts, strict=True):
         speedup = "".join(written([row.speedup], d)) + "×" if row.speedup else None
-        rows.append(
-            (row.model, *written([row.average], d), statistics.mean(row.scores), agrees, speedup, *written(row.scores, d))
-        )
-    columns = ["model", "average", "recomputed", "agrees", "speedup", *headings]
-    yield from ROUNDED.table("1", "averages", _rows(rows), headings=headings | {"average": "Printed average"}, columns=columns)
+        rows.append((row.model, agrees, statistics.mean(row.scores), *written([row.average], d), speedup))
+    yield from ROUNDED.table("1", "averages", _rows(rows), columns=["model", "agrees", "recomputed", "printed", "speedup"])
+    scores = _rows((row.model, *written(row.scores, d)) for row in arena.rows)
+    yield from SHEET.table("1", "scores", scores, headings=headings, columns=["model", *headings])
     yield from _agreeing("1", verdicts)
     yield from _slower(arena)
 
@@ -109,17 +108,15 @@ def _slower(arena: Arena) -> Iterator[Found]:
 
 
 def _sheared(sheared: Sheared) -> Iterator[Found]:
-    d, shown, left_out = sheared.decimals, _tasks(sheared.shown), _tasks(sheared.left_out)
-    verdicts = [compared(row.average, row.shown + row.left_out, d) for row in sheared.rows]
+    d, headings = sheared.decimals, _tasks(sheared.shown + sheared.left_out)
+    verdicts = [compared(row.average, row.left_out + row.shown, d) for row in sheared.rows]
     rows = []
     for row, agrees in zip(sheared.rows, verdicts, strict=True):
-        average = statistics.mean(row.left_out + row.shown)
-        rows.append((row.model, *written([row.average], d), average, agrees, *written(row.shown, d)))
-    columns = ["model", "average", "recomputed", "agrees", *shown]
-    yield from ROUNDED.table("2", "averages", _rows(rows), headings=shown | {"average": "Printed average"}, columns=columns)
-    beside = _rows((row.model, *written(row.left_out, d)) for row in sheared.rows)
-    yield from SHEET.table("2", "left_out", beside, headings=left_out, columns=["model", *left_out])
-    yield from SHEET.values("2", n_tasks=len(sheared.shown + sheared.left_out))
+        rows.append((row.model, agrees, statistics.mean(row.left_out + row.shown), *written([row.average], d)))
+    yield from ROUNDED.table("2", "averages", _rows(rows), columns=["model", "agrees", "recomputed", "printed"])
+    scores = _rows((row.model, *written(row.shown + row.left_out, d)) for row in sheared.rows)
+    yield from SHEET.table("2", "scores", scores, headings=headings, columns=["model", *headings])
+    yield from SHEET.values("2", n_shown=len(sheared.shown), n_left_out=len(sheared.left_out))
     yield from _agreeing("2", verdicts)
     yield from _best(sheared)
     yield from _swaps(sheared)
@@ -160,14 +157,14 @@ def _name(row: BitfitRow) -> str:
 
 
 def _bitfit(bitfit: Bitfit) -> Iterator[Found]:
-    d, headings, rows = bitfit.decimals, _tasks(bitfit.tasks), []
+    d, headings, rows, scores = bitfit.decimals, _tasks(bitfit.tasks), [], []
     for row in bitfit.rows:
         spreads = [f" ± {x}" for x in written(row.spreads, d)] if row.spreads else [""] * len(row.scores)
-        scores = [score + spread for score, spread in zip(written(row.scores, d), spreads, strict=True)]
-        rows.append((_name(row), row.percent, *written([row.average], d), statistics.mean(row.scores), *scores))
-    said = {"average": "Printed average", "recomputed": "Mean of the shown"}
-    columns = ["method", "trained", *said, *headings]
-    yield from MEAN.table("3", "averages", _rows(rows), headings=said | headings, units={"trained": "%"}, columns=columns)
+        scores.append((_name(row), *map("".join, zip(written(row.scores, d), spreads, strict=True))))
+        rows.append((_name(row), *written([row.average], d), statistics.mean(row.scores), row.percent))
+    columns, said = ["method", "printed", "recomputed", "trained"], {"recomputed": "Mean of the shown"}
+    yield from MEAN.table("3", "averages", _rows(rows), headings=said, units={"trained": "%"}, columns=columns)
+    yield from SHEET.table("3", "scores", _rows(scores), headings=headings, columns=["method", *headings])
     yield from SHEET.values("3", n_shown=len(bitfit.tasks))
     yield from _fewest(bitfit)
 
@@ -182,7 +179,7 @@ def _fewest(bitfit: Bitfit) -> Iterator[Found]:
             on_shown = statistics.mean([ours - theirs for ours, theirs in zip(least.scores, full.scores, strict=True)])
             rows.append((_name(least), _name(full), least.average - full.average, on_shown))
     yield from MEAN.values("3", compared=len(rows) > 0)
-    yield from MEAN.table("3", "beside", _rows(rows), columns=["fewest", "against", "printed_average", "mean_of_the_shown"])
+    yield from MEAN.table("3", "beside", _rows(rows), columns=["fewest", "against", "printed", "mean_of_the_shown"])
 
 
 def _perplexities(table: Perplexities) -> Iterator[Found]:

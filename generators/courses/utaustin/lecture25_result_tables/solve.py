@@ -75,22 +75,15 @@ def _arena(arena: Arena) -> Part:
     d, rows = arena.decimals, []
     for row in arena.rows:
         average, times = mean(row.scores), None if row.speedup is None else f"{as_printed(row.speedup, d)}×"
-        agrees = verdict(row.average, average, d)
-        rows.append((row.model, as_printed(row.average, d), exact(average), agrees, times, *_texts(row.scores, d)))
-    columns: list[Column | str] = [
-        "model",
-        column("average", "Printed average"),
-        column("recomputed"),
-        "agrees",
-        "speedup",
-        *_tasks(arena.tasks),
-    ]
+        rows.append((row.model, verdict(row.average, average, d), exact(average), as_printed(row.average, d), times))
+    scores = _keyed((row.model, *_texts(row.scores, d)) for row in arena.rows)
     return part(
         "1",
         "FlashAttention",
-        table("averages", columns, _keyed(rows), asked=True),
-        *_agreeing([row[3] for row in rows]),
+        table("averages", ["model", "agrees", "recomputed", "printed", "speedup"], _keyed(rows), asked=True),
+        *_agreeing([row[1] for row in rows]),
         *_slower(arena.rows),
+        table("scores", ["model", *_tasks(arena.tasks)], scores),
     )
 
 
@@ -117,23 +110,16 @@ def _sheared(sheared: Sheared) -> Part:
     d, rows = sheared.decimals, []
     for row in sheared.rows:
         average = mean([*row.shown, *row.left_out])
-        agrees = verdict(row.average, average, d)
-        rows.append((row.model, as_printed(row.average, d), exact(average), agrees, *_texts(row.shown, d)))
-    columns: list[Column | str] = [
-        "model",
-        column("average", "Printed average"),
-        column("recomputed"),
-        "agrees",
-        *_tasks(sheared.shown),
-    ]
-    left_out = _keyed((row.model, *_texts(row.left_out, d)) for row in sheared.rows)
+        rows.append((row.model, verdict(row.average, average, d), exact(average), as_printed(row.average, d)))
+    scores = _keyed((row.model, *_texts([*row.shown, *row.left_out], d)) for row in sheared.rows)
     return part(
         "2",
         "Sheared LLaMA",
-        number("n_tasks", len(sheared.shown) + len(sheared.left_out), "tasks that the average is over"),
-        table("averages", columns, _keyed(rows), asked=True),
-        *_agreeing([row[3] for row in rows]),
-        table("left_out", ["model", *_tasks(sheared.left_out)], left_out),
+        number("n_shown", len(sheared.shown), "tasks that the lecture shows"),
+        number("n_left_out", len(sheared.left_out), "tasks that it leaves out"),
+        table("averages", ["model", "agrees", "recomputed", "printed"], _keyed(rows), asked=True),
+        *_agreeing([row[1] for row in rows]),
+        table("scores", ["model", *_tasks([*sheared.shown, *sheared.left_out])], scores),
         *_best(sheared.rows),
         *_swaps(sheared),
     )
@@ -167,21 +153,17 @@ def _named(row: BitfitRow) -> str:
 
 
 def _bitfit(bitfit: Bitfit) -> Part:
-    d, rows = bitfit.decimals, []
+    d, rows, scores = bitfit.decimals, [], []
     for row in bitfit.rows:
         spreads = [f" ± {one}" for one in _texts(row.spreads, d)] if row.spreads else [""] * len(row.scores)
-        scores = [score + spread for score, spread in zip(_texts(row.scores, d), spreads, strict=True)]
-        rows.append((_named(row), exact(row.percent), as_printed(row.average, d), exact(mean(row.scores)), *scores))
-    columns: list[Column | str] = [
-        "method",
-        column("trained", unit="%"),
-        column("average", "Printed average"),
-        column("recomputed", "Mean of the shown"),
-    ]
+        scores.append((_named(row), *(x + y for x, y in zip(_texts(row.scores, d), spreads, strict=True))))
+        rows.append((_named(row), as_printed(row.average, d), exact(mean(row.scores)), exact(row.percent)))
+    columns: list[Column | str] = ["method", "printed", column("recomputed", "Mean of the shown"), column("trained", unit="%")]
     return part(
         "3",
         "BitFit",
-        table("averages", [*columns, *_tasks(bitfit.tasks)], _keyed(rows), asked=True),
+        table("averages", columns, _keyed(rows), asked=True),
+        table("scores", ["method", *_tasks(bitfit.tasks)], _keyed(scores)),
         number("n_shown", len(bitfit.tasks), "tasks that the lecture shows"),
         *_least_trained(bitfit.rows),
     )
@@ -197,7 +179,7 @@ def _least_trained(rows: Sequence[BitfitRow]) -> Iterator[Item]:
             differences = (least.average - full.average, mean(least.scores) - mean(full.scores))
             pairs.append((_named(least), _named(full), *map(exact, differences)))
     yield claim("compared", bool(pairs), "a set has a method to be compared with")
-    yield table("beside", ["fewest", "against", "printed_average", "mean_of_the_shown"], _keyed(pairs), asked=True)
+    yield table("beside", ["fewest", "against", "printed", "mean_of_the_shown"], _keyed(pairs), asked=True)
 
 
 def _perplexities(printed: Perplexities) -> Part:
