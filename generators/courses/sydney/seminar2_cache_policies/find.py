@@ -96,16 +96,11 @@ def _memory(params: PolicyParams) -> Iterator[Found]:
 
 
 def _errors(params: PolicyParams) -> Iterator[Found]:
-    half = Fraction(params.attention.n_seeds, 2)
     yield from SHEET.part("3", "Error")
-    if params.attention.pulls:
-        rows = _rows(params, pulled=True)
-        yield from SDPA.table("3", "pulled", rows, headings={"deviation": "±"}, columns=COLUMNS)
-        name, _, _, times = sorted(rows.values(), key=lambda row: -row[3])[0]
-        yield from SDPA.values("3", best=name.lower(), best_in=times, decided=times > half)
-    rows = _rows(params, pulled=False)
-    yield from SDPA.table("3", "plain", rows, headings={"deviation": "±"}, columns=COLUMNS)
-    yield from SDPA.values("3", undecided=all(times <= half for *_, times in rows.values()))
+    for key, pulled in (("pulled", True), ("plain", False)):
+        if params.attention.pulls or not pulled:
+            rows = _rows(params, pulled=pulled)
+            yield from SDPA.table("3", key, rows, headings={"deviation": "±"}, columns=COLUMNS)
 
 
 def _rows(params: PolicyParams, *, pulled: bool) -> dict[str, tuple[str, float, float, int]]:

@@ -105,24 +105,8 @@ def _memory(params: PolicyParams, sheet: Part) -> Part:
 
 
 def _errors(params: PolicyParams) -> Part:
-    head = params.attention
-    plain = _error_table("plain", params)
-    most = max(_best_in(plain).values())
-    undecided = claim("undecided", 2 * most <= head.n_seeds, "without pulls no policy is best in more than half of the heads")
-    return part("3", "Error", *(_pulled(params) if head.pulls else ()), plain, undecided)
-
-
-def _pulled(params: PolicyParams) -> Iterator[Item]:
-    made = _error_table("pulled", params)
-    best, count = max(_best_in(made).items(), key=lambda pair: pair[1])
-    yield made
-    yield text("best", NAMES[best].lower())
-    yield number("best_in", count, "heads in which it is best")
-    yield claim("decided", 2 * count > params.attention.n_seeds, "with pulls it is best in more than half of the heads")
-
-
-def _best_in(made: Table) -> dict[str, int]:
-    return {name: int(number) for name, number in made["best_in"].numbers.items()}
+    settings = ("pulled", "plain") if params.attention.pulls else ("plain",)
+    return part("3", "Error", *(_error_table(key, params) for key in settings))
 
 
 def _error_table(key: str, params: PolicyParams) -> Table:

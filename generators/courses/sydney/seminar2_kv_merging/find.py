@@ -92,7 +92,7 @@ def _eviction(eviction: Eviction) -> Iterator[Found]:
         weights[f"token_{j + 1}"] = (token.name, *eviction.attention[j], *[None] * (len(tokens) - j - 1))
     yield from SHEET.part("1", "Which tokens are evicted")
     out = ", ".join(token.name for token, fate in zip(tokens, ends, strict=True) if fate == "evicted")
-    yield from ADDED.values("1", evicted=out, largest=largest, symbols={"largest": r"\max_l a_l"})
+    yield from ADDED.values("1", evicted=out)
     yield from SHEET.table("1", "attention", weights, columns=["query", *(f"on_{i}" for i, _ in enumerate(tokens, 1))])
     yield from ADDED.table("1", "scores", rows, columns=["token", "fate", "score", "sum", "kind"])
 
@@ -129,5 +129,4 @@ def _errors(params: MergingParams, cache: Cache) -> Iterator[Found]:
             for name, mean, deviation, ours, times in zip(("eviction", *RULES), *rounded, best, strict=True)}  # fmt: skip
     columns = ["method", "mean_error", "deviation", "best_in", "our_cache"]
     yield from SHEET.part("4", "The error that is left")
-    yield from SDPA.values("4", lowest=sorted(rows.values(), key=lambda row: row[1])[0][0])
     yield from SDPA.table("4", "errors", rows, headings={"deviation": "±"}, columns=columns)

@@ -94,7 +94,6 @@ def _eviction(eviction: Eviction) -> Part:
         "1",
         "Which tokens are evicted",
         text("evicted", ", ".join(name for name, one in zip(names, found, strict=True) if one.fate == "evicted")),
-        number("largest", exact(max(one.column_sum for one in found)), "largest column sum", r"\max_l a_l"),
         table("attention", ["query", *(f"on_{j}" for j in range(1, count + 1))], weights),
         table("scores", ["token", "fate", "score", "sum", "kind"], rows, asked=True),
     )
@@ -134,16 +133,13 @@ def _errors(params: MergingParams) -> Part:
     own = errors(params.queries, merging.keys, merging.values, conserved)
     drawn = (seeded_matrices(seed, size, len(merging.keys[0])) for seed in range(trials.seed, trials.seed + trials.n_seeds))
     by_cache = [errors(q, k, v, conserved) for q, k, v in drawn]
-    means = {name: round(fmean(one[name] for one in by_cache), 2) for name in METHODS}
     rows: dict[str, tuple[Cell, ...]] = {}
     for name in METHODS:
         found = [one[name] for one in by_cache]
         best = sum(one[name] <= min(one.values()) + SAME for one in by_cache)
-        rows[name] = (name, means[name], round(pstdev(found), 2), best, round(own[name], 2))
-    lowest = min(means, key=means.__getitem__)
+        rows[name] = (name, round(fmean(found), 2), round(pstdev(found), 2), best, round(own[name], 2))
     return part(
         "4",
         "The error that is left",
-        text("lowest", lowest),
         table("errors", ["method", "mean_error", column("deviation", "±"), "best_in", "our_cache"], rows, asked=True),
     )

@@ -103,7 +103,6 @@ def _slower(arena: Arena) -> Iterator[Found]:
     yield from SHEET.values("1", claimed=ours.model, n_approximate=len(others))
     yield from SORTED.values("1", n_slower=len(slower), some_faster=len(slower) < len(others), faster=", ".join(faster))
     yield from SORTED.values("1", closest=others[0].model, least_behind=ours.average - others[0].average)
-    yield from SORTED.values("1", ahead=ours.average > others[0].average, reached=ours.average <= others[0].average)
     yield from SORTED.values("1", most_behind=ours.average - others[-1].average)
 
 
