@@ -10,7 +10,7 @@ import pytest
 import sympy
 
 from generators.cells import Cell
-from generators.courses.sydney.seminar2_kv_merging.merging import Assigned, merged, token_scores
+from generators.courses.sydney.seminar2_kv_merging.merging import Assigned, merged
 from generators.errors import ParameterError
 from generators.table import Table
 from tests.conftest import worked_out
@@ -95,12 +95,6 @@ def test_scores_of_eviction() -> None:
     rows = cells(worked_out(ID)[2]["1/scores"])
     assert rows[0] == ("patch 1", "top", F(32, 10), F(32, 10), "image")
     assert rows[4] == ("pick", "top", 4, F(8, 10), "text")
-
-
-def test_without_text_nothing_is_raised() -> None:
-    found = token_scores([[F(1)], [F(1, 2), F(1, 2)], [F(1, 4), F(3, 4), F(0)]], [False] * 3, 1, 1)
-    assert [one.score for one in found] == [F(7, 4), F(5, 4), 0]
-    assert [one.fate for one in found] == ["top", "evicted", "recent"]
 
 
 def test_averaging_is_best_on_average_and_not_in_the_example() -> None:

@@ -26,8 +26,7 @@ SUMS = Route("torch, bytes of a meta tensor of running sums")
 
 POLICIES = {"window": "Window", "initial_and_window": "Initial and window", "attention_based": "Attention-based"}
 COLUMNS = ("policy", "mean_error", "deviation", "best_in")
-NEAR = 1e-9
-"""Errors of one head that differ by less are equal."""
+NEAR = 1e-9  # errors of one head that differ by less are equal
 
 
 def find(params: PolicyParams) -> Iterator[Found]:

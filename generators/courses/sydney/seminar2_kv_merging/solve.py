@@ -25,8 +25,7 @@ from generators.table import Column, Table, column, table
 from generators.topics.attention import seeded_matrices
 
 METHODS = ("eviction", *RULES)
-SAME = 1e-9
-"""Errors in one cache that differ by less are equal."""
+SAME = 1e-9  # errors in one cache that differ by less are equal
 
 
 def solve(params: MergingParams) -> Answer:

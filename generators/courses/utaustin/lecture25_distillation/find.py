@@ -48,7 +48,7 @@ def _losses(example: Example) -> Iterator[Found]:
     yield from SHEET.part("1", "The losses")
     rows = {f"class_{place}": row for place, row in enumerate(cells, 1)}
     yield from LOSSES.table("1", "distributions", rows, headings=headings, columns=["class", *headings])
-    symbols = {"hard": "ell_hard", "soft": "C", "entropy": "H", "divergence": "D", "loss": "L"}
+    symbols = {"hard": "ell_hard", "soft": "C", "entropy": "H", "divergence": "D_KL", "loss": r"\ell"}
     yield from LOSSES.values("1", found.values, symbols=symbols)
 
 
@@ -69,7 +69,7 @@ def _gradients(example: Example) -> Iterator[Found | Proof]:
         slope = found.gradients["divergence"][place]
         numbers = (found.teacher[place], found.student[place], slope, one**2 * slope)
         heats[f"temperature_{at}"] = (one, *(round(number, 6) for number in numbers))
-    headings = {"p": "p", "q": "q", "slope": "∂D/∂z", "slope_times": "T² ∂D/∂z"}
+    headings = {"p": "p", "q": "q", "slope": "Gradient", "slope_times": "T² × gradient"}
     yield from AUTOGRAD.table("2", "temperatures", heats, headings=headings, columns=["T", *headings])
 
 

@@ -23,7 +23,7 @@ from generators.courses.utaustin.lecture25_distillation.training_run import netw
 from generators.table import Table, column, table
 
 DIGITS = 30
-C, H, D, ELL = sympy.symbols("C H D ell_hard", positive=True)
+C, H, D, ELL = sympy.symbols("C H D_KL ell_hard", positive=True)
 h_t, h_s = sympy.symbols("h_t h_s", positive=True)
 
 
@@ -82,7 +82,7 @@ def _losses(example: Example, sheet: Part) -> Part:
         number("soft", _tidy(soft_loss(p, q)), "cross-entropy with the teacher", C, asked=True),
         number("entropy", _tidy(soft_loss(p, p)), "the teacher's entropy", H),
         formula("divergence", C - H, "divergence of the student from the teacher", D, asked=True),
-        formula("loss", mixed(ALPHA, ELL, T**2 * D), "the loss", "L", asked=True),
+        formula("loss", mixed(ALPHA, ELL, T**2 * D), "the loss", r"\ell", asked=True),
         within=sheet,
     )
 
@@ -112,7 +112,7 @@ def _temperatures(example: Example) -> Table:
         p, q = (softmax(_logits(powers), heat)[place] for powers in (example.teacher, example.student))
         whole = soft_gradient(heat, q, p)
         rows[f"temperature_{at}"] = (heat, *(round(float(sympy.N(one, DIGITS)), 6) for one in (p, q, whole / heat**2, whole)))
-    headings = {"p": "p", "q": "q", "slope": "∂D/∂z", "slope_times": "T² ∂D/∂z"}
+    headings = {"p": "p", "q": "q", "slope": "Gradient", "slope_times": "T² × gradient"}
     return table("temperatures", ["T", *(column(*one) for one in headings.items())], rows)
 
 
