@@ -107,15 +107,16 @@ def _slower(arena: Arena) -> Iterator[Found]:
 
 
 def _sheared(sheared: Sheared) -> Iterator[Found]:
-    d, headings = sheared.decimals, _tasks(sheared.shown + sheared.left_out)
+    d = sheared.decimals
     verdicts = [compared(row.average, row.left_out + row.shown, d) for row in sheared.rows]
     rows = []
     for row, agrees in zip(sheared.rows, verdicts, strict=True):
         rows.append((row.model, agrees, statistics.mean(row.left_out + row.shown), *written([row.average], d)))
     yield from ROUNDED.table("2", "averages", _rows(rows), columns=["model", "agrees", "recomputed", "printed"])
-    scores = _rows((row.model, *written(row.shown + row.left_out, d)) for row in sheared.rows)
-    yield from SHEET.table("2", "scores", scores, headings=headings, columns=["model", *headings])
-    yield from SHEET.values("2", n_shown=len(sheared.shown), n_left_out=len(sheared.left_out))
+    for key, tasks in (("shown", _tasks(sheared.shown)), ("left_out", _tasks(sheared.left_out))):
+        scores = _rows((row.model, *written(getattr(row, key), d)) for row in sheared.rows)
+        yield from SHEET.table("2", key, scores, headings=tasks, columns=["model", *tasks])
+    yield from SHEET.values("2", n_tasks=len(sheared.shown + sheared.left_out))
     yield from _agreeing("2", verdicts)
     yield from _best(sheared)
     yield from _swaps(sheared)

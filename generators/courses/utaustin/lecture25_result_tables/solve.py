@@ -109,15 +109,17 @@ def _sheared(sheared: Sheared) -> Part:
     for row in sheared.rows:
         average = mean([*row.shown, *row.left_out])
         rows.append((row.model, verdict(row.average, average, d), exact(average), as_printed(row.average, d)))
-    scores = _keyed((row.model, *_texts([*row.shown, *row.left_out], d)) for row in sheared.rows)
+    shown, left_out = (
+        _keyed((row.model, *_texts(getattr(row, kind), d)) for row in sheared.rows) for kind in ("shown", "left_out")
+    )
     return part(
         "2",
         "Sheared LLaMA",
-        number("n_shown", len(sheared.shown), "tasks that the lecture shows"),
-        number("n_left_out", len(sheared.left_out), "tasks that it leaves out"),
+        number("n_tasks", len(sheared.shown) + len(sheared.left_out), "tasks that the average is over"),
         table("averages", ["model", "agrees", "recomputed", "printed"], _keyed(rows), asked=True),
         *_agreeing([row[1] for row in rows]),
-        table("scores", ["model", *_tasks([*sheared.shown, *sheared.left_out])], scores),
+        table("shown", ["model", *_tasks(sheared.shown)], shown),
+        table("left_out", ["model", *_tasks(sheared.left_out)], left_out),
         *_best(sheared.rows),
         *_swaps(sheared),
     )
