@@ -5,9 +5,7 @@ from generators.courses.utaustin.lecture25_distillation.params import Distillati
 from generators.courses.utaustin.lecture25_distillation.solve import solve
 from generators.question import Question
 
-SHORT = {
-    "n_teacher": 20, "n_student": 10, "n_test": 10, "n_starts": 2, "teacher_steps": 5, "student_steps": 10,
-}  # fmt: skip
+SHORT = {"n_teacher": 20, "n_student": 10, "n_test": 10, "n_starts": 2, "teacher_steps": 5, "student_steps": 10}
 
 QUESTION = Question(
     title="Distillation",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import combinations
 from statistics import median
+from typing import TypeAlias
 
 from generators.answer import Answer, Item, Part, answer, claim, number, part, text
 from generators.cells import Cell, exact
@@ -21,6 +22,8 @@ from generators.courses.utaustin.lecture25_result_tables.params import (
 )
 from generators.table import Column, column, table
 from generators.topics.printed_tables import as_printed
+
+Columns: TypeAlias = list[Column | str]
 
 
 def solve(params: TablesParams) -> Answer:
@@ -56,7 +59,7 @@ def _keyed(rows: Iterable[Sequence[Cell]]) -> dict[str, Sequence[Cell]]:
     return {f"row_{place}": row for place, row in enumerate(rows, 1)}
 
 
-def _tasks(names: Sequence[str]) -> list[Column | str]:
+def _tasks(names: Sequence[str]) -> Columns:
     return [column(f"task_{place}", name) for place, name in enumerate(names, 1)]
 
 
@@ -158,7 +161,7 @@ def _bitfit(bitfit: Bitfit) -> Part:
         spreads = [f" ± {one}" for one in _texts(row.spreads, d)] if row.spreads else [""] * len(row.scores)
         scores.append((_named(row), *(x + y for x, y in zip(_texts(row.scores, d), spreads, strict=True))))
         rows.append((_named(row), as_printed(row.average, d), exact(mean(row.scores)), exact(row.percent)))
-    columns: list[Column | str] = ["method", "printed", column("recomputed", "Mean of the shown"), column("trained", unit="%")]
+    columns: Columns = ["method", "printed", column("recomputed", "Mean of the shown"), column("trained", unit="%")]
     return part(
         "3",
         "BitFit",
@@ -186,13 +189,7 @@ def _perplexities(printed: Perplexities) -> Part:
     models = [column(f"model_{place}", name) for place, name in enumerate(printed.models, 1)]
     texts = {str(row.scheme): (row.method, *_texts(row.values, printed.decimals)) for row in printed.rows}
     ends = {one.key: (name, *_ends(printed, place)) for place, (one, name) in enumerate(zip(models, printed.models, strict=True))}
-    columns: list[Column | str] = [
-        "model",
-        "best",
-        column("best_ratio", "Over FP32"),
-        "worst",
-        column("worst_ratio", "Its ratio"),
-    ]
+    columns: Columns = ["model", "best", column("best_ratio", "Over FP32"), "worst", column("worst_ratio", "Its ratio")]
     return part(
         "4",
         "LLM.int8()",
