@@ -1,4 +1,4 @@
-"""Softmax attention of one head over some of its keys, on seeded matrices and in many digits."""
+"""Softmax attention of one head over some of its keys, on seeded matrices."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def precise() -> Any:
 
 @dataclass(frozen=True)
 class Attention:
-    """Scaled scores (n×n) and values (n×d) of one head, as numbers of a context of many digits."""
+    """Scaled scores (n×n) and values (n×d) of one head, as numbers of an mpmath context: floats, or of many digits."""
 
     context: Any
     scores: Sequence[Sequence[Number]]

@@ -10,18 +10,40 @@ import pytest
 import sympy
 
 from generators.cells import Cell
-from generators.courses.sydney.seminar2_kv_merging.merging import Assigned, merged, token_scores
+from generators.courses.sydney.seminar2_kv_merging.merging import Assigned, merged
 from generators.errors import ParameterError
 from generators.table import Table
 from tests.conftest import worked_out
-from tests.entries import drawn_entry, entry_of
+from tests.entries import Far, entry_of, solved_entry
 
 SLUG = "seminar2_kv_merging"
 ID = f"sydney/{SLUG}"
 F = Fraction
 
+entry, solved = partial(entry_of, ID), partial(solved_entry, ID)
+FEW = {"n_seeds": 2}
+TIED = {"conserved": [1, 2], "keys": [[1, 1], [1, -1], [3, 0]], "values": [[5], [6], [7]]}
+"""Both cosines are 1/√2, irrational and equal."""
+LINE = {"conserved": [2], "keys": [[1], [-2], [3]], "values": [[1], [2], [3]]}
+WORDS = {"tokens": [{"name": f"word {i}", "kind": "text"} for i in range(3)], "attention": [[1], ["1/3", "2/3"], [0, 0, 1]]}
+TWELVE = {
+    "tokens": [{"name": f"a long name {i}", "kind": ("image", "text")[i % 2]} for i in range(12)],
+    "attention": [[F(1, n)] * n for n in range(1, 13)],
+    "n_recent": 6,
+    "n_top": 5,
+}
 
-entry, solved = partial(entry_of, ID), partial(drawn_entry, ID)
+FAR = [
+    Far({"eviction": {"n_recent": 1, "n_top": 1}}, ("keeps the last token and, of the others, the token with",)),
+    Far({"eviction": {**WORDS, "n_recent": 1, "n_top": 1}, "trials": FEW}, ("Evicted: word 1.",)),
+    Far({"eviction": TWELVE, "trials": FEW}, ("the last 6 tokens", "the 5 tokens with")),
+    Far({"merging": TIED, "trials": FEW}, ("leaves 2 of 3 tokens",), ("0.707107 0.707107",)),
+    Far({"merging": LINE, "queries": [[1]], "trials": FEW}, ("1 query:", "leaves 1 of 3 tokens", r"K_c = \{ 2 \}")),
+    Far({"merging": {"keys": [[x, 1, 0, -20] for x in range(9)], "values": [[20, 0, 0, x] for x in range(9)]},
+         "queries": [[20, -20, 0, "1/3"]], "trials": FEW}, ("k₄", "v₄", "q₄")),
+    Far({"merging": {"conserved": [9]}, "trials": FEW}, (r"K_e = \{ 1, 2, 3, 4, 5, 6, 7, 8 \}", "leaves 1 of 9 tokens")),
+    Far({"trials": {"seed": 0, "n_seeds": 7}}, ("7 random caches",), stays=("4/errors/averaged/our_cache",)),
+]  # fmt: skip
 
 
 def merging(**changes: Any) -> dict[str, Any]:
@@ -40,58 +62,45 @@ def cells(table: Table) -> list[tuple[Cell, ...]]:
 def test_similarities() -> None:
     """Key 4 (0.7, 2.4) of length 2.5 beside (1.2, 1.6) of length 2: 4.68 / 5; key 5 (-2, 0) beside (-1.6, 1.2): 3.2 / 4."""
     rows = cells(worked_out(ID)[2]["2/matrix"])
-    assert rows[0] == (4, F(117, 125), F(44, 125), 0, 1)
-    assert rows[1][2:] == (F(4, 5), F(-24, 25), 2)
+    assert rows[0] == (4, 1, F(117, 125), F(44, 125), 0)
+    assert rows[1] == (5, 2, F(-3, 5), F(4, 5), F(-24, 25))
 
 
-def test_merged_keys() -> None:
-    """Tokens 4, 8 and 9 go to 1: (1.2 + 0.7 + 1.6 + 0) / 4, and pivotal (1.2 + 0.95 + 1.4 + 0.6) / 4."""
-    part = worked_out(ID)[2]["3"]
-    row = cells(part["keys"])[0]
-    assert (row[1], row[2], row[4]) == (3, F(35, 40), F(415, 400))
-    assert row[6] == (F(12, 10) + F(7, 10) * F(117, 125) + F(16, 10) * F(24, 25)) / 4
-    assert part["rules"]["averaged_value"].value == row[2]
+def test_merged_keys_and_values() -> None:
+    """Tokens 4, 8 and 9 go to 1: (1.2 + 0.7 + 1.6 + 0) / 4, pivotal (1.2 + 0.95 + 1.4 + 0.6) / 4; values take the keys' weights.
 
-
-def test_values_take_the_weights_of_their_keys() -> None:
-    """Token 5, with value (-1, 3) and similarity 4/5, goes to token 2 with value (0, 3)."""
-    row = cells(worked_out(ID)[2]["3/values"])[1]
-    assert row == (2, 1, F(-1, 2), 3, F(-1, 4), 3, F(-4, 10), (3 + F(4, 5) * 3) / 2)
+    Token 5, with value (-1, 3) and similarity 4/5, goes to token 2 with value (0, 3).
+    """
+    keys, values = (cells(worked_out(ID)[2][f"3/{name}"]) for name in ("keys", "values"))
+    assert [row[2] for row in keys[:2]] == [F(35, 40), F(415, 400)]
+    assert keys[2][2] == (F(12, 10) + F(7, 10) * F(117, 125) + F(16, 10) * F(24, 25)) / 4
+    assert [row[2:] for row in values[3:6]] == [(F(-1, 2), 3), (F(-1, 4), 3), (F(-4, 10), (3 + F(4, 5) * 3) / 2)]
 
 
 def test_a_token_without_others_stays() -> None:
-    vectors = [[sympy.Integer(2)], [sympy.Integer(4)], [sympy.Integer(6)]]
-    goes_to = {0: [], 1: [Assigned(2, sympy.Rational(1, 2))]}
+    vectors = [[F(2)], [F(4)], [F(6)]]
+    goes_to = {0: [], 1: [Assigned(2, F(1, 2))]}
     assert merged(vectors, goes_to, "averaged") == [[2], [5]]
-    assert merged(vectors, goes_to, "pivotal") == [[2], [sympy.Rational(9, 2)]]
-    assert merged(vectors, goes_to, "weighted") == [[2], [sympy.Rational(7, 2)]]
+    assert merged(vectors, goes_to, "pivotal") == [[2], [F(9, 2)]]
+    assert merged(vectors, goes_to, "weighted") == [[2], [F(7, 2)]]
 
 
 def test_of_equal_similarities_the_first_takes() -> None:
-    """Both cosines are 1/√2, irrational and equal; everything is found again."""
-    keys = [[1, 1], [1, -1], [3, 0]]
-    part = solved(entry(merging={"conserved": [1, 2], "keys": keys, "values": [[5], [6], [7]]}))["2"]
-    assert cells(part["matrix"]) == [(3, 1 / sympy.sqrt(2), 1 / sympy.sqrt(2), 1)]
+    part = solved(entry(merging=TIED, trials=FEW))["2"]
+    assert cells(part["matrix"]) == [(3, 1, 1 / sympy.sqrt(2), 1 / sympy.sqrt(2))]
 
 
 def test_scores_of_eviction() -> None:
     """Columns of the default matrix: patch 1 has 1 + .6 + .5 + .5 from patches and .3 + .2 + .1 from words."""
     rows = cells(worked_out(ID)[2]["1/scores"])
-    assert rows[0] == ("patch 1", "image", F(26, 10), F(6, 10), F(32, 10), F(32, 10), "top", "top")
-    assert rows[4] == ("pick", "text", F(8, 10), 0, F(8, 10), 4, "top", "evicted")
-    assert rows[2][6:] == ("evicted", "top")
+    assert rows[0] == ("patch 1", "top", F(32, 10), F(32, 10), "image")
+    assert rows[4] == ("pick", "top", 4, F(8, 10), "text")
 
 
-def test_without_text_nothing_is_raised() -> None:
-    found = token_scores([[F(1)], [F(1, 2), F(1, 2)], [F(1, 4), F(3, 4), F(0)]], [False] * 3, 1, 1)
-    assert [one.score for one in found] == [F(7, 4), F(5, 4), 0]
-    assert [one.fate for one in found] == ["top", "evicted", "recent"]
-
-
-def test_one_token_is_not_counted() -> None:
-    """As "the last 1 token" would read badly."""
-    part = solved(entry(eviction=eviction(n_recent=1, n_top=1)))["sheet"]
-    assert (part["recent"].value, part["top"].value) == ("the last token", "the token")
+def test_averaging_is_best_on_average_and_not_in_the_example() -> None:
+    rows = worked_out(ID)[2]["4/errors"].rows
+    assert min(rows, key=lambda name: rows[name]["mean_error"]) == "averaged"
+    assert min(rows, key=lambda name: rows[name]["our_cache"]) == "weighted"
 
 
 @pytest.mark.parametrize(

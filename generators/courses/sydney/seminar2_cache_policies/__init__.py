@@ -18,9 +18,18 @@ QUESTION = Question(
             "budget": 3,
             "n_initial": 1,
             "n_recent": 1,
-            "attention": {"n_tokens": 5, "head_width": 2, "seed": 1, "pulls": [{"token": 2, "score": -3, "value_scale": 2}]},
-            "memory": {"n_layers": 3, "d_model": 12, "n_heads": 4, "budget": 5, "seq_len": 9, "seq_lens": [3, 8]},
+            "attention": {
+                "n_tokens": 5,
+                "head_width": 2,
+                "seed": 1,
+                "n_seeds": 2,
+                "pulls": [{"token": 2, "score": -3, "value_scale": 2}],
+            },
+            "memory": {"n_layers": 3, "d_model": 12, "n_heads": 4, "n_kv_heads": 2, "budget": 5, "seq_len": 9},
         },
-        {"memory": {"n_layers": 5, "d_model": 35, "n_heads": 7, "budget": 8, "seq_len": 3, "seq_lens": [3, 9]}},
+        {
+            "attention": {"n_seeds": 2},
+            "memory": {"n_layers": 5, "d_model": 36, "n_heads": 7, "head_dim": 5, "budget": 8, "seq_len": 3},
+        },
     ),
 )

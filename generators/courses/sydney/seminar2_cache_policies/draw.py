@@ -1,63 +1,102 @@
-"""Draws the masks of the policies, their memory over the length, and their errors over the queries."""
+"""Draws the tokens that each query attends to as squares, a panel a policy."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from generators.answer import Answer, Figure
-from generators.cells import Quantity
-from generators.courses.sydney.seminar2_cache_policies.masks_picture import masks_figure
-from generators.figures.lines import Axis, Line, line_figure, line_of
-from generators.figures.series import axis_label
+from generators.figures.style import FONT_PT, LIGHT, new_axes, to_svg
 from generators.table import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDTH_IN, HEAD_IN, EDGE_IN, GAP_IN, LEGEND_IN, LABEL_IN = 2.95, 0.26, 0.24, 0.12, 0.3, 0.185
+"""Width of the picture, which a phone shows whole, and what titles, numbers and gaps take."""
+NAMES = {"dense": "Dense", "window": "Window", "initial_and_window": "Initial and window", "attention_based": "Attention-based"}
+KINDS = {
+    "kept": ("accent-tint", "accent", "attended"),
+    "own": ("accent", "paper", "its own"),
+    "evicted": ("paper", "muted", "evicted"),
+}
+"""Fill, edge and words of each kind of square; what comes after the query is left blank."""
+Corner = tuple[float, float]
+Mask = list[list[int]]
 
 
 def draw(answer: Answer) -> dict[str, Figure]:
-    """The three pictures."""
-    kept = answer["1/kept"]
-    names = {key: kept[key].label for key in kept.columns if key != "query"}
+    """The masks of all policies."""
+    tables = {name: answer[f"1/mask_{key}"] for key, name in NAMES.items()}
+    masks = {name: _mask(one) for name, one in tables.items()}
+    last = len(masks["Dense"])
+    said = "; ".join(f"{name}: {_listed(mask[-1])}" for name, mask in masks.items())
     return {
-        "masks": masks_figure({name: answer[f"1/mask_{key}"] for key, name in names.items()}, kept),
-        "memory": _memory(answer["2/lengths"], answer["sheet/B"]),
-        "errors": _errors(answer["3/queries"], names),
+        "masks": Figure(
+            svg=_drawn(masks, last),
+            caption="Rows are queries, columns tokens: what each policy attends to.",
+            alt=f"Masks of {last} queries over {last} tokens. The last query attends to these tokens. {said}.",
+            shows=tuple(one.address for one in tables.values()),
+        )
     }
 
 
-def _memory(lengths: Table, budget: Quantity) -> Figure:
-    """The cache of dense attention and of a policy with a budget over the tokens so far."""
-    tokens = list(lengths["tokens"].numbers.values())
-    series = {one.label.lower(): one for one in (lengths["dense"], lengths["budget"])}
-    lines = []
-    for name, one in series.items():
-        points = list(zip(tokens, one.numbers.values(), strict=True))
-        full = one.column.key == "budget" and tokens[-1] > float(budget)
-        bend = [(float(budget), points[-1][1])] if full else []
-        lines.append(Line(name, sorted([(0.0, 0.0), *points, *bend]), tuple(points)))
-    ends = "; ".join(f"{line.name} {line.points[-1][1]:,.6g} {series[line.name].unit}" for line in lines)
-    highest = max(lengths["dense"].numbers.values())
-    drawn = line_figure(
-        lines,
-        Axis("tokens so far", limits=(0, 1.02 * tokens[-1])),
-        Axis(axis_label(list(series.values()), "keys and values"), limits=(0, 1.08 * highest)),
-        caption="The cache of dense attention grows with every token; with a budget it stays as it is once full.",
-        alt=f"Size of the cache over tokens so far. At {tokens[-1]:g} tokens: {ends}. The budget is {budget.value} tokens.",
-        height_in=2.4,
-    )
-    return replace(drawn, shows=(lengths.address, budget.address))
+def _mask(table: Table) -> Mask:
+    """Ones and zeros of each query, as far as the query itself."""
+    return [[int(cell == 1) for cell in row.values() if cell is not None] for row in table.rows.values()]
 
 
-def _errors(queries: Table, names: dict[str, str]) -> Figure:
-    """Each policy's relative error over the queries that attend to fewer tokens than there are."""
-    shown = {name: queries[f"{key}_error"] for key, name in names.items() if f"{key}_error" in queries.columns}
-    lines = [line_of(queries["query"], one, name.lower(), marked=True) for name, one in shown.items()]
-    highest = max(y for line in lines for _, y in line.points)
-    return line_figure(
-        lines,
-        Axis(axis_label([queries["query"]]), whole=True),
-        Axis(
-            axis_label(list(shown.values()), "relative error of the output"),
-            limits=(0, 1.08 * highest),
-        ),
-        caption="How far each policy's output is from that of dense attention, query by query.",
-        height_in=2.8,
-    )
+def _listed(row: Sequence[int]) -> str:
+    return ", ".join(str(number) for number, kept in enumerate(row, 1) if kept)
+
+
+def _drawn(masks: Mapping[str, Mask], n: int) -> str:
+    cell = (WIDTH_IN / 2 - EDGE_IN - GAP_IN) / n
+    pitch = HEAD_IN + EDGE_IN + n * cell + GAP_IN
+    height = 2 * pitch + LEGEND_IN
+    figure, axes = new_axes(height_in=height, width_in=WIDTH_IN)
+    figure.set_layout_engine("none")  # one unit of the axes is an inch
+    axes.set_position((0, 0, 1, 1))
+    axes.set(xlim=(0, WIDTH_IN), ylim=(height, 0))
+    axes.set_axis_off()
+    squares: dict[str, list[Corner]] = {kind: [] for kind in KINDS}
+    for number, (name, mask) in enumerate(masks.items()):
+        corner = (number % 2 * WIDTH_IN / 2 + EDGE_IN, number // 2 * pitch + HEAD_IN + EDGE_IN)
+        _panel(axes, name, mask, corner, cell, squares)
+    _legend(axes, height - LEGEND_IN + 0.06, squares)
+    _add(axes, squares, cell)
+    return to_svg(figure)
+
+
+def _panel(axes: Axes, name: str, mask: Mask, corner: Corner, cell: float, squares: dict[str, list[Corner]]) -> None:
+    left, top = corner
+    _text(axes, left, top - EDGE_IN - HEAD_IN / 2, name, ha="left", weight="bold")
+    for i, row in enumerate(mask):
+        if i % -(-LABEL_IN // cell) == 0:
+            _text(axes, left - 0.05, top + (i + 0.5) * cell, str(i + 1), ha="right")
+            _text(axes, left + (i + 0.5) * cell, top - 0.1, str(i + 1))
+        for j, kept in enumerate(row):
+            kind = "own" if j == i else "kept" if kept else "evicted"
+            squares[kind].append((left + j * cell, top + i * cell))
+
+
+def _legend(axes: Axes, y: float, squares: dict[str, list[Corner]]) -> None:
+    x = EDGE_IN
+    for kind, (_, _, words) in KINDS.items():
+        squares[kind].append((x, y))
+        _text(axes, x + 0.22, y + 0.06, words, ha="left")
+        x += 0.38 + 0.07 * len(words)
+
+
+def _add(axes: Axes, squares: Mapping[str, Sequence[Corner]], cell: float) -> None:
+    """One collection a kind, which is drawn many times faster than squares one by one."""
+    from matplotlib.collections import PolyCollection
+
+    for kind, corners in squares.items():
+        fill, edge, _ = KINDS[kind]
+        shapes = [[(x, y), (x + cell, y), (x + cell, y + cell), (x, y + cell)] for x, y in corners]
+        axes.add_collection(PolyCollection(shapes, facecolors=LIGHT[fill], edgecolors=LIGHT[edge], linewidths=0.5))
+
+
+def _text(axes: Axes, x: float, y: float, words: str, ha: str = "center", weight: str = "normal") -> None:
+    axes.text(x, y, words, ha=ha, va="center_baseline", fontsize=FONT_PT, color=LIGHT["ink"], fontweight=weight)

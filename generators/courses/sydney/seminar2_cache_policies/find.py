@@ -6,18 +6,15 @@ eviction as a dynamic one. A query attends to at most the budget, its own token 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from generators.cells import Math
 from generators.courses.sydney.seminar2_cache_policies.params import PolicyParams
 from generators.found import Found, Route
 
 if TYPE_CHECKING:
     import torch
-
-    from generators.courses.sydney.seminar2_cache_policies.masks import Evictions, Head
 
 SHEET = Route("the seminar and the parameters, read again", restates=True)
 PAIRS = Route("a rule for each pair of positions")
@@ -27,102 +24,89 @@ HELD = Route("DynamicCache of transformers, meta tensors")
 PUSHED = Route("tokens pushed out one by one")
 SUMS = Route("torch, bytes of a meta tensor of running sums")
 
-NAMES = {"dense": "Dense", "window": "Window", "initial_and_window": "Initial and window", "attention_based": "Attention-based"}
-SHORT = {"window": "Window", "initial_and_window": "Initial", "attention_based": "Attention"}
+POLICIES = {"window": "Window", "initial_and_window": "Initial and window", "attention_based": "Attention-based"}
+COLUMNS = ("policy", "mean_error", "deviation", "best_in")
+NEAR = 1e-9  # errors of one head that differ by less are equal
 
 
 def find(params: PolicyParams) -> Iterator[Found]:
     """Everything that is published about the policies."""
-    from generators.courses.sydney.seminar2_cache_policies.masks import policies, seeded_head
-
-    head = seeded_head(params.attention)
-    masks, evictions = policies(params, head)
     yield from _given(params)
     yield from _rules(params)
-    yield from _kept(masks, evictions)
+    yield from _kept(params)
     yield from _memory(params)
-    yield from _errors(params, head, masks)
+    yield from _errors(params)
 
 
 def _given(params: PolicyParams) -> Iterator[Found]:
     head, memory = params.attention, params.memory
     yield from SHEET.part("sheet", "Given")
     yield from SHEET.values("sheet", n_tokens=head.n_tokens, head_width=head.head_width, symbols={"head_width": "d"})
-    yield from SHEET.values("sheet", budget=params.budget, n_recent=params.n_recent)
-    pulls = {f"pull_{place}": pull for place, pull in enumerate(head.pulls, 1)}
-    scores = {key: (pull.token, pull.score) for key, pull in pulls.items()}
-    scales = {key: (pull.token, pull.value_scale) for key, pull in pulls.items() if pull.value_scale != 1}
-    yield from SHEET.table("sheet", "pulls", scores, columns=["token", "score"])
-    yield from SHEET.table("sheet", "scales", scales, columns=["token", "scale"])
-    yield from SHEET.letters("sheet", n=memory.seq_len, B=memory.budget)
-    yield from SHEET.letters("sheet", N_layer=memory.n_layers, D=memory.d_model, n_H=memory.n_heads)
+    yield from SHEET.values("sheet", budget=params.budget, n_seeds=head.n_seeds)
+    yield from SHEET.values("sheet", pulled=len(head.pulls) > 0)
+    pulls = {f"pull_{place}": (pull.token, pull.score, pull.value_scale) for place, pull in enumerate(head.pulls, 1)}
+    yield from SHEET.table("sheet", "pulls", pulls, columns=["token", "added_to_its_scores", "its_value_times"])
+    yield from SHEET.letters("sheet", n=memory.seq_len, n_max=memory.budget, N_layer=memory.n_layers)
+    width = Fraction(memory.d_model, memory.n_heads) if memory.head_dim is None else memory.head_dim
+    yield from SHEET.letters("sheet", n_KV=memory.n_heads if memory.n_kv_heads is None else memory.n_kv_heads, d_h=width)
 
 
 def _rules(params: PolicyParams) -> Iterator[Found]:
-    """The rules in words and notation, from the sizes."""
-    rest = params.budget - params.n_initial
     yield from SHEET.part("1", "Which tokens stay")
-    yield from SHEET.values("1", in_window="the last token" if rest == 1 else f"the last {rest} tokens")
-    first = "the first token stays" if params.n_initial == 1 else f"the first {params.n_initial} tokens stay"
-    yield from SHEET.values("1", initial=first)
-    yield from SHEET.values("1", recent="the last token" if params.n_recent == 1 else f"the last {params.n_recent} tokens")
-    rules = {"window_rule": f"i - j < {params.budget}", "initial_rule": rf"j \le {params.n_initial}",
-             "rest_rule": f"i - j < {rest}"}  # fmt: skip
-    yield from SHEET.values("1", {key: Math(rule) for key, rule in rules.items()})
+    said = {
+        "in_window": ("last", params.budget - params.n_initial),
+        "initial": ("first", params.n_initial),
+        "recent": ("last", params.n_recent),
+    }
+    for key, (which, count) in said.items():
+        yield from SHEET.values("1", {key: f"the {which} token" if count == 1 else f"the {which} {count} tokens"})
 
 
-def _kept(masks: Mapping[str, torch.Tensor], evictions: Evictions) -> Iterator[Found]:
-    from generators.courses.sydney.seminar2_cache_policies.masks import listed
+def _kept(params: PolicyParams) -> Iterator[Found]:
+    from generators.courses.sydney.seminar2_cache_policies.torch_masks import greedy, seeded_heads, static_masks
 
-    queries = range(len(masks["dense"]))
-    kept = {f"query_{i + 1}": (i + 1, *(listed(mask[i]) for mask in masks.values())) for i in queries}
-    yield from PAIRS.table("1", "kept", kept, headings=NAMES, columns=["query", *NAMES])
-    for key, mask in masks.items():
-        route = GREEDY if key == "attention_based" else PAIRS
-        cells = {f"query_{i + 1}": [int(mask[i, j]) if j <= i else None for j in queries] for i in queries}
-        yield from route.table("1", f"mask_{key}", cells, columns=[f"token_{j + 1}" for j in queries])
+    for key, mask in static_masks(params).items():
+        yield from _mask(PAIRS, key, mask)
+    masks, evictions = greedy(seeded_heads(params.attention), params.budget, params.n_recent)
+    yield from _mask(GREEDY, "attention_based", masks[0])
     columns = ["query", "leaves", "its_sum", "next", "sum_of_the_next"]
     yield from GREEDY.table("1", "evictions", evictions, columns=columns)
 
 
+def _mask(route: Route, key: str, mask: torch.Tensor) -> Iterator[Found]:
+    places = range(len(mask))
+    cells = {f"query_{i + 1}": [int(mask[i, j]) if j <= i else None for j in places] for i in places}
+    yield from route.table("1", f"mask_{key}", cells, columns=[f"token_{j + 1}" for j in places])
+
+
 def _memory(params: PolicyParams) -> Iterator[Found]:
-    from generators.courses.sydney.seminar2_cache_policies.masks import held, sums
+    from generators.courses.sydney.seminar2_cache_policies.torch_masks import kept_bytes, sums_bytes
 
-    memory, element, of_sum = params.memory, params.conventions.bytes_per_element, params.conventions.bytes_per_sum
-
-    def at(length: int) -> tuple[int, int, int, int]:
-        """Each token beyond the budget has pushed one out."""
-        kept = length - len(range(memory.budget, length))
-        return kept, held(memory, length, element), held(memory, kept, element), sums(memory, kept, of_sum)
-
-    entries, dense, cut, running = at(memory.seq_len)
+    memory, element = params.memory, params.conventions.bytes_per_element
+    kept = memory.seq_len - len(range(memory.budget, memory.seq_len))  # each token beyond the budget has pushed one out
+    dense, cut = (kept_bytes(memory, tokens, element) for tokens in (memory.seq_len, kept))
     yield from SHEET.part("2", "Memory")
-    yield from PUSHED.values("2", entries=entries, symbols={"entries": r"n_{\text{kept}}"})
+    yield from PUSHED.values("2", entries=kept, symbols={"entries": r"n_{\text{kept}}"})
     symbols = {"dense": r"M_{\text{dense}}", "cut": r"M_{\text{budget}}"}
     yield from HELD.values("2", dense=dense, cut=cut, unit="B", symbols=symbols)
+    running = sums_bytes(memory, kept, params.conventions.bytes_per_sum)
     yield from SUMS.values("2", sums=running, unit="B", symbols={"sums": r"M_{\text{sums}}"})
     yield from HELD.values("2", unit="%", share=Fraction(100 * cut, dense))
-    rows = {}
-    for place, length in enumerate(memory.seq_lens, 1):
-        kept, *weighed = at(length)
-        rows[f"length_{place}"] = (length, kept, *(Fraction(one, 2**20) for one in weighed))
-    units = dict.fromkeys(("dense", "budget", "running_sums"), "MiB")
-    yield from HELD.table("2", "lengths", rows, units=units, columns=["tokens", "kept", *units])
 
 
-def _errors(params: PolicyParams, head: Head, masks: Mapping[str, torch.Tensor]) -> Iterator[Found]:
-    whole, true = head.weights(masks["dense"]), head.outputs(masks["dense"])
-    outputs = {key: head.outputs(masks[key]) for key in SHORT}
+def _errors(params: PolicyParams) -> Iterator[Found]:
     yield from SHEET.part("3", "Error")
-    overall = {key: (NAMES[key], float((ours - true).norm() / true.norm())) for key, ours in outputs.items()}
-    yield from SDPA.table("3", "overall", overall, columns=["policy", "relative_error"])
-    rows = {}
-    for i in range(params.budget, len(true)):
-        shares = (float(whole[i][masks[key][i]].sum()) for key in SHORT)
-        rows[f"query_{i + 1}"] = (
-            i + 1,
-            *shares,
-            *(float((ours[i] - true[i]).norm() / true[i].norm()) for ours in outputs.values()),
-        )
-    headings = {f"{key}_{kind}": f"{name}, {kind}" for kind in ("weight", "error") for key, name in SHORT.items()}
-    yield from SDPA.table("3", "queries", rows, headings=headings, columns=["query", *headings])
+    for key, pulled in (("pulled", True), ("plain", False)):
+        if params.attention.pulls or not pulled:
+            rows = _rows(params, pulled=pulled)
+            yield from SDPA.table("3", key, rows, headings={"deviation": "±"}, columns=COLUMNS)
+
+
+def _rows(params: PolicyParams, *, pulled: bool) -> dict[str, tuple[str, float, float, int]]:
+    from generators.courses.sydney.seminar2_cache_policies.torch_masks import error_rows
+
+    errors = error_rows(params, pulled=pulled)
+    best = (errors - errors.min(dim=1, keepdim=True).values < NEAR).sum(0).tolist()
+    means, deviations = errors.mean(0).tolist(), errors.std(0, correction=0).tolist()
+    cells = zip(POLICIES.items(), means, deviations, best, strict=True)
+    return {key: (name, round(mean, 2), round(deviation, 2), times) for (key, name), mean, deviation, times in cells}

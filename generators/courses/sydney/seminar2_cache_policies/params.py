@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveInt, Rising
+from generators.params import Exact, Params, PositiveInt
 
 Length = Annotated[int, Field(gt=0, le=2**24)]
 
@@ -27,11 +27,12 @@ class PulledToken(Params):
 
 
 class SeededHead(Params):
-    """A seeded attention head, and the tokens that every query looks at."""
+    """Seeded attention heads of one size, and the tokens that every query of theirs looks at."""
 
     n_tokens: Annotated[int, Field(ge=3, le=20)]
     head_width: Annotated[int, Field(ge=1, le=8)]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
+    n_seeds: Annotated[int, Field(ge=2, le=1000)] = 100
     pulls: Annotated[list[PulledToken], Field(max_length=6)]
 
     @model_validator(mode="after")
@@ -46,24 +47,27 @@ class SeededHead(Params):
 
 
 class Memory(Params):
-    """A model, its budget, and the lengths at which the cache is counted."""
+    """A model, its budget, and the length at which the cache is counted."""
 
     n_layers: PositiveInt
     d_model: PositiveInt
     n_heads: PositiveInt
+    n_kv_heads: PositiveInt | None = Field(None, description="heads of keys and values; n_heads unless said otherwise")
+    head_dim: PositiveInt | None = Field(None, description="width of a head; d_model / n_heads unless said otherwise")
     budget: Length
     seq_len: Length
-    seq_lens: Annotated[list[Length], Field(min_length=2, max_length=10), Rising]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.d_model % self.n_heads:
+        if self.head_dim is None and self.d_model % self.n_heads:
             raise ValueError(f"d_model: must be divisible by n_heads (got {self.d_model} and {self.n_heads})")
+        if self.n_heads % (self.n_kv_heads or 1):
+            raise ValueError(f"n_kv_heads: must divide n_heads (got {self.n_kv_heads} and {self.n_heads})")
         return self
 
 
 class PolicyParams(Params):
-    """The budget and how it is shared, the head on which policies are tried, and the model whose memory is counted."""
+    """The budget and how it is shared, the heads on which policies are tried, and the model whose memory is counted."""
 
     budget: PositiveInt
     n_initial: PositiveInt

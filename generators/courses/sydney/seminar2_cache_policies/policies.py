@@ -6,18 +6,18 @@ Positions count from 0. A query attends after the policy has made room, to at mo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-import sympy
+import mpmath
 
-from generators.courses.sydney.seminar2_cache_policies.params import SeededHead
-from generators.topics.attention import Attention, Number, precise, seeded_matrices
-from generators.topics.batching import CONTEXT, Sizes, cache_values
+from generators.courses.sydney.seminar2_cache_policies.params import PolicyParams, SeededHead
+from generators.topics.attention import Attention, Number, relative_error, seeded_matrices
 
-BUDGET = sympy.Symbol("B", positive=True)
 Kept: TypeAlias = tuple[int, ...]
+"""Positions to which a query attends."""
+Eviction: TypeAlias = tuple[int, list[tuple[int, Number]]]
+"""The query that made room, and what could leave with the attention it had so far, least first."""
 
 
 def dense(n_tokens: int) -> list[Kept]:
@@ -34,32 +34,6 @@ def initial_and_window(n_tokens: int, budget: int, n_initial: int) -> list[Kept]
     """The first `n_initial` tokens, and the last ones in the rest of the budget."""
     first_recent = [max(0, i + 1 - (budget - n_initial)) for i in range(n_tokens)]
     return [(*range(min(n_initial, first)), *range(first, i + 1)) for i, first in enumerate(first_recent)]
-
-
-def seeded_attention(head: SeededHead) -> Attention:
-    """Seeded queries, keys and values, with scores q·k / √d plus the pull of the key's token."""
-    context = precise()
-
-    def number(x: Fraction) -> Number:
-        return context.mpf(x.numerator) / x.denominator
-
-    q, k, v = seeded_matrices(head.seed, head.n_tokens, head.head_width)
-    pulls = {pull.token - 1: (pull.score, pull.value_scale) for pull in head.pulls}
-    by_token = [pulls.get(j, (Fraction(0), Fraction(1))) for j in range(head.n_tokens)]
-    scale = 1 / context.sqrt(head.head_width)
-    scores = [
-        [number(_dot(query, key)) * scale + number(pull) for key, (pull, _) in zip(k, by_token, strict=True)] for query in q
-    ]
-    values = [[number(factor * x) for x in row] for row, (_, factor) in zip(v, by_token, strict=True)]
-    return Attention(context, scores, values)
-
-
-def _dot(left: Sequence[Fraction], right: Sequence[Fraction]) -> Fraction:
-    return sum((a * b for a, b in zip(left, right, strict=True)), Fraction(0))
-
-
-Eviction: TypeAlias = tuple[int, list[tuple[int, Number]]]
-"""The query that made room, and what could leave with the attention it had so far, least first."""
 
 
 def attention_based(attention: Attention, budget: int, n_recent: int) -> tuple[list[Kept], list[Eviction]]:
@@ -83,10 +57,30 @@ def attention_based(attention: Attention, budget: int, n_recent: int) -> tuple[l
     return all_kept, evictions
 
 
-ENTRIES = sympy.Min(CONTEXT, BUDGET)
-"""Tokens that are kept of n with a budget of B."""
+def seeded_attention(head: SeededHead, seed: int, *, pulled: bool = True) -> Attention:
+    """Seeded queries, keys and values, with scores q·k / √d; pulls are added to the scores of their tokens."""
+    q, k, v = ([list(map(float, row)) for row in matrix] for matrix in seeded_matrices(seed, head.n_tokens, head.head_width))
+    pull, factor = [0.0] * head.n_tokens, [1.0] * head.n_tokens
+    for one in head.pulls if pulled else ():
+        pull[one.token - 1], factor[one.token - 1] = float(one.score), float(one.value_scale)
+    scale = head.head_width**-0.5
+    scores = [[scale * mpmath.fp.fdot(query, key) + added for key, added in zip(k, pull, strict=True)] for query in q]
+    return Attention(mpmath.fp, scores, [[times * x for x in row] for row, times in zip(v, factor, strict=True)])
 
 
-def cached_values(kept: sympy.Expr) -> sympy.Expr:
-    """Values of the keys and values of that many tokens in all layers."""
-    return cache_values(Sizes(batch=1)).subs(CONTEXT, kept)
+def kept_by(params: PolicyParams, attention: Attention) -> dict[str, list[Kept]]:
+    """What each query of a head attends to, by policy."""
+    n, budget = len(attention.scores), params.budget
+    return {
+        "dense": dense(n),
+        "window": window(n, budget),
+        "initial_and_window": initial_and_window(n, budget, params.n_initial),
+        "attention_based": attention_based(attention, budget, params.n_recent)[0],
+    }
+
+
+def errors(attention: Attention, kept: Mapping[str, Sequence[Kept]]) -> dict[str, float]:
+    """Relative error of all outputs of a head together, by policy with a budget."""
+    found = {name: [attention.output(i, ones) for i, ones in enumerate(by_query)] for name, by_query in kept.items()}
+    true = found.pop("dense")
+    return {name: float(relative_error(mpmath.fp, outputs, true)) for name, outputs in found.items()}

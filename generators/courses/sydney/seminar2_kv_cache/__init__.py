@@ -1,6 +1,5 @@
 """Seminar 2, KV cache: which scores a decoding step needs, what the cache saves, and how large it grows."""
 
-from generators.courses.sydney.seminar2_kv_cache.draw import draw
 from generators.courses.sydney.seminar2_kv_cache.find import find
 from generators.courses.sydney.seminar2_kv_cache.params import CacheParams
 from generators.courses.sydney.seminar2_kv_cache.solve import solve
@@ -12,18 +11,17 @@ QUESTION = Question(
     params=CacheParams,
     solve=solve,
     find=find,
-    draw=draw,
     others=(
         {
             "example": {"tokens": ["a", "b"], "queries": [[1], [-2]], "keys": [[3], [1]], "values": [[0, 4], [-1, 2]]},
-            "model": {"n_layers": 3, "d_model": 12, "n_heads": 4, "vocabulary_size": 50},
+            "model": {"n_layers": 3, "d_model": 12, "n_heads": 4, "n_kv_heads": 2, "vocabulary_size": 50},
             "prompt_len": 5,
             "new_tokens": 4,
             "seq_lens": [2, 7],
         },
         {
             "example": {"tokens": ["a", "b", "c"], "queries": [[1]] * 3, "keys": [[2]] * 3, "values": [[3]] * 3},
-            "model": {"n_layers": 5, "d_model": 35, "n_heads": 7, "vocabulary_size": 51},
+            "model": {"n_layers": 5, "d_model": 36, "n_heads": 7, "head_dim": 5, "d_ff": 11, "vocabulary_size": 51},
             "prompt_len": 3,
             "new_tokens": 9,
             "seq_lens": [1, 3],

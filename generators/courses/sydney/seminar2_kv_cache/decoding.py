@@ -6,19 +6,15 @@ The example's attention has neither scale nor softmax: a token's output is the s
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import sympy
 
-from generators.topics.batching import CONTEXT, N_LAYER, D, Group, Sizes, attention_groups, weight_groups
 from generators.topics.roofline import Product
 
-PROMPT, NEW = sympy.symbols("L T", positive=True)
-"""Tokens of the prompt, and tokens generated after it."""
-N_VOCAB = sympy.Symbol("N_vocab", positive=True)
-"""Tokens of the vocabulary; V stands for the values here."""
-ONE = Sizes(batch=1, vocabulary=N_VOCAB)
-"""The step of a single sequence."""
-
+CONTEXT, N_LAYER, N_HEAD, N_KV, N_VOCAB = sympy.symbols("n N_layer n_H n_KV N_vocab", positive=True)
+D, WIDTH, INNER = sympy.symbols("D d_h d_ff", positive=True)
+"""Width of the model, of a head, and of the feed-forward network."""
 Matrix = Sequence[Sequence[int]]
 
 
@@ -32,53 +28,58 @@ def weighted_sum(scores: Sequence[int], values: Matrix) -> list[int]:
     return [sum(score * entry for score, entry in zip(scores, column, strict=True)) for column in zip(*values, strict=True)]
 
 
-def with_cache(queries: Matrix, keys: Matrix, values: Matrix) -> Iterator[tuple[int, list[int], list[int]]]:
-    """One token after the other appends its key and value to the cache: rows read from there, its row of QKᵀ, its output."""
+def with_cache(queries: Matrix, keys: Matrix, values: Matrix) -> Iterator[tuple[list[int], list[int]]]:
+    """One token after the other appends its key and value to the cache: its row of QKᵀ, and its output."""
     cached_keys: list[Sequence[int]] = []
     cached_values: list[Sequence[int]] = []
     for query, key, value in zip(queries, keys, values, strict=True):
         cached_keys.append(key)
         cached_values.append(value)
         scores = scores_of(query, cached_keys)
-        yield len(cached_keys) - 1, scores, weighted_sum(scores, cached_values)
+        yield scores, weighted_sum(scores, cached_values)
 
 
-def cached_groups() -> list[Group]:
-    """Products of a step with the cache: one token meets all weights, and its query all n keys and values."""
-    return [*weight_groups(ONE), *attention_groups(ONE)]
+@dataclass(frozen=True)
+class Group:
+    """Equal products of one step, and how many there are of them."""
+
+    count: sympy.Expr
+    product: Product
 
 
-def uncached_groups() -> list[Group]:
-    """Products of a step without it: all n tokens pass through the layers, and the last one through the output head."""
-    *layers, _ = weight_groups(Sizes(batch=CONTEXT))
-    head = weight_groups(ONE)[-1]
-    heads = attention_groups(ONE)[0].count
-    width = D / (heads / Sizes().n_layers)
-    return [*layers, head, Group(heads, Product(CONTEXT, width, CONTEXT)), Group(heads, Product(CONTEXT, CONTEXT, width))]
+def groups(fed: sympy.Expr) -> list[Group]:
+    """Products of a step that feeds so many of n tokens; the last one alone passes through the output head.
+
+    Query heads that share a head of keys make one product with it.
+    """
+    queries, keys, shared = N_HEAD * WIDTH, N_KV * WIDTH, fed * N_HEAD / N_KV
+    return [
+        Group(N_LAYER, Product(fed, D, queries)),
+        Group(2 * N_LAYER, Product(fed, D, keys)),
+        Group(N_LAYER * N_KV, Product(shared, WIDTH, CONTEXT)),
+        Group(N_LAYER * N_KV, Product(shared, CONTEXT, WIDTH)),
+        Group(N_LAYER, Product(fed, queries, D)),
+        Group(N_LAYER, Product(fed, D, INNER)),
+        Group(N_LAYER, Product(fed, INNER, D)),
+        Group(sympy.Integer(1), Product(sympy.Integer(1), D, N_VOCAB)),
+    ]
 
 
-def step_flops(groups: Sequence[Group], flops_per_multiply_add: int) -> sympy.Expr:
-    """FLOPs of all products of a step over n tokens."""
-    return sympy.expand(sum(group.flops(flops_per_multiply_add) for group in groups))
+def step_flops(fed: sympy.Expr, flops_per_multiply_add: int) -> sympy.Expr:
+    """FLOPs of all products of a step over n tokens that feeds so many."""
+    return sympy.expand(sum(one.count * one.product.flops(flops_per_multiply_add) for one in groups(fed)))
 
 
-def step_bytes(groups: Sequence[Group], bytes_per_element: int) -> sympy.Expr:
-    """Bytes of the operands and results of all products of a step over n tokens, each once."""
-    return sympy.expand(sum(group.bytes_moved(bytes_per_element) for group in groups))
+def step_bytes(fed: sympy.Expr, bytes_per_element: int) -> sympy.Expr:
+    """Bytes of the operands and results of all these products, each once."""
+    return sympy.expand(sum(one.count * one.product.bytes_moved(bytes_per_element) for one in groups(fed)))
 
 
-def positions(*, cached: bool) -> sympy.Expr:
-    """Positions that pass through the layers until T tokens are generated after L: one pass over the prompt, T - 1 steps."""
-    return PROMPT + NEW - 1 if cached else NEW * (2 * PROMPT + NEW - 1) / 2
+def weight_values() -> sympy.Expr:
+    """Values of all matrices."""
+    return N_LAYER * 2 * D * (WIDTH * (N_HEAD + N_KV) + INNER) + D * N_VOCAB
 
 
-def scores(*, cached: bool) -> sympy.Expr:
-    """Scores that a head computes meanwhile: n² in a whole pass over n tokens, n in a step with the cache."""
-    if cached:
-        return PROMPT**2 + (NEW - 1) * (2 * PROMPT + NEW) / 2
-    return NEW * (6 * PROMPT**2 + 6 * PROMPT * (NEW - 1) + (NEW - 1) * (2 * NEW - 1)) / 6
-
-
-def generation_flops(positions: sympy.Symbol, scores: sympy.Symbol, flops_per_multiply_add: int) -> sympy.Expr:
-    """FLOPs of positions through the layers, of scores a head with their values, and of T passes of the output head."""
-    return flops_per_multiply_add * (12 * D**2 * N_LAYER * positions + 2 * D * N_LAYER * scores + D * N_VOCAB * NEW)
+def cache_values() -> sympy.Expr:
+    """Values of the keys and values of n tokens."""
+    return 2 * N_LAYER * N_KV * WIDTH * CONTEXT

@@ -28,9 +28,9 @@ def find(params: CacheParams) -> Iterator[Found]:
 
     model = Model(params)
     yield from _given(params)
+    yield from _shape(model)
     yield from _example(params.example)
     yield from _costs(params, model)
-    yield from _lengths(params, model)
     yield from _memory(params, model)
 
 
@@ -43,6 +43,10 @@ def _given(params: CacheParams) -> Iterator[Found]:
     yield from META.letters("sheet", n=_last(params))
 
 
+def _shape(model: Model) -> Iterator[Found]:
+    yield from META.letters("sheet", n_KV=model.kv_heads, d_h=model.head_width, d_ff=model.up.out_features)
+
+
 def _last(params: CacheParams) -> int:
     """Tokens of the last step: each step feeds the token that the one before generated."""
     fed = params.prompt_len
@@ -52,22 +56,18 @@ def _last(params: CacheParams) -> int:
 
 
 def _example(example: Example) -> Iterator[Found]:
-    from generators.courses.sydney.seminar2_kv_cache.torch_decoding import all_scores, attended
+    from generators.courses.sydney.seminar2_kv_cache.torch_decoding import attended
 
     steps = list(attended(example))
-    counts, outputs = {}, {}
-    for n, (token, one) in enumerate(zip(example.tokens, steps, strict=True), 1):
-        counts[f"step_{n}"] = (n, token, one.square, one.masked, one.again, len(one.row), one.rows_read)
+    scores, outputs = {}, {}
+    for n, one in enumerate(steps, 1):
+        scores[f"q{n}"] = (f"q{n}", *one.row, *[None] * (len(steps) - n))
         terms = (f"{_factor(score)}·{_tuple(value)}" for score, value in zip(one.row, one.values, strict=True))
-        outputs[f"step_{n}"] = (n, " + ".join(terms), _tuple(one.by_row), _tuple(one.by_square))
+        outputs[f"step_{n}"] = (n, _tuple(one.by_row), _tuple(one.by_square), " + ".join(terms))
     yield from SHEET.part("1", "Step by step")
-    columns = ("step", "token", "without_the_cache", "masked", "computed_again", "with_the_cache", "rows_read")
-    yield from WHOLE.table("1", "counts", counts, columns=columns)
     names = {f"k{j}": f"k{j}" for j in range(1, len(steps) + 1)}
-    scores = {f"q{i}": (f"q{i}", *row) for i, row in enumerate(all_scores(example), 1)}
     yield from WHOLE.table("1", "scores", scores, headings=names, columns=("query", *names))
-    sums = ("step", "scores_times_values", "with_the_cache", "without")
-    yield from WHOLE.table("1", "outputs", outputs, columns=sums)
+    yield from WHOLE.table("1", "outputs", outputs, columns=("step", "with_the_cache", "without", "scores_times_values"))
     scored = {"all": sum(one.square for one in steps), "needed": sum(len(one.row) for one in steps)}
     yield from WHOLE.values("1", scored, symbols={"all": r"S_{\text{without}}", "needed": r"S_{\text{with}}"})
 
@@ -86,47 +86,31 @@ def _costs(params: CacheParams, model: Model) -> Iterator[Found]:
     totals = []
     for name, cached in WAYS:
         last, symbol = model.step(_last(params), cached=cached), rf"_{{\text{{{name}}}}}"
-        run = model.generation(params.prompt_len, params.new_tokens, cached=cached)
-        totals.append(scale * run.flops)
-        for key, value, letter, unit in (
-            ("flops", scale * last.flops, f"F{symbol}", "FLOP"),
-            ("bytes", last.bytes, f"M{symbol}", "B"),
-            ("positions", run.positions, f"P_{name}", ""),
-            ("scores", run.scores, f"S_{name}", ""),
-            ("total", totals[-1], rf"\Sigma F{symbol}", "FLOP"),
-        ):
-            yield from META.values("2", {f"{key}_{name}": value}, unit=unit, symbols={f"{key}_{name}": letter})
+        totals.append(scale * model.generation(params.prompt_len, params.new_tokens, cached=cached))
+        for key, value, letter, unit in (("flops", scale * last.flops, "F", "FLOP"), ("bytes", last.bytes, "M", "B")):
+            symbols = {f"{key}_{name}": f"{letter}{symbol}"}
+            yield from META.values("2", {f"{key}_{name}": value}, unit=unit, symbols=symbols)
+        yield from META.values("2", {f"total_{name}": totals[-1]}, unit="FLOP")
     yield from META.values("2", saved=totals[0] / totals[1])
+    _, flops, moved = _ratio(model, _last(params))
+    yield from META.values("2", more_flops=flops > moved)
+    rows = {f"length_{place}": _ratio(model, length) for place, length in enumerate(params.seq_lens, 1)}
+    yield from META.table("2", "ratios", rows, headings={"flops": "FLOPs"}, columns=("tokens", "flops", "bytes"))
 
 
-def _lengths(params: CacheParams, model: Model) -> Iterator[Found]:
-    """A step over each length, as columns and as ratios."""
-    scale, giga = Fraction(params.conventions.flops_per_multiply_add, 2), 10**9
-    rows, ratios = {}, {}
-    for place, length in enumerate(params.seq_lens, 1):
-        both = [model.step(length, cached=cached) for _, cached in WAYS]
-        flops, moved = [scale * one.flops for one in both], [Fraction(one.bytes) for one in both]
-        large = (one / giga for one in (*flops, *moved))
-        rows[f"length_{place}"] = (length, *large, flops[0] / moved[0], flops[1] / moved[1])
-        ratios[f"length_{place}"] = (length, flops[0] / flops[1], moved[0] / moved[1])
-    kinds = {"flops": "GFLOP", "bytes": "GB", "intensity": "FLOP/B"}
-    units = {f"{kind}_{way}": unit for kind, unit in kinds.items() for way, _ in WAYS}
-    headings = {"flops_without": "FLOPs without", "flops_with": "FLOPs with"}
-    yield from META.table("2", "lengths", rows, units=units, headings=headings, columns=("tokens", *units))
-    yield from META.table("2", "ratios", ratios, headings={"flops": "FLOPs"}, columns=("tokens", "flops", "bytes"))
+def _ratio(model: Model, length: int) -> tuple[int, Fraction, Fraction]:
+    without, kept = (model.step(length, cached=cached) for _, cached in WAYS)
+    return length, Fraction(without.flops, kept.flops), Fraction(without.bytes, kept.bytes)
 
 
 def _memory(params: CacheParams, model: Model) -> Iterator[Found]:
     token, weights = model.held_bytes(1), model.weight_bytes
+    held = {"token": token, "cache": model.held_bytes(_last(params)), "weights": weights}
     yield from SHEET.part("3", "Size of the cache")
-    held, symbols = (
-        {"token": token, "cache": model.held_bytes(_last(params))},
-        {"token": r"M_{\text{token}}", "cache": r"M_{\text{cache}}"},
-    )
-    yield from META.values("3", held, unit="B", symbols=symbols)
+    yield from META.values("3", held, unit="B", symbols={key: rf"M_{{\text{{{key}}}}}" for key in held})
     first = next(n for n in range(weights // token, weights // token + 2) if model.held_bytes(n) >= weights)
-    yield from META.values("3", equal=Fraction(weights, token), as_large=first, symbols={"equal": "n^*"})
+    yield from META.values("3", as_large=first)
     caches = {length: model.held_bytes(length) for length in params.seq_lens}
-    rows = {f"length_{i}": (n, held, Fraction(100 * held, weights)) for i, (n, held) in enumerate(caches.items(), 1)}
-    units = {"cache": "B", "share_of_the_weights": "%"}
+    rows = {f"length_{i}": (n, Fraction(100 * held, weights), held) for i, (n, held) in enumerate(caches.items(), 1)}
+    units = {"share_of_the_weights": "%", "cache": "B"}
     yield from META.table("3", "lengths", rows, units=units, columns=("tokens", *units))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Params, PositiveInt, Text
+from generators.params import Params, PositiveInt, Rising, Text
 
 MAX_LENGTH = 2**24
 
@@ -43,17 +43,22 @@ class Example(Params):
 
 
 class Model(Params):
-    """The model whose steps are counted."""
+    """The model whose steps are counted; shapes that are left out are those of multi-head attention."""
 
     n_layers: PositiveInt
     d_model: PositiveInt
     n_heads: PositiveInt
+    n_kv_heads: PositiveInt | None = Field(None, description="heads of keys and values; n_heads unless said otherwise")
+    head_dim: PositiveInt | None = Field(None, description="width of a head; d_model / n_heads unless said otherwise")
+    d_ff: PositiveInt | None = Field(None, description="inner width of the feed-forward network; 4 d_model unless said otherwise")
     vocabulary_size: PositiveInt
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.d_model % self.n_heads:
+        if self.head_dim is None and self.d_model % self.n_heads:
             raise ValueError(f"d_model: must be divisible by n_heads (got {self.d_model} and {self.n_heads})")
+        if self.n_heads % (self.n_kv_heads or 1):
+            raise ValueError(f"n_kv_heads: must divide n_heads (got {self.n_kv_heads} and {self.n_heads})")
         return self
 
 
@@ -64,11 +69,5 @@ class CacheParams(Params):
     model: Model
     prompt_len: Length
     new_tokens: Annotated[int, Field(ge=2, le=512)]
-    seq_lens: Annotated[list[Length], Field(min_length=2, max_length=10)]
+    seq_lens: Annotated[list[Length], Field(min_length=2, max_length=10), Rising]
     conventions: Conventions = Conventions()
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.seq_lens != sorted(set(self.seq_lens)):
-            raise ValueError(f"seq_lens: must rise from each to the next (got {self.seq_lens})")
-        return self

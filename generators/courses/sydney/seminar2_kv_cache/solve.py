@@ -8,32 +8,33 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Answer, Part, answer, formula, letter, number, part, text
-from generators.cells import Quantity, exact, rational
+from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text, value_at
+from generators.cells import rational
 from generators.courses.sydney.seminar2_kv_cache.decoding import (
+    CONTEXT,
+    INNER,
+    N_HEAD,
+    N_KV,
+    N_LAYER,
     N_VOCAB,
-    NEW,
-    ONE,
-    PROMPT,
-    cached_groups,
-    generation_flops,
-    positions,
-    scores,
+    WIDTH,
+    D,
+    cache_values,
     scores_of,
     step_bytes,
     step_flops,
-    uncached_groups,
+    weight_values,
     weighted_sum,
     with_cache,
 )
-from generators.courses.sydney.seminar2_kv_cache.params import CacheParams, Example
-from generators.table import column, table
-from generators.topics.batching import CONTEXT, N_HEAD, N_LAYER, D, cache_values, weight_values
+from generators.courses.sydney.seminar2_kv_cache.params import CacheParams, Example, Model
+from generators.table import Table, column, table
 
-GIGA = 10**9
-N = sympy.Symbol("N", positive=True)
+N, PROMPT, NEW = sympy.symbols("N L T", positive=True)
+"""Tokens of the example, tokens of the prompt, and tokens generated after it."""
 ALL_SCORES, NEEDED_SCORES = N * (N + 1) * (2 * N + 1) / 6, N * (N + 1) / 2
 """Scores over N steps: a square a step without the cache, a row a step with it."""
+ONE = sympy.Integer(1)
 
 
 def solve(params: CacheParams) -> Answer:
@@ -43,40 +44,44 @@ def solve(params: CacheParams) -> Answer:
 
 
 def _sheet(params: CacheParams) -> Part:
-    model = params.model
     return part(
         "sheet",
         "Given",
         text("tokens", ", ".join(f"“{token}”" for token in params.example.tokens)),
         letter(N, len(params.example.tokens), "tokens of the example"),
-        letter(N_LAYER, model.n_layers, "layers"),
-        letter(D, model.d_model, "model width"),
-        letter(N_HEAD, model.n_heads, "heads"),
-        letter(N_VOCAB, model.vocabulary_size, "tokens of the vocabulary"),
         letter(PROMPT, params.prompt_len, "tokens of the prompt"),
         letter(NEW, params.new_tokens, "generated tokens"),
         formula("n", PROMPT + NEW - 1, "tokens of the last step, the one that is fed to it included", CONTEXT),
+        *_model(params.model),
     )
 
 
+def _model(model: Model) -> Iterator[Item]:
+    yield letter(N_LAYER, model.n_layers, "layers")
+    yield letter(D, model.d_model, "model width")
+    yield letter(N_HEAD, model.n_heads, "heads of queries")
+    yield letter(N_KV, model.n_kv_heads or model.n_heads, "heads of keys and values")
+    yield letter(WIDTH, model.head_dim or model.d_model // model.n_heads, "width of a head")
+    yield letter(INNER, model.d_ff or 4 * model.d_model, "inner width of the feed-forward network")
+    yield letter(N_VOCAB, model.vocabulary_size, "tokens of the vocabulary")
+
+
 def _steps(example: Example, sheet: Part) -> Part:
+    count = len(example.tokens)
     matrix = [scores_of(query, example.keys) for query in example.queries]
-    steps = with_cache(example.queries, example.keys, example.values)
-    counts, sums = {}, {}
-    for n, (token, (rows_read, row, output)) in enumerate(zip(example.tokens, steps, strict=True), 1):
-        below, without = n * (n - 1) // 2, weighted_sum(matrix[n - 1][:n], example.values[:n])  # the rest is masked
-        counts[f"step_{n}"] = (n, token, n**2, below, below, len(row), rows_read)
-        sums[f"step_{n}"] = (n, _sum(row, example.values), _vector(output), _vector(without))
-    keys = [column(f"k{j}", f"k{j}") for j in range(1, len(matrix) + 1)]
-    columns = ["step", "token", "without_the_cache", "masked", "computed_again", "with_the_cache", "rows_read"]
+    scores = {f"q{i}": (f"q{i}", *row[:i], *[None] * (count - i)) for i, row in enumerate(matrix, 1)}
+    sums = {}
+    for n, (row, output) in enumerate(with_cache(example.queries, example.keys, example.values), 1):
+        without = weighted_sum(matrix[n - 1][:n], example.values[:n])  # the rest is masked
+        sums[f"step_{n}"] = (n, _vector(output), _vector(without), _sum(row, example.values))
+    keys = [column(f"k{j}", f"k{j}") for j in range(1, count + 1)]
     return part(
         "1",
         "Step by step",
         formula("all", ALL_SCORES, "scores without the cache", r"S_{\text{without}}", asked=True),
         formula("needed", NEEDED_SCORES, "scores with the cache", r"S_{\text{with}}", asked=True),
-        table("counts", columns, counts),
-        table("scores", ["query", *keys], {f"q{i}": (f"q{i}", *row) for i, row in enumerate(matrix, 1)}),
-        table("outputs", ["step", "scores_times_values", "with_the_cache", "without"], sums, asked=True),
+        table("scores", ["query", *keys], scores),
+        table("outputs", ["step", "with_the_cache", "without", "scores_times_values"], sums, asked=True),
         within=sheet,
     )
 
@@ -93,73 +98,60 @@ def _vector(entries: Sequence[int]) -> str:
 
 def _costs(params: CacheParams, sheet: Part) -> Part:
     each, element = params.conventions.flops_per_multiply_add, params.conventions.bytes_per_element
-    without, kept = uncached_groups(), cached_groups()
-    steps = [
-        ("flops_without", "FLOPs of a step without the cache", r"F_{\text{without}}", step_flops(without, each), "FLOP"),
-        ("flops_with", "FLOPs of a step with it", r"F_{\text{with}}", step_flops(kept, each), "FLOP"),
-        ("bytes_without", "bytes of a step without the cache", r"M_{\text{without}}", step_bytes(without, element), "B"),
-        ("bytes_with", "bytes of a step with it", r"M_{\text{with}}", step_bytes(kept, element), "B"),
+    flops, moved = ([count(fed, size) for fed in (CONTEXT, ONE)] for count, size in ((step_flops, each), (step_bytes, element)))
+    totals = _totals(params, sheet, flops)
+    items = [
+        formula("flops_without", flops[0], "FLOPs of a step without the cache", r"F_{\text{without}}", "FLOP", asked=True),
+        formula("flops_with", flops[1], "FLOPs of a step with it", r"F_{\text{with}}", "FLOP", asked=True),
+        formula("bytes_without", moved[0], "bytes of a step without the cache", r"M_{\text{without}}", "B", asked=True),
+        formula("bytes_with", moved[1], "bytes of a step with it", r"M_{\text{with}}", "B", asked=True),
+        number("total_without", totals[0], "FLOPs in all without the cache", unit="FLOP"),
+        number("total_with", totals[1], "FLOPs in all with it", unit="FLOP"),
+        number("saved", totals[0] / totals[1], "FLOPs in all, without over with", asked=True),
     ]
-    items = [formula(key, expression, what, symbol, unit, asked=True) for key, what, symbol, expression, unit in steps]
-    items += _generation(each)
-    totals = part("2", "", *items, within=sheet)
-    ratio = exact(rational(totals["total_without"].value) / rational(totals["total_with"].value))
-    rows, ratios = {}, {}
-    for place, length in enumerate(params.seq_lens, 1):
-        flops, moved = ([rational(exact(one.subs(_at(params, length)))) for _, _, _, one, _ in steps[i : i + 2]] for i in (0, 2))
-        large = (one / GIGA for one in (*flops, *moved))
-        rows[f"length_{place}"] = (length, *large, flops[0] / moved[0], flops[1] / moved[1])
-        ratios[f"length_{place}"] = (length, flops[0] / flops[1], moved[0] / moved[1])
-    columns = [
-        column("tokens"),
-        *(column(f"flops_{way}", f"FLOPs {way}", "GFLOP") for way in ("without", "with")),
-        *(column(f"bytes_{way}", unit="GB") for way in ("without", "with")),
-        *(column(f"intensity_{way}", unit="FLOP/B") for way in ("without", "with")),
-    ]
-    return part(
-        "2",
-        "FLOPs and bytes",
-        *items,
-        number("saved", ratio, "FLOPs in all, without over with", asked=True),
-        table("lengths", columns, rows),
-        table("ratios", ["tokens", column("flops", "FLOPs"), "bytes"], ratios, drawn=True),
-        within=sheet,
-    )
+    last = _ratios(sheet, [params.prompt_len + params.new_tokens - 1], flops, moved).rows["length_1"]
+    more = claim("more_flops", rational(last["flops"]) > rational(last["bytes"]), "the cache saves a larger factor of FLOPs")
+    return part("2", "FLOPs and bytes", *items, _ratios(sheet, params.seq_lens, flops, moved), more, within=sheet)
 
 
-def _generation(each: int) -> Iterator[Quantity]:
-    """Positions, scores a head and FLOPs of a prompt and the tokens generated after it."""
-    for name, cached in (("without", False), ("with", True)):
-        passed, scored = sympy.symbols(f"P_{name} S_{name}", positive=True)
-        yield formula(f"positions_{name}", positions(cached=cached), f"positions, {name} the cache", passed)
-        yield formula(f"scores_{name}", scores(cached=cached), f"scores a head, {name} the cache", scored)
-        total = generation_flops(passed, scored, each)
-        yield formula(f"total_{name}", total, f"FLOPs in all, {name} the cache", rf"\Sigma F_{{\text{{{name}}}}}", "FLOP")
+def _totals(params: CacheParams, sheet: Part, flops: Sequence[sympy.Expr]) -> tuple[Fraction, Fraction]:
+    """FLOPs of all passes without the cache and with it; the first one reads the prompt either way."""
+    without, kept = (sympy.lambdify(CONTEXT, _sized(one, sheet)) for one in flops)
+    first, others = params.prompt_len, range(params.prompt_len + 1, params.prompt_len + params.new_tokens)
+    rest = [sum(Fraction(one(length)) for length in others) for one in (without, kept)]
+    return Fraction(without(first)) + rest[0], Fraction(without(first)) + rest[1]
 
 
-def _at(params: CacheParams, length: int) -> dict[sympy.Symbol, int]:
-    """The letters of the formulas, for a step over `length` tokens."""
-    model = params.model
-    sizes = {N_LAYER: model.n_layers, D: model.d_model, N_HEAD: model.n_heads, N_VOCAB: model.vocabulary_size}
-    return {**sizes, CONTEXT: length}
+def _sized(expression: sympy.Expr, sheet: Part) -> sympy.Expr:
+    """The expression with all numbers but n put in."""
+    return expression.subs({symbol: one.value for symbol, one in sheet.letters.items() if symbol != CONTEXT})
+
+
+def _ratios(sheet: Part, lengths: Sequence[int], *pairs: Sequence[sympy.Expr]) -> Table:
+    """How many times as many FLOPs and bytes a step takes without the cache."""
+    ratios = [_sized(without, sheet) / _sized(kept, sheet) for without, kept in pairs]
+    rows = {
+        f"length_{i}": (n, *(rational(value_at(one.subs(CONTEXT, n), sheet)) for one in ratios)) for i, n in enumerate(lengths, 1)
+    }
+    return table("ratios", ["tokens", column("flops", "FLOPs"), "bytes"], rows)
 
 
 def _memory(params: CacheParams, sheet: Part) -> Part:
     element = params.conventions.bytes_per_element
-    cache, weights = element * cache_values(ONE), element * weight_values(ONE)
-    equal = weight_values(ONE) / (cache_values(ONE) / CONTEXT)
+    cache, weights = element * cache_values(), element * weight_values()
+    equal = weight_values() / (cache_values() / CONTEXT)
+    sizes = [_sized(one, sheet) for one in (100 * cache / weights, cache)]
     rows = {
-        f"length_{place}": (length, *(exact(one.subs(_at(params, length))) for one in (cache, 100 * cache / weights)))
+        f"length_{place}": (length, *(value_at(one.subs(CONTEXT, length), sheet) for one in sizes))
         for place, length in enumerate(params.seq_lens, 1)
     }
-    as_large = math.ceil(Fraction(rational(exact(equal.subs(_at(params, 1))))))
     return part(
         "3",
         "Size of the cache",
         formula("token", cache / CONTEXT, "cache of one token", r"M_{\text{token}}", "B", asked=True),
         formula("cache", cache, "cache at the last step", r"M_{\text{cache}}", "B", asked=True),
-        formula("equal", equal, "tokens whose cache is as large as the weights", "n^*"),
-        number("as_large", as_large, "tokens from which on the cache is at least as large as the weights", asked=True),
-        table("lengths", ["tokens", column("cache", unit="B"), column("share_of_the_weights", unit="%")], rows),
+        formula("weights", weights, "matrices of the layers and of the output head", r"M_{\text{weights}}", "B"),
+        number("as_large", math.ceil(rational(value_at(equal, sheet))), "tokens whose cache reaches the weights", asked=True),
+        table("lengths", ["tokens", column("share_of_the_weights", unit="%"), column("cache", unit="B")], rows),
         within=sheet,
     )

@@ -1,6 +1,5 @@
 """Seminar 2, merging of the KV cache: who is evicted, who takes whom in, the merged cache, and the error that is left."""
 
-from generators.courses.sydney.seminar2_kv_merging.draw import draw
 from generators.courses.sydney.seminar2_kv_merging.find import find
 from generators.courses.sydney.seminar2_kv_merging.params import MergingParams
 from generators.courses.sydney.seminar2_kv_merging.solve import solve
@@ -12,7 +11,6 @@ QUESTION = Question(
     params=MergingParams,
     solve=solve,
     find=find,
-    draw=draw,
     others=(
         {
             "eviction": {
@@ -27,6 +25,7 @@ QUESTION = Question(
                 "values": [[1], [2], [3], [4], [5]],
             },
             "queries": [[1, 0, -1]],
+            "trials": {"n_seeds": 2},
         },
     ),
 )

@@ -71,11 +71,19 @@ class Merging(Params):
         return self
 
 
+class Trials(Params):
+    """Random caches with as many tokens, of which the same are conserved, a seed each."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
+    n_seeds: Annotated[int, Field(ge=2, le=1000)] = 100
+
+
 class MergingParams(Params):
-    """The attention that decides who is evicted, the cache that is merged, and the queries that read it."""
+    """The attention that decides who is evicted, the cache that is merged, the queries that read it, and random caches."""
 
     eviction: Eviction
     merging: Merging
+    trials: Trials = Trials()
     queries: Annotated[Rows, Field(min_length=1, max_length=6)]
 
     @model_validator(mode="after")

@@ -2,55 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Sequence
+from statistics import fmean, pstdev
 
 import sympy
 
-from generators.answer import Answer, Derivation, Line, Part, answer, claim, derivation, line, number, part, text
+from generators.answer import Answer, Part, answer, number, part, text
 from generators.cells import Cell, Math, exact
 from generators.courses.sydney.seminar2_kv_merging.merging import (
     RULES,
-    Assigned,
+    GoesTo,
+    Rows,
     assignment,
-    attention_over,
     cosine,
+    errors,
+    exact_root,
     merged,
-    merged_entry,
     token_scores,
 )
 from generators.courses.sydney.seminar2_kv_merging.params import Eviction, Merging, MergingParams
-from generators.table import Table, column, table
-from generators.topics.attention import relative_error
+from generators.table import Column, Table, column, table
+from generators.topics.attention import seeded_matrices
 
-GoesTo = Mapping[int, Sequence[Assigned]]
-"""For each conserved token, counted from 0, the evicted ones that go to it."""
-Rows = Sequence[Sequence[sympy.Rational]]
+METHODS = ("eviction", *RULES)
+SAME = 1e-9  # errors in one cache that differ by less are equal
 
 
 def solve(params: MergingParams) -> Answer:
     """Eviction, similarity, the merged cache, and its errors."""
     merging = params.merging
-    goes_to = assignment(merging.keys, [token - 1 for token in merging.conserved])
-    parts = (_similarity(merging, goes_to), _merged(merging, goes_to), _errors(params, goes_to))
-    return answer(_sheet(params), _eviction(params.eviction), *parts)
-
-
-def _exactly(rows: Sequence[Sequence[Fraction]]) -> Rows:
-    return [[sympy.sympify(x) for x in row] for row in rows]
+    goes_to = assignment(merging.keys, [token - 1 for token in merging.conserved], exact_root)
+    return answer(
+        _sheet(params), _eviction(params.eviction), _similarity(merging, goes_to), _merged(merging, goes_to), _errors(params)
+    )
 
 
 def _evicted(merging: Merging) -> list[int]:
     return [token for token in range(1, len(merging.keys) + 1) if token not in merging.conserved]
 
 
+def _components(name: str, width: int) -> list[Column]:
+    return [column(f"{name}{j}", f"{name}{j}") for j in range(1, width + 1)]
+
+
 def _sheet(params: MergingParams) -> Part:
     merging, eviction = params.merging, params.eviction
-    width, evicted = len(merging.keys[0]), _evicted(merging)
+    evicted = _evicted(merging)
+    pairs = zip(merging.keys, merging.values, strict=True)
     rows = {
-        f"token_{token}": (token, "evicted" if token in evicted else "conserved", *map(exact, key))
-        for token, key in enumerate(merging.keys, 1)
+        f"token_{i}": (i, "evicted" if i in evicted else "conserved", *map(exact, (*key, *value)))
+        for i, (key, value) in enumerate(pairs, 1)
     }
+    columns: list[Column | str] = [
+        "token",
+        "fate",
+        *_components("k", len(merging.keys[0])),
+        *_components("v", len(merging.values[0])),
+    ]
+    queries = {f"query_{i}": (i, *map(exact, query)) for i, query in enumerate(params.queries, 1)}
     return part(
         "sheet",
         "Given",
@@ -58,10 +67,12 @@ def _sheet(params: MergingParams) -> Part:
         text("top", "the token" if eviction.n_top == 1 else f"the {eviction.n_top} tokens"),
         text("conserved", _set("K_c", merging.conserved)),
         text("evicted", _set("K_e", evicted)),
+        number("n_conserved", len(merging.conserved), "conserved tokens"),
         number("n_tokens", len(merging.keys), "tokens of the cache"),
         number("n_queries", len(params.queries), "queries"),
-        claim("plane", width == 2, "keys have two components"),
-        table("keys", ["token", "fate", *(f"component_{j}" for j in range(1, width + 1))], rows),
+        number("n_seeds", params.trials.n_seeds, "random caches"),
+        table("cache", columns, rows),
+        table("queries", ["query", *_components("q", len(merging.keys[0]))], queries),
     )
 
 
@@ -70,96 +81,64 @@ def _set(name: str, tokens: Sequence[int]) -> Math:
 
 
 def _eviction(eviction: Eviction) -> Part:
-    names = [token.name for token in eviction.tokens]
+    names, count = [token.name for token in eviction.tokens], len(eviction.tokens)
     is_text = [token.kind == "text" for token in eviction.tokens]
     found = token_scores(eviction.attention, is_text, eviction.n_recent, eviction.n_top)
     rows: dict[str, tuple[Cell, ...]] = {}
     weights: dict[str, tuple[Cell, ...]] = {}
     for place, (token, one) in enumerate(zip(eviction.tokens, found, strict=True), 1):
-        sums = map(exact, (one.of_same_kind, one.of_other_kind, one.column_sum, one.score))
-        rows[f"token_{place}"] = (token.name, token.kind, *sums, one.fate, one.fate_unraised)
-        weights[f"token_{place}"] = (token.name, *map(exact, eviction.attention[place - 1]), *[None] * (len(names) - place))
-    columns = ["token", "kind", "self", "cross", "sum", "score", "fate", "by_the_sum"]
-    gone = [one.fate == "evicted" for one in found]
+        rows[f"token_{place}"] = (token.name, one.fate, exact(one.score), exact(one.column_sum), token.kind)
+        weights[f"token_{place}"] = (token.name, *map(exact, eviction.attention[place - 1]), *[None] * (count - place))
     return part(
         "1",
         "Which tokens are evicted",
-        text("kept", ", ".join(name for name, out in zip(names, gone, strict=True) if not out)),
-        text("evicted", ", ".join(name for name, out in zip(names, gone, strict=True) if out)),
-        number("largest", exact(max(one.column_sum for one in found)), "largest column sum", r"\max_j A_j"),
-        table("attention", ["query", *(f"on_{j}" for j in range(1, len(names) + 1))], weights),
-        table("scores", columns, rows, asked=True),
+        text("evicted", ", ".join(name for name, one in zip(names, found, strict=True) if one.fate == "evicted")),
+        table("attention", ["query", *(f"on_{j}" for j in range(1, count + 1))], weights),
+        table("scores", ["token", "fate", "score", "sum", "kind"], rows, asked=True),
     )
 
 
 def _similarity(merging: Merging, goes_to: GoesTo) -> Part:
     home = {one.token + 1: kept + 1 for kept, others in goes_to.items() for one in others}
-    rows = {
-        f"token_{token}": (
-            token, *(exact(cosine(merging.keys[token - 1], merging.keys[kept - 1])) for kept in merging.conserved), home[token],
-        )
-        for token in _evicted(merging)
-    }  # fmt: skip
-    columns = ["evicted", *(f"conserved_{kept}" for kept in merging.conserved), "goes_to"]
+    rows = {}
+    for token in _evicted(merging):
+        key = merging.keys[token - 1]
+        found = (exact(cosine(key, merging.keys[kept - 1], exact_root)) for kept in merging.conserved)
+        rows[f"token_{token}"] = (token, home[token], *found)
+    columns = ["evicted", "goes_to", *(f"with_{kept}" for kept in merging.conserved)]
     return part("2", "Similarity", table("matrix", columns, rows, asked=True))
 
 
 def _merged(merging: Merging, goes_to: GoesTo) -> Part:
-    widest = max(goes_to, key=lambda kept: (len(goes_to[kept]), -kept))
-    return part(
-        "3",
-        "The merged cache",
-        _by_rule("keys", _exactly(merging.keys), goes_to, asked=True),
-        number("widest", widest + 1, "conserved token to which most go, the first of equals"),
-        _rules(merging, widest, goes_to[widest]),
-        _by_rule("values", _exactly(merging.values), goes_to),
-    )
+    tables = (_by_rule("keys", merging.keys, goes_to), _by_rule("values", merging.values, goes_to))
+    return part("3", "The merged cache", *tables)
 
 
-def _by_rule(name: str, vectors: Rows, goes_to: GoesTo, *, asked: bool = False) -> Table:
-    """The conserved keys or values after merging by each rule."""
-    after = [merged(vectors, goes_to, rule) for rule in RULES]
+def _by_rule(name: str, vectors: Rows, goes_to: GoesTo) -> Table:
+    """What the conserved keys or values are after merging, a row for each token and rule."""
+    after = {rule: merged(vectors, goes_to, rule) for rule in RULES}
     rows = {
-        f"token_{kept + 1}": (kept + 1, len(others), *(exact(sympy.expand(x)) for rows in after for x in rows[place]))
-        for place, (kept, others) in enumerate(goes_to.items())
+        f"token_{kept + 1}_{rule}": (kept + 1, rule, *(exact(sympy.expand(x)) for x in after[rule][place]))
+        for place, kept in enumerate(goes_to)
+        for rule in RULES
     }
-    names = [f"{rule}_{name[0]}{j}" for rule in RULES for j in range(1, len(vectors[0]) + 1)]
-    return table(name, ["token", column("merged", Math("L")), *names], rows, asked=asked)
+    return table(name, ["token", "rule", *_components(name[0], len(vectors[0]))], rows, asked=True)
 
 
-def _rules(merging: Merging, widest: int, others: Sequence[Assigned]) -> Derivation:
-    """The first component of that token's key by each rule, in letters and as a number."""
-    letters = {token: sympy.Symbol(f"k_{token + 1}") for token in (widest, *(one.token for one in others))}
-    numbers = {token: sympy.sympify(merging.keys[token][0]) for token in letters}
-    lines: dict[str, Line] = {}
-    for rule in RULES:
-        symbol = rf"k_{{\text{{{rule}}}}}"
-        pairs = [(letters[one.token], sympy.Symbol(f"s_{one.token + 1}")) for one in others]
-        lines[rule] = line(symbol, merged_entry(letters[widest], pairs, rule), "by its rule")
-        own = merged_entry(numbers[widest], [(numbers[one.token], one.similarity) for one in others], rule)
-        lines[f"{rule}_value"] = line(symbol, exact(sympy.expand(own)), "with the numbers put in")
-    return derivation("rules", lines)
-
-
-def _errors(params: MergingParams, goes_to: GoesTo) -> Part:
-    merging = params.merging
-    q, k, v = (_exactly(rows) for rows in (params.queries, merging.keys, merging.values))
-    queries, everything = range(len(q)), tuple(range(len(k)))
-    whole = attention_over(q, k, v)
-    true = [whole.output(i, everything) for i in queries]
-    outputs = {"eviction": [whole.output(i, tuple(goes_to)) for i in queries]}
-    for rule in RULES:
-        smaller = attention_over(q, merged(k, goes_to, rule), merged(v, goes_to, rule))
-        outputs[rule] = [smaller.output(i, tuple(range(len(goes_to)))) for i in queries]
+def _errors(params: MergingParams) -> Part:
+    """In the cache of the entry, and over random ones: mean, standard deviation, and in how many no method errs less."""
+    merging, trials = params.merging, params.trials
+    conserved, size = [token - 1 for token in merging.conserved], len(merging.keys)
+    own = errors(params.queries, merging.keys, merging.values, conserved)
+    drawn = (seeded_matrices(seed, size, len(merging.keys[0])) for seed in range(trials.seed, trials.seed + trials.n_seeds))
+    by_cache = [errors(q, k, v, conserved) for q, k, v in drawn]
     rows: dict[str, tuple[Cell, ...]] = {}
-    for i in queries:
-        errors = (float(relative_error(whole.context, [found[i]], [true[i]])) for found in outputs.values())
-        rows[f"query_{i + 1}"] = (i + 1, *map(float, true[i]), *errors)
-    overall = {name: (name, float(relative_error(whole.context, found, true))) for name, found in outputs.items()}
-    components_of = [column(f"o{j}", Math(f"o_{{{j}}}")) for j in range(1, len(v[0]) + 1)]
+    for name in METHODS:
+        found = [one[name] for one in by_cache]
+        best = sum(one[name] <= min(one.values()) + SAME for one in by_cache)
+        rows[name] = (name, round(fmean(found), 2), round(pstdev(found), 2), best, round(own[name], 2))
     return part(
         "4",
         "The error that is left",
-        table("overall", ["method", "relative_error"], overall, asked=True),
-        table("queries", ["query", *components_of, *outputs], rows),
+        table("errors", ["method", "mean_error", column("deviation", "±"), "best_in", "our_cache"], rows, asked=True),
     )

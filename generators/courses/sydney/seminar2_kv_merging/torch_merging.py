@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy
 import torch
 from torch.nn.functional import cosine_similarity, scaled_dot_product_attention
 
-from generators.courses.sydney.seminar2_kv_merging.params import Merging
+from generators.courses.sydney.seminar2_kv_merging.params import MergingParams
 
 RULES = ("averaged", "pivotal", "weighted")
 ROUNDING = 1e-12
@@ -38,10 +39,9 @@ class Cache:
         return [self.conserved[place] for place in self.places]
 
 
-def cache_of(merging: Merging) -> Cache:
-    """The cache of the parameters; an evicted token goes to the first of the conserved ones with the largest cosine."""
-    keys, values = tensor(merging.keys), tensor(merging.values)
-    conserved = [number - 1 for number in merging.conserved]
+def cache_of(keys: torch.Tensor, values: torch.Tensor, numbers: Sequence[int]) -> Cache:
+    """A cache whose conserved tokens have these numbers; an evicted one goes to the first of those with the largest cosine."""
+    conserved = [number - 1 for number in numbers]
     evicted = [i for i in range(len(keys)) if i not in conserved]
     cosines = cosine_similarity(keys[evicted][:, None], keys[conserved][None], dim=-1)
     places = (cosines > cosines.amax(1, keepdim=True) - ROUNDING).int().argmax(1)
@@ -65,10 +65,23 @@ def fates(scores: list[Fraction], n_recent: int, n_top: int) -> list[str]:
     return ["top" if rank < n_top else "evicted" for rank in ranks] + ["recent"] * n_recent
 
 
-def attended(cache: Cache, queries: Sequence[Sequence[Fraction]]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """The outputs of queries over all tokens, and by each method."""
-    q, kept = tensor(queries), cache.conserved
-    pairs = {"eviction": (cache.keys[kept], cache.values[kept])}
-    pairs |= {rule: (merged(cache, rule, cache.keys), merged(cache, rule, cache.values)) for rule in RULES}
-    outputs = {name: scaled_dot_product_attention(q[None], k[None], v[None])[0] for name, (k, v) in pairs.items()}
-    return scaled_dot_product_attention(q[None], cache.keys[None], cache.values[None])[0], outputs
+def errors(cache: Cache, queries: torch.Tensor) -> torch.Tensor:
+    """Relative error of all outputs together, for eviction and for each rule."""
+    kept = cache.conserved
+    pairs = [(cache.keys[kept], cache.values[kept])]
+    pairs += [(merged(cache, rule, cache.keys), merged(cache, rule, cache.values)) for rule in RULES]
+    true, *outputs = (
+        scaled_dot_product_attention(queries[None], k[None], v[None]) for k, v in [(cache.keys, cache.values), *pairs]
+    )
+    return torch.stack([(found - true).norm() / true.norm() for found in outputs])
+
+
+def random_errors(params: MergingParams) -> torch.Tensor:
+    """The same for random caches (caches, methods), drawn as the page says: whole numbers from -200 to 200, over 100."""
+    size = (3, len(params.merging.keys), len(params.merging.keys[0]))
+    rows = []
+    for place in range(params.trials.n_seeds):
+        drawn = numpy.random.default_rng(params.trials.seed + place).integers(-200, 201, size=size)
+        queries, keys, values = torch.from_numpy(drawn).double() / 100
+        rows.append(errors(cache_of(keys, values, params.merging.conserved), queries))
+    return torch.stack(rows)

@@ -1,14 +1,11 @@
 """Lecture 25, distillation: losses and gradients on given logits, and a small run with and without a teacher."""
 
-from generators.courses.utaustin.lecture25_distillation.draw import draw
 from generators.courses.utaustin.lecture25_distillation.find import find
 from generators.courses.utaustin.lecture25_distillation.params import DistillationParams
 from generators.courses.utaustin.lecture25_distillation.solve import solve
 from generators.question import Question
 
-SHORT = {
-    "n_teacher": 20, "n_student": 10, "n_test": 10, "n_starts": 1, "teacher_steps": 5, "student_steps": 10, "n_records": 2,
-}  # fmt: skip
+SHORT = {"n_teacher": 20, "n_student": 10, "n_test": 10, "n_starts": 2, "teacher_steps": 5, "student_steps": 10}
 
 QUESTION = Question(
     title="Distillation",
@@ -16,7 +13,6 @@ QUESTION = Question(
     params=DistillationParams,
     solve=solve,
     find=find,
-    draw=draw,
     others=(
         {
             "example": {

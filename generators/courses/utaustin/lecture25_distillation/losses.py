@@ -13,7 +13,7 @@ import sympy
 Number: TypeAlias = Any
 """A fraction, a sympy expression or an array."""
 
-ALPHA, T, K = sympy.symbols("alpha T K", positive=True)
+ALPHA, T = sympy.symbols("alpha T", positive=True)
 
 
 def softmax(logits: Sequence[sympy.Expr], temperature: sympy.Expr | int) -> list[sympy.Expr]:

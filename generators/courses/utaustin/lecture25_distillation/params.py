@@ -13,7 +13,7 @@ MAX_WORK = 40_000_000
 MAX_RATE = Fraction(1, 4)
 """With larger or more steps the last digits of training would depend on the order of sums, and so on the machine."""
 Share = Annotated[Exact, Field(ge=0, le=1)]
-Logit = Annotated[int, Field(ge=-40, le=40)]
+Logit = Annotated[int, Field(ge=-8, le=8)]
 
 
 class Example(Params):
@@ -23,7 +23,7 @@ class Example(Params):
     teacher: list[Logit]
     student: list[Logit]
     label: Text
-    temperature: Annotated[int, Field(ge=1, le=20)]
+    temperature: Annotated[int, Field(ge=1, le=8)]
     alpha: Share
     temperatures: Annotated[list[Annotated[int, Field(ge=1, le=1000)]], Field(min_length=2, max_length=8), Rising]
 
@@ -52,12 +52,11 @@ class Training(Params):
     label_noise: Share
     teacher_hidden: Annotated[int, Field(ge=1, le=64)]
     student_hidden: Annotated[int, Field(ge=1, le=64)]
-    n_starts: Annotated[int, Field(ge=1, le=10)]
+    n_starts: Annotated[int, Field(ge=2, le=50)]
     teacher_steps: Annotated[int, Field(ge=1, le=500)]
     student_steps: Annotated[int, Field(ge=10, le=500)]
     learning_rate: PositiveExact
     temperature: Annotated[PositiveExact, Field(le=100)]
-    n_records: Annotated[int, Field(ge=2, le=10)]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -51,32 +51,3 @@ def of_example(example: Example, heat: float) -> Losses:
     """The example's losses at a temperature."""
     place = example.classes.index(example.label)
     return losses(logits(example.teacher), logits(example.student), place, heat, float(example.alpha))
-
-
-def elsewhere(example: Example) -> list[tuple[tuple[float, ...], float, Losses]]:
-    """As many classes at other logits and temperatures: the student's logits, the temperature, and the losses there."""
-    count, place, found = len(example.classes), example.classes.index(example.label), []
-    for shift, heat in ((1.5, 1.7), (-0.4, 3.1)):
-        student, teacher = (tuple(math.sin(rate * (at + shift)) + shift for at in range(count)) for rate in (2.0, 3.0))
-        found.append((student, heat, losses(teacher, student, place, heat, 0.3)))
-    return found
-
-
-def means(example: Example) -> dict[str, float]:
-    """The label's logit and the mean of both rows of logits, and the difference about the means over the classes."""
-    place = example.classes.index(example.label)
-    z, v = (torch.tensor(logits(powers), dtype=torch.float64) for powers in (example.student, example.teacher))
-    return {
-        "z_y": float(z[place]),
-        "zbar": float(z.mean()),
-        "v_y": float(v[place]),
-        "vbar": float(v.mean()),
-        "limit": float(((z - z.mean()) - (v - v.mean()))[place] / len(z)),
-    }
-
-
-def shares(powers: Sequence[int], heats: Sequence[float]) -> list[list[float]]:
-    """The distribution of logits at each temperature."""
-    rows = torch.tensor([logits(powers)], dtype=torch.float64) / torch.tensor(heats, dtype=torch.float64)[:, None]
-    found: list[list[float]] = rows.softmax(1).tolist()
-    return found

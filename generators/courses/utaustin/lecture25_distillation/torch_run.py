@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -49,17 +49,11 @@ def _divergences(logits: torch.Tensor, aim: torch.Tensor) -> torch.Tensor:
 
 
 class Trained(NamedTuple):
-    """The teacher's loss on the test and its right answers; for each α the students' scores.
+    """The teacher's right answers on the test, and for each α and start the student's divergence and right answers."""
 
-    These are their losses on training and test points and their divergence, as means over starts, and how many agree with the
-    teacher and are right. `nearer` counts the starts that end nearer to the teacher than with the first α, `curve` holds the
-    divergence on the test at each recorded step.
-    """
-
-    teacher: tuple[float, int]
-    scores: list[tuple[float | int, ...]]
-    nearer: list[int]
-    curve: dict[int, list[float]]
+    teacher_right: int
+    divergence: torch.Tensor
+    right: torch.Tensor
 
 
 def trained(one: Training, alphas: Sequence[Fraction]) -> Trained:
@@ -67,7 +61,7 @@ def trained(one: Training, alphas: Sequence[Fraction]) -> Trained:
     points, labels, teacher, students = _points(one)
     rate, heat, rights = float(one.learning_rate), float(one.temperature), functional.one_hot(labels, CLASSES).double()
     (x, test), (hard, test_hard) = (rows.split((one.n_teacher, one.n_test)) for rows in (points, rights))
-    *_, (_, teacher) = _descending(teacher, lambda w: _cross_entropies(_network(w, x), hard), one.teacher_steps, rate)
+    teacher = _descending(teacher, lambda w: _cross_entropies(_network(w, x), hard), one.teacher_steps, rate)
     x, hard = x[: one.n_student], hard[: one.n_student]
     (aim,), (test_aim,) = _network(teacher, x), _network(teacher, test)
     soft = (aim / heat).softmax(-1)
@@ -77,40 +71,23 @@ def trained(one: Training, alphas: Sequence[Fraction]) -> Trained:
         logits = _network(network, x)
         return weights * _cross_entropies(logits, hard) + (1 - weights) * heat**2 * _cross_entropies(logits / heat, soft)
 
-    def by_alpha(numbers: torch.Tensor) -> torch.Tensor:
-        return numbers.reshape(len(alphas), -1)
-
-    steps = [one.student_steps * k // one.n_records for k in range(one.n_records + 1)]
-    curve: dict[int, list[float]] = {}
     first, second = (part.repeat(len(alphas), 1, 1) for part in students)
-    for step, students in _descending((first, second), losses, one.student_steps, rate):
-        if step in steps:
-            curve[step] = by_alpha(_divergences(_network(students, test), test_aim)).mean(1).tolist()
-    logits, goal, truth = _network(students, test), test_aim.argmax(-1), test_hard.argmax(-1)
-    kinds = (_cross_entropies(_network(students, x), hard), _cross_entropies(logits, test_hard), _divergences(logits, test_aim))
-    counts = (by_alpha(logits.argmax(-1) == which).sum(1).tolist() for which in (goal, truth))
-    ends = by_alpha(kinds[2])
-    return Trained(
-        teacher=(float(_cross_entropies(test_aim, test_hard)), int((goal == truth).sum())),
-        scores=list(zip(*(by_alpha(kind).mean(1).tolist() for kind in kinds), *counts, strict=True)),
-        nearer=[int((row < ends[0]).sum()) for row in ends[1:]],
-        curve=curve,
-    )
+    logits = _network(_descending((first, second), losses, one.student_steps, rate), test)
+    goal, truth = test_aim.argmax(-1), test_hard.argmax(-1)
+    found = (_divergences(logits, test_aim), (logits.argmax(-1) == truth).sum(-1).double())
+    return Trained(int((goal == truth).sum()), *(numbers.reshape(len(alphas), -1) for numbers in found))
 
 
-def _descending(
-    weights: Weights, losses: Callable[[Weights], torch.Tensor], steps: int, rate: float
-) -> Iterator[tuple[int, Weights]]:
-    """Yield the weights before each step and at the end; torch.optim would do the same, but imports a compiler."""
+def _descending(weights: Weights, losses: Callable[[Weights], torch.Tensor], steps: int, rate: float) -> Weights:
+    """The weights at the end; torch.optim would do the same, but imports a compiler."""
     first, second = (part.clone() for part in weights)
     speeds = torch.zeros_like(first), torch.zeros_like(second)
-    for step in range(steps):
-        yield step, (first, second)
+    for _ in range(steps):
         ours = (first.requires_grad_(), second.requires_grad_())
         slopes = torch.autograd.grad(losses(ours).sum(), ours)
         for part, speed, slope in zip(ours, speeds, slopes, strict=True):
             part.detach_().sub_(speed.mul_(MOMENTUM).add_(slope), alpha=rate)
-    yield steps, (first, second)
+    return first, second
 
 
 def counted_values(hidden: int) -> int:

@@ -15,13 +15,10 @@ Array: TypeAlias = Any
 """A numpy array of float64, or of int for labels."""
 Network: TypeAlias = tuple[Array, Array]
 """Matrices (..., features + 1, hidden) and (..., hidden + 1, classes); the last row belongs to a constant input."""
-Watch: TypeAlias = Callable[[int, Network], None]
 
 CLASSES = 3
 FEATURES = 2
 MOMENTUM = 0.9
-DIGITS = 5
-"""Significant digits of what a run publishes, far from where the order of sums matters."""
 
 
 class Data(NamedTuple):
@@ -33,22 +30,12 @@ class Data(NamedTuple):
     students: Network
 
 
-class Scores(NamedTuple):
-    """Means over some points: cross-entropy with the labels, divergence from the teacher; and how many are right and agree."""
+class Outcome(NamedTuple):
+    """How many test points the teacher gets right, and for each α and start the student's divergence and right points."""
 
-    loss: Array
+    teacher_right: int
     divergence: Array
     right: Array
-    agreeing: Array
-
-
-class Outcome(NamedTuple):
-    """The teacher's scores on the test, the students' on test and training, and by step their divergence on the test."""
-
-    teacher: Scores
-    test: Scores
-    train: Scores
-    divergences: dict[int, Array]
 
 
 def drawn(run: Training) -> Data:
@@ -84,27 +71,17 @@ def _softmax(logits: Array, temperature: float = 1.0) -> Array:
     return weights / weights.sum(-1, keepdims=True)
 
 
-def _trained(network: Network, x: Array, gradient: Callable[[Array], Array], steps: int, rate: float, watch: Watch) -> Network:
+def _trained(network: Network, x: Array, gradient: Callable[[Array], Array], steps: int, rate: float) -> Network:
     """Descend with momentum; `gradient` gives a loss's gradient by the logits, one row a point."""
     speeds = [np.zeros_like(part) for part in network]
-    for step in range(steps):
-        watch(step, network)
+    for _ in range(steps):
         logits, hidden = _forward(network, x)
         by_logits = gradient(logits) / len(x)
         by_hidden = (by_logits @ network[1].swapaxes(-1, -2) * (1 - hidden * hidden))[..., :-1]
         slopes = (x.T @ by_hidden, hidden.swapaxes(-1, -2) @ by_logits)
         speeds = [MOMENTUM * speed + slope for speed, slope in zip(speeds, slopes, strict=True)]
         network = (network[0] - rate * speeds[0], network[1] - rate * speeds[1])
-    watch(steps, network)
     return network
-
-
-def _scores(logits: Array, labels: Array, teacher: Array) -> Scores:
-    shares, aim = _softmax(logits), _softmax(teacher)
-    chosen = np.take_along_axis(shares, np.broadcast_to(labels[:, None], (*shares.shape[:-1], 1)), -1)[..., 0]
-    divergence = (aim * np.log(aim / shares)).sum(-1).mean(-1)
-    best = logits.argmax(-1)
-    return Scores(-np.log(chosen).mean(-1), divergence, (best == labels).sum(-1), (best == teacher.argmax(-1)).sum(-1))
 
 
 def outcome(run: Training, alphas: Sequence[Fraction]) -> Outcome:
@@ -113,40 +90,21 @@ def outcome(run: Training, alphas: Sequence[Fraction]) -> Outcome:
     (x, test), (labels, test_labels) = (
         (rows[: run.n_teacher], rows[run.n_teacher :]) for rows in (_with_constant(data.points), data.labels)
     )
-    teacher = _trained(data.teacher, x, lambda z: _softmax(z) - one_hot[labels], run.teacher_steps, rate, lambda *_: None)
+    teacher = _trained(data.teacher, x, lambda z: _softmax(z) - one_hot[labels], run.teacher_steps, rate)
     x, seen = x[: run.n_student], labels[: run.n_student]
     (aim,), (test_aim,) = (_forward(teacher, points)[0] for points in (x, test))
     soft, shares = _softmax(aim, heat), np.array([float(alpha) for alpha in alphas])[:, None, None, None]
-    first, second = (part[None].repeat(len(alphas), 0) for part in data.students)
-    steps = {run.student_steps * place // run.n_records for place in range(run.n_records + 1)}
-    curve: dict[int, Array] = {}
 
     def gradient(logits: Array) -> Array:
         return mixed(shares, _softmax(logits) - one_hot[seen], soft_gradient(heat, _softmax(logits, heat), soft))
 
-    def watch(step: int, network: Network) -> None:
-        if step in steps:
-            curve[step] = _scores(_forward(network, test)[0], test_labels, test_aim).divergence
-
-    students = _trained((first, second), x, gradient, run.student_steps, rate, watch)
-    return Outcome(
-        _scores(test_aim, test_labels, test_aim),
-        _scores(_forward(students, test)[0], test_labels, test_aim),
-        _scores(_forward(students, x)[0], seen, aim),
-        curve,
-    )
+    first, second = (part[None].repeat(len(alphas), 0) for part in data.students)
+    logits = _forward(_trained((first, second), x, gradient, run.student_steps, rate), test)[0]
+    goal = _softmax(test_aim)
+    divergence = (goal * np.log(goal / _softmax(logits))).sum(-1).mean(-1)
+    return Outcome(int((test_aim.argmax(-1) == test_labels).sum()), divergence, (logits.argmax(-1) == test_labels).sum(-1))
 
 
 def network_values(hidden: Any) -> Any:
     """Values of a network of that many hidden units, constants included; `hidden` may be a symbol."""
     return (FEATURES + 1) * hidden + (hidden + 1) * CLASSES
-
-
-def published(number: float) -> float:
-    """The number with its significant digits alone."""
-    return float(f"{number:.{DIGITS}g}")
-
-
-def means(numbers: Array) -> list[float]:
-    """The mean over starts for each α."""
-    return [published(float(row.mean())) for row in numbers]

@@ -29,7 +29,6 @@ SORTED = Route("sorting, exact fractions")
 INVERSE = Route("products with the inverse of FP32's perplexity, exact fractions")
 
 TITLES = {"1": "FlashAttention", "2": "Sheared LLaMA", "3": "BitFit", "4": "LLM.int8()"}
-AVERAGES = ["printed", "recomputed", "difference", "agrees", "explained"]
 
 
 def find(params: TablesParams) -> Iterator[Found]:
@@ -48,9 +47,9 @@ def _decimal(number: Fraction) -> Decimal:
         return Decimal(number.numerator) / Decimal(number.denominator)
 
 
-def written(number: Fraction, decimals: int) -> str:
-    """A number with all its decimals."""
-    return f"{_decimal(number):.{decimals}f}"
+def written(numbers: Iterable[Fraction], decimals: int) -> list[str]:
+    """Numbers with all their decimals."""
+    return [f"{_decimal(number):.{decimals}f}" for number in numbers]
 
 
 def rounded(number: Fraction, decimals: int) -> set[Decimal]:
@@ -59,16 +58,13 @@ def rounded(number: Fraction, decimals: int) -> set[Decimal]:
     return {_decimal(number).quantize(unit, rounding=way) for way in (ROUND_HALF_UP, ROUND_HALF_DOWN)}
 
 
-def compared(printed: Fraction, scores: Sequence[Fraction], decimals: int) -> tuple[Cell, ...]:
-    """Whether a printed average agrees, and whether scores as far off as rounding allows explain it."""
-    mean = statistics.mean(scores)
-    options = rounded(mean, decimals)
-    if _decimal(printed) in options:
-        return printed, mean, printed - mean, "yes" if len(options) == 1 else "half case", None
+def compared(printed: Fraction, scores: Sequence[Fraction], decimals: int) -> str:
+    """Whether a printed average agrees, and whether scores as far off as rounding allows reach it."""
+    if _decimal(printed) in rounded(statistics.mean(scores), decimals):
+        return "yes"
     half = Fraction(1, 2 * 10**decimals)
     lowest, highest = (statistics.mean([score + shift for score in scores]) for shift in (-half, half))
-    reachable = lowest <= printed + half and printed - half <= highest
-    return printed, mean, printed - mean, "no", "yes" if reachable else "no"
+    return "nearly" if lowest <= printed + half and printed - half <= highest else "no"
 
 
 def _rows(rows: Iterable[Sequence[Any]]) -> dict[str, Sequence[Any]]:
@@ -79,54 +75,66 @@ def _tasks(names: Sequence[str]) -> dict[str, str]:
     return {f"task_{place}": name for place, name in enumerate(names, 1)}
 
 
-def _averages(label: str, rows: Sequence[tuple[str, Sequence[Fraction], Fraction]], decimals: int) -> Iterator[Found]:
-    """Averages that agree, and the others; the scores of the one that differs most, added up in decimal."""
-    cells = _rows([(name, *compared(average, scores, decimals)) for name, scores, average in rows])
-    yield from ROUNDED.table(label, "averages", cells, columns=["model", *AVERAGES])
-    verdicts = [row[4] for row in cells.values()]
-    unit = Fraction(Decimal(5).scaleb(-decimals - 1))
-    yield from SHEET.values(label, n_averages=len(rows))
-    yield from ROUNDED.values(label, half_unit=unit, n_agree=verdicts.count("yes"))
-    yield from ROUNDED.values(label, half_cases="half case" in verdicts, no_half_cases="half case" not in verdicts)
-    said = {"yes": "can", "no": "cannot"}
-    off = {key: (*row[:4], said[row[5]]) for key, row in cells.items() if row[4] == "no"}
-    yield from ROUNDED.table(label, "off", off, columns=["model", *AVERAGES[:3], "explains"])
-    halves = {key: (row[0], row[2]) for key, row in cells.items() if row[4] == "half case"}
-    if halves:
-        yield from ROUNDED.table(label, "halves", halves, columns=["model", "recomputed"])
-    differences = [abs(row[3]) for row in cells.values()]
-    name, scores, _ = rows[differences.index(max(differences))]
-    yield from MEAN.values(label, furthest_row=name)
-    yield from SHEET.values(label, terms=" + ".join(written(x, decimals) for x in scores))
-    yield from ROUNDED.letters(label, S=Fraction(sum(map(_decimal, scores))), n=len(scores))
-    yield from MEAN.values(label, symbols={"furthest": r"\bar x"}, furthest=statistics.mean(scores))
+def _agreeing(label: str, verdicts: Sequence[str]) -> Iterator[Found]:
+    yield from SHEET.values(label, n_averages=len(verdicts))
+    yield from ROUNDED.values(label, n_agree=verdicts.count("yes"), n_nearly=verdicts.count("nearly"))
 
 
 def _arena(arena: Arena) -> Iterator[Found]:
     d, headings = arena.decimals, _tasks(arena.tasks)
-    speedups = [f"{written(row.speedup, d)}×" if row.speedup else None for row in arena.rows]
-    printed = [(row.model, *(written(x, d) for x in (*row.scores, row.average)), times)
-               for row, times in zip(arena.rows, speedups, strict=True)]  # fmt: skip
-    yield from SHEET.table("1", "printed", _rows(printed), headings={**headings, "average": "Avg"},
-                           columns=["model", *headings, "average", "speedup"])  # fmt: skip
-    numbers = _rows((row.model, *row.scores, row.speedup) for row in arena.rows)
-    columns = ["model", *headings, "speedup"]
-    yield from SHEET.table("1", "scores", numbers, headings=headings, units={"speedup": "×"}, columns=columns)
-    yield from SHEET.values("1", decimals=d)
-    yield from _averages("1", [(row.model, row.scores, row.average) for row in arena.rows], d)
+    verdicts = [compared(row.average, row.scores, d) for row in arena.rows]
+    rows = []
+    for row, agrees in zip(arena.rows, verdicts, strict=True):
+        speedup = "".join(written([row.speedup], d)) + "×" if row.speedup else None
+        rows.append((row.model, agrees, statistics.mean(row.scores), *written([row.average], d), speedup))
+    yield from ROUNDED.table("1", "averages", _rows(rows), columns=["model", "agrees", "recomputed", "printed", "speedup"])
+    scores = _rows((row.model, *written(row.scores, d)) for row in arena.rows)
+    yield from SHEET.table("1", "scores", scores, headings=headings, columns=["model", *headings])
+    yield from _agreeing("1", verdicts)
+    yield from _slower(arena)
+
+
+def _slower(arena: Arena) -> Iterator[Found]:
+    """Approximate methods in the order of their averages, each beside the claimed one."""
+    (ours,) = (row for row in arena.rows if row.kind == "claimed")
+    others = sorted((row for row in arena.rows if row.kind == "approximate"), key=lambda row: -row.average)
+    slower = [row.model for row in others if (row.speedup or 0) < (ours.speedup or 0)]
+    faster = [row.model for row in arena.rows if row in others and row.model not in slower]
+    yield from SHEET.values("1", claimed=ours.model, n_approximate=len(others))
+    yield from SORTED.values("1", n_slower=len(slower), some_faster=len(slower) < len(others), faster=", ".join(faster))
+    yield from SORTED.values("1", closest=others[0].model, least_behind=ours.average - others[0].average)
+    yield from SORTED.values("1", most_behind=ours.average - others[-1].average)
 
 
 def _sheared(sheared: Sheared) -> Iterator[Found]:
-    d, shown, left_out = sheared.decimals, _tasks(sheared.shown), _tasks(sheared.left_out)
-    printed = _rows((row.model, *(written(x, d) for x in (*row.shown, row.average))) for row in sheared.rows)
-    yield from SHEET.table("2", "printed", printed, headings=shown, columns=["model", *shown, "average"])
-    beside = _rows((row.model, *(written(x, d) for x in row.left_out)) for row in sheared.rows)
-    yield from SHEET.table("2", "left_out", beside, headings=left_out, columns=["model", *left_out])
-    numbers = _rows((row.model, *row.shown) for row in sheared.rows)
-    yield from SHEET.table("2", "scores", numbers, headings=shown, columns=["model", *shown])
-    yield from SHEET.values("2", n_tasks=len(sheared.shown + sheared.left_out), n_shown=len(sheared.shown))
-    yield from _averages("2", [(row.model, row.shown + row.left_out, row.average) for row in sheared.rows], d)
+    d = sheared.decimals
+    verdicts = [compared(row.average, row.left_out + row.shown, d) for row in sheared.rows]
+    rows = []
+    for row, agrees in zip(sheared.rows, verdicts, strict=True):
+        rows.append((row.model, agrees, statistics.mean(row.left_out + row.shown), *written([row.average], d)))
+    yield from ROUNDED.table("2", "averages", _rows(rows), columns=["model", "agrees", "recomputed", "printed"])
+    for key, tasks in (("shown", _tasks(sheared.shown)), ("left_out", _tasks(sheared.left_out))):
+        scores = _rows((row.model, *written(getattr(row, key), d)) for row in sheared.rows)
+        yield from SHEET.table("2", key, scores, headings=tasks, columns=["model", *tasks])
+    yield from SHEET.values("2", n_tasks=len(sheared.shown + sheared.left_out))
+    yield from _agreeing("2", verdicts)
+    yield from _best(sheared)
     yield from _swaps(sheared)
+
+
+def _best(sheared: Sheared) -> Iterator[Found]:
+    """In each group a model that none exceeds, found by comparing all pairs."""
+    rows = []
+    for group in sorted({row.group for row in sheared.rows}, key=[row.group for row in sheared.rows].index):
+        models = [row for row in sheared.rows if row.group == group]
+        best = next(row for row in models if all(row.average >= other.average for other in models))
+        others = [row for row in models if row is not best]
+        if others:
+            ahead = min(best.average - row.average for row in others)
+            rows.append((group, best.model, ahead, best.billion_tokens, sorted(row.billion_tokens for row in others)[0]))
+    headings = {"ahead": "Points ahead", "its_tokens": "Its tokens (billions)", "fewest": "Fewest of the others (billions)"}
+    yield from SORTED.values("2", ranked=len(rows) > 0)
+    yield from SORTED.table("2", "best", _rows(rows), headings=headings, columns=["size", "best", *headings])
 
 
 def _swaps(sheared: Sheared) -> Iterator[Found]:
@@ -140,10 +148,8 @@ def _swaps(sheared: Sheared) -> Iterator[Found]:
                 gains = [abs(row.shown[a] - middles[a]) - abs(row.shown[b] - middles[a]) for a, b in ((i, j), (j, i))]
                 if all(gain >= sheared.swap_margin for gain in gains):
                     found.append((row.model, sheared.shown[i], sheared.shown[j]))
-    yield from SHEET.values("2", swap_margin=sheared.swap_margin)
-    yield from SORTED.values("2", swaps_found=len(found) > 0, no_swaps=len(found) == 0)
-    if found:
-        yield from SORTED.table("2", "swaps", _rows(found), columns=["model", "column", "and_column"])
+    yield from SORTED.values("2", swaps_found=len(found) > 0)
+    yield from SORTED.table("2", "swaps", _rows(found), columns=["model", "column", "and_column"])
 
 
 def _name(row: BitfitRow) -> str:
@@ -151,25 +157,15 @@ def _name(row: BitfitRow) -> str:
 
 
 def _bitfit(bitfit: Bitfit) -> Iterator[Found]:
-    d, headings, printed = bitfit.decimals, _tasks(bitfit.tasks), []
+    d, headings, rows, scores = bitfit.decimals, _tasks(bitfit.tasks), [], []
     for row in bitfit.rows:
-        spreads = [f" ± {written(x, d)}" for x in row.spreads] if row.spreads else [""] * len(row.scores)
-        texts = [written(x, d) + spread for x, spread in zip(row.scores, spreads, strict=True)]
-        printed.append((_name(row), f"{float(_decimal(row.percent)):g}%", *texts, written(row.average, d)))
-    yield from SHEET.table("3", "printed", _rows(printed), headings={"percent": "%Param", **headings, "average": "Avg."},
-                           columns=["method", "percent", *headings, "average"])  # fmt: skip
-    numbers = _rows((_name(row), *row.scores, row.percent) for row in bitfit.rows)
-    headings["trained"] = "Parameters trained"
-    yield from SHEET.table("3", "scores", numbers, headings=headings, units={"trained": "%"}, columns=["method", *headings])
-    yield from SHEET.values("3", n_lost=bitfit.n_lost, n_shown=len(bitfit.tasks), n_averages=len(bitfit.rows))
-    averages = _rows((_name(row), *compared(row.average, row.scores, d)) for row in bitfit.rows)
-    columns = ["method", *AVERAGES]
-    yield from ROUNDED.table("3", "averages", averages, headings={"recomputed": "Mean of shown"}, columns=columns)
-    yes = [row[4] != "no" or row[5] == "yes" for row in averages.values()]
-    yield from ROUNDED.values("3", none_explained=not any(yes), all_explained=all(yes))
-    yield from ROUNDED.values("3", some_explained=len(set(yes)) == 2)
-    if len(set(yes)) == 2:
-        yield from ROUNDED.values("3", n_explained=sum(yes))
+        spreads = [f" ± {x}" for x in written(row.spreads, d)] if row.spreads else [""] * len(row.scores)
+        scores.append((_name(row), *map("".join, zip(written(row.scores, d), spreads, strict=True))))
+        rows.append((_name(row), *written([row.average], d), statistics.mean(row.scores), row.percent))
+    columns, said = ["method", "printed", "recomputed", "trained"], {"recomputed": "Mean of the shown"}
+    yield from MEAN.table("3", "averages", _rows(rows), headings=said, units={"trained": "%"}, columns=columns)
+    yield from SHEET.table("3", "scores", _rows(scores), headings=headings, columns=["method", *headings])
+    yield from SHEET.values("3", n_shown=len(bitfit.tasks))
     yield from _fewest(bitfit)
 
 
@@ -181,34 +177,22 @@ def _fewest(bitfit: Bitfit) -> Iterator[Found]:
         least = ranked[0]
         for full in (row for row in bitfit.rows if row.set == name and row.percent == ranked[-1].percent and row is not least):
             on_shown = statistics.mean([ours - theirs for ours, theirs in zip(least.scores, full.scores, strict=True)])
-            share = least.percent / (full.percent / 100)
-            rows.append((_name(least), _name(full), share, on_shown, least.average - full.average))
+            rows.append((_name(least), _name(full), least.average - full.average, on_shown))
     yield from MEAN.values("3", compared=len(rows) > 0)
-    headings = {"share": "Share trained", "on_shown": "On the shown", "on_average": "On the printed average"}
-    if rows:
-        yield from MEAN.table("3", "beside", _rows(rows), headings=headings, units={"share": "%"},
-                              columns=["fewest", "against", *headings])  # fmt: skip
+    yield from MEAN.table("3", "beside", _rows(rows), columns=["fewest", "against", "printed", "mean_of_the_shown"])
 
 
 def _perplexities(table: Perplexities) -> Iterator[Found]:
     headings = {f"model_{place}": model for place, model in enumerate(table.models, 1)}
-    columns = ["method", *headings]
-    texts = ((row.scheme, (row.method, *(written(x, table.decimals) for x in row.values))) for row in table.rows)
-    yield from SHEET.table("4", "printed", texts, headings=headings, columns=columns)
+    texts = {str(row.scheme): (row.method, *written(row.values, table.decimals)) for row in table.rows}
+    yield from SHEET.table("4", "printed", texts, headings=headings, columns=["method", *headings])
     (floats,) = (row for row in table.rows if row.scheme == "float32")
     others = [row for row in table.rows if row is not floats]
-    inverses = [1 / base for base in floats.values]
-    ratios = ((row.scheme, (row.method, *(x * one for x, one in zip(row.values, inverses, strict=True)))) for row in others)
-    yield from INVERSE.table("4", "ratios", ratios, headings=headings, columns=columns)
     rows: dict[str, tuple[Cell, ...]] = {}
     for place, (key, model) in enumerate(headings.items()):
         ordered = sorted(row.values[place] for row in others)
-        (best, best_ratio), (worst, worst_ratio) = (
-            ("; ".join(row.method for row in others if row.values[place] == end), end * inverses[place])
-            for end in (ordered[0], ordered[-1])
-        )
-        below = sum(value - floats.values[place] < 0 for value in ordered)
-        rows[key] = (model, best, best_ratio, worst, worst_ratio, below)
-    said = {"best": "Best in 8 bits", "best_ratio": "Over FP32", "worst_ratio": "Its ratio", "n_below": "Below FP32"}
-    order = ["model", "best", "best_ratio", "worst", "worst_ratio", "n_below"]
-    yield from SORTED.table("4", "best", rows, headings=said, columns=order)
+        named = ["; ".join(row.method for row in others if row.values[place] == end) for end in (ordered[0], ordered[-1])]
+        best, worst = (end * (1 / floats.values[place]) for end in (ordered[0], ordered[-1]))
+        rows[key] = (model, named[0], best, named[1], worst)
+    said = {"best_ratio": "Over FP32", "worst_ratio": "Its ratio"}
+    yield from INVERSE.table("4", "best", rows, headings=said, columns=["model", "best", "best_ratio", "worst", "worst_ratio"])

@@ -9,9 +9,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveExact, PositiveInt, Text
+from generators.params import Exact, Params, PositiveExact, Text
 
-Score = Annotated[Exact, Field(ge=0)]
+Score = Annotated[Exact, Field(ge=0, le=100)]
 Columns = Annotated[list[Text], Field(min_length=2, max_length=12)]
 Decimals = Annotated[int, Field(ge=0, le=6)]
 Scheme = Literal[
@@ -29,18 +29,27 @@ Scheme = Literal[
 
 
 class ArenaRow(Params):
-    """A model of the long-range arena with its scores, printed average and speedup, which the baseline lacks."""
+    """A model of the long-range arena with its scores, printed average and speedup, which the baseline lacks.
+
+    The slide claims that one method is faster than the approximate ones.
+    """
 
     model: Text
+    kind: Literal["claimed", "approximate", "other"] = "other"
     scores: list[Score]
     average: Score
     speedup: PositiveExact | None
 
 
 class ShearedRow(Params):
-    """A model with the scores that the lecture shows, those that it leaves out, and the printed average of all."""
+    """A model with the scores that the lecture shows, those that it leaves out, and the printed average of all.
+
+    Models of one group are of about one size.
+    """
 
     model: Text
+    group: Text
+    billion_tokens: PositiveExact
     shown: list[Score]
     left_out: list[Score]
     average: Score
@@ -88,6 +97,11 @@ class Arena(Params):
     def _consistent(self) -> Self:
         for row in self.rows:
             _refuse(row.model, row.scores, len(self.tasks), (row.average, row.speedup), self.decimals)
+            if row.kind != "other" and row.speedup is None:
+                raise ValueError(f"rows: {row.model!r} must have a speedup, as it is {row.kind} (got none)")
+        kinds = [row.kind for row in self.rows]
+        if kinds.count("claimed") != 1 or "approximate" not in kinds:
+            raise ValueError(f"rows: must have one claimed and some approximate (got {kinds.count('claimed')} claimed)")
         return self
 
 
@@ -109,11 +123,10 @@ class Sheared(Params):
 
 
 class Bitfit(Params):
-    """BitFit's table on GLUE; `n_lost` columns stand as dashes."""
+    """BitFit's table on GLUE."""
 
     decimals: Decimals
     tasks: Columns
-    n_lost: PositiveInt
     rows: Annotated[list[BitfitRow], Field(min_length=2, max_length=16)]
 
     @model_validator(mode="after")

@@ -1,34 +1,65 @@
-"""Averages the rows of printed tables exactly and compares them with what is printed."""
+"""Averages the rows of printed tables exactly, and says what each table shows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from itertools import combinations
+from statistics import median
+from typing import TypeAlias
 
-from generators.answer import Answer, Item, Part, answer, claim, number, part
+from generators.answer import Answer, Item, Part, answer, claim, number, part, text
 from generators.cells import Cell, exact
-from generators.courses.utaustin.lecture25_result_tables.agreement import Averaged, agreement, averages_table, keyed
-from generators.courses.utaustin.lecture25_result_tables.averages import likely_swaps, mean
 from generators.courses.utaustin.lecture25_result_tables.params import (
     Arena,
+    ArenaRow,
     Bitfit,
     BitfitRow,
     Perplexities,
-    PerplexityRow,
     Sheared,
+    ShearedRow,
     TablesParams,
 )
 from generators.table import Column, column, table
 from generators.topics.printed_tables import as_printed
 
+Columns: TypeAlias = list[Column | str]
+
 
 def solve(params: TablesParams) -> Answer:
-    """The four tables as printed, and what can be recomputed of them."""
+    """The four tables as printed, what can be recomputed of them, and what they show."""
     averaged = (_arena(params.long_range_arena), _sheared(params.sheared_llama), _bitfit(params.bitfit))
     return answer(*averaged, _perplexities(params.perplexities))
 
 
-def _tasks(names: Sequence[str]) -> list[Column]:
+def mean(numbers: Sequence[Fraction]) -> Fraction:
+    """The exact mean."""
+    return sum(numbers, Fraction(0)) / len(numbers)
+
+
+def verdict(printed: Fraction, average: Fraction, decimals: int) -> str:
+    """Whether the average rounds to the printed one, or could if the scores were rounded themselves, as each may be off."""
+    off = abs(printed - average) * 10**decimals
+    return "yes" if 2 * off <= 1 else "nearly" if off <= 1 else "no"
+
+
+def likely_swaps(rows: Sequence[Sequence[Fraction]], margin: Fraction) -> list[tuple[int, int, int]]:
+    """Row and two columns whose values would each lie nearer, by the margin, to the other column's median without the row."""
+    found = []
+    for place, row in enumerate(rows):
+        medians = [median(column) for column in zip(*(other for i, other in enumerate(rows) if i != place), strict=True)]
+        for i, j in combinations(range(len(row)), 2):
+            nearer = [abs(row[a] - medians[a]) - abs(row[b] - medians[a]) for a, b in ((i, j), (j, i))]
+            if min(nearer) >= margin:
+                found.append((place, i, j))
+    return found
+
+
+def _keyed(rows: Iterable[Sequence[Cell]]) -> dict[str, Sequence[Cell]]:
+    return {f"row_{place}": row for place, row in enumerate(rows, 1)}
+
+
+def _tasks(names: Sequence[str]) -> Columns:
     return [column(f"task_{place}", name) for place, name in enumerate(names, 1)]
 
 
@@ -36,122 +67,143 @@ def _texts(scores: Sequence[Fraction], decimals: int) -> list[str]:
     return [as_printed(score, decimals) for score in scores]
 
 
+def _agreeing(verdicts: Sequence[Cell]) -> Iterator[Item]:
+    """How many averages agree, and how many could."""
+    yield number("n_averages", len(verdicts), "printed averages")
+    yield number("n_agree", verdicts.count("yes"), "averages that agree", asked=True)
+    yield number("n_nearly", verdicts.count("nearly"), "averages that agree if scores were rounded", asked=True)
+
+
 def _arena(arena: Arena) -> Part:
-    d, tasks, rows = arena.decimals, _tasks(arena.tasks), arena.rows
-    speedups = [None if row.speedup is None else f"{as_printed(row.speedup, d)}×" for row in rows]
-    printed = ((row.model, *_texts([*row.scores, row.average], d), times) for row, times in zip(rows, speedups, strict=True))
-    scores = ((row.model, *map(exact, row.scores), None if row.speedup is None else exact(row.speedup)) for row in rows)
+    d, rows = arena.decimals, []
+    for row in arena.rows:
+        average, times = mean(row.scores), None if row.speedup is None else f"{as_printed(row.speedup, d)}×"
+        rows.append((row.model, verdict(row.average, average, d), exact(average), as_printed(row.average, d), times))
+    scores = _keyed((row.model, *_texts(row.scores, d)) for row in arena.rows)
     return part(
         "1",
         "FlashAttention",
-        table("printed", ["model", *tasks, column("average", "Avg"), "speedup"], keyed(printed)),
-        table("scores", ["model", *tasks, column("speedup", unit="×")], keyed(scores), drawn=True),
-        number("decimals", d, "decimals of a printed number"),
-        *agreement([Averaged(row.model, row.scores, row.average) for row in rows], d),
+        table("averages", ["model", "agrees", "recomputed", "printed", "speedup"], _keyed(rows), asked=True),
+        *_agreeing([row[1] for row in rows]),
+        *_slower(arena.rows),
+        table("scores", ["model", *_tasks(arena.tasks)], scores),
     )
 
 
+def _slower(rows: Sequence[ArenaRow]) -> Iterator[Item]:
+    """The slide's claim: the method is faster than approximate ones, and they perform worse."""
+    ours = next(row for row in rows if row.kind == "claimed")
+    others = [row for row in rows if row.kind == "approximate"]
+    faster = [row.model for row in others if row.speedup >= ours.speedup]  # type: ignore[operator]
+    behind = {row.model: ours.average - row.average for row in others}
+    closest = min(behind, key=behind.__getitem__)
+    yield text("claimed", ours.model)
+    yield number("n_approximate", len(others), "approximate methods")
+    yield number("n_slower", len(others) - len(faster), "approximate methods that are slower", asked=True)
+    yield claim("some_faster", bool(faster), "an approximate method is as fast")
+    yield text("faster", ", ".join(faster))
+    yield text("closest", closest)
+    yield number("least_behind", exact(behind[closest]), "points by which the best approximate method is behind", asked=True)
+    yield number("most_behind", exact(max(behind.values())), "points by which the worst one is behind", asked=True)
+
+
 def _sheared(sheared: Sheared) -> Part:
-    d, shown, left_out, rows = sheared.decimals, _tasks(sheared.shown), _tasks(sheared.left_out), sheared.rows
+    d, rows = sheared.decimals, []
+    for row in sheared.rows:
+        average = mean([*row.shown, *row.left_out])
+        rows.append((row.model, verdict(row.average, average, d), exact(average), as_printed(row.average, d)))
+    shown, left_out = (
+        _keyed((row.model, *_texts(getattr(row, kind), d)) for row in sheared.rows) for kind in ("shown", "left_out")
+    )
     return part(
         "2",
         "Sheared LLaMA",
-        number("n_tasks", len(shown) + len(left_out), "tasks that the average is over"),
-        number("n_shown", len(shown), "tasks that the lecture shows"),
-        table("printed", ["model", *shown, "average"], keyed((x.model, *_texts([*x.shown, x.average], d)) for x in rows)),
-        table("left_out", ["model", *left_out], keyed((row.model, *_texts(row.left_out, d)) for row in rows)),
-        table("scores", ["model", *shown], keyed((row.model, *map(exact, row.shown)) for row in rows), drawn=True),
-        *agreement([Averaged(row.model, [*row.shown, *row.left_out], row.average) for row in rows], d),
+        number("n_tasks", len(sheared.shown) + len(sheared.left_out), "tasks that the average is over"),
+        table("averages", ["model", "agrees", "recomputed", "printed"], _keyed(rows), asked=True),
+        *_agreeing([row[1] for row in rows]),
+        table("shown", ["model", *_tasks(sheared.shown)], shown),
+        table("left_out", ["model", *_tasks(sheared.left_out)], left_out),
+        *_best(sheared.rows),
         *_swaps(sheared),
     )
 
 
+def _best(rows: Sequence[ShearedRow]) -> Iterator[Item]:
+    """In each group of sizes the model with the largest average, and the tokens that it was trained on."""
+    found = []
+    for group in dict.fromkeys(row.group for row in rows):
+        best, *others = sorted((row for row in rows if row.group == group), key=lambda row: -row.average)
+        if others:
+            fewest = min(row.billion_tokens for row in others)
+            found.append((group, best.model, *map(exact, (best.average - others[0].average, best.billion_tokens, fewest))))
+    tokens = [column("its_tokens", "Its tokens (billions)"), column("fewest", "Fewest of the others (billions)")]
+    yield claim("ranked", bool(found), "some models are of about one size")
+    yield table("best", ["size", "best", column("ahead", "Points ahead"), *tokens], _keyed(found), asked=True)
+
+
 def _swaps(sheared: Sheared) -> Iterator[Item]:
     """Pairs of values that may have been exchanged."""
-    places = likely_swaps([row.shown for row in sheared.rows], sheared.swap_margin)
-    swaps = keyed((sheared.rows[place].model, sheared.shown[i], sheared.shown[j]) for place, i, j in places)
-    yield number("swap_margin", exact(sheared.swap_margin), "points by which exchanged values lie nearer")
+    swaps = [
+        (sheared.rows[place].model, sheared.shown[i], sheared.shown[j])
+        for place, i, j in likely_swaps([row.shown for row in sheared.rows], sheared.swap_margin)
+    ]
     yield claim("swaps_found", bool(swaps), "values of a row look exchanged")
-    yield claim("no_swaps", not swaps, "no values of a row look exchanged")
-    if swaps:
-        yield table("swaps", ["model", "column", "and_column"], swaps)
-
-
-def _bitfit(bitfit: Bitfit) -> Part:
-    d, tasks, rows = bitfit.decimals, _tasks(bitfit.tasks), bitfit.rows
-    printed = ((_named(row), f"{float(row.percent):g}%", *_with_spread(row, d), as_printed(row.average, d)) for row in rows)
-    scores = ((_named(row), *map(exact, row.scores), exact(row.percent)) for row in rows)
-    averaged = [Averaged(_named(row), row.scores, row.average) for row in rows]
-    averages = averages_table(averaged, d, "method", "Mean of shown", asked=True)
-    count = len([row for row in averages.rows.values() if row["explained"] != "no"])
-    return part(
-        "3",
-        "BitFit",
-        number("n_lost", bitfit.n_lost, "lost columns, at least"),
-        number("n_shown", len(tasks), "columns that are shown"),
-        number("n_averages", len(rows), "printed averages"),
-        claim("none_explained", count == 0),
-        *([number("n_explained", count, "averages that the shown columns explain")] if 0 < count < len(rows) else []),
-        claim("some_explained", 0 < count < len(rows)),
-        claim("all_explained", count == len(rows)),
-        table("printed", ["method", column("percent", "%Param"), *tasks, column("average", "Avg.")], keyed(printed)),
-        table("scores", ["method", *tasks, column("trained", "Parameters trained", "%")], keyed(scores), drawn=True),
-        averages,
-        *_least_trained(bitfit),
-    )
+    yield table("swaps", ["model", "column", "and_column"], _keyed(swaps))
 
 
 def _named(row: BitfitRow) -> str:
     return f"({row.set}) {row.method}"
 
 
-def _with_spread(row: BitfitRow, decimals: int) -> list[str]:
-    scores = _texts(row.scores, decimals)
-    if row.spreads is None:
-        return scores
-    return [f"{score} ± {spread}" for score, spread in zip(scores, _texts(row.spreads, decimals), strict=True)]
+def _bitfit(bitfit: Bitfit) -> Part:
+    d, rows, scores = bitfit.decimals, [], []
+    for row in bitfit.rows:
+        spreads = [f" ± {one}" for one in _texts(row.spreads, d)] if row.spreads else [""] * len(row.scores)
+        scores.append((_named(row), *(x + y for x, y in zip(_texts(row.scores, d), spreads, strict=True))))
+        rows.append((_named(row), as_printed(row.average, d), exact(mean(row.scores)), exact(row.percent)))
+    columns: Columns = ["method", "printed", column("recomputed", "Mean of the shown"), column("trained", unit="%")]
+    return part(
+        "3",
+        "BitFit",
+        table("averages", columns, _keyed(rows), asked=True),
+        table("scores", ["method", *_tasks(bitfit.tasks)], _keyed(scores)),
+        number("n_shown", len(bitfit.tasks), "tasks that the lecture shows"),
+        *_least_trained(bitfit.rows),
+    )
 
 
-def _least_trained(bitfit: Bitfit) -> Iterator[Item]:
-    """Of each set, the row that trains the fewest parameters beside those that train the most."""
+def _least_trained(rows: Sequence[BitfitRow]) -> Iterator[Item]:
+    """Of each set, the row that trains the fewest parameters less those that train the most."""
     pairs: list[tuple[Cell, ...]] = []
-    for name in dict.fromkeys(row.set for row in bitfit.rows):
-        of_set = [row for row in bitfit.rows if row.set == name]
+    for name in dict.fromkeys(row.set for row in rows):
+        of_set = [row for row in rows if row.set == name]
         least, most = min(of_set, key=lambda row: row.percent), max(row.percent for row in of_set)
         for full in (row for row in of_set if row.percent == most and row is not least):
-            share, on_shown = 100 * least.percent / full.percent, mean(least.scores) - mean(full.scores)
-            pairs.append((_named(least), _named(full), *map(exact, (share, on_shown, least.average - full.average))))
-    differences = [column("on_shown", "On the shown"), column("on_average", "On the printed average")]
+            differences = (least.average - full.average, mean(least.scores) - mean(full.scores))
+            pairs.append((_named(least), _named(full), *map(exact, differences)))
     yield claim("compared", bool(pairs), "a set has a method to be compared with")
-    if pairs:
-        yield table("beside", ["fewest", "against", column("share", "Share trained", "%"), *differences], keyed(pairs))
+    yield table("beside", ["fewest", "against", "printed", "mean_of_the_shown"], _keyed(pairs), asked=True)
 
 
 def _perplexities(printed: Perplexities) -> Part:
     models = [column(f"model_{place}", name) for place, name in enumerate(printed.models, 1)]
-    baseline = next(row.values for row in printed.rows if row.scheme == "float32")
-    eight_bit = [row for row in printed.rows if row.scheme != "float32"]
-    ratios = ((row.scheme, (row.method, *(exact(x / base) for x, base in zip(row.values, baseline, strict=True))))
-              for row in eight_bit)  # fmt: skip
-    texts = ((row.scheme, (row.method, *_texts(row.values, printed.decimals))) for row in printed.rows)
-    ends = {model.key: _ends(name, eight_bit, place, baseline[place]) for place, (model, name) in
-            enumerate(zip(models, printed.models, strict=True))}  # fmt: skip
-    best = [column("model"), column("best", "Best in 8 bits"), column("best_ratio", "Over FP32"), column("worst")]
-    columns = [*best, column("worst_ratio", "Its ratio"), column("n_below", "Below FP32")]
+    texts = {str(row.scheme): (row.method, *_texts(row.values, printed.decimals)) for row in printed.rows}
+    ends = {one.key: (name, *_ends(printed, place)) for place, (one, name) in enumerate(zip(models, printed.models, strict=True))}
+    columns: Columns = ["model", "best", column("best_ratio", "Over FP32"), "worst", column("worst_ratio", "Its ratio")]
     return part(
         "4",
         "LLM.int8()",
-        table("printed", ["method", *models], texts),
-        table("ratios", ["method", *models], ratios),
         table("best", columns, ends, asked=True),
+        table("printed", ["method", *models], texts),
     )
 
 
-def _ends(model: str, rows: Sequence[PerplexityRow], place: int, baseline: Fraction) -> tuple[Cell, ...]:
-    """The methods with the least and with the largest perplexity of a model, and how many lie below the baseline."""
+def _ends(printed: Perplexities, place: int) -> list[Cell]:
+    """The methods with the least and with the largest perplexity of a model, over that of 32-bit floats."""
+    baseline = next(row.values[place] for row in printed.rows if row.scheme == "float32")
+    rows = [row for row in printed.rows if row.scheme != "float32"]
     values = [row.values[place] for row in rows]
-    cells: list[Cell] = [model]
+    cells: list[Cell] = []
     for end in (min(values), max(values)):
-        named = "; ".join(row.method for row, value in zip(rows, values, strict=True) if value == end)
-        cells += [named, exact(end / baseline)]
-    return *cells, sum(value < baseline for value in values)
+        cells += ["; ".join(row.method for row in rows if row.values[place] == end), exact(end / baseline)]
+    return cells
