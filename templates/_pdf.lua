@@ -52,7 +52,7 @@ local function in_typst(math)
   local block = math.mathtype == 'DisplayMath' and 'true' or 'false'
   local code = '#math.equation(block: ' .. block .. ', alt: ' .. quoted(spoken(math.text)) .. ', ' .. typst .. ')'
   if math.text:match('^\\displaystyle') then -- pandoc drops the command, and lines do not make room for what is tall
-    code = '#box(inset: (y: 0.25em), {show math.equation: math.display; ' .. code:sub(2) .. '})'
+    code = '#box(inset: (y: 0.2em), {show math.equation: math.display; ' .. code:sub(2) .. '})'
   end
   return code
 end
@@ -90,6 +90,23 @@ local function Blocks(blocks)
   return kept
 end
 
+-- Pandoc loses this space behind a comma.
+local function spaced(math)
+  math.text = math.text:gsub('\\;', '\\ ')
+  return math
+end
+
+-- In a table a number that is a fraction stands on one line, and any other fraction in full size.
+local function legible(tbl)
+  return tbl:walk({ Math = function(math)
+    math.text = math.text:gsub('^(-?)\\frac{([%d\\,]+)}{([%d\\,]+)}', '%1%2/%3')
+    if math.text:match('\\frac') and not math.text:match('^\\displaystyle') then
+      math.text = '\\displaystyle ' .. math.text
+    end
+    return math
+  end })
+end
+
 -- A short table stays on one page.
 local function Table(tbl)
   if #tbl.bodies[1].body <= 16 then
@@ -109,6 +126,8 @@ end
 
 -- Formulas are recognized before they are written, and text comes last, as what stands before reads it.
 return {
+  { Math = spaced },
+  { Table = legible },
   { Pandoc = write_formulas },
   { Div = Div, Blocks = Blocks },
   { Math = Math, Para = Para, Table = Table },

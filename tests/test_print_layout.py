@@ -18,8 +18,8 @@ from generators.pipeline.pdf.submission import pdf_path, plan
 from tests.project import Project
 
 PDFS = sorted(plan(entries()))
-SIDE_PT, HEAD_PT, FOOT_PT = 62, 62, 56
-"""Margins: 2.2 cm at the sides and above, 2 cm below."""
+SIDE_PT, HEAD_PT, FOOT_PT = 62, 56, 53
+"""Margins: 2.2 cm at the sides, 2 cm above and 1.9 cm below."""
 BOX = (243, 248, 252)
 SMALLEST_PT, NESTED_PT = 7, 5
 """Of text, and of a subscript's own subscript."""

@@ -21,7 +21,7 @@ _ESCAPED_TEX = re.compile(r"&#92;[A-Za-z]{2,}|&#36;|&#9[45];&#123;")
 _CODE = re.compile(r"^    .*$", re.MULTILINE)
 """A line of a block of code, in which a shell's $ may stand."""
 
-_HEAD_PT, _FOOT_PT = 62, 56
+_HEAD_PT, _FOOT_PT = 56, 53
 """The margins that hold the running header and the page's number, as in the template."""
 
 

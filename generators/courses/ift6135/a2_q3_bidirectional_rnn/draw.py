@@ -52,7 +52,7 @@ def draw(answer: Answer) -> dict[str, Figure]:
     last = max(int(str(node["time"])) for node in graph["nodes"].rows.values() if node["row"] == "input")
     figure = Figure(
         svg=to_svg(drawn(graph)),
-        caption="Forward chain in solid lines, backward chain in dashed ones, initial states in grey.",
+        caption="Forward chain in solid lines, backward chain in dashed ones, initial states filled.",
         alt=f"Graph of {counted(last, 'time step')}. Every input x goes to both hidden states of its step with W(f) and W(b), "
         f"both go to the output y with V(f) and V(b). U(f) leads from h0(f) along the forward chain to the right, U(b) from "
         f"h{last + 1}(b) along the backward chain to the left.",
