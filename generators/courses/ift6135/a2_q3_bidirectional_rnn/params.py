@@ -15,9 +15,7 @@ MAX_STEPS = 4
 class Conventions(Params):
     """What the derivation rests on."""
 
-    shapes: Literal["square", "general"] = Field(
-        "square", description="sizes of inputs, hidden states and outputs: all d (square), or d_x, d_h and d_y (general)"
-    )
+    shapes: Literal["square", "general"] = Field("square", description="weights are square, or of general shape")
 
 
 class RnnParams(Params):
