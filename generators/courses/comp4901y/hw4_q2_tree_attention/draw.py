@@ -12,7 +12,7 @@ from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, new_axes,
 from generators.pipeline.wording import counted
 from generators.table import Table
 
-CELL_IN, GAP_IN, HIGHEST_IN = 0.19, 0.06, 8.5
+CELL_IN, GAP_IN, HIGHEST_IN = 0.175, 0.05, 8.5
 ROW_PT = 9.8
 """Between the lines of an outline."""
 LONGEST_LABEL, LONGEST_NAME = 4, 60
@@ -43,7 +43,7 @@ def _tree(table: Table, tokens: Mapping[str, str], *, numbered: bool) -> Figure:
     for row, parent in table["parent"].cells.items():
         children.setdefault(None if parent is None else str(parent), []).append(row)
     levels = list(_levels(children, None, 0))
-    width = max(0.34, 0.14 + 0.085 * max(map(len, tokens.values())))
+    width = max(0.31, 0.12 + 0.085 * max(map(len, tokens.values())))
     leaves = sum(row not in children for row in tokens)
     height = 0.7 * (1 + max(level for _, level in levels))
     if leaves * (width + GAP_IN) > PRINTED_WIDTH_IN or height > HIGHEST_IN:
