@@ -25,6 +25,7 @@ CLOCK = Route("every recorded call on a clock, nothing rounded", tolerance=2e-2)
 RUN = Route("generate, small models in float32, whole passes without a cache")
 CASES = ((Fraction(1, 3), 3, Fraction(1, 5)), (Fraction(1, 2), 2, Fraction(1, 4)), (Fraction(4, 7), 5, Fraction(2, 9)))
 DEVICES = (("cpu", "processor"), ("cuda", "GPU"))
+WAYS = (("standard", None), ("speculative", 0))
 LAUNCHES = {"eager": ("transformers", "eager"), "fixed_cache": ("fixed cache", "eager, fixed cache"),
             "graph": ("fixed cache, graph", "graph, fixed cache")}  # fmt: skip
 """Every launch by its key: as the recording and as a page calls it."""
@@ -111,14 +112,11 @@ class Samples:
 
 
 def _times(recorded: dict[str, Samples], prompt: str) -> Iterator[Found]:
-    rows = {}
-    for kind, name in DEVICES:
-        for way, length in (("standard", None), ("speculative", 0)):
-            if kind in recorded:
-                rows[f"{kind}.{way}"] = name, way, *recorded[kind].quartiles("eager", length, [prompt])
-    headings = {"kind": "Machine", "way": "Decoding", "low": "First quartile", "high": "Third quartile"}
-    units = dict.fromkeys(("time", "low", "high"), "ms")
-    yield from SAMPLES.table("3", "times", rows, units=units, headings=headings, columns=("kind", "way", *units))
+    rows = {
+        kind: {"machine": one.recording.device, **{way: one.quartiles("eager", length, [prompt])[0] for way, length in WAYS}}
+        for kind, one in recorded.items()
+    }
+    yield from SAMPLES.table("3", "times", rows, units=dict.fromkeys(("standard", "speculative"), "ms"))
 
 
 def _device(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
@@ -136,7 +134,9 @@ def _device(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
     yield from SAMPLES.values(label, dict(zip(("all_prompts", "all_low", "all_high"), gains, strict=True)))
     made = recording.parameters
     yield from SHEET.values(label, repeats=made["repeats"], new_tokens=made["max_new_tokens"])
-    both = [samples.quartiles("eager", length, [prompt]) for length in (None, 0)]
+    both = [samples.quartiles("eager", length, [prompt]) for _, length in WAYS]
+    for (way, _), (_, low, high) in zip(WAYS, both, strict=True):
+        yield from SAMPLES.values(label, {f"{way}_low": low, f"{way}_high": high}, unit="ms")
     short, long = sorted(both)
     extremes = {"times": long[0] / short[0], "times_low": long[1] / short[2], "times_high": long[2] / short[1]}
     shown = {name: _shown(value) for name, value in extremes.items()}

@@ -80,6 +80,10 @@ class Runs:
         at: At = {"mode": "standard"} if draft_len is None else {"mode": "speculative", "draft_len": draft_len}
         return tuple(map(whole_ms, in_ms(self.recording.one("seconds", by=by, prompt=prompt, **at))))
 
+    def both_ways(self, prompt: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Standard and speculative decoding as the sheet's program runs them."""
+        return self.ms(EAGER, prompt, None), self.ms(EAGER, prompt, LIBRARY_RULE)
+
     def gain(self, by: str, draft_len: int) -> Ratio:
         """Standard over speculative decoding, the times of all prompts together."""
         standard, speculative = (

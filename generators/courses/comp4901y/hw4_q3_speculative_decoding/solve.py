@@ -51,14 +51,9 @@ def _refuse_unknown(prompt: str, runs: dict[str, Runs]) -> None:
 
 
 def _times(runs: dict[str, Runs], prompt: str) -> Table:
-    """The sheet's program on each device: medians and quartiles of both ways."""
-    rows = {
-        f"{kind}.{way}": (KINDS[kind], way, *one.ms(EAGER, prompt, length))
-        for kind, one in runs.items()
-        for way, length in (("standard", None), ("speculative", LIBRARY_RULE))
-    }
-    times = [column("time", unit="ms"), column("low", "First quartile", "ms"), column("high", "Third quartile", "ms")]
-    return table("times", [column("kind", "Machine"), column("way", "Decoding"), *times], rows, asked=True)
+    """The sheet's program on each device: the medians of both ways."""
+    rows = {kind: (one.recording.device, *(times[0] for times in one.both_ways(prompt))) for kind, one in runs.items()}
+    return table("times", ["machine", column("standard", unit="ms"), column("speculative", unit="ms")], rows, asked=True)
 
 
 def _device(runs: Runs, prompt: str) -> Iterator[Item]:
@@ -72,13 +67,16 @@ def _device(runs: Runs, prompt: str) -> Iterator[Item]:
         yield number(f"{role}_weights", card["parameters"])
     yield number("repeats", recording.parameters["repeats"], "timed runs after a warm-up")
     yield number("new_tokens", recording.parameters["max_new_tokens"])
-    standard, speculative = (runs.ms(EAGER, prompt, length) for length in (None, LIBRARY_RULE))
+    standard, speculative = runs.both_ways(prompt)
+    for way, times in (("standard", standard), ("speculative", speculative)):
+        yield number(f"{way}_low", times[1], f"first quartile of {way} decoding", unit="ms")
+        yield number(f"{way}_high", times[2], f"third quartile of {way} decoding", unit="ms")
     slower = speculative[0] > standard[0]
-    times = ratio(speculative, standard) if slower else ratio(standard, speculative)
+    longer = ratio(speculative, standard) if slower else ratio(standard, speculative)
     yield claim("slower", slower, "the median of speculative decoding is above that of standard decoding")
     yield claim("faster", not slower, "the median of speculative decoding is not above that of standard decoding")
-    yield claim("unclear", times.low <= 1, "the quartiles of both ways overlap")
-    for key, one, what in zip(("times", "times_low", "times_high"), times, ("of medians", "at least", "at most"), strict=True):
+    yield claim("unclear", longer.low <= 1, "the quartiles of both ways overlap")
+    for key, one, what in zip(("times", "times_low", "times_high"), longer, ("of medians", "at least", "at most"), strict=True):
         yield number(key, one, f"longer time over shorter time, {what}")
     for key, one in zip(("all_prompts", "all_low", "all_high"), runs.gain(EAGER, LIBRARY_RULE), strict=True):
         yield number(key, one, "standard over speculative decoding, all prompts together")
