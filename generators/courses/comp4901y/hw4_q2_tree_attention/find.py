@@ -122,8 +122,8 @@ def _measured(kind: str, recording: Recording) -> Iterator[Found]:
     yield from SHEET.values(label, made["model"], graphs=graphs)
     rows: dict[str, dict[str, Any]] = {}
     for one in recording.series:
-        way = str(one.at["way"])
-        row = rows.setdefault(f"{one.at['part']}-{way}".replace(" ", "_"), {"part": one.at["part"], "way": _way(way)})
+        at = {name: one.at[name] for name in ("part", "way")}
+        row = rows.setdefault("-".join(map(str, at.values())).replace(" ", "_"), at)
         if one.quantity == "seconds" and one.at["launch"] == ("graph" if graphs else "kernel by kernel"):
             low, middle, high = (_shown(1000 * x) for x in np.percentile(one.samples, (25, 50, 75)))
             row |= {"tokens": one.at["tokens"], "time": middle, "low": low, "high": high}
@@ -137,14 +137,9 @@ def _measured(kind: str, recording: Recording) -> Iterator[Found]:
     times = {f"{of}_{part}": _shown(rows[f"{part}-one_batch"][of] / rows[f"{part}-tree"][of])
              for part in ("2.1", "2.2") for of in ("time", "cache")}  # fmt: skip
     yield from SAMPLES.values(label, times)
-    yield from SAMPLES.values(
-        label, memory_above_all=min(times[f"cache_{part}"] - times[f"time_{part}"] for part in ("2.1", "2.2")) > 0
-    )
+    memory = min(times[f"cache_{part}"] - times[f"time_{part}"] for part in ("2.1", "2.2"))
+    yield from SAMPLES.values(label, memory_above_all=memory > 0)
     yield from _batches(label, made)
-
-
-def _way(recorded: str) -> str:
-    return "padded batch" if recorded == "one batch" else recorded
 
 
 def _shown(number: float) -> float:

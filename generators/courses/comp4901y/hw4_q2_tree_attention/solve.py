@@ -17,8 +17,6 @@ from generators.topics.prefix_tree import Tree, ancestor_mask, leaves, path, tre
 
 T, S = sympy.symbols("T S", positive=True)
 TITLES = {"cuda": "The tree and its candidates timed on a GPU", "cpu": "The tree and its candidates timed on a processor"}
-WAYS = {"tree": "tree", "one batch": "padded batch", "in turn": "in turn"}
-"""The ways of a recording as a page calls them."""
 
 
 def solve(params: TreeParams) -> Answer:
@@ -86,7 +84,7 @@ def _measured(kind: str, recording: Recording) -> Part:
         times, cache = map(three_digits, in_ms(one)), int(recording.one("cache_bytes", **at).samples[0])
         off = three_digits(100 * recording.one("logit_difference", **at).samples[0])
         key = f"{at['part']}-{at['way']}".replace(" ", "_")
-        rows[key] = (str(at["part"]), WAYS[str(at["way"])], int(one.at["tokens"]), *times, cache, off)
+        rows[key] = (*map(str, at.values()), int(one.at["tokens"]), *times, cache, off)
     columns = [column("time", unit="ms"), column("low", "First quartile", "ms"), column("high", "Third quartile", "ms"),
                column("cache", "Cache of keys and values", "B"), column("off", "Logits differ by", "%")]  # fmt: skip
     return part(
@@ -101,12 +99,12 @@ def _measured(kind: str, recording: Recording) -> Part:
 
 
 def _ratios(rows: dict[str, Sequence[Cell]]) -> Iterator[Item]:
-    """Time and cache of the padded batch over those of the tree, from the table's own numbers."""
+    """Time and cache of the one batch over those of the tree, from the table's own numbers."""
     ratios = {}
     for label, (name, place) in product(("2.1", "2.2"), {"time": 3, "cache": 6}.items()):
         batch, tree = (float(rows[f"{label}-{way}"][place]) for way in ("one_batch", "tree"))  # type: ignore[arg-type]
         ratios[label, name] = three_digits(batch / tree)
-        yield number(f"{name}_{label}", ratios[label, name], f"{name} of the padded batch over the tree's")
+        yield number(f"{name}_{label}", ratios[label, name], f"{name} of the one batch over the tree's")
     memory = all(ratios[label, "cache"] > ratios[label, "time"] for label in ("2.1", "2.2"))
     yield claim("memory_above_all", memory, "the tree saves more of the cache than of the time")
 
