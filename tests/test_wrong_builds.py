@@ -41,8 +41,8 @@ def messages(slug: str, old: str, new: str) -> list[str]:
         (  # the last guesses of each head instead of the first
             TREE, "[: params.medusa.top_k]", "[-params.medusa.top_k :]", ["2.2/tree/", "found b by"],
         ),
-        (  # a saving that is wrong by the context of one candidate
-            TREE, "(S + k * C - T - C)", "(S + k * C - T)", ["2.1/bytes_saved_with_context: published"],
+        (  # a share of the wrong whole
+            TREE, "(S - T) / S", "(S - T) / T", ["2.1/share_saved: published 8/13"],
         ),
         (  # a unit
             INTENSITY, 'column("bandwidth", unit="GB/s")', 'column("bandwidth", unit="GB")',
@@ -57,8 +57,8 @@ def messages(slug: str, old: str, new: str) -> list[str]:
             ["/accelerators/peak@heading: published Roofline, nothing found it"],
         ),
         (  # a claim the wrong way round
-            TREE, 'claim("one_guess", medusa.top_k == 1)', 'claim("one_guess", medusa.top_k > 1)',
-            ["sheet/one_guess: published that it holds, found that it does not hold"],
+            TREE, 'claim("rows_are_queries", not ancestors)', 'claim("rows_are_queries", ancestors)',
+            ["sheet/rows_are_queries: published that it holds, found that it does not hold"],
         ),
         (  # a formula that is right at the page's width only
             INTENSITY, "yield key, (\", \".join(", "formula = formula.subs(D, L); yield key, (\", \".join(",

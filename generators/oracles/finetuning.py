@@ -59,24 +59,30 @@ class VectorScaled(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(…, D) to (…, D)."""
-        out: torch.Tensor = self.base(x) + x @ self.pair.a * self.d @ self.pair.b * self.b
+        up = self.pair.b[:, : self.base.out_features]
+        out: torch.Tensor = self.base(x) + x @ self.pair.a * self.d @ up * self.b
         return out
 
 
 class Layer(nn.Module):
-    """The sheet's layer, batched; `after_attention` and `after_ffn` are places for adapters."""
+    """The sheet's layer, batched; `after_attention` and `after_ffn` are places for adapters.
 
-    def __init__(self, d_model: int, n_heads: int) -> None:
+    Heads of keys and values may be fewer than those of queries; the feed-forward network has width `d_ff` inside.
+    """
+
+    def __init__(self, d_model: int, n_heads: int, d_kv: int | None = None, d_ff: int | None = None) -> None:
         super().__init__()
-        self.n_heads = n_heads
-        self.q, self.k, self.v, self.o = (nn.Linear(d_model, d_model, bias=False) for _ in range(4))
-        self.up, self.down = nn.Linear(d_model, 4 * d_model, bias=False), nn.Linear(4 * d_model, d_model, bias=False)
+        d_kv, d_ff = d_kv or d_model, d_ff or 4 * d_model
+        self.n_heads, self.width = n_heads, d_model // n_heads
+        self.q, self.k, self.v, self.o = (nn.Linear(d_model, out, bias=False) for out in (d_model, d_kv, d_kv, d_model))
+        self.up, self.down = nn.Linear(d_model, d_ff, bias=False), nn.Linear(d_ff, d_model, bias=False)
         self.after_attention: nn.Module = nn.Identity()
         self.after_ffn: nn.Module = nn.Identity()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, L, D) to (B, L, D)."""
-        q, k, v = (f(x).unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for f in (self.q, self.k, self.v))
+        q, k, v = (f(x).unflatten(-1, (-1, self.width)).transpose(1, 2) for f in (self.q, self.k, self.v))
+        k, v = (one.repeat_interleave(self.n_heads // one.shape[1], dim=1) for one in (k, v))
         scores = (q @ k.transpose(2, 3) / x.shape[-1] ** 0.5).softmax(-1)
         out = self.after_attention(self.o((scores @ v).transpose(1, 2).flatten(2)))
         result: torch.Tensor = self.after_ffn(self.down(self.up(out).relu()))
@@ -86,7 +92,7 @@ class Layer(nn.Module):
 def build(method: str, sizes: Mapping[str, int], n_heads: int, *, biases: bool) -> nn.Sequential:
     """A stack of layers in which only the method's own tensors are trainable."""
     d_model, rank = sizes["D"], sizes["R"]
-    layers = [Layer(d_model, n_heads) for _ in range(sizes["N_layer"])]
+    layers = [Layer(d_model, n_heads, sizes.get("D_kv"), sizes.get("D_ff")) for _ in range(sizes["N_layer"])]
     model = nn.Sequential(*layers)
     if method != "full":
         model.requires_grad_(False)

@@ -197,7 +197,7 @@ def load_params(question_id: QuestionId, question: Question[Any], entry: Mapping
     if recorded and question.recordings:
         from generators.pipeline.recorded import fitting
 
-        params._measured = fitting(recordings_folder(question_id), question.recordings, params.model_dump())
+        params._measured = fitting(recordings_folder(question_id), question.recordings, params.model_dump(exclude_none=True))
     checked: Params = params
     return checked
 

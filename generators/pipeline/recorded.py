@@ -33,7 +33,7 @@ def fitting(folder: Path, names: Mapping[str, Recorded], entry: Mapping[str, Any
         fit = {
             name: one
             for name, one in existing.items()
-            if all(one.parameters.get(field) == entry[field] for field in getattr(names[name], kind))
+            if all(one.parameters.get(field) == entry.get(field) for field in getattr(names[name], kind))
         }
         if fit:
             found[kind] = fit

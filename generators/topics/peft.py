@@ -1,6 +1,7 @@
 """What parameter-efficient fine-tuning adds to a transformer layer: shapes, values and FLOPs.
 
-The layer has W^Q, W^K, W^V, W^O of D×D, W^1 of D×4D and W^2 of 4D×D, and no biases.
+The layer has W^Q, W^K, W^V, W^O of D×D, W^1 of D×4D and W^2 of 4D×D, and no biases, unless another width of keys and values
+or of the feed-forward network is given.
 Counts are symbolic; one FLOP stands here for one multiply-add, which callers scale.
 """
 
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 import sympy
 
-N_LAYER, N_TOP, D, R, B, L = sympy.symbols("N_layer N_top D R B L", positive=True)
+N_LAYER, N_TOP, D, R, B, L, D_KV, D_FF = sympy.symbols("N_layer N_top D R B L D_kv D_ff", positive=True)
 
 ATTENTION_MATRICES = 4
 ADAPTERS = 2
@@ -32,13 +33,12 @@ class Group:
         return self.count * sympy.prod(self.shape)
 
 
-def layer_groups() -> list[Group]:
-    """The layer's own matrices."""
-    return [
-        Group("W^Q, W^K, W^V, W^O", ATTENTION_MATRICES, (D, D)),
-        Group("W^1", 1, (D, FFN_FACTOR * D)),
-        Group("W^2", 1, (FFN_FACTOR * D, D)),
-    ]
+def layer_groups(kv: sympy.Expr = D, ff: sympy.Expr = FFN_FACTOR * D) -> list[Group]:
+    """The layer's own matrices; keys and values have width `kv`, the feed-forward network is `ff` wide inside."""
+    attention = [Group("W^Q, W^K, W^V, W^O", ATTENTION_MATRICES, (D, D))]
+    if kv != D:
+        attention = [Group("W^Q, W^O", 2, (D, D)), Group("W^K, W^V", 2, (D, kv))]
+    return [*attention, Group("W^1", 1, (D, ff)), Group("W^2", 1, (ff, D))]
 
 
 def adapter_groups(*, biases: bool) -> list[Group]:
@@ -57,17 +57,20 @@ def low_rank_groups(names: str, count: int) -> list[Group]:
     return [Group(rf"A \text{{ of {names}}}", count, (D, R)), Group(rf"B \text{{ of {names}}}", count, (R, D))]
 
 
-def lora_groups() -> list[Group]:
-    """A and B beside each of W^Q, W^K, W^V."""
-    return low_rank_groups("query, key, value", ADAPTED)
+def lora_groups(kv: sympy.Expr = D) -> list[Group]:
+    """A and B beside each of W^Q, W^K, W^V, of which the last two have `kv` outputs."""
+    if kv == D:
+        return low_rank_groups("query, key, value", ADAPTED)
+    inner = Group(r"A \text{ of query, key, value}", ADAPTED, (D, R))
+    return [inner, Group(r"B \text{ of query}", 1, (R, D)), Group(r"B \text{ of key, value}", 2, (R, kv))]
 
 
-def vera_groups() -> list[Group]:
+def vera_groups(kv: sympy.Expr = D) -> list[Group]:
     """The two tunable vectors beside each of W^Q, W^K, W^V; A and B are frozen and shared."""
-    return [
-        Group(r"d \text{ of query, key, value}", ADAPTED, (R,)),
-        Group(r"b \text{ of query, key, value}", ADAPTED, (D,)),
-    ]
+    inner = Group(r"d \text{ of query, key, value}", ADAPTED, (R,))
+    if kv == D:
+        return [inner, Group(r"b \text{ of query, key, value}", ADAPTED, (D,))]
+    return [inner, Group(r"b \text{ of query}", 1, (D,)), Group(r"b \text{ of key, value}", 2, (kv,))]
 
 
 def ffn_groups() -> list[Group]:
@@ -111,37 +114,54 @@ class StepCost:
         return whole - sympy.expand(flops_per_multiply_add * self.not_needed)
 
 
-_TOKENS = B * L
-_ATTENTION = 2 * B * L**2 * D  # QKᵀ and score·V over all heads
-_WEIGHTS = _TOKENS * total(layer_groups())
-_LAYER = _WEIGHTS + _ATTENTION
-_QKV = _TOKENS * 3 * D**2
-_BELOW_FFN = _TOKENS * ATTENTION_MATRICES * D**2
-_LOW_RANK = _TOKENS * D * R  # one product with a D×R or R×D matrix
+class Step:
+    """Multiply-adds of one training step by method, for a layer whose keys and values have width `kv`, and `ff` inside.
+
+    Backward, each product needs two: by its input, and by its weight unless that is frozen. Nothing is computed below the
+    lowest trainable value, nor the gradient of the input that it meets.
+    """
+
+    def __init__(self, kv: sympy.Expr = D, ff: sympy.Expr = FFN_FACTOR * D) -> None:
+        tokens = B * L
+        self.attention = 2 * B * L**2 * D  # QKᵀ and score·V over all heads
+        self.weights = tokens * total(layer_groups(kv, ff))
+        self.layer = self.weights + self.attention
+        self.qkv = tokens * (D**2 + 2 * D * kv)
+        self.below_ffn = self.qkv + tokens * D**2
+        self.low_rank = tokens * D * R  # one product with a D×R or R×D matrix
+        self.beside_qkv = tokens * (3 * D * R + R * D + 2 * R * kv)  # A and B of query, key and value
+
+    def freezing(self, n_tuned: sympy.Symbol) -> StepCost:
+        """Train the top `n_tuned` layers; all layers for full fine-tuning."""
+        return StepCost(self.layer, 2 * self.layer, self.qkv, n_tuned)
+
+    def adapters(self) -> StepCost:
+        """Frozen weights pass gradients by input alone; below the first adapter nothing is computed."""
+        added = ADAPTERS * 2 * self.low_rank
+        not_needed = self.below_ffn + 2 * self.attention + self.low_rank
+        return StepCost(self.layer + added, self.weights + 2 * self.attention + 2 * added, not_needed)
+
+    def lora(self) -> StepCost:
+        """Two low-rank products for each of W^Q, W^K, W^V, each with two products backward."""
+        backward = self.weights + 2 * self.attention + 2 * self.beside_qkv
+        return StepCost(self.layer + self.beside_qkv, backward, self.qkv + ADAPTED * self.low_rank)
+
+    def vera(self) -> StepCost:
+        """As LoRA forward; backward the frozen A and B pass gradients by input alone."""
+        backward = self.weights + 2 * self.attention + self.beside_qkv
+        return StepCost(self.layer + self.beside_qkv, backward, self.qkv + ADAPTED * self.low_rank)
 
 
 def freezing_cost(n_tuned: sympy.Symbol) -> StepCost:
-    """Train the top `n_tuned` layers; all layers for full fine-tuning.
-
-    Backward needs two products for each one forward (by input and by weight), except that nothing
-    asks for the gradient of the lowest tuned layer's input.
-    """
-    return StepCost(_LAYER, 2 * _LAYER, _QKV, n_tuned)
+    """Of the sheet's layer, with the top `n_tuned` layers trained."""
+    return Step().freezing(n_tuned)
 
 
 def adapter_cost() -> StepCost:
-    """Frozen weights pass gradients by input alone; below the first adapter nothing is computed."""
-    added = ADAPTERS * 2 * _LOW_RANK
-    return StepCost(_LAYER + added, _WEIGHTS + 2 * _ATTENTION + 2 * added, _BELOW_FFN + 2 * _ATTENTION + _LOW_RANK)
+    """Of the sheet's layer with adapters."""
+    return Step().adapters()
 
 
 def lora_cost() -> StepCost:
-    """Two low-rank products for each of W^Q, W^K, W^V, each with two products backward."""
-    added = ADAPTED * 2 * _LOW_RANK
-    return StepCost(_LAYER + added, _WEIGHTS + 2 * _ATTENTION + 2 * added, _QKV + ADAPTED * _LOW_RANK)
-
-
-def vera_cost() -> StepCost:
-    """As LoRA forward; backward the frozen A and B pass gradients by input alone."""
-    added = ADAPTED * 2 * _LOW_RANK
-    return StepCost(_LAYER + added, _WEIGHTS + 2 * _ATTENTION + added, _QKV + ADAPTED * _LOW_RANK)
+    """Of the sheet's layer with LoRA."""
+    return Step().lora()

@@ -52,6 +52,14 @@ def tree_of_heads(root: str, guesses: Sequence[Sequence[str]]) -> Tree:
     return tuple(nodes)
 
 
+def tree_of_choices(root: str, heads: Sequence[Sequence[str]], choices: Sequence[Sequence[int]]) -> Tree:
+    """Below the root a node for each choice, which names by places from 0 its own guess and those above it; level by level."""
+    ordered = sorted(map(tuple, choices), key=lambda choice: (len(choice), choice))
+    places: dict[tuple[int, ...], int] = {(): 0} | {choice: place for place, choice in enumerate(ordered, 1)}
+    below = (Node(heads[len(choice) - 1][choice[-1]], places[choice[:-1]], len(choice)) for choice in ordered)
+    return (Node(root, None, 0), *below)
+
+
 def path(tree: Tree, node: int) -> tuple[int, ...]:
     """Positions from the root down to `node`, both included."""
     parent = tree[node].parent

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from generators.answer import Answer
-from generators.courses.comp4901y.hw4_q3_speculative_decoding import small_models
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.params import SpeculativeParams
-from generators.courses.comp4901y.hw4_q3_speculative_decoding.runs import gain_at, tally, tokens_at
+from generators.courses.comp4901y.hw4_q3_speculative_decoding.runs import Ratio, acceptance_rate, gain_at, ratio, whole_ms
 from generators.errors import RecordingError
 from generators.pipeline.catalog import entries, find, load_params, load_question
 from generators.pipeline.match import Findings, problems
 from generators.pipeline.render import body
 from generators.recording import Recording, Series
 from tests.conftest import worked_out
+from tests.entries import Far
+from tests.page_text import without_addresses
 
 PREFIX = "comp4901y/hw4_q3"
 
@@ -47,69 +48,70 @@ def page(params: SpeculativeParams) -> str:
     question = load_question(question_id)
     answer: Answer = question.solve(params)
     assert problems(answer, Findings.gathered(question.find(params))) == []
-    return body(question_id, params, answer, question.draw(answer), "site").text.replace("&quot;", '"')
+    return html.unescape(without_addresses(body(question_id, params, answer, {}, "site").text))
 
 
 def test_a_call_rejects_at_most_one_token() -> None:
     """Three calls draft 2, 2 and 1 and keep 2, 0 and 1; the second one's second token is never looked at."""
-    found = tally([(series("drafted", 2, 2, 1), series("accepted", 2, 0, 1))])
-    assert (found.calls, found.drafted, found.accepted, found.rejected) == (3, 5, 3, 1)
-    assert found.rate == 0.75  # 3 / (3 + 1)
-    assert found.tokens_per_call == 2.0  # 3 / 3 + 1
+    assert acceptance_rate([(series("drafted", 2, 2, 1), series("accepted", 2, 0, 1))]) == 0.75  # 3 / (3 + 1)
 
 
-def test_expected_tokens_and_gain() -> None:
-    """At α = 1/2, γ = 2 and c = 1/4."""
-    assert tokens_at(0.5, 2) == 1.75  # 1 + 1/2 + 1/4
-    assert gain_at(0.5, 2, 0.25) == 1.167  # 1.75 / (2/4 + 1)
-
-
-def test_a_draft_that_is_never_rejected() -> None:
-    """The formula divides by 1 - α; its limit is γ + 1."""
-    assert tokens_at(1.0, 4) == 5.0
+def test_expected_gain() -> None:
+    """At α = 1/2, γ = 2 and c = 1/4, and for a draft that is never rejected, where the formula would divide by 0."""
+    assert gain_at(0.5, 2, 0.25) == 1.17  # (1 + 1/2 + 1/4) / (2/4 + 1)
     assert gain_at(1.0, 4, 0.25) == 2.5  # 5 / (4/4 + 1)
 
 
-def test_sampling_without_rejection_is_found_out() -> None:
-    """The chi-square statistic sees a draft whose tokens are all kept, which gives the draft's distribution."""
-    target, draft = small_models.small_tables(seed=5, vocabulary=5)
-    wrong = small_models.first_two(target, draft, np.random.default_rng(11), 60_000, keep_all=True)
-    assert small_models.chi_square_distance(target, wrong) > 100
-    assert abs(small_models.distance_of_samples()) < 4
+def test_a_ratio_compares_opposite_quartiles() -> None:
+    """At least a short time over a long one, at most a long one over a short one."""
+    assert ratio((30, 20, 40), (10, 8, 16)) == Ratio(3.0, 1.25, 5.0)  # 30/10, 20/16, 40/8
+
+
+def test_long_times_have_whole_milliseconds() -> None:
+    assert [whole_ms(time) for time in (1176.4, 99.96, 0.12345)] == [1176, 100, 0.123]
+
+
+def test_times_of_the_sheets_program() -> None:
+    """As recorded on a GPU: 645, 678, 679 and 697 ms, and 1155, 1169, 1182 and 1353 ms."""
+    part = worked_out(PREFIX)[2]["on_cuda"]
+    assert (part["times"].value, bool(part["slower"]), bool(part["unclear"])) == (1.73, True, False)  # 1175 / 679
+    assert (part["times_low"].value, part["times_high"].value) == (1.7, 1.83)  # 1166 / 684 and 1224 / 670
+
+
+def test_a_best_length_is_claimed_beyond_the_spread_only() -> None:
+    """As graphs on the GPU γ = 4 gains from 1.20 on, the next at most 1.11; on the processor γ = 2 and 4 overlap."""
+    answer = worked_out(PREFIX)[2]
+    assert bool(answer["on_cuda/one_is_best"])
+    assert not bool(answer["on_cpu/one_is_best"])
 
 
 def test_a_page_before_the_first_recording() -> None:
-    """The question alone; no number and no picture."""
+    """The question alone; no number and no command."""
     text = page(given({}))
     assert "Decode greedily" in text
-    assert "ms" not in text
+    assert " ms" not in text
+    assert "python -m" not in text
 
 
-def test_a_page_of_a_device_without_graphs() -> None:
-    """A GPU's recording without graphs and compiled run: the page speaks of the launches it has."""
-    text = page(given({"cuda": recorded("cuda", "fixed cache, graph", "transformers, compiled")}))
-    assert 'launch "eager, fixed cache"' in text
-    assert "graph of the same kernels" not in text
-
-
-def test_a_page_of_the_librarys_launch_alone() -> None:
-    """Without timed steps the costs are those of whole runs, and nothing is said of the check."""
-    text = page(given({"cpu": recorded("cpu", "fixed cache")}))
-    assert 'launch "eager"' in text
-    assert "Then the check" not in text
-    assert "GPU waits" not in text
-
-
-def test_a_processor_beside_a_gpu() -> None:
-    """Each kind of device has a part of its own; a processor's answers the sheet where there is no other."""
-    both = worked_out(PREFIX)[2]
-    assert list(both.parts) == ["sheet", "expected", "3", "measured_cpu"]
-    alone: Answer = load_question(find(PREFIX)).solve(given({"cpu": recorded("cpu")}))
-    assert alone["3/standard"].value == both["measured_cpu/standard"].value
-    assert alone["3/device"] != both["3/device"]
+@pytest.mark.parametrize(
+    ("kind", "without", "said"),
+    [("cuda", ["fixed cache, graph"], 'Launched as "eager, fixed cache"'), ("cpu", ["fixed cache"], 'Launched as "eager"')],
+)
+def test_a_page_of_one_device_with_fewer_launches(kind: str, without: list[str], said: str) -> None:
+    """The page speaks of the launches and of the machine that it has."""
+    text = page(given({kind: recorded(kind, *without)}))
+    assert said in text
+    assert ("NVIDIA" in text) == (kind == "cuda")
 
 
 def test_a_prompt_that_was_not_recorded_is_refused() -> None:
-    """The recorded ones are named."""
-    with pytest.raises(RecordingError, match=r"prompt: must be one of .*'class Stack:'.* \(got 'Another\.'\)"):
+    """The recorded ones are named, and the command that records others."""
+    with pytest.raises(RecordingError, match=r"prompt: must be one of .*'class Stack:'.*`make measure` \(got 'Another\.'\)"):
         load_question(find(PREFIX)).solve(given({"cuda": recorded("cuda")}, prompt="Another."))
+
+
+FAR = [  # all other prompts that are recorded
+    Far({"prompt": "def read_lines(path):"}, ("times slower", "times faster"), ("poem",)),
+    Far({"prompt": "class Stack:"}, ("times faster", "the quartiles of both overlap"), ("poem", "slower")),
+    Far({"prompt": "import numpy as np"}, ("times faster",), ("poem", "slower")),
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -14,7 +14,7 @@ from generators.measuring.machine import dtype_named
 from generators.measuring.measurements.collect import Item, Model, seconds
 from generators.measuring.timing import captured, device_seconds
 from generators.recording import At, Series
-from generators.topics.prefix_tree import Tree, ancestor_mask, leaves, path, tree_of_heads, tree_of_sequences
+from generators.topics.prefix_tree import Tree, ancestor_mask, leaves, path, tree_of_choices, tree_of_heads, tree_of_sequences
 
 Run: TypeAlias = Callable[[], torch.Tensor]
 Branch: TypeAlias = tuple[int, ...]
@@ -41,12 +41,17 @@ def measure(parameters: Mapping[str, Any], device: torch.device) -> Iterator[Ite
     model = _model(parameters, device)
     yield Model("random", _card(sizes, model))
     context = torch.randint(parameters["vocab_size"], (sizes["context_len"],), device=device)
-    medusa = parameters["medusa"]
-    guesses = [head[: medusa["top_k"]] for head in medusa["heads"]]
-    trees = {"2.1": tree_of_sequences(parameters["candidates"]), "2.2": tree_of_heads(medusa["root"], guesses)}
-    for label, tree in trees.items():
+    for label, tree in _trees(parameters["candidates"], parameters["medusa"]).items():
         ids = _ids(tree, parameters["vocab_size"], device)
         yield from _tree(label, model, tree, ids, context, parameters)
+
+
+def _trees(candidates: Sequence[Sequence[str]], medusa: Mapping[str, Any]) -> dict[str, Tree]:
+    """The trees of both parts, as the question's entry gives them."""
+    guesses = [head[: medusa.get("top_k")] for head in medusa["heads"]]
+    root, choices = medusa["root"], medusa.get("choices")
+    guessed = tree_of_choices(root, guesses, choices) if choices else tree_of_heads(root, guesses)
+    return {"2.1": tree_of_sequences(candidates), "2.2": guessed}
 
 
 def _model(parameters: Mapping[str, Any], device: torch.device) -> Any:

@@ -1,6 +1,5 @@
 """Homework 4, question 1: bytes of parameters and gradients of four fine-tuning methods."""
 
-from generators.courses.comp4901y.hw4_q1_finetuning_memory.draw import draw
 from generators.courses.comp4901y.hw4_q1_finetuning_memory.find import find
 from generators.courses.comp4901y.hw4_q1_finetuning_memory.params import FinetuningParams
 from generators.courses.comp4901y.hw4_q1_finetuning_memory.solve import solve
@@ -12,7 +11,8 @@ QUESTION = Question(
     params=FinetuningParams,
     solve=solve,
     find=find,
-    draw=draw,
     others=({"n_layers": 3, "n_top_layers": 2, "d_model": 12, "n_heads": 3, "rank": 5, "batch_size": 2, "seq_len": 7},),
-    recordings={"hw4_q1_allocation": Recorded(cuda=("n_layers", "n_top_layers", "d_model", "n_heads", "rank"))},
+    recordings={
+        "hw4_q1_allocation": Recorded(cuda=("n_layers", "n_top_layers", "d_model", "n_heads", "n_kv_heads", "d_ff", "rank"))
+    },
 )

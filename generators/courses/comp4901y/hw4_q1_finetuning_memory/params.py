@@ -18,12 +18,18 @@ class Conventions(Params):
 
 
 class FinetuningParams(RecordedParams):
-    """Example sizes for which the symbolic answers are also given in bytes."""
+    """Example sizes for which the symbolic answers are also given in bytes.
+
+    `n_kv_heads` and `d_ff` stand where a model has fewer heads of keys and values than of queries, or another inner width
+    of its feed-forward network than four times its own.
+    """
 
     n_layers: PositiveInt
     n_top_layers: PositiveInt
     d_model: PositiveInt
     n_heads: PositiveInt
+    n_kv_heads: PositiveInt | None = None
+    d_ff: PositiveInt | None = None
     rank: PositiveInt
     batch_size: PositiveInt
     seq_len: PositiveInt
@@ -33,6 +39,8 @@ class FinetuningParams(RecordedParams):
     def _consistent(self) -> Self:
         if self.d_model % self.n_heads:
             raise ValueError(f"d_model: must be divisible by n_heads (got {self.d_model} and {self.n_heads})")
+        if self.n_kv_heads and self.n_heads % self.n_kv_heads:
+            raise ValueError(f"n_kv_heads: must divide n_heads (got {self.n_kv_heads} and {self.n_heads})")
         if self.n_top_layers > self.n_layers:
             raise ValueError(f"n_top_layers: must be at most n_layers (got {self.n_top_layers} and {self.n_layers})")
         if self.rank > self.d_model:

@@ -11,18 +11,23 @@ from generators.oracles.finetuning import build
 from generators.oracles.products import ProductRecorder
 
 DTYPES = {2: torch.float16, 4: torch.float32}
-SMALL = ({"N_layer": 1, "N_top": 1, "D": 12, "R": 5}, {"N_layer": 1, "N_top": 1, "D": 9, "R": 4})
+SMALL = (
+    {"N_layer": 1, "N_top": 1, "D": 12, "D_kv": 4, "D_ff": 20, "R": 5},
+    {"N_layer": 1, "N_top": 1, "D": 9, "D_kv": 6, "D_ff": 7, "R": 4},
+)
 """Sizes at which the trainable tensors of one layer are looked at."""
 SMALL_HEADS = 3
-AXES = {12: "D", 48: "4 D", 5: "R"}
+AXES = {12: "D", 48: "4 D", 5: "R", 4: r"D_{\text{kv}}", 20: r"D_{\text{ff}}"}
 """The letter of every axis at the first of them."""
 ROLES = {
-    "freezing": (("q", "k", "v", "o"), ("up",), ("down",)),
-    "adapters": (("w_a.weight",), ("w_b.weight",), ("w_a.bias",), ("w_b.bias",)),
-    "lora": (("a",), ("b",)),
-    "vera": (("d",), ("b",)),
-}
-"""What the trainable tensors of a method are called in the modules, in groups of one shape."""
+    "freezing": (("W^{}", "qkvo"), ("W^1", ("up",)), ("W^2", ("down",))),
+    "adapters": tuple((rf"{one} \text{{{{ of each adapter}}}}", (key,)) for one, key in
+                      (("W_A", "w_a.weight"), ("W_B", "w_b.weight"), ("b_A", "w_a.bias"), ("b_B", "w_b.bias"))),
+    "lora": (("A", ("a",)), ("B", ("b",))),
+    "vera": (("d", ("d",)), ("b", ("b",))),
+}  # fmt: skip
+"""What the page calls the trainable tensors of a method, and what they are called in the modules."""
+PROJECTIONS = {"q": "query", "k": "key", "v": "value"}
 
 
 def _trained(model: nn.Module) -> list[nn.Parameter]:
@@ -73,15 +78,28 @@ def tensor_bytes(method: str, sizes: Mapping[str, int], n_heads: int, element: i
     return [one.nbytes for one in _trained(layer)] * (sizes["N_top"] if method == "freezing" else sizes["N_layer"])
 
 
-def trainable_groups(method: str, sizes: Mapping[str, int], *, biases: bool) -> list[tuple[int, int, tuple[int, ...]]]:
-    """Tensors, values of all, and the shape of one, of each group of trainable tensors of a small layer.
+def trainable_groups(method: str, sizes: Mapping[str, int], *, biases: bool) -> dict[str, list[tuple[int, ...]]]:
+    """The shapes of the trainable tensors of a small layer, in groups of one kind and shape, by what a page calls them.
 
     A linear module keeps the transpose of the matrix that x meets.
     """
     with torch.device("meta"):
         layer = build(method, sizes, SMALL_HEADS, biases=biases)[-1]
-    named = {
-        f".{name}.": one.T if name.endswith(".weight") else one for name, one in layer.named_parameters() if one.requires_grad
-    }
-    groups = ([one for name, one in named.items() if any(f".{key}." in name for key in role)] for role in ROLES[method])
-    return [(len(group), sum(one.numel() for one in group), tuple(group[0].shape)) for group in groups if group]
+    shapes = {f".{name}.": tuple((one.T if name.endswith(".weight") else one).shape)
+              for name, one in layer.named_parameters() if one.requires_grad}  # fmt: skip
+    groups: dict[str, list[tuple[int, ...]]] = {}
+    for title, keys in ROLES[method]:
+        named = {name: shape for name, shape in shapes.items() if any(f".{key}." in name for key in keys)}
+        for shape in dict.fromkeys(named.values()):
+            names = [name for name, one in named.items() if one == shape]
+            groups[_titled(method, title, names)] = [shape] * len(names)
+    return groups
+
+
+def _titled(method: str, title: str, names: list[str]) -> str:
+    """W^Q, W^K; A of query, key."""
+    if "{}" in title and method == "freezing":
+        return ", ".join(title.format(name.split(".")[1].upper()) for name in names)
+    if method in ("lora", "vera"):
+        return rf"{title} \text{{ of {', '.join(PROJECTIONS[name.split('.')[1]] for name in names)}}}"
+    return title.format()

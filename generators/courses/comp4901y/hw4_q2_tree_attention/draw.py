@@ -1,113 +1,135 @@
-"""Draws each tree as a diagram, each mask as squares, and the recorded times as marks on one axis."""
+"""Draws each tree as a diagram, or as an outline where a diagram would be too wide to read, and each mask as squares."""
 
 from __future__ import annotations
 
-from generators.answer import Answer, Figure, Part
-from generators.figures.series import axis_label
-from generators.figures.style import FONT_PT, LIGHT, MARKERS, new_axes, plain, subscripted, to_svg
+import html
+from collections.abc import Iterator, Mapping
+from itertools import product
+
+from generators.answer import Answer, Figure
+from generators.figures.graph import FONTS, label, laid_out, new_graph
+from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, new_axes, plain, subscripted, to_svg
 from generators.pipeline.wording import counted
 from generators.table import Table
 
-CELL_IN = 0.28
+CELL_IN, GAP_IN, HIGHEST_IN = 0.175, 0.05, 8.5
+ROW_PT = 9.8
+"""Between the lines of an outline."""
+LONGEST_LABEL, LONGEST_NAME = 4, 60
+"""Letters of a token that fit a mask's edge, and of one that fits an outline."""
+MOST_NAMED = 30
+"""Larger trees are labelled by number in masks."""
+
+Children = Mapping[str | None, list[str]]
 
 
 def draw(answer: Answer) -> dict[str, Figure]:
-    """Each tree, each mask, and the measured batches of each device."""
+    """Each tree and each mask."""
     figures = {}
-    for label in ("2.1", "2.2"):
-        figures[f"tree_{label}"] = _tree(answer[f"{label}/tree"])
-        figures[f"mask_{label}"] = _mask(answer[f"{label}/mask"], ancestors=bool(answer["sheet/rows_are_ancestors"]))
-    for measured in answer.starting("measured_"):
-        figures[measured.label] = _batches(measured)
+    for part in ("2.1", "2.2"):
+        tree = answer[f"{part}/tree"]
+        tokens = {row: subscripted(str(token)) for row, token in tree["token"].cells.items()}
+        longest = max(map(len, tokens.values()))
+        numbered = len(set(tokens.values())) < len(tokens) or len(tokens) > MOST_NAMED or longest > LONGEST_LABEL
+        figures[f"tree_{part}"] = _tree(tree, tokens, numbered=numbered)
+        names = {row: row if numbered else token for row, token in tokens.items()}
+        figures[f"mask_{part}"] = _mask(answer[f"{part}/mask"], names, ancestors=bool(answer["sheet/rows_are_ancestors"]))
     return figures
 
 
-def _tree(table: Table) -> Figure:
-    """A prefix tree that grows downward; where a token repeats, nodes carry their number too."""
-    from generators.figures.graph import label, laid_out, new_graph
-
-    tokens = {row: subscripted(str(cell)) for row, cell in table["token"].cells.items()}
-    numbered = len(set(tokens.values())) < len(tokens)
-    graph = new_graph()
-    size = max(0.46, 0.2 + 0.085 * max(map(len, tokens.values())))
-    children: dict[str, list[str]] = {}
+def _tree(table: Table, tokens: Mapping[str, str], *, numbered: bool) -> Figure:
+    """A prefix tree that grows downward."""
+    children: dict[str | None, list[str]] = {}
     for row, parent in table["parent"].cells.items():
-        shown = label(tokens[row])
-        graph.node(row, f"{shown}\\n({row})" if numbered else shown, width=f"{size:.2f}")
-        if parent is not None:
-            graph.edge(str(parent), row)
-            children.setdefault(str(parent), []).append(row)
-    numbers = " The number of a node stands in brackets below its token." if numbered else ""
-    families = [f"{tokens[row]} has {' and '.join(tokens[one] for one in below)}" for row, below in children.items()]
+        children.setdefault(None if parent is None else str(parent), []).append(row)
+    levels = list(_levels(children, None, 0))
+    width = max(0.31, 0.12 + 0.085 * max(map(len, tokens.values())))
+    leaves = sum(row not in children for row in tokens)
+    height = 0.7 * (1 + max(level for _, level in levels))
+    if leaves * (width + GAP_IN) > PRINTED_WIDTH_IN or height > HIGHEST_IN:
+        svg, below = _outline(levels, tokens, children), " Every node stands below its parent, further to the right."
+    else:
+        svg, below = _diagram(tokens, children, width, numbered=numbered), ""
+    number = " Each node bears its number, which rows and columns of the mask bear too." if numbered else ""
+    names = {row: f"{row} ({token})" if numbered else token for row, token in tokens.items()}
+    families = [
+        f"{name} has {' and '.join(names[one] for one in children[row])}" for row, name in names.items() if row in children
+    ]
     return Figure(
-        svg=laid_out(graph),
-        caption=f"The prefix tree: every candidate is a path down from a root.{numbers}",
+        svg=svg,
+        caption=f"The prefix tree: every candidate is a path down from a root.{below}{number}",
         alt=f"Tree diagram of {counted(len(tokens), 'node')}. {'; '.join(families)}.",
         shows=(table.address,),
     )
 
 
-def _mask(table: Table, *, ancestors: bool) -> Figure:
-    """A square a pair: filled with a 1 where attention is allowed, empty with a 0 where it is masked."""
+def _levels(children: Children, above: str | None, level: int) -> Iterator[tuple[str, int]]:
+    """Each node with its level, depth first."""
+    for row in children.get(above, []):
+        yield row, level
+        yield from _levels(children, row, level + 1)
+
+
+def _diagram(tokens: Mapping[str, str], children: Children, width: float, *, numbered: bool) -> str:
+    graph = new_graph(nodesep=str(GAP_IN))
+    for row, token in tokens.items():
+        text = f"{row}\\n{label(token)}" if numbered else label(token)
+        graph.node(row, text, shape="box", style="rounded,filled", width=f"{width:.2f}", height="0.4" if numbered else "0.3")
+    for parent, below in children.items():
+        for row in below if parent is not None else []:
+            graph.edge(str(parent), row)
+    return laid_out(graph)
+
+
+def _outline(levels: list[tuple[str, int]], tokens: Mapping[str, str], children: Children) -> str:
+    """A line a node, with its number and token, and lines from each parent down to its children; all in points."""
+    step = min(18.0, 144 / (1 + max(level for _, level in levels)))
+    place = {row: (2 + level * step, ROW_PT * (line + 1)) for line, (row, level) in enumerate(levels)}
+    names = {row: name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for row, name in tokens.items()}
+    drawn = []
+    for row, (left, y) in place.items():
+        for x, text in ((left, row), (left + 15, html.escape(names[row]))):
+            drawn.append(f'<text x="{x:.1f}" y="{y:.1f}">{text}</text>')
+        for right, below in (place[one] for one in children.get(row, [])):
+            line = f"M{right - max(step - 4, 5):.1f} {y + 2:.1f}V{below - 3:.1f}H{right - 2:.1f}"
+            drawn.append(f'<path d="{line}" stroke="{LIGHT["muted"]}" fill="none" stroke-width="0.6"/>')
+    width, height = max(left + 20 + 5.8 * len(names[row]) for row, (left, _) in place.items()), ROW_PT * len(levels) + 4
+    box = f'width="{width:.0f}pt" height="{height:.0f}pt" viewBox="0 0 {width:.0f} {height:.0f}"'
+    font = f'font-family="{FONTS}" font-size="{FONT_PT}" fill="{LIGHT["ink"]}"'
+    return f'<svg {box} xmlns="http://www.w3.org/2000/svg"><g {font}>{"".join(drawn)}</g></svg>'
+
+
+def _mask(table: Table, names: Mapping[str, str], *, ancestors: bool) -> Figure:
+    """A square a pair of nodes: filled where the mask is 1, empty where it is 0, with the digit where there is room."""
     from matplotlib.patches import Rectangle
 
-    labels = {row: plain(subscripted(str(cell))) for row, cell in table["token"].cells.items()}
-    n, longest = len(labels), max(map(len, labels.values()))
-    size = n * CELL_IN + 0.3 + 0.075 * longest
-    figure, axes = new_axes(height_in=size, width_in=size)
-    allowed = 0
-    for i, row in enumerate(labels):
-        for j, name in enumerate(labels):
-            cell = table.rows[row][name]
-            one = cell == 1
-            allowed += one
-            axes.add_patch(Rectangle((j, i), 1, 1, facecolor=LIGHT["accent-tint" if one else "paper"],
-                                     edgecolor=LIGHT["faint"], linewidth=0.6))  # fmt: skip
-            axes.text(j + 0.5, i + 0.53, str(cell), ha="center", va="center", fontsize=FONT_PT,
-                      color=LIGHT["accent" if one else "muted"], fontweight="bold" if one else "normal")  # fmt: skip
-    ticks = [position + 0.5 for position in range(n)]
+    n = len(names)
+    cell = min(CELL_IN, (PRINTED_WIDTH_IN - 0.4) / n)
+    digits = cell == CELL_IN
+    figure, axes = new_axes(height_in=n * cell + 0.35, width_in=n * cell + 0.35)
+    for i, j in product(range(n), repeat=2):
+        value = table.rows[str(i + 1)][str(j + 1)]
+        fill = ("accent-tint" if digits else "accent") if value == 1 else "paper"
+        axes.add_patch(Rectangle((j, i), 1, 1, facecolor=LIGHT[fill], edgecolor=LIGHT["faint"], linewidth=0.6))
+        if digits:
+            colour, weight = ("accent", "bold") if value == 1 else ("muted", "normal")
+            axes.text(j + 0.5, i + 0.55, str(value), ha="center", va="center", fontsize=FONT_PT, color=LIGHT[colour],
+                      fontweight=weight)  # fmt: skip
+    every = 1 if digits else 4
+    ticks, labels = [place + 0.5 for place in range(0, n, every)], [plain(name) for name in names.values()][::every]
     axes.set(xlim=(0, n), ylim=(n, 0), aspect="equal")
-    axes.set_xticks(ticks, labels.values(), rotation=90 if longest > 3 else 0)
-    axes.set_yticks(ticks, labels.values())
+    axes.set_xticks(ticks, labels)
+    axes.set_yticks(ticks, labels)
     axes.xaxis.tick_top()
-    axes.tick_params(length=0, labelcolor=LIGHT["ink"])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    meaning = "row is the column's ancestor, or the token itself" if ancestors else "row attends to the column"
+    axes.tick_params(length=0, pad=1, labelcolor=LIGHT["ink"])
+    axes.spines[["left", "bottom"]].set_visible(False)
+    meaning = "row's token leads to the column's or is it" if ancestors else "row's token may attend to the column's"
+    drawn = "1, in a filled square," if digits else "a filled square, which is a 1,"
+    ones = {names[row]: [names[one] for one, value in cells.items() if value == 1] for row, cells in table.rows.items()}
+    said = [f"{name}: {', '.join(below)}" for name, below in ones.items()]
     return Figure(
         svg=to_svg(figure),
-        caption=f"The mask as a picture: a filled square with 1 where the {meaning}.",
-        alt=f"{n} by {n} mask with {counted(allowed, 'one')} of {n * n}; the table below it says the same in text.",
-        shows=(table.address,),
-    )
-
-
-def _batches(measured: Part) -> Figure:
-    """A row a part and way, with a mark for each way of launching."""
-    table, device = measured["batches"], measured["device"].value
-    figure, axes = new_axes(height_in=2.6)
-    names = {row: f"{cells['part']} {cells['way']}, {cells['tokens']} tokens" for row, cells in table.rows.items()}
-    places = {row: y for y, row in enumerate(names)}
-    series = [table[key] for key in ("launched", "graph") if key in table.columns]
-    said = {"launched": "kernel by kernel", "graph": "one graph"}
-    shown = []
-    for one, marker, colour in zip(series, MARKERS, ("accent", "warning"), strict=False):
-        label = said[one.column.key]
-        axes.plot(list(one.numbers.values()), [places[row] for row in one.numbers], marker, color=LIGHT[colour],
-                  markersize=5.5, label=label)  # fmt: skip
-        shown.append(f"{label}: " + ", ".join(f"{names[row]} {x:.3g} {one.unit}" for row, x in one.numbers.items()))
-    ends = [max(one.numbers[row] for one in series) for row in names]
-    axes.hlines(range(len(names)), 0, ends, color=LIGHT["faint"], linewidth=0.8, zorder=0)
-    axes.set_yticks(range(len(names)), names.values())
-    axes.set_xlim(left=0)
-    axes.invert_yaxis()
-    axes.set_xlabel(axis_label(series, "median time of a forward pass over the drafted tokens"))
-    if len(series) > 1:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.4, 1.18), ncols=2, frameon=False, fontsize=FONT_PT,
-                    labelcolor=LIGHT["ink"])  # fmt: skip
-    return Figure(
-        svg=to_svg(figure),
-        caption=f"The tree in one pass, beside its candidates as one padded batch and in turn, on {device}.",
-        alt=f"Median times. {'; '.join(shown)}.",
+        caption=f"The mask: {drawn} where the {meaning}; {'0' if digits else 'an empty one, which is a 0,'} elsewhere.",
+        alt=f"Mask of {counted(n, 'row')} and as many columns. Ones by row: {'; '.join(said)}.",
         shows=(table.address,),
     )

@@ -12,39 +12,54 @@ MAX_NODES = 64
 
 
 class Conventions(Params):
-    """What the masks and the saving rest on."""
+    """How the masks are written."""
 
     rows: Literal["ancestors", "queries"] = Field("ancestors", description="what a row of the mask stands for")
-    tokens: Literal["unique", "repeatable"] = Field("unique", description="whether a token of 2.1 names one node only")
-    bytes_per_element: Literal[2, 4] = Field(2, description="bytes of one cached key or value element (2 is FP16)")
+    tokens: Literal["unique", "repeatable"] = Field("unique", description="whether a token of 2.1 stands in one place only")
 
 
 class Medusa(Params):
-    """The original head's token, each Medusa head's ranked guesses, and how many of them are used."""
+    """The original head's token, each Medusa head's ranked guesses, and which of them, or of their combinations, are used.
+
+    `top_k` keeps the first guesses of each head. `choices` keeps some combinations, as Medusa's own lists of choices do: each
+    names the place, from 0, of one guess of each head from the first on.
+    """
 
     root: Text
-    heads: Annotated[list[list[Text]], Field(min_length=1)]
-    top_k: PositiveInt
+    heads: Annotated[list[Annotated[list[Text], Field(min_length=1)]], Field(min_length=1)]
+    top_k: PositiveInt | None = None
+    choices: Annotated[list[Annotated[list[int], Field(min_length=1)]], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         for number, head in enumerate(self.heads, 1):
             if len(set(head)) < len(head):
                 raise ValueError(f"heads: head {number} must not repeat a guess (got {head})")
-            if len(head) < self.top_k:
+            if self.top_k and len(head) < self.top_k:
                 raise ValueError(f"heads: head {number} must have at least top_k = {self.top_k} guesses (got {head})")
-        nodes = sum(self.top_k**depth for depth in range(len(self.heads) + 1))
+        if self.choices is not None:
+            _refuse_choices(self.choices, self.heads, self.top_k)
+        nodes = level = 1
+        for head in self.heads:
+            level *= self.top_k or len(head)
+            nodes += level
+        nodes = nodes if self.choices is None else 1 + len(self.choices)
         if nodes > MAX_NODES:
-            raise ValueError(f"top_k: the tree must have at most {MAX_NODES} nodes (got {nodes})")
+            raise ValueError(f"the tree must have at most {MAX_NODES} nodes (got {nodes})")
         return self
 
 
-class Model(Params):
-    """The model whose key-value cache the saving is stated for."""
-
-    n_layers: Annotated[int, Field(gt=0, le=10_000)]
-    d_model: PositiveInt
-    context_len: Annotated[int, Field(ge=0)]
+def _refuse_choices(choices: list[list[int]], heads: list[list[str]], top_k: int | None) -> None:
+    if top_k:
+        raise ValueError(f"choices: must not stand beside top_k (got top_k: {top_k})")
+    for place, choice in enumerate(choices):
+        sizes = [len(head) for head in heads[: len(choice)]]
+        if len(choice) > len(heads) or not all(0 <= guess < size for guess, size in zip(choice, sizes, strict=True)):
+            raise ValueError(f"choices: {choice} must name a guess, from 0, of each head from the first on (got {choice})")
+        if choice in choices[:place]:
+            raise ValueError(f"choices: must not repeat {choice} (got it twice)")
+        if len(choice) > 1 and choice[:-1] not in choices:
+            raise ValueError(f"choices: must hold {choice[:-1]}, under which {choice} stands (got {choices})")
 
 
 class TreeParams(RecordedParams):
@@ -52,7 +67,6 @@ class TreeParams(RecordedParams):
 
     candidates: Annotated[list[list[Text]], Field(min_length=1)]
     medusa: Medusa
-    model: Model
     conventions: Conventions = Conventions()
 
     @model_validator(mode="after")

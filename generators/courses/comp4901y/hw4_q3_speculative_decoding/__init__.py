@@ -1,6 +1,5 @@
 """Homework 4, question 3: recorded times of standard and speculative decoding, beside the expected gain."""
 
-from generators.courses.comp4901y.hw4_q3_speculative_decoding.draw import draw
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.find import find
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.params import SpeculativeParams
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.solve import solve
@@ -12,6 +11,5 @@ QUESTION = Question(
     params=SpeculativeParams,
     solve=solve,
     find=find,
-    draw=draw,
     recordings={"hw4_q3_speculative": Recorded(cuda=())},
 )

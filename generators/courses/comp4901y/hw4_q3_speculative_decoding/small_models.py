@@ -1,11 +1,10 @@
-"""Speculative decoding run: greedy on a small transformer, sampled on a small vocabulary."""
+"""Speculative decoding run greedily on a small transformer."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import torch
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
@@ -13,7 +12,6 @@ from generators.measuring.decoding.speculative import Speculative
 
 NEW_TOKENS = 20
 DRAFT_LENS = (1, 4)
-DRAWS = 60_000
 
 
 def small_pair() -> tuple[Any, Any]:
@@ -49,54 +47,3 @@ def unlike_greedy() -> int:
             unlike += sum(one != other for one, other in zip(found, expected, strict=True))
             accepted += sum(rounds.accepted)
     return unlike if accepted else NEW_TOKENS
-
-
-def small_tables(seed: int, vocabulary: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Next-token probabilities (vocabulary, vocabulary) of a target and of a draft, a row a last token."""
-    chance = np.random.default_rng(seed)
-    target = chance.dirichlet(np.ones(vocabulary), size=vocabulary)
-    return target, 0.5 * target + 0.5 * chance.dirichlet(np.ones(vocabulary), size=vocabulary)
-
-
-def drawn(rows: np.ndarray[Any, Any], chance: np.random.Generator) -> np.ndarray[Any, Any]:
-    """One token of each row of probabilities, (n, vocabulary)."""
-    tokens: np.ndarray[Any, Any] = np.minimum((rows.cumsum(1) < chance.random((len(rows), 1))).sum(1), rows.shape[1] - 1)
-    return tokens
-
-
-def first_two(target: Any, draft: Any, chance: np.random.Generator, draws: int, *, keep_all: bool = False) -> Any:
-    """The first two tokens after token 0 of `draws` runs, (draws, 2), with two drafted tokens a call.
-
-    A rejected token is drawn again from what the target has beyond the draft; `keep_all` rejects none, which is wrong.
-    """
-    last = np.zeros(draws, dtype=int)
-    going, found = np.ones(draws, dtype=bool), np.empty((draws, 2), dtype=int)
-    for place in range(2):
-        guess = drawn(draft[last], chance)
-        p, q = target[last, guess], draft[last, guess]
-        kept = going & ((chance.random(draws) * q < p) | keep_all)
-        beyond = np.maximum(target[last] - draft[last], 0)
-        again = drawn(beyond / beyond.sum(1, keepdims=True), chance)
-        fresh = drawn(draft[last], chance)  # behind a rejection a new round starts: draft, then try
-        tried = chance.random(draws) * draft[last, fresh] < target[last, fresh]
-        own = np.where(going, again, np.where(tried | keep_all, fresh, again))
-        found[:, place] = np.where(kept, guess, own)
-        going, last = kept, found[:, place]
-    return found
-
-
-def chi_square_distance(target: Any, found: Any) -> float:
-    """Pearson's statistic of the pairs against the target's own probabilities, in standard errors beyond its mean."""
-    size = len(target)
-    expected = (target[0][:, None] * target).ravel() * len(found)
-    counted = np.bincount(found[:, 0] * size + found[:, 1], minlength=size * size)
-    statistic = float(((counted - expected) ** 2 / expected).sum())
-    degrees = size * size - 1
-    return float((statistic - degrees) / (2 * degrees) ** 0.5)
-
-
-@lru_cache(maxsize=1)
-def distance_of_samples() -> float:
-    """How far the first two tokens of sampled speculative decoding lie from the target's distribution."""
-    target, draft = small_tables(seed=5, vocabulary=5)
-    return chi_square_distance(target, first_two(target, draft, np.random.default_rng(11), DRAWS))
