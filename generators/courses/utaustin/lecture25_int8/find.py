@@ -109,10 +109,11 @@ def _methods(params: Int8Params, drawn: Sequence[Sample], errors: dict[str, list
     ways = {"fp16": None, **WAYS}
     rows: dict[str, tuple[Any, ...]] = {}
     for key, way in ways.items():
-        least, *_, most = map(_digits, sorted(errors[key]))
-        rows[key] = (way.name if way else "FP16", _digits(fmean(errors[key])), least, most, _kept(params, way, count))
-    yield from INT8.table("2", "methods", rows, units={"bytes": "B"}, headings={"error": "RMS error"},
-                          columns=["method", "error", "least", "most", "bytes"])  # fmt: skip
+        rows[key] = (way.name if way else "FP16", _digits(fmean(errors[key])), _kept(params, way, count))
+    ends = [abs(end(of) - fmean(of)) / fmean(of) for of in errors.values() for end in (min, max)]
+    yield from INT8.values("2", unit="%", spread=_digits(100 * max(ends)))
+    yield from INT8.table("2", "methods", rows, headings={"error": "RMS error"},
+                          columns=["method", "error", "bytes"])  # fmt: skip
     if not any(bool(one.wide.all()) for one in drawn):
         faked = {key: [quantizers_error(one, way) for one in drawn] for key, way in WAYS.items()}
         whole = {key: [one for one in of if one is not None] for key, of in faked.items()}
@@ -155,7 +156,7 @@ def _orders(params: Int8Params, errors: dict[str, float]) -> Iterator[Found]:
     from generators.courses.utaustin.lecture25_int8.tensors import WAYS
 
     printed, ours = params.perplexities, list(errors.values())
-    values = {row.scheme: row.values for row in printed.rows}
+    values: dict[str, list[Fraction]] = {row.scheme: row.values for row in printed.rows}
     pairs = torch.triu(torch.ones(len(ours), len(ours)), 1).bool()
     rows: dict[str, tuple[Any, ...]] = {}
     for place, model in enumerate(printed.models, 1):

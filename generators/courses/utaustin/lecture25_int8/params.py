@@ -38,7 +38,7 @@ class Product(Params):
     n_features: Annotated[int, Field(ge=16, le=256)]
     n_outputs: Annotated[int, Field(ge=8, le=128)]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
-    n_seeds: Annotated[int, Field(ge=5, le=20)]
+    n_seeds: Annotated[int, Field(ge=5, le=20)] = 10
     outliers: Annotated[list[Outlier], Field(min_length=1, max_length=8)]
     share_of_tokens: Annotated[Exact, Field(gt=0, le=1)]
     threshold: Annotated[Exact, Field(gt=0)]

@@ -10,7 +10,7 @@ from statistics import fmean
 import sympy
 
 from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text, value_at
-from generators.cells import exact
+from generators.cells import Cell, exact
 from generators.courses.utaustin.lecture25_int8.params import Int8Params, Perplexities, Product
 from generators.courses.utaustin.lecture25_int8.products import (
     METHODS,
@@ -32,9 +32,7 @@ Errors = Mapping[str, Sequence[float]]
 def solve(params: Int8Params) -> Answer:
     """A vector by hand, the product in every way, and the order of its errors."""
     sheet, errors = _sheet(params), _errors(params.product, (None, *METHODS))
-    return answer(
-        sheet, _by_hand(params.vector), _methods(params.product, sheet, errors), _orders(params.perplexities, errors)
-    )
+    return answer(sheet, _by_hand(params.vector), _methods(params.product, sheet, errors), _orders(params.perplexities, errors))
 
 
 def _errors(product: Product, methods: Sequence[Method | None], scale: Fraction = Fraction(1)) -> Errors:
@@ -95,16 +93,17 @@ def _methods(product: Product, sheet: Part, errors: Errors) -> Part:
     letters = part("2", "", found, within=sheet)
     named = {"fp16": ("FP16", 2 * (T + o) * h), **{one.scheme: (one.name, _bytes(one)) for one in METHODS}}
     rows = {
-        key: (name, *(_shown(of(errors[key])) for of in (fmean, min, max)), value_at(held, letters))
-        for key, (name, held) in named.items()
+        key: (name, _shown(fmean(errors[key])), value_at(held, letters)) for key, (name, held) in named.items()
     }
+    off = max(abs(one / fmean(of) - 1) for of in errors.values() for one in of)
     return part(
         "2",
         "A product in eight ways",
         found,
         number("size", _shown(fmean(root_mean_square((one.x @ one.w).astype(float)) for one in both)), "size of the product"),
+        number("spread", _shown(100 * off), "most by which an error of one seed differs from the mean", unit="%"),
         formula("bytes", _bytes(METHODS[-1]), "bytes of both operands, zero-point LLM.int8()", "M", "B"),
-        table("methods", ["method", column("error", "RMS error"), "least", "most", column("bytes", unit="B")], rows, asked=True),
+        table("methods", ["method", column("error", "RMS error"), "bytes"], rows, asked=True),
         _by_size(product),
         claim("nothing_taken_out", apart == 0),
         claim("features_taken_out", apart > 0),
@@ -144,7 +143,7 @@ def _orders(printed: Perplexities, errors: Errors) -> Part:
         f"model_{place + 1}": (model, *_pairs(list(ours.values()), [values[scheme][place] for scheme in ours]))
         for place, model in enumerate(printed.models)
     }
-    beside = {
+    beside: dict[str, tuple[Cell, ...]] = {
         scheme: (name, _shown(ours[scheme]), *(as_printed(value, printed.decimals) for value in values[scheme]))
         for scheme, name in sorted(((one.scheme, one.name) for one in METHODS), key=lambda one: -ours[one[0]])
     }
