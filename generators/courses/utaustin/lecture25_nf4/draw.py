@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from generators.answer import Answer, Figure
-from generators.figures.series import axis_label
 from generators.figures.style import FONT_PT, LIGHT, SERIES, new_axes, to_svg
 
 CURVE = 1.6
@@ -16,11 +15,11 @@ def draw(answer: Answer) -> dict[str, Figure]:
     """A row of ticks for each set of levels, below the density of the weights that NF4's levels are quantiles of."""
     normal, magnitudes = answer["1/levels"], answer["sheet/magnitudes"]
     figure, axes = new_axes(height_in=2.4)
-    books = {"NF4": sorted(normal["level"].numbers.values())}
+    books = {"NF4": sorted([*normal["below"].numbers.values(), 0.0, *normal["above"].numbers.values()])}
     for key in magnitudes.columns:
         sizes = magnitudes[key].numbers.values()
         books[magnitudes[key].label.partition(",")[0]] = sorted({sign * size / max(sizes) for size in sizes for sign in (-1, 1)})
-    deviation = 1 / max(normal["quantile"].numbers.values())
+    deviation = 1 / float(answer["1/largest"])
     xs = [x / 100 for x in range(-100, 101)]
     axes.plot(xs, [-0.6 - CURVE * math.exp(-((x / deviation) ** 2) / 2) for x in xs], color=LIGHT["muted"], linewidth=1.4)
     for row, (name, points) in enumerate(books.items()):
@@ -31,7 +30,7 @@ def draw(answer: Answer) -> dict[str, Figure]:
     axes.annotate("normal weights", (deviation, -0.6 - CURVE * math.exp(-0.5)), xytext=(8, 7), textcoords="offset points",
                   va="center", color=LIGHT["muted"], fontsize=FONT_PT)  # fmt: skip
     axes.set(xlim=(-1.03, 1.03), ylim=(len(books) - 0.5, -0.7 - CURVE), yticks=[],
-             xlabel=f"{axis_label([normal['level']])}, 1 is a block's largest magnitude")  # fmt: skip
+             xlabel="level, 1 is a block's largest magnitude")  # fmt: skip
     axes.spines["left"].set_visible(False)
     counts = ", ".join(f"{name} has {len(points)}" for name, points in books.items())
     levels = Figure(

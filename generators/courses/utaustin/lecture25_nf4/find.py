@@ -75,15 +75,15 @@ def _given(params: Nf4Params) -> Iterator[Found]:
 
 
 def _levels() -> Iterator[Found]:
-    from generators.courses.utaustin.lecture25_nf4.nearest_levels import levels, quantiles, shares
+    from generators.courses.utaustin.lecture25_nf4.nearest_levels import levels, quantiles
 
     yield from SHEET.part("1", "The sixteen levels")
     outermost = (Fraction(15 - Fraction(1, 2), 15) + Fraction(16 - Fraction(1, 2), 16)) / 2
     yield from SHARES.values("1", outermost=outermost, symbols={"outermost": "q_{15}"})
-    cells = zip(range(16), shares(), quantiles().tolist(), levels("nf4").tolist(), strict=True)
-    rows = {f"code_{one[0]}": one for one in cells}
-    yield from NDTRI.table("1", "levels", rows, columns=["code", "share_below", "quantile", "level"])
-    yield from PRINTED.cells("1", "levels", {f"code_{code}": {"level": one} for code, one in enumerate(LEVELS)})
+    yield from NDTRI.values("1", largest=float(quantiles().max()))
+    for route, found in ((NDTRI, levels("nf4").tolist()), (PRINTED, LEVELS)):
+        rows = {f"step_{step}": (step, found[7 - step] if step < 8 else None, found[7 + step]) for step in range(1, 9)}
+        yield from route.table("1", "levels", rows, columns=["steps_from_zero", "below", "above"])
 
 
 def _errors(params: Nf4Params, normal: Sequence[torch.Tensor], uniform: Sequence[torch.Tensor]) -> Iterator[Found]:
@@ -113,7 +113,7 @@ def _errors(params: Nf4Params, normal: Sequence[torch.Tensor], uniform: Sequence
 
 def _mean(errors: Sequence[float]) -> float:
     """With as many digits as are published."""
-    return float(f"{Decimal(math.fsum(errors) / len(errors)):.2e}")
+    return float(f"{Decimal(f'{math.fsum(errors) / len(errors):.12f}'):.2e}")
 
 
 def _bits(params: Nf4Params, block_len: int) -> tuple[Fraction, Fraction, Fraction]:
@@ -188,11 +188,8 @@ def _steps(params: Nf4Params, fixed: int, token: int, states: int) -> Iterator[F
     rows: dict[str, tuple[Any, ...]] = {}
     for place, tokens in enumerate(params.training.tokens, 1):
         needed = tokens * token
-        out = -(-max(0, fixed + needed + states - limit) // page)
-        held = (fixed + needed + states, fixed + max(needed + states - out * page, states))
-        rows[f"step_{place}"] = (place, tokens, out, *(Fraction(one, MIB) for one in held))
-    units = dict.fromkeys(("peak_unpaged", "peak_paged"), "MiB")
-    yield from MISSING.table("4", "steps", rows, units=units, columns=["step", "tokens", "pages_out", *units])
+        rows[f"step_{place}"] = (place, tokens, -(-max(0, fixed + needed + states - limit) // page))
+    yield from MISSING.table("4", "steps", rows, columns=["step", "tokens", "pages_out"])
     moved = 2 * page * sum(cells[2] for cells in rows.values())
     yield from MISSING.values("4", pages_leave=moved > 0, pages_stay=moved == 0)
     yield from MISSING.values("4", unit="B", moved=moved)

@@ -37,15 +37,14 @@ def probabilities() -> list[Fraction]:
     return [*below, Fraction(1, 2), *above]
 
 
-def quantile(probability: Fraction) -> float:
-    """Where a standard normal value lies below with this probability, to twelve decimals."""
-    return round(NormalDist().inv_cdf(float(probability)), _DECIMALS) + 0.0
+def largest_quantile() -> float:
+    """Where a standard normal value lies below with the outermost probability."""
+    return NormalDist().inv_cdf(float(OUTERMOST))
 
 
 def normal_levels() -> tuple[float, ...]:
-    """The quantiles over the largest of them, from -1 to 1."""
-    largest = NormalDist().inv_cdf(float(OUTERMOST))
-    return tuple(round(NormalDist().inv_cdf(float(p)) / largest, _DECIMALS) + 0.0 for p in probabilities())
+    """The quantiles over the largest of them, from -1 to 1, to twelve decimals."""
+    return tuple(round(NormalDist().inv_cdf(float(p)) / largest_quantile(), _DECIMALS) + 0.0 for p in probabilities())
 
 
 def levels(name: str) -> tuple[float, ...]:

@@ -73,12 +73,6 @@ class Training(Params):
             raise ValueError(f"n_heads: must divide d_model, {self.d_model}, where head_dim is not given (got {self.n_heads})")
         return self
 
-    @property
-    def head_widths(self) -> tuple[int, int]:
-        """All heads of the queries side by side, and all of the keys."""
-        width = self.head_dim or self.d_model // self.n_heads
-        return self.n_heads * width, (self.n_kv_heads or self.n_heads) * width
-
 
 class Nf4Params(Params):
     """Weights to quantize, block sizes, models whose memory is counted, and the run with paged states."""
@@ -108,10 +102,16 @@ class Nf4Params(Params):
         return self
 
 
+def head_widths(run: Training) -> tuple[int, int]:
+    """How wide all heads of the queries are side by side, and all of the keys."""
+    width = run.head_dim or run.d_model // run.n_heads
+    return run.n_heads * width, (run.n_kv_heads or run.n_heads) * width
+
+
 def _refuse_what_does_not_fit(params: Nf4Params) -> None:
     """Weights and states must fit the accelerator, and each step's activations what is free without any state."""
     run, held = params.training, params.conventions
-    d, (q, kv) = run.d_model, run.head_widths
+    d, (q, kv) = run.d_model, head_widths(run)
     adapters = run.n_layers * run.rank * (2 * (d + q) + 2 * (d + kv) + 3 * (d + run.d_ff))
     pages = -(-(8 * adapters + 56 * run.n_layers) // (1024 * run.page_kib))
     if pages > MAX_PAGES:

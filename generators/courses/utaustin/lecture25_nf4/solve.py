@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from statistics import fmean
 
@@ -11,17 +11,16 @@ import sympy
 from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
 from generators.cells import Cell, exact, rational
 from generators.courses.utaustin.lecture25_nf4.normal_float import (
+    HALF,
     MAGNITUDES,
     OUTERMOST,
     block_error,
     doubly_quantized,
+    largest_quantile,
     normal_levels,
-    probabilities,
-    quantile,
     uniform_weights,
 )
-from generators.courses.utaustin.lecture25_nf4.paging import Memory, paged_step
-from generators.courses.utaustin.lecture25_nf4.params import MIB, Nf4Params
+from generators.courses.utaustin.lecture25_nf4.params import MIB, Nf4Params, head_widths
 from generators.table import Table, column, table
 from generators.topics.quantization import seeded_weights
 
@@ -51,7 +50,7 @@ def solve(params: Nf4Params) -> Answer:
 def _sheet(params: Nf4Params) -> Part:
     """What is given."""
     run, held, sample = params.training, params.conventions, params.sample
-    queries, keys = run.head_widths
+    queries, keys = head_widths(run)
     magnitudes = {f"level_{place}": [exact(sizes[place]) for sizes in MAGNITUDES.values()] for place in range(8)}
     return part(
         "sheet",
@@ -82,15 +81,19 @@ def _sheet(params: Nf4Params) -> Part:
 
 
 def _levels() -> Part:
-    shares = probabilities()
-    found = zip(shares, map(quantile, shares), normal_levels(), strict=True)
+    """Levels by their number of steps from zero; there are seven steps below it and eight above."""
+    levels = normal_levels()
+    rows: dict[str, tuple[Cell, ...]] = {
+        f"step_{step}": (step, levels[HALF - 1 - step] if step < HALF else None, levels[HALF - 1 + step])
+        for step in range(1, HALF + 1)
+    }
     return part(
         "1",
         "The sixteen levels",
         number("outermost", OUTERMOST, "share of the weights below the largest quantile", "q_{15}"),
-        table("levels", ["code", "share_below", "quantile", "level"],
-              {f"code_{code}": (code, *cells) for code, cells in enumerate(found)}, asked=True),
-    )  # fmt: skip
+        number("largest", largest_quantile(), "largest quantile"),
+        table("levels", ["steps_from_zero", "below", "above"], rows, asked=True),
+    )
 
 
 def _errors(params: Nf4Params, normal: Samples, uniform: Samples) -> Part:
@@ -131,7 +134,7 @@ def _errors(params: Nf4Params, normal: Samples, uniform: Samples) -> Part:
 
 def _shown(errors: Sequence[float]) -> float:
     """The mean with three significant digits, as other seeds change the third."""
-    return float(f"{fmean(errors):.3g}")
+    return float(f"{round(fmean(errors), 12):.3g}")
 
 
 def _double(params: Nf4Params, normal: Samples, sheet: Part) -> Part:
@@ -166,27 +169,32 @@ def _model_memory(params: Nf4Params, bits: Sequence[Fraction]) -> Table:
 def _paging(params: Nf4Params, sheet: Part) -> Part:
     formulas = _run_formulas()
     sizes = {symbol: int(one) for symbol, one in part("4", "", *formulas, within=sheet).letters.items()}
-    memory = Memory(sizes[M_GPU], sizes[M_fixed], sizes[M_page], sizes[n_page])
-    run = [paged_step(memory, sizes[M_token] * tokens) for tokens in params.training.tokens]
-    rows: dict[str, tuple[Cell, ...]] = {
-        f"step_{place}": (place, tokens, one.left, *(exact(Fraction(peak, MIB)) for peak in (one.peak_without, one.peak)))
-        for place, (tokens, one) in enumerate(zip(params.training.tokens, run, strict=True), 1)
+    rows = {
+        f"step_{place}": (place, tokens, pages_out(sizes, sizes[M_token] * tokens))
+        for place, tokens in enumerate(params.training.tokens, 1)
     }
-    moved = 2 * memory.page * sum(one.left for one in run)
+    moved = 2 * sizes[M_page] * sum(left for _, _, left in rows.values())
     (given,) = (model.n_parameters for model in params.models if model.name == params.training.model)
-    peaks = [column(key, unit="MiB") for key in ("peak_unpaged", "peak_paged")]
     return part(
         "4",
         "Optimizer states in pages",
         *formulas,
         number("given", given, "parameters that the model's name stands for"),
-        table("steps", ["step", "tokens", "pages_out", *peaks], rows, asked=True),
+        table("steps", ["step", "tokens", "pages_out"], rows, asked=True),
         claim("pages_leave", moved > 0, "pages leave in some step"),
         claim("pages_stay", moved == 0, "no page leaves in any step"),
         number("moved", moved, "bytes moved out and back in", unit="B"),
         number("seconds", exact(moved / (params.training.link_gb_per_s * 10**9)), "time of moving", unit="s"),
         within=sheet,
     )
+
+
+def pages_out(sizes: Mapping[sympy.Symbol, int], activations: int) -> int:
+    """How many pages leave, one after the other, until a step's activations fit."""
+    left = 0
+    while sizes[M_fixed] + activations + (sizes[n_page] - left) * sizes[M_page] > sizes[M_GPU]:
+        left += 1
+    return left
 
 
 def _run_formulas() -> list[Item]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+
+from generators.oracles.llama import linear_layers, llama
 
 if TYPE_CHECKING:
     from generators.courses.utaustin.lecture25_nf4.params import Training
@@ -42,8 +44,8 @@ def counts(run: Training) -> Counts:
 
 
 def _counted(run: Training, layers: int) -> Counts:
-    model = _llama(run, layers)
-    linear = [one for name, one in model.named_modules() if isinstance(one, torch.nn.Linear) and name != "lm_head"]
+    model = llama(run, layers)
+    linear = linear_layers(model)
     with torch.device("meta"):
         ends = [(run.rank, one.in_features) for one in linear] + [(one.out_features, run.rank) for one in linear]
         adapters = [torch.empty(shape, requires_grad=True) for shape in ends]
@@ -54,18 +56,6 @@ def _counted(run: Training, layers: int) -> Counts:
     states = sum(value.nbytes for state in optimizer.state.values() for value in state.values())
     coded = _values(one.weight for one in linear)
     return Counts(coded, _values(model.parameters()) - coded, _values(adapters), states)
-
-
-def _llama(run: Training, layers: int) -> Any:
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    config = LlamaConfig(
-        vocab_size=run.vocabulary_size, hidden_size=run.d_model, intermediate_size=run.d_ff, num_hidden_layers=layers,
-        num_attention_heads=run.n_heads, num_key_value_heads=run.n_kv_heads or run.n_heads,
-        head_dim=run.head_dim or run.d_model // run.n_heads, tie_word_embeddings=False, pad_token_id=None,
-    )  # fmt: skip
-    with torch.device("meta"):
-        return LlamaForCausalLM(config)
 
 
 def _values(tensors: Iterable[torch.Tensor]) -> int:
