@@ -91,7 +91,10 @@ def _methods(product: Product, sheet: Part, errors: Errors) -> Part:
     apart = max(int(one.outliers(product.threshold).sum()) for one in both)
     found = letter(k, apart, "outlier features found")
     letters = part("2", "", found, within=sheet)
-    named = {"fp16": ("FP16", 2 * (T + o) * h), **{one.scheme: (one.name, _bytes(one)) for one in METHODS}}
+    named: dict[str, tuple[str, sympy.Expr]] = {
+        "fp16": ("FP16", 2 * (T + o) * h),
+        **{one.scheme: (one.name, _bytes(one)) for one in METHODS},
+    }
     rows = {key: (name, _shown(fmean(errors[key])), value_at(held, letters)) for key, (name, held) in named.items()}
     off = max(abs(one / fmean(of) - 1) for of in errors.values() for one in of)
     return part(

@@ -137,9 +137,9 @@ def _printed(params: TuningParams, networks: Sequence[Network]) -> Iterator[Foun
     yield from LINE.values("3", width=width, symbols={"width": r"R_{\text{printed}}"})
     rows = {f"bitfit.model_{place}": _row("BitFit", printed.bitfit, each.model.name, values(each.biases()), each)
             for place, each in enumerate(networks, 1) if each.model.kind == "bert"}  # fmt: skip
-    for width in sorted({params.adapter_width, *params.other_adapter_widths}):
-        trained, where = values(first.adapters(width, norms=norms)), f"{first.model.name}, width {width}"
-        rows[f"adapters.width_{width}"] = _row("Adapters", printed.adapters, where, trained, first)
+    for size in sorted({params.adapter_width, *params.other_adapter_widths}):
+        trained, where = values(first.adapters(size, norms=norms)), f"{first.model.name}, width {size}"
+        rows[f"adapters.width_{size}"] = _row("Adapters", printed.adapters, where, trained, first)
     units = dict.fromkeys(("printed", "counted"), "%")
     yield from BUILT.table("3", "printed", rows, units=units, columns=["method", "counted_for", *units, "rounds_to_it"])
 
@@ -167,8 +167,8 @@ def _bytes(params: TuningParams, network: Network, trained: Trained) -> Iterator
     for name, tensors in {"full": everything, **trained}.items():
         shared = 0 if name == "full" else weight(everything)
         alike = [one for one in tensors for _ in ("gradient", *range(held.optimizer_states))]
-        cells = (weight(tensors), shared + params.n_tasks * weight(tensors), weight(alike))
-        rows[name] = (TITLES.get(name, "Full"), *cells)
+        held_bytes = (weight(tensors), shared + params.n_tasks * weight(tensors), weight(alike))
+        rows[name] = (TITLES.get(name, "Full"), *(Fraction(one, 2**20) for one in held_bytes))
     columns = ["one_task", "all_tasks", "gradients_and_optimizer"]
     yield from SHEET.part("4", "What it saves")
-    yield from WEIGHED.table("4", "bytes", rows, units=dict.fromkeys(columns, "B"), columns=["method", *columns])
+    yield from WEIGHED.table("4", "bytes", rows, units=dict.fromkeys(columns, "MiB"), columns=["method", *columns])

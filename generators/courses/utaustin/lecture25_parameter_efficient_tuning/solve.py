@@ -12,10 +12,11 @@ from generators.cells import Cell, Value, exact, rational
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning import counts
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning.counts import COLUMNS, D_FF, N_MODEL, ROWS, SHARE, E
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning.params import Model, Printed, TuningParams
-from generators.table import column, table
+from generators.table import Column, column, table
 from generators.topics.peft import N_LAYER, D, R
 
 TITLES = {"bitfit": "BitFit", "bitfit_half": "BitFit, half", "adapters": "Adapters", "lora": "LoRA"}
+MIB = 2**20
 Rows = dict[str, tuple[Cell, ...]]
 
 
@@ -133,7 +134,7 @@ def _shares(params: TuningParams, first: Part) -> Part:
         for name, trained in _trained(model, params).items():
             shares[f"model_{place}.{name}"] = (model.name, TITLES[name], exact(100 * trained / whole), exact(trained))
     formulas = _formulas(params.models[0].kind, params)
-    columns = ["model", column("layers"), column("width", "D"), column("ffn", "FFN"), column("values")]
+    columns: list[Column | str] = ["model", column("layers"), column("width", "D"), column("ffn", "FFN"), column("values")]
     return part(
         "2",
         "Trained shares",
@@ -155,7 +156,13 @@ def _printed(params: TuningParams, first: Part) -> Part:
         trained = _at(counts.adapter_values(norms=norms), model, width)
         rows[f"adapters.width_{width}"] = _beside(printed.adapters, "Adapters", f"{model.name}, width {width}", model, trained)
     difference = round(printed.diff_pruning.percent / 100 * _whole(model))
-    columns = ["method", "counted_for", column("printed", unit="%"), column("counted", unit="%"), "rounds_to_it"]
+    columns: list[Column | str] = [
+        "method",
+        "counted_for",
+        column("printed", unit="%"),
+        column("counted", unit="%"),
+        "rounds_to_it",
+    ]
     return part(
         "3",
         "Beside the lecture's table",
@@ -181,6 +188,6 @@ def _bytes(params: TuningParams) -> Part:
     for name, values in {"full": whole, **_trained(first, params)}.items():
         shared = 0 if name == "full" else whole
         kept = (values, params.n_tasks * values + shared, values * (1 + held.optimizer_states))
-        rows[name] = (TITLES.get(name, "Full"), *(exact(size * one) for one in kept))
-    columns = [column(key, unit="B") for key in ("one_task", "all_tasks", "gradients_and_optimizer")]
+        rows[name] = (TITLES.get(name, "Full"), *(exact(Fraction(size * one, MIB)) for one in kept))
+    columns = [column(key, unit="MiB") for key in ("one_task", "all_tasks", "gradients_and_optimizer")]
     return part("4", "What it saves", table("bytes", ["method", *columns], rows, asked=True))

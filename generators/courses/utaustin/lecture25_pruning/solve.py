@@ -29,7 +29,7 @@ from generators.courses.utaustin.lecture25_pruning.pruned_layer import (
     seeded_problem,
     sparsity_of,
 )
-from generators.table import column, table
+from generators.table import Column, column, table
 
 m, n, b, i, k, s, T, F = sympy.symbols("m n b i k s T F", positive=True)
 N_KEPT, M_GROUP, P = sympy.symbols("N M p", positive=True)
@@ -116,8 +116,8 @@ def _errors(params: PruningParams, problem: Problem, codes: Codes) -> Part:
                               *_both_errors(problem, codes, by_neuron(codes, share)))
         for place, share in enumerate(params.sparsities, 1)
     }  # fmt: skip
-    columns = [column("sparsity", unit="%"), "magnitude", column("magnitude_again", "Fitted again"), "neurons",
-               column("neurons_again", "Fitted again")]  # fmt: skip
+    again = [column(f"{name}_again", "Fitted again") for name in ("magnitude", "neurons")]
+    columns: list[Column | str] = [column("sparsity", unit="%"), "magnitude", again[0], "neurons", again[1]]
     return part("2", "Error against sparsity", table("sparsities", columns, rows, asked=True))
 
 

@@ -25,6 +25,10 @@ Pruned = tuple[torch.Tensor, float, float]
 """A mask, the error with the weights as they were, and after fitting them again."""
 
 
+def _digits(error: torch.Tensor) -> float:
+    return float(f"{Decimal(float(error)):.3e}")
+
+
 class Fit:
     """The seeded data and the layer fitted to it, rounded to hundredths of the targets' unit."""
 
@@ -42,8 +46,8 @@ class Fit:
         """Errors are squares over the squares of the targets, with as many digits as are published."""
         kept = self.y - self.x @ (self.codes / 100 * mask).T
         again = [self._residual(bits, target) for bits, target in zip(mask.bool(), self.y.T, strict=True)]
-        squares = kept.square().sum() / self.y.square().sum(), torch.stack(again).sum() / self.y.square().sum()
-        return mask, *(float(f"{Decimal(float(one)):.3e}") for one in squares)
+        energy = self.y.square().sum()
+        return mask, _digits(kept.square().sum() / energy), _digits(torch.stack(again).sum() / energy)
 
     def _residual(self, bits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         x = self.x[:, bits]
