@@ -164,7 +164,7 @@ def _orders(params: Int8Params, errors: dict[str, float]) -> Iterator[Found]:
         rows[f"model_{place}"] = (model, *(int((signs == sign).sum()) for sign in (1, -1, 0)))
     equal = [model for model, _, opposite, _ in rows.values() if opposite == 0]
     yield from SORTED.values("3", n_pairs=int(pairs.sum()), some_equal=bool(equal), none_equal=not equal)
-    yield from SORTED.values("3", {"equal_models": ", ".join(equal)} if equal else {})
+    yield from SORTED.values("3", {"equal_models": " and ".join(equal)} if equal else {})
     yield from SORTED.table("3", "agreement", rows, columns=["model", "same", "opposite", "tied"])
     falling = [list(errors)[place] for place in torch.tensor(ours).argsort(descending=True, stable=True)]
     written = {key: [f"{float(one):.{printed.decimals}f}" for one in values[key]] for key in falling}

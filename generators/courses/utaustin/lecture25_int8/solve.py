@@ -156,7 +156,7 @@ def _orders(printed: Perplexities, errors: Errors) -> Part:
         number("n_pairs", len(list(combinations(ours, 2))), "pairs of methods"),
         claim("some_equal", bool(equal)),
         claim("none_equal", not equal),
-        *([text("equal_models", ", ".join(equal))] if equal else []),
+        *([text("equal_models", " and ".join(equal))] if equal else []),
         table("agreement", ["model", "same", "opposite", "tied"], compared, asked=True),
         table("beside", ["method", column("error", "RMS error"), *models], beside),
     )

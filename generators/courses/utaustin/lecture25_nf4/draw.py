@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from generators.answer import Answer, Figure
-from generators.figures.style import FONT_PT, LIGHT, SERIES, new_axes, to_svg
+from generators.figures.style import CHART_WIDTH_IN, FONT_PT, LIGHT, SERIES, new_axes, to_svg
 
 CURVE = 1.6
 """Height of the bell curve, in rows."""
@@ -14,7 +14,7 @@ CURVE = 1.6
 def draw(answer: Answer) -> dict[str, Figure]:
     """A row of ticks for each set of levels, below the density of the weights that NF4's levels are quantiles of."""
     normal, magnitudes = answer["1/levels"], answer["sheet/magnitudes"]
-    figure, axes = new_axes(height_in=2.4)
+    figure, axes = new_axes(height_in=2.4, width_in=CHART_WIDTH_IN)
     books = {"NF4": sorted([*normal["below"].numbers.values(), 0.0, *normal["above"].numbers.values()])}
     for key in magnitudes.columns:
         sizes = magnitudes[key].numbers.values()

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from generators.answer import Answer, Figure
-from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, bare, to_svg
+from generators.figures.style import CHART_WIDTH_IN, FONT_PT, LIGHT, bare, to_svg
 from generators.table import Series, Table
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ def draw(answer: Answer) -> dict[str, Figure]:
 
     layer, methods = answer["1/layer"], answer["1/methods"]
     n_rows, n_columns = (int(max(layer[key].numbers.values())) for key in ("output", "neuron"))
-    height = PRINTED_WIDTH_IN / len(methods.rows) * n_rows / n_columns + 0.55
-    figure = Drawing(figsize=(PRINTED_WIDTH_IN, height), layout="constrained")
+    height = CHART_WIDTH_IN / len(methods.rows) * n_rows / n_columns + 0.35
+    figure = Drawing(figsize=(CHART_WIDTH_IN, height), layout="constrained")
     said = []
     for axes, (key, cells) in zip(figure.subplots(1, len(methods.rows)), methods.rows.items(), strict=True):
         _hinton(axes, layer, layer[key])
@@ -50,6 +50,6 @@ def _hinton(axes: Axes, layer: Table, mask: Series) -> None:
             squares.append([(x - half, y - half), (x + half, y - half), (x + half, y + half), (x - half, y + half)])
         axes.add_collection(PolyCollection(squares, facecolor=LIGHT[face], edgecolor=LIGHT[edge], linewidth=0.6))
     axes.set(xlim=(0.5, max(neurons.values()) + 0.5), ylim=(max(outputs.values()) + 0.5, 0.5), aspect="equal",
-             xticks=[], yticks=[], xlabel="neurons", ylabel="outputs")  # fmt: skip
+             xticks=[], yticks=[])  # fmt: skip
     for spine in axes.spines.values():
         spine.set_visible(False)
