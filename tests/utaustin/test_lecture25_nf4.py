@@ -12,8 +12,6 @@ from generators.courses.utaustin.lecture25_nf4.normal_float import (
     affine,
     block_error,
     in_blocks,
-    levels,
-    probabilities,
     rounded_scales,
 )
 from generators.courses.utaustin.lecture25_nf4.solve import M_GPU, M_fixed, M_page, n_page, pages_out
@@ -44,20 +42,6 @@ FAR = [
     Far({"training": {"n_layers": 200, "d_model": 2**15, "d_ff": 2**17, "limit_mib": 2**24, "page_kib": 2**20}}),
     Far({"models": [{"name": "7B", "n_parameters": 1}]}, ["takes 1 parameter for 7B"]),
 ]  # fmt: skip
-
-
-def test_probabilities() -> None:
-    """929/960 = 1 - (1/30 + 1/32)/2; the first step below a half is 449/960 over 7, above it over 8."""
-    found = probabilities()
-    assert (len(found), found[0], found[7], found[15]) == (16, F(31, 960), F(1, 2), F(929, 960))
-    assert (found[7] - found[6], found[8] - found[7]) == (F(449, 960) / 7, F(449, 960) / 8)
-
-
-def test_levels() -> None:
-    """The ends, zero, and FP4's magnitudes 0.5, 1, 1.5, 2, 3, 4, 6 over 6."""
-    assert (levels("nf4")[0], levels("nf4")[7], levels("nf4")[15]) == (-1.0, 0.0, 1.0)
-    assert levels("fp4")[7:] == pytest.approx([0, 1 / 12, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 1])
-    assert len(levels("int4")) == 15
 
 
 def test_blocks_by_hand() -> None:

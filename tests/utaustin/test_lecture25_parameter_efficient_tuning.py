@@ -27,7 +27,7 @@ FAR = [
         {"models": [TINY], "ranks": [1], "rank": 1, "adapter_width": 1, "n_tasks": 1}, ["tiny and 1 task, memory"], ["BERT-large"]
     ),
     Far({"models": [HUGE], "n_tasks": 10**6}, ["1 000 000 tasks"]),
-    Far({"d_model": 8, "ranks": [1, 3, 8], "rank": 4, "n_rows": 1, "n_columns": 1}, ["$= 4$ on.", r"\frac{1}{2}"]),
+    Far({"d_model": 8, "ranks": [1, 3, 8], "rank": 4, "n_rows": 1, "n_columns": 1}, ["$= 4$ on.", "$= 0.5$ on."]),
     Far({"models": [LARGE, NEOX], "lora_on": ["key"]}, ["beside the matrices key:", "BERT-large and neox"]),
     Far(
         {"models": [LARGE, NEOX], "lora_on": ["query", "key", "value", "output", "up", "down"]},

@@ -87,7 +87,7 @@ def _errors(params: PruningParams, fit: Fit) -> Iterator[Found]:
             for place, share in enumerate(params.sparsities, 1)}  # fmt: skip
     yield from SHEET.part("2", "Error against sparsity")
     yield from PRUNED.table("2", "sparsities", rows, units={"sparsity": "%"},
-                            headings=dict.fromkeys(("magnitude_again", "neurons_again"), "Fitted again"),
+                            headings={"magnitude_again": "Magnitude, fitted again", "neurons_again": "Neurons, fitted again"},
                             columns=["sparsity", "magnitude", "magnitude_again", "neurons", "neurons_again"])  # fmt: skip
 
 

@@ -116,7 +116,7 @@ def _errors(params: PruningParams, problem: Problem, codes: Codes) -> Part:
                               *_both_errors(problem, codes, by_neuron(codes, share)))
         for place, share in enumerate(params.sparsities, 1)
     }  # fmt: skip
-    again = [column(f"{name}_again", "Fitted again") for name in ("magnitude", "neurons")]
+    again = [column(f"{name}_again", f"{name.title()}, fitted again") for name in ("magnitude", "neurons")]
     columns: list[Column | str] = [column("sparsity", unit="%"), "magnitude", again[0], "neurons", again[1]]
     return part("2", "Error against sparsity", table("sparsities", columns, rows, asked=True))
 
