@@ -1,4 +1,4 @@
-"""Codes worked out by hand, products checked by their definition, and every rule of the parameters."""
+"""Codes worked out by hand, products checked by their definition, parameters far from the default, and every rule."""
 
 from __future__ import annotations
 
@@ -8,93 +8,77 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from generators.courses.utaustin.lecture25_int8.products import (
-    METHODS,
-    Operands,
-    absmax_by_hand,
-    agreement,
-    int8_product,
-    quantize,
-    zero_point_by_hand,
-)
+from generators.courses.utaustin.lecture25_int8.products import METHODS, Operands, by_hand, int8_product, quantize
+from generators.courses.utaustin.lecture25_int8.solve import _pairs
 from generators.errors import ParameterError
 from generators.topics.printed_tables import as_printed
 from tests.conftest import worked_out
-from tests.entries import composed_entry, entry_of, solved_entry
+from tests.entries import Far, entry_of, solved_entry
 
 SLUG = "lecture25_int8"
 ID = f"utaustin/{SLUG}"
 F = Fraction
-
-
 entry, solved = partial(entry_of, ID), partial(solved_entry, ID)
+WORST_FIRST = ("absmax", "absmax_row_wise", "absmax_vector_wise", "zero_point", "zero_point_vector_wise",
+               "absmax_row_wise_decomposed", "absmax_vector_wise_decomposed", "zero_point_vector_wise_decomposed")  # fmt: skip
+TINY = {"n_tokens": 8, "n_features": 16, "n_outputs": 8, "n_seeds": 5, "outliers": [{"feature": 0, "size": 1}]}
 
 
-def product(**changes: Any) -> dict[str, Any]:
-    return {"product": {**entry()["product"], **changes}}
+def perplexities(*values: float, schemes: tuple[str, ...] = WORST_FIRST) -> dict[str, Any]:
+    rows = [{"method": "m", "scheme": scheme, "values": [value]} for scheme, value in zip(schemes, values, strict=True)]
+    return {"perplexities": {"models": ["a"], "decimals": 1, "rows": rows}}
+
+
+FAR = [
+    Far({"product": {**TINY, "threshold": 100}},
+        ["no feature exceeds the threshold, so that decomposition takes nothing out"], ["out of the product leaves"]),
+    Far({"product": {**TINY, "threshold": 3, "seed": 0}}, ["of 16 out of the product leaves an error"]),
+    Far({"product": {"threshold": "1/100"}}, ["at most 64 features of 64 out of the product", "those features"]),
+    Far({"product": {"threshold": 25, "outliers": [{"feature": 9, "size": -1000}], "largest_sizes": [1, 1000]}},
+        ["Taking at most 1 feature of 64", "value of that feature", "added to feature 9"]),
+    Far({"product": {"n_tokens": 64, "n_features": 128, "n_outputs": 92, "n_seeds": 5, "seed": 2**32 - 1}}, ["64 tokens"]),
+    Far({"product": {"outliers": [{"feature": one, "size": 2 - one % 2} for one in range(8)], "largest_sizes": [7, 8]}}),
+    Far({"vector": [-1, -2]}, ["zero point"]),
+    Far({"vector": [1000, 999, 1, 0.001, 0, -0.5, 3, 3, -1000, 7]}),
+    Far({"vector": [0, 0.001], "conventions": {"bytes_per_step": 2, "bytes_per_zero_point": 4}}),
+    Far(perplexities(*range(8, 0, -1)), ["Yes for a: there no two methods stand in the opposite order."], ["No: for"]),
+    Far(perplexities(*range(1, 9)), ["No: for every model some two methods stand in the opposite order."], ["Yes for"]),
+    Far(perplexities(*[7] * 8), ["Yes for a"]),
+]  # fmt: skip
 
 
 def test_absmax_by_hand() -> None:
     """The largest magnitude is 1.27, so a step is 0.01; 0.125 lies halfway between 12 and 13, and 12 is even."""
-    step, codes, back = absmax_by_hand([F("-1.27"), F("0.125"), F("0.004")])
-    assert step == F(1, 100)
-    assert codes == [-127, 12, 0]
-    assert back == [F("-1.27"), F("0.12"), 0]
+    found = by_hand([F("-1.27"), F("0.125"), F("0.004")], zero_point=False)
+    assert found == (F(1, 100), 0, [-127, 12, 0], [F("-1.27"), F("0.12"), 0])
 
 
 def test_zero_point_by_hand() -> None:
-    """From 1 to 3.54 are 254 steps of 0.01; zero lies 100 steps below code -127."""
-    step, zero, codes, back = zero_point_by_hand([F(1), F("3.54"), F("2.003")])
-    assert (step, zero) == (F(1, 100), -227)
-    assert codes == [-127, 127, -27]
-    assert back == [1, F("3.54"), 2]
+    """From 1 to 3.54 are 254 steps of 0.01; zero lies 100 steps below code -127. Codes past the ends are limited."""
+    found = by_hand([F(1), F("3.54"), F("2.003")], zero_point=True)
+    assert found == (F(1, 100), -227, [-127, 127, -27], [1, F("3.54"), 2])
+    assert by_hand([F("-1.5"), F("252.5")], zero_point=True)[:3] == (F(1), -125, [-127, 127])  # both ends round to even
+    assert by_hand([F("0.5"), F("254.5"), F("3")], zero_point=True)[2] == [-127, 127, -124]
+    assert by_hand([F("1.5"), F("255.5")], zero_point=True)[2] == [-127, 127]  # 256 - 129
 
 
-def test_codes_that_would_pass_the_last_one_are_limited() -> None:
-    """From -1.5 to 252.5 a step is 1; both ends round to even, -2 and 252, so z is -125 and both ends fit."""
-    assert zero_point_by_hand([F("-1.5"), F("252.5")])[:3] == (F(1), -125, [-127, 127])
-    assert zero_point_by_hand([F("-0.5"), F("253.5")])[:3] == (F(1), -127, [-127, 127])  # 254 - 127 is 127
-    assert zero_point_by_hand([F("0.5"), F("254.5"), F("3")])[2] == [-127, 127, -124]
-    assert zero_point_by_hand([F("1.5"), F("255.5")])[2] == [-127, 127]  # 256 - 129
-
-
-def test_the_worked_vector() -> None:
-    """The largest magnitude is 8.4, and values lie from -1.5 to 8.4."""
+def test_the_worked_vector_and_bytes() -> None:
+    """Values lie from -1.5 to 8.4; 24 tokens, 64 features of which 3 are outliers, 32 outputs."""
     answer = worked_out(ID)[2]
-    assert answer["1/absmax_step"].value == F(84, 1270)
-    assert answer["1/shifted_step"].value == F(99, 2540)
+    assert (answer["1/absmax_step"].value, answer["1/shifted_step"].value) == (F(84, 1270), F(99, 2540))
     assert answer["1/zero"].value == -89  # -127 + 38, as 1.5/Δ = 38.48
-
-
-def test_steps_and_bytes() -> None:
-    """24 tokens, 64 features of which 3 are outliers, 32 outputs."""
-    answer = worked_out(ID)[2]
-    rows = {row["method"]: tuple(row.values())[3:] for row in answer["2/methods"].rows.values()}
-    assert rows["FP16"] == (0, 0, 2 * 24 * 64, 2 * 64 * 32)
-    assert rows["zero-point"] == (1, 1, 24 * 64 + 4 + 2, 64 * 32 + 4 + 2)
-    assert rows["absmax row-wise"] == (24, 1, 24 * 64 + 96, 64 * 32 + 4)
-    assert rows["absmax LLM.int8()"] == (24, 32, 24 * 61 + 2 * 24 * 3 + 96, 61 * 32 + 2 * 3 * 32 + 128)
-    assert rows["zero-point LLM.int8()"] == (24, 32, 24 * 61 + 2 * 24 * 3 + 144, 61 * 32 + 2 * 3 * 32 + 192)
-    assert answer["2/bytes_of_decomposition"].value == 3 * 32  # a byte more for each of 3·32 weights
+    held = answer["2/methods"]["bytes"].cells
+    assert (held["fp16"], held["zero_point"]) == (2 * 56 * 64, 56 * 64 + 2 * 6)
+    assert held["absmax_row_wise"] == 56 * 64 + 25 * 4
+    assert held["zero_point_vector_wise_decomposed"] == 56 * 61 + 2 * 56 * 3 + 56 * 6
 
 
 def test_the_printed_order() -> None:
-    """For the two largest models no pair is the other way round; 13B prints the last two alike, 6.7B two pairs."""
-    answer = worked_out(ID)[2]
-    rows = {row["model"]: tuple(row.values())[1:] for row in answer["3/agreement"].rows.values()}
-    assert rows["13B"] == (27, 0, 1, 1, "yes")
-    assert rows["6.7B"] == (26, 0, 2, 1, "yes")
-    assert rows["125M"][-1] == "no"
-    assert (answer["3/n_pairs"].value, answer["3/equal_models"].value) == (28, "6.7B, 13B")  # 8·7/2
-
-
-def test_agreement_by_hand() -> None:
-    """Pairs of (3, 1), (2, 2), (1, 2): opposite, opposite, tied."""
-    found = agreement([3.0, 2.0, 1.0], [F(1), F(2), F(2)])
-    assert found == (0, 2, 1)
+    """13B prints the last two methods alike, 6.7B two pairs; pairs of (3, 1), (2, 2), (1, 2) are opposite twice and tied once."""
+    rows = worked_out(ID)[2]["3/agreement"].rows
+    assert [tuple(rows[key].values()) for key in ("model_4", "model_5")] == [("6.7B", 26, 0, 2), ("13B", 27, 0, 1)]
+    assert _pairs([3.0, 2.0, 1.0], [F(1), F(2), F(2)]) == (0, 2, 1)
 
 
 def test_a_small_product() -> None:
@@ -114,65 +98,30 @@ def test_constant_vectors_are_kept() -> None:
         assert (codes * step).round(9).tolist() == matrix.tolist()
 
 
-@settings(max_examples=8, deadline=None)
-@given(st.integers(0, 2**31), st.integers(-60, 60).filter(bool), st.sampled_from([0.5, 3, 6.1, 100]))
-def test_any_matrix(seed: int, size: int, threshold: float) -> None:
-    """Everything is found again, also where no feature or nearly every feature is an outlier."""
-    outliers = [{"feature": 3, "size": size}, {"feature": 9, "size": 1}]
-    solved(entry(**product(seed=seed, outliers=outliers, threshold=threshold, n_tokens=8, n_features=16, n_outputs=8)))
-
-
-def test_with_every_feature_apart_the_product_is_that_of_fp16() -> None:
-    """Nothing is left to be coded."""
-    answer = solved(entry(**product(threshold=0.01)))
-    assert answer["2/methods/absmax_vector_wise_decomposed/error"].value == answer["2/methods/fp16/error"].value
-
-
 def test_as_printed() -> None:
     assert [as_printed(F(x), d) for x, d in (("36", 1), ("-0.05", 2), ("7", 0))] == ["36.0", "-0.05", "7"]
     with pytest.raises(ValueError, match="at most 1 decimals"):
         as_printed(F(1, 3), 1)
 
 
-def test_orders_of_the_printed_table() -> None:
-    """Perplexities in the order of the errors agree for every model, and reversed ones for none."""
-    answer = worked_out(ID)[2]
-    worst_first = list(answer["3/beside"].rows)
-    rising = [float(value) for value in range(1, 9)]
-    for values, said in ((rising[::-1], "for any model"), (rising, "For every model some pairs")):
-        changed = entry(**perplexities(*((scheme, [value]) for scheme, value in zip(worst_first, values, strict=True))))
-        answer = solved(changed)
-        assert "equal_models" not in answer["3"].items
-        assert said in composed_entry(ID, changed)["site"]
-
-
-def perplexities(*rows: tuple[str, list[float]]) -> dict[str, Any]:
-    table = {"models": ["a"], "decimals": 1, "rows": [{"method": "m", "scheme": s, "values": v} for s, v in rows]}
-    return {"perplexities": table}
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"vector": [1, 1]}, "vector: must hold different numbers (got 1 everywhere)"),
-        (product(n_tokens=64, n_features=256, n_outputs=128),
+        ({"product": {"n_tokens": 64, "n_features": 256, "n_outputs": 128}},
          "product: n_features: must leave X and W at most 20000 entries (got 49152)"),
-        (product(outliers=[{"feature": 64, "size": 3}]), "product: outliers: must be of different features below 64 (got [64])"),
-        (product(outliers=[{"feature": 4, "size": 3}] * 2),
-         "product: outliers: must be of different features below 64 (got [4, 4])"),
-        (product(outliers=[{"feature": 4, "size": 0}]), "product: outliers: must have a size other than 0 (got 0)"),
-        (product(largest_sizes=[2, 1]), "product.largest_sizes: must rise from each to the next (got 2, 1)"),
-        (product(threshold=0), "product.threshold: must be greater than 0 (got 0)"),
-        (perplexities(("absmax", [1.0, 2.0]), ("float32", [1.0])),
-         "perplexities: rows: 'm' must have 1 values (got 2)"),
-        (perplexities(("absmax", [1.25]), ("float32", [1.0])),
-         "perplexities: rows: 'm' must have at most 1 decimals (got 1.25)"),
-        (perplexities(("absmax", [1.2]), ("absmax", [1.0])), "perplexities: rows: must not have a scheme twice (got 'absmax')"),
-        (perplexities(("absmax", [1.2]), ("float32", [1.0])),
-         "perplexities.rows: must have the scheme 'zero_point' (got absmax, float32)"),
+        ({"product": {"outliers": [{"feature": 64, "size": 3}]}},
+         "product: outliers: must be of different features below 64 (got [64])"),
+        ({"product": {"outliers": [{"feature": 4, "size": 0}]}}, "product: outliers: must have a size other than 0 (got 0)"),
+        ({"product": {"largest_sizes": [2, 1]}}, "product.largest_sizes: must rise from each to the next (got 2, 1)"),
+        ({"product": {"threshold": 0}}, "product.threshold: must be greater than 0 (got 0)"),
+        ({"perplexities": {"models": ["a"]}}, "perplexities: rows: '32-bit Float' must have 1 values (got 5)"),
+        (perplexities(1.25, *range(1, 8)), "perplexities: rows: 'm' must have at most 1 decimals (got 1.25)"),
+        (perplexities(1, 2, schemes=("absmax", "absmax")),
+         "perplexities: rows: must have the scheme 'absmax' once (got absmax, absmax)"),
     ],
 )  # fmt: skip
 def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError) as refusal:
-        solved(entry(**changes))
+        solved({**entry(), **{key: {**entry()[key], **one} if isinstance(one, dict) else one for key, one in changes.items()}})
     assert str(refusal.value) == f"generators/courses/utaustin/params.yml: {SLUG}: {message}"

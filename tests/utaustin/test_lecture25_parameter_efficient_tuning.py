@@ -1,4 +1,4 @@
-"""Counts worked out by hand from the configurations, and every rule of the parameters."""
+"""Counts worked out by hand from the configurations, parameters far from the default, and every rule of the parameters."""
 
 from __future__ import annotations
 
@@ -9,22 +9,45 @@ from typing import Any
 import pytest
 
 from generators.errors import ParameterError
+from generators.pipeline.unit import overlaid
 from tests.conftest import worked_out
-from tests.entries import drawn_entry, entry_of
+from tests.entries import Far, entry_of, solved_entry
 
 SLUG = "lecture25_parameter_efficient_tuning"
 ID = f"utaustin/{SLUG}"
 F = Fraction
+entry, solved = partial(entry_of, ID), partial(solved_entry, ID)
+LARGE = entry()["models"][0]
+TINY = {**LARGE, "name": "tiny", "n_layers": 1, "d_model": 1, "d_ff": 1, "vocabulary_size": 1, "n_positions": 1, "n_segments": 1}
+HUGE = {**LARGE, "name": "huge", "n_layers": 200, "d_model": 2**15, "d_ff": 2**20, "vocabulary_size": 2**20}
+NEOX = {**LARGE, "name": "neox", "kind": "gpt_neox"}
 
-
-entry, solved = partial(entry_of, ID), partial(drawn_entry, ID)
+FAR = [
+    Far(
+        {"models": [TINY], "ranks": [1], "rank": 1, "adapter_width": 1, "n_tasks": 1}, ["tiny and 1 task, memory"], ["BERT-large"]
+    ),
+    Far({"models": [HUGE], "n_tasks": 10**6}, ["1 000 000 tasks"]),
+    Far({"d_model": 8, "ranks": [1, 3, 8], "rank": 4, "n_rows": 1, "n_columns": 1}, ["$= 4$ on.", "$= 0.5$ on."]),
+    Far({"models": [LARGE, NEOX], "lora_on": ["key"]}, ["beside the matrices key:", "BERT-large and neox"]),
+    Far(
+        {"models": [LARGE, NEOX], "lora_on": ["query", "key", "value", "output", "up", "down"]},
+        ["query, key, value, output, up and down"],
+    ),
+    Far({"models": [LARGE, NEOX], "lora_on": ["down", "up"], "rank": 512}),
+    Far(
+        {"conventions": {"adapters_train_norms": False, "bytes_per_value": 2, "optimizer_states": 1}},
+        ["1 state of the optimizer"],
+        ["norms are trained with them"],
+    ),
+    Far({"conventions": {"optimizer_states": 0}}, ["0 states of the optimizer"], stays=["2/bitfit", "lora/trained"]),
+    Far({"adapter_width": 121, "other_adapter_widths": []}, ["BERT-large, width 121"]),
+    Far({"printed": {"bitfit": {"percent": 100, "decimals": 0}, "diff_pruning": {"percent": "1/3", "decimals": 1}}}),
+]
 
 
 def test_the_slides_question() -> None:
     part = worked_out(ID)[2]["1"]
-    assert part["lora"].value == 65_536  # 2 · 4096 · 8
-    assert part["ratio"].value == 256  # 4096/16
-    assert part["break_even"].value == 2048
+    assert (part["lora"].value, part["ratio"].value, part["break_even"].value) == (65_536, 256, 2048)  # 2·4096·8, 4096/16
     assert tuple(part["ranks"].rows["rank_2048"].values()) == (2048, 4096**2, 1, 100)
     assert part["rectangular"].value == F(11008 * 4096, 15104)
 
@@ -49,41 +72,30 @@ def test_pythia() -> None:
     assert answer["2/shares/model_3.lora/trained"].value == 12 * 8 * (768 + 3 * 768)
 
 
+def test_lora_on_all_linear_layers() -> None:
+    """Four pairs of 2·1024 rows and columns, two of 1024 + 4096; pythia's fused matrix has 4·768."""
+    answer = solved(entry(lora_on=["query", "key", "value", "output", "up", "down"]))
+    assert answer["lora/trained"].value == 24 * 8 * (4 * 2048 + 2 * 5120)
+    assert answer["2/shares/model_3.lora/trained"].value == 12 * 8 * (4 * 768 + 2 * 768 + 2 * (768 + 3072))
+
+
 def test_printed_shares() -> None:
-    """272384 of 335141888 is 0.0813 %, 102912 of 109482240 is 0.0940 %."""
+    """272384 of 335141888 is 0.0813 %, 102912 of 109482240 is 0.0940 %; a width of 121 rounds to 3.6 %."""
     part = worked_out(ID)[2]["3"]
     rounds = part["printed"]["rounds_to_it"].cells
     assert [rounds["bitfit.model_1"], rounds["bitfit.model_2"]] == ["yes", "no"]
     assert {cell for row, cell in rounds.items() if row.startswith("adapters.")} == {"no"}
-    width = part["width"].value
-    assert 24 * (2 * (2049 * width + 1024) + 4096) == F(36, 1000) * 335_141_888
+    assert 24 * (2 * (2049 * part["width"].value + 1024) + 4096) == F(36, 1000) * 335_141_888
     assert part["difference"].value == 1_675_709  # 335141888 / 200 = 1675709.44
-
-
-def test_bytes_of_many_tasks() -> None:
-    table = worked_out(ID)[2]["4/bytes"]
-    assert list(table.rows["full"].values())[1:3] == [4 * 335_141_888, 400 * 335_141_888]
-    assert list(table.rows["lora"].values())[1:] == [4 * 786_432, 4 * (335_141_888 + 100 * 786_432), 12 * 786_432]
-
-
-def test_a_width_that_rounds_to_the_printed_share() -> None:
     assert solved(entry(adapter_width=121))["3/printed/adapters.width_121/rounds_to_it"].value == "yes"
 
 
-def test_other_conventions() -> None:
-    conventions = {"adapters_train_norms": False, "bytes_per_value": 2, "optimizer_states": 0}
-    models = [{**entry()["models"][0], "n_layers": 2, "d_model": 16, "d_ff": 40, "vocabulary_size": 100}]
-    answer = solved(entry(conventions=conventions, models=models, lora_on=["query", "key", "value"], rank=4, n_tasks=1))
-    assert answer["lora/trained"].value == 2 * 3 * 2 * 16 * 4
-    assert answer["adapters/trained"].value == 2 * 2 * (2 * 16 * 64 + 64 + 16)
-    assert answer["4/bytes/lora/gradients_and_optimizer"].value == 2 * 768
-    assert answer["3/bitfit_fits_none"]
-
-
-def test_no_printed_share_of_other_models() -> None:
-    """The models that the printed share of biases does not fit are spoken of where it fits one."""
-    part = worked_out(ID)[2]["3"]
-    assert (part["bitfit_models"].value, part["n_other_models"].value) == ("BERT-large", 1)
+def test_bytes_of_many_tasks() -> None:
+    """In MiB, at 4 bytes a value; Adam and the gradient keep three values for each trained one."""
+    table = worked_out(ID)[2]["4/bytes"]
+    kept = {key: [F(cell) * 2**18 for cell in list(table.rows[key].values())[1:]] for key in ("full", "lora")}
+    assert kept["full"] == [335_141_888, 100 * 335_141_888, 3 * 335_141_888]
+    assert kept["lora"] == [786_432, 335_141_888 + 100 * 786_432, 3 * 786_432]
 
 
 @pytest.mark.parametrize(
@@ -91,14 +103,14 @@ def test_no_printed_share_of_other_models() -> None:
     [
         ({"ranks": [4, 2]}, "ranks: must rise from each to the next (got 4, 2)"),
         ({"ranks": [5000]}, "ranks: must be at most d_model, 4096 (got 5000)"),
-        ({"rank": 800}, "rank: must be at most the smallest d_model, 768 (got 800)"),
-        ({"models": entry()["models"][2:]}, "models: must begin with a BERT, which the lecture's table is about (got gpt_neox)"),
-        ({"models": [entry()["models"][0]] * 2}, "models: must not repeat a name (got BERT-large, BERT-large)"),
+        ({"rank": 800}, "rank: must be at most the smallest width, 768 (got 800)"),
+        ({"models": [NEOX]}, "models: must begin with a BERT, which the lecture's table is about (got gpt_neox)"),
+        ({"models": [LARGE] * 2}, "models: must not repeat a name (got BERT-large, BERT-large)"),
         ({"lora_on": ["query", "query"]}, "lora_on: must not repeat a matrix (got query, query)"),
         ({"adapter_width": 0}, "adapter_width: must be greater than 0 (got 0)"),
     ],
 )
 def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError) as refusal:
-        solved(entry(**changes))
+        solved(overlaid(entry(), changes))
     assert str(refusal.value) == f"generators/courses/utaustin/params.yml: {SLUG}: {message}"

@@ -1,4 +1,4 @@
-"""Masks, errors and bytes worked out by hand on tiny layers, and every rule of the parameters."""
+"""Masks, errors and bytes worked out by hand on tiny layers, parameters far from the default, and every rule."""
 
 from __future__ import annotations
 
@@ -18,24 +18,38 @@ from generators.courses.utaustin.lecture25_pruning.pruned_layer import (
     kept_count,
     n_of_m,
     refitted_error,
-    squares_kept,
 )
 from generators.errors import ParameterError
+from generators.pipeline.unit import overlaid
 from tests.conftest import worked_out
-from tests.entries import drawn_entry, entry_of
+from tests.entries import Far, entry_of, solved_entry
 
 SLUG = "lecture25_pruning"
 ID = f"utaustin/{SLUG}"
 F = Fraction
 CODES = ((300, -50, 20, 100), (10, 60, -400, 0))
 """Squared norms of the columns: 90100, 6100, 160400, 10000."""
+entry, solved = partial(entry_of, ID), partial(solved_entry, ID)
+SMALL = {"seed": 1, "n_samples": 4, "n_inputs": 2, "n_outputs": 1, "noise": 0}
+HALF = {"kept": 1, "group": 2}
 
-
-entry, solved = partial(entry_of, ID), partial(drawn_entry, ID)
-
-
-def inside(field: str, **changes: Any) -> dict[str, Any]:
-    return {field: {**entry()[field], **changes}}
+FAR = [
+    Far(
+        {"layer": SMALL, "pattern": HALF, "sparsities": [0, "1/2"]}, ["2 neurons in and 1 out", "1 of every 2 neighbours", "1:2"]
+    ),
+    Far({"layer": {"n_inputs": 24, "n_outputs": 12, "n_samples": 512, "noise": 10_000, "seed": 4294967295}}, ["288 weights"]),
+    Far({"pattern": {"kept": 15, "group": 16}}, ["1 of every 16 neighbours", "keeps its 15 largest", "15:16"]),
+    Far(
+        {"pattern": HALF, "stored": {"n_rows": 1, "n_columns": 2, "n_tokens": 1}, "tile": 1, "widths": [1]},
+        ["Compressed sparse rows never take fewer bytes", "For 1 token", "here 1 column"],
+        ["take no more bytes than the dense"],
+    ),
+    Far({"stored": {"n_rows": 2**20, "n_columns": 2**20, "n_tokens": 2**20}, "widths": [2**20, 1], "tile": 2**20}),
+    Far({"conventions": {"flops_per_multiply_add": 1}}, stays=["3/dense", "3/csr_from", "2/sparsities/sparsity_2/magnitude"]),
+    Far({"conventions": {"bytes_per_value": 1, "bytes_per_index": 8}}, ["from a sparsity of"]),
+    Far({"conventions": {"bytes_per_value": 4, "bytes_per_index": 4}}, stays=["4/dense", "4/useful", "4/narrower"]),
+    Far({"sparsities": [0, "1/1000", "15/16"], "layer": {"noise": 0}}),
+]
 
 
 def as_digits(mask: tuple[tuple[bool, ...], ...]) -> list[str]:
@@ -47,12 +61,7 @@ def test_masks_by_hand() -> None:
     assert as_digits(by_neuron(CODES, F(1, 2))) == ["1010", "1010"]
     assert as_digits(n_of_m(CODES, Pattern(kept=1, group=2))) == ["1001", "0110"]
     assert as_digits(n_of_m(CODES, Pattern(kept=1, group=4))) == ["1000", "0010"]
-    assert squares_kept(CODES, by_neuron(CODES, F(1, 2))) == F(250_500, 266_600)
     assert as_digits(by_magnitude(((5, -5, 5, 5),), F(1, 2))) == ["1100"]  # of equals the earlier
-    assert as_digits(n_of_m(((0, 0, 7, -7),), Pattern(kept=1, group=2))) == ["1010"]
-
-
-def test_shares_round_as_in_torch() -> None:
     assert [kept_count(10, F(1, 4)), kept_count(10, F(35, 100)), kept_count(7, F(1, 2))] == [8, 6, 3]  # 2.5, 3.5 drop 2, 4
 
 
@@ -67,57 +76,29 @@ def test_errors_by_hand() -> None:
     assert refitted_error(problem, ((False, False),)) == 1
 
 
-def test_break_even_by_hand() -> None:
+def test_bytes_and_work_by_hand() -> None:
     """Of 6 bytes a value in CSR, dense spends 2; the row pointers cost 4 · 4097 bytes."""
-    part = worked_out(ID)[2]["3"]
-    assert part["csr_break_even"].value == 1 - F(2 * 4096 * 11008 - 4 * 4097, 6 * 4096 * 11008)
-    assert part["fits"].value == (2 * 4096 * 11008 - 4 * 4097) // 6
-    assert part["bitmap_break_even"].value == F(1, 16)
-    assert part["bitmap_from"].value == F(25, 4)
-    assert part["pattern_share"].value == 100 * F(9, 16)  # half of 16 bits, and 2 bits for each of these halves
-
-
-def test_work_by_hand() -> None:
-    part = worked_out(ID)[2]["4"]
-    assert part["dense"].value == 2 * 512 * 4096 * 11008
-    assert part["narrower"].value == part["useful"].value == 512 * 4096 * 11008
-    assert tuple(part["tiles"].rows["width_3"].values()) == (5505, 44, 5632, 100 * F(5505, 5632))
-    assert tuple(part["shapes"]["values"].cells.values())[1:] == (2_701_560_320, 1_345_423_360)
-
-
-def test_other_conventions_and_sizes() -> None:
-    conventions = {"bytes_per_value": 4, "bytes_per_index": 8, "flops_per_multiply_add": 1}
-    answer = solved(entry(conventions=conventions, pattern={"kept": 3, "group": 8}, other_patterns=[]))
-    assert answer["3/pattern_share"].value == 100 * F(3, 8) * F(35, 32)
-    solved(entry(**inside("layer", n_outputs=1, n_inputs=8, n_samples=16, seed=1, noise=0)))
-
-
-def test_a_matrix_too_small_for_csr() -> None:
-    part = solved(entry(**inside("stored", n_rows=3, n_columns=4)))["3"]
-    assert part["csr_break_even"].value == 1 - F(24 - 16, 72)
-    assert part["csr_pays"]
-    smallest = solved(entry(**inside("stored", n_rows=1, n_columns=4)))["3"]  # 8 bytes, as many as its row pointers take
-    assert smallest["fits"].value == 0
-    assert smallest["csr_never_pays"]
-    assert solved(entry(**inside("stored", n_rows=8, n_columns=1024)))["3/fits"].value == (2 * 8192 - 36) // 6
+    answer = worked_out(ID)[2]
+    assert answer["3/csr_break_even"].value == 1 - F(2 * 4096 * 11008 - 4 * 4097, 6 * 4096 * 11008)
+    assert answer["3/pattern_share"].value == 100 * F(9, 16)  # half of 16 bits, and 2 bits for each of these halves
+    assert answer["4/dense"].value == 2 * 512 * 4096 * 11008
+    assert answer["4/narrower"].value == answer["4/useful"].value == 512 * 4096 * 11008
+    assert tuple(answer["4/tiles"].rows["width_3"].values()) == (5505, 44, 5632, 100 * F(5505, 5632))
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (inside("layer", n_samples=31), "layer: n_samples: must be at least twice the 16 inputs (got 31)"),
-        (inside("layer", n_inputs=25), "layer.n_inputs: must be less than or equal to 24 (got 25)"),
-        (inside("layer", n_inputs=14), "layer.n_inputs: must be a multiple of the group of 2:4 (got 14)"),
-        ({"pattern": {"kept": 4, "group": 4}}, "pattern: kept: must be less than the group of 4 (got 4)"),
-        ({"other_patterns": [{"kept": 2, "group": 4}]}, "other_patterns: must not repeat a pattern (got 2:4, 2:4)"),
+        ({"layer": {"n_samples": 31}}, "layer: n_samples: must be at least twice the 16 inputs (got 31)"),
+        ({"layer": {"n_inputs": 14}}, "layer.n_inputs: must be a multiple of the pattern's group, 4 (got 14)"),
+        ({"pattern": {"kept": 4}}, "pattern: kept: must be less than the group of 4 (got 4)"),
         ({"sparsities": [0.5, 0.25]}, "sparsities: must rise from each to the next (got 1/2, 1/4)"),
         ({"sparsities": [0.5, 0.99]}, "sparsities: must leave a neuron (got 99/100)"),
         ({"sparsities": [0.5, 1]}, "sparsities.1: must be less than 1 (got 1)"),
-        (inside("stored", sparsities=[0.5, 0.5]), "stored.sparsities: must rise from each to the next (got 1/2, 1/2)"),
-        (inside("stored", n_columns=11007), "stored.n_columns: must be a multiple of the group of 2:4 (got 11007)"),
+        ({"stored": {"n_columns": 11007}}, "stored.n_columns: must be a multiple of the pattern's group, 4 (got 11007)"),
     ],
 )
 def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError) as refusal:
-        solved(entry(**changes))
+        solved(overlaid(entry(), changes))
     assert str(refusal.value) == f"generators/courses/utaustin/params.yml: {SLUG}: {message}"

@@ -6,6 +6,11 @@ from generators.courses.utaustin.lecture25_int8.params import Int8Params
 from generators.courses.utaustin.lecture25_int8.solve import solve
 from generators.question import Question
 
+SMALL = {"n_tokens": 8, "n_features": 16, "n_outputs": 8, "seed": 1, "n_seeds": 5, "outliers": [{"feature": 3, "size": 30}],
+         "share_of_tokens": 1, "threshold": 8, "largest_sizes": [1, 2]}  # fmt: skip
+OTHER = {**SMALL, "n_tokens": 9, "n_features": 17, "n_outputs": 10, "seed": 2,
+         "outliers": [{"feature": 3, "size": -30}, {"feature": 5, "size": 20}]}  # fmt: skip
+
 QUESTION = Question(
     title="8-bit products with outliers: LLM.int8()",
     points=0,
@@ -14,33 +19,7 @@ QUESTION = Question(
     find=find,
     draw=draw,
     others=(
-        {
-            "vector": [0.5, -2, 7],
-            "product": {
-                "n_tokens": 8,
-                "n_features": 16,
-                "n_outputs": 8,
-                "seed": 1,
-                "outliers": [{"feature": 3, "size": 30}],
-                "share_of_tokens": 1,
-                "threshold": 8,
-                "largest_sizes": [1, 2],
-            },
-            "conventions": {"bytes_per_step": 2, "bytes_per_zero_point": 1},
-        },
-        {
-            "vector": [1, 3.54],
-            "product": {
-                "n_tokens": 9,
-                "n_features": 17,
-                "n_outputs": 9,
-                "seed": 2,
-                "outliers": [{"feature": 3, "size": -30}, {"feature": 5, "size": 20}],
-                "share_of_tokens": 1,
-                "threshold": 8,
-                "largest_sizes": [1, 2],
-            },
-            "conventions": {"bytes_per_step": 4, "bytes_per_zero_point": 2},
-        },
+        {"vector": [0.5, -2, 7], "product": SMALL, "conventions": {"bytes_per_step": 2, "bytes_per_zero_point": 1}},
+        {"vector": [1, 3.54], "product": OTHER, "conventions": {"bytes_per_step": 4, "bytes_per_zero_point": 2}},
     ),
 )

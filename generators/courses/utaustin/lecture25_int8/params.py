@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
@@ -12,16 +11,9 @@ from generators.params import Exact, Params, Rising, Text
 MAX_ENTRIES = 20_000
 Magnitude = Annotated[Exact, Field(ge=-1000, le=1000)]
 Scheme = Literal[
-    "float32",
-    "absmax",
-    "zero_point",
-    "absmax_row_wise",
-    "absmax_vector_wise",
-    "zero_point_vector_wise",
-    "absmax_row_wise_decomposed",
-    "absmax_vector_wise_decomposed",
-    "zero_point_vector_wise_decomposed",
-]
+    "float32", "absmax", "zero_point", "absmax_row_wise", "absmax_vector_wise", "zero_point_vector_wise",
+    "absmax_row_wise_decomposed", "absmax_vector_wise_decomposed", "zero_point_vector_wise_decomposed",
+]  # fmt: skip
 """The ways to multiply that the table of LLM.int8() compares."""
 
 
@@ -29,7 +21,7 @@ class Conventions(Params):
     """What the bytes rest on."""
 
     bytes_per_step: Literal[2, 4] = Field(4, description="bytes of a step (4 is FP32)")
-    bytes_per_zero_point: Literal[1, 2, 4] = Field(2, description="bytes of a zero point (2 is int16, as zero can lie outside)")
+    bytes_per_zero_point: Literal[1, 2, 4] = Field(2, description="bytes of a zero point (2 is int16)")
 
 
 class Outlier(Params):
@@ -40,12 +32,13 @@ class Outlier(Params):
 
 
 class Product(Params):
-    """Sizes of X and W, their seed, the outlier features, and in what share of the tokens these are moved."""
+    """Sizes of X and W, their first seed and how many follow, the outlier features, and the share of tokens they are moved in."""
 
     n_tokens: Annotated[int, Field(ge=8, le=64)]
     n_features: Annotated[int, Field(ge=16, le=256)]
     n_outputs: Annotated[int, Field(ge=8, le=128)]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
+    n_seeds: Annotated[int, Field(ge=5, le=20)] = 10
     outliers: Annotated[list[Outlier], Field(min_length=1, max_length=8)]
     share_of_tokens: Annotated[Exact, Field(gt=0, le=1)]
     threshold: Annotated[Exact, Field(gt=0)]
@@ -75,9 +68,9 @@ class PerplexityRow(Params):
 class Perplexities(Params):
     """The printed table of LLM.int8(): perplexity by method and by size of the model."""
 
-    models: Annotated[list[Text], Field(min_length=1, max_length=8)]
+    models: Annotated[list[Annotated[Text, Field(max_length=12)]], Field(min_length=1, max_length=8)]
     decimals: Annotated[int, Field(ge=0, le=6)]
-    rows: Annotated[list[PerplexityRow], Field(min_length=2)]
+    rows: list[PerplexityRow]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -87,9 +80,10 @@ class Perplexities(Params):
             for one in row.values:
                 if (one * 10**self.decimals).denominator != 1:
                     raise ValueError(f"rows: {row.method!r} must have at most {self.decimals} decimals (got {float(one):g})")
-        for ours, theirs in pairwise(sorted(row.scheme for row in self.rows)):
-            if ours == theirs:
-                raise ValueError(f"rows: must not have a scheme twice (got {ours!r})")
+        schemes = [row.scheme for row in self.rows]
+        for scheme in get_args(Scheme)[1:]:
+            if schemes.count(scheme) != 1:
+                raise ValueError(f"rows: must have the scheme {scheme!r} once (got {', '.join(schemes)})")
         return self
 
 
@@ -105,8 +99,4 @@ class Int8Params(Params):
     def _consistent(self) -> Self:
         if len(set(self.vector)) == 1:
             raise ValueError(f"vector: must hold different numbers (got {self.vector[0]} everywhere)")
-        known = {row.scheme for row in self.perplexities.rows}
-        for scheme in get_args(Scheme)[1:]:
-            if scheme not in known:
-                raise ValueError(f"perplexities.rows: must have the scheme {scheme!r} (got {', '.join(sorted(known))})")
         return self

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import combinations
 from typing import NamedTuple
 
 import numpy
@@ -32,50 +30,44 @@ _HALF_UNIT = 2**17
 
 
 class Method(NamedTuple):
-    """How a product is taken: its name, one that fits above a column, and what it does to X and W.
+    """How a product is taken: its name, and what it does to X and W.
 
     Zero points shift codes; rows of X and columns of W may have a step each; decomposition takes outlier features out.
     """
 
     scheme: Scheme
     name: str
-    short: str
     zero_point: bool = False
-    steps_for_rows: bool = False
-    steps_for_columns: bool = False
+    row_steps: bool = False
+    column_steps: bool = False
     decomposed: bool = False
 
 
 METHODS = (
-    Method("absmax", "absmax", "absmax"),
-    Method("zero_point", "zero-point", "zero-point", True),
-    Method("absmax_row_wise", "absmax row-wise", "row-wise", False, True),
-    Method("absmax_vector_wise", "absmax vector-wise", "absmax vector-wise", False, True, True),
-    Method("zero_point_vector_wise", "zero-point vector-wise", "zero-point vector", True, True, True),
-    Method("absmax_row_wise_decomposed", "absmax row-wise + decomposition", "row-wise + decomp.", False, True, False, True),
-    Method("absmax_vector_wise_decomposed", "absmax LLM.int8()", "absmax LLM.int8()", False, True, True, True),
-    Method("zero_point_vector_wise_decomposed", "zero-point LLM.int8()", "zero-point LLM.int8()", True, True, True, True),
+    Method("absmax", "absmax"),
+    Method("zero_point", "zero-point", True),
+    Method("absmax_row_wise", "absmax row-wise", False, True),
+    Method("absmax_vector_wise", "absmax vector-wise", False, True, True),
+    Method("zero_point_vector_wise", "zero-point vector-wise", True, True, True),
+    Method("absmax_row_wise_decomposed", "absmax row-wise + decomposition", False, True, False, True),
+    Method("absmax_vector_wise_decomposed", "absmax LLM.int8()", False, True, True, True),
+    Method("zero_point_vector_wise_decomposed", "zero-point LLM.int8()", True, True, True, True),
 )
 """In the order of the printed table; row-wise gives each row of X a step and W a single one."""
 
 
-def absmax_by_hand(values: Sequence[Fraction]) -> tuple[Fraction, list[int], list[Fraction]]:
-    """Step, codes and what they stand for, with the largest magnitude on the largest code."""
-    step = step_size(values, BITS)
-    codes = quantized(values, step)
-    return step, codes, dequantized(codes, step)
+def by_hand(values: Sequence[Fraction], *, zero_point: bool) -> tuple[Fraction, int, list[int], list[Fraction]]:
+    """Step, zero point, codes and what they stand for.
 
-
-def zero_point_by_hand(values: Sequence[Fraction]) -> tuple[Fraction, int, list[int], list[Fraction]]:
-    """Step, zero point, codes and what they stand for, with the smallest value on the smallest code."""
-    step = (max(values) - min(values)) / (2 * LARGEST)
-    zero = -LARGEST - round(min(values) / step)
+    Absmax puts the largest magnitude on the largest code; with a zero point, the smallest value stands on the smallest.
+    """
+    step = (max(values) - min(values)) / (2 * LARGEST) if zero_point else step_size(values, BITS)
+    zero = -LARGEST - round(min(values) / step) if zero_point else 0
     codes = [max(-LARGEST, min(LARGEST, code + zero)) for code in quantized(values, step)]
     return step, zero, codes, dequantized([code - zero for code in codes], step)
 
 
-@dataclass(frozen=True)
-class Operands:
+class Operands(NamedTuple):
     """X of tokens×features with outlier features and W of features×outputs, in hundredths."""
 
     x: Ints
@@ -86,21 +78,18 @@ class Operands:
         return numpy.asarray((abs(self.x) > math.floor(threshold * UNIT)).any(axis=0))
 
 
-def seeded_operands(product: Product, scale: Fraction) -> Operands:
-    """Standard normal entries; an outlier feature is moved by its size times `scale` in a share of the tokens."""
-    generator = random.Random(product.seed)
-
-    def normal() -> float:
-        return generator.gauss(0.0, 1.0)
-
-    x = [[round(UNIT * normal()) for _ in range(product.n_features)] for _ in range(product.n_tokens)]
-    w = [[round(UNIT * normal()) for _ in range(product.n_outputs)] for _ in range(product.n_features)]
-    for one in product.outliers:
-        for row in x:
-            moved = round(UNIT * (float(one.size * scale) + normal()))
-            if generator.random() < float(product.share_of_tokens):
-                row[one.feature] = moved
-    return Operands(numpy.array(x, dtype=numpy.int64), numpy.array(w, dtype=numpy.int64))
+def seeded_operands(product: Product, scale: Fraction = Fraction(1)) -> Iterator[Operands]:
+    """For each seed standard normal entries; outlier features are moved by their size times `scale` in a share of the tokens."""
+    for seed in range(product.seed, product.seed + product.n_seeds):
+        normal = random.Random(seed)
+        x, w = ([[round(UNIT * normal.gauss(0.0, 1.0)) for _ in range(columns)] for _ in range(rows)] for rows, columns in
+                ((product.n_tokens, product.n_features), (product.n_features, product.n_outputs)))  # fmt: skip
+        for one in product.outliers:
+            for row in x:
+                moved = round(UNIT * (float(one.size * scale) + normal.gauss(0.0, 1.0)))
+                if normal.random() < float(product.share_of_tokens):
+                    row[one.feature] = moved
+        yield Operands(numpy.array(x, dtype=numpy.int64), numpy.array(w, dtype=numpy.int64))
 
 
 def quantize(matrix: Ints, axis: int | None, *, zero_point: bool) -> tuple[Ints, Floats]:
@@ -118,46 +107,35 @@ def quantize(matrix: Ints, axis: int | None, *, zero_point: bool) -> tuple[Ints,
 
 def int8_product(operands: Operands, method: Method) -> Floats:
     """The product of codes, times their steps."""
-    x, step_x = quantize(operands.x, 1 if method.steps_for_rows else None, zero_point=method.zero_point)
-    w, step_w = quantize(operands.w, 0 if method.steps_for_columns else None, zero_point=method.zero_point)
+    x, step_x = quantize(operands.x, 1 if method.row_steps else None, zero_point=method.zero_point)
+    w, step_w = quantize(operands.w, 0 if method.column_steps else None, zero_point=method.zero_point)
     product: Floats = (x @ w) * step_x * step_w
     return product
 
 
 def half_product(operands: Operands) -> Floats:
     """The product of the operands rounded to FP16, with sums that are not rounded."""
-    x, w = ((numpy.float16(one / UNIT).astype(float) * _HALF_UNIT).astype(numpy.int64) for one in (operands.x, operands.w))
+    x, w = ((numpy.float16(one / UNIT).astype(float) * _HALF_UNIT).astype(numpy.int64) for one in operands)
     product: Floats = (x @ w) / _HALF_UNIT**2 * UNIT**2
     return product
 
 
 def product_by(operands: Operands, method: Method | None, threshold: Fraction) -> Floats:
     """The product by a method, in FP16 if there is none; decomposition multiplies outlier features in FP16."""
-    if method is None:
+    wide = operands.outliers(threshold)
+    if method is None or (method.decomposed and wide.all()):
         return half_product(operands)
     if not method.decomposed:
         return int8_product(operands, method)
-    wide = operands.outliers(threshold)
-    if wide.all():
-        return half_product(operands)
     rest, apart = (Operands(operands.x[:, kept], operands.w[kept]) for kept in (~wide, wide))
     return int8_product(rest, method) + half_product(apart)
 
 
-def product_error(operands: Operands, method: Method | None, threshold: Fraction) -> tuple[float, float]:
-    """Root mean square (RMS) of the error of a method's product, and that over the RMS of the exact product."""
-    exact = operands.x @ operands.w
-    rms, whole = _rms(product_by(operands, method, threshold) - exact), _rms(exact.astype(float))
-    return rms, rms / whole
+def product_error(operands: Operands, method: Method | None, threshold: Fraction) -> float:
+    """Root mean square of the error of a method's product, in units of one."""
+    return root_mean_square(product_by(operands, method, threshold) - operands.x @ operands.w)
 
 
-def _rms(products: Floats) -> float:
-    """In units of one."""
+def root_mean_square(products: Floats) -> float:
+    """Of a product's entries, in units of one."""
     return math.sqrt(math.fsum((products.ravel() ** 2).tolist()) / products.size) / UNIT**2
-
-
-def agreement(ours: Sequence[float], theirs: Sequence[Fraction]) -> tuple[int, int, int]:
-    """Pairs of methods that two columns of errors put in the same order, in the opposite one, or that are tied in one."""
-    pairs = combinations(zip(ours, theirs, strict=True), 2)
-    products = [(first[0] - second[0]) * float(first[1] - second[1]) for first, second in pairs]
-    return sum(x > 0 for x in products), sum(x < 0 for x in products), products.count(0.0)

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import combinations
+from statistics import fmean
 
 import sympy
 
-from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, value_at
-from generators.cells import exact
-from generators.courses.utaustin.lecture25_int8.orders import orders
-from generators.courses.utaustin.lecture25_int8.params import Int8Params, Product
+from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text, value_at
+from generators.cells import Cell, exact
+from generators.courses.utaustin.lecture25_int8.params import Int8Params, Perplexities, Product
 from generators.courses.utaustin.lecture25_int8.products import (
     METHODS,
     Method,
-    Operands,
-    absmax_by_hand,
+    by_hand,
     product_error,
+    root_mean_square,
     seeded_operands,
-    zero_point_by_hand,
 )
 from generators.table import Table, column, table
+from generators.topics.printed_tables import as_printed
 
-a, low, high, n, h, o, k, step_bytes, zero_bytes = sympy.symbols("a x_min x_max n h o k b_Delta b_z", positive=True)
+a, low, high, T, h, o, k, step_bytes, zero_bytes = sympy.symbols("a x_min x_max T h o k b_Delta b_z", positive=True)
+DRAWN = ("absmax", "zero_point", "absmax_vector_wise", "absmax_vector_wise_decomposed")
+Errors = Mapping[str, Sequence[float]]
+"""The error of each method for every seed."""
 
 
 def solve(params: Int8Params) -> Answer:
     """A vector by hand, the product in every way, and the order of its errors."""
-    sheet = _sheet(params)
-    methods = _methods(params.product, sheet)
-    errors = methods["methods"]["error"].numbers
-    ours: dict[str, float] = {method.scheme: errors[method.scheme] for method in METHODS}
-    return answer(sheet, _by_hand(params.vector), methods, orders(params.perplexities, ours))
+    sheet, errors = _sheet(params), _errors(params.product, (None, *METHODS))
+    return answer(sheet, _by_hand(params.vector), _methods(params.product, sheet, errors), _orders(params.perplexities, errors))
+
+
+def _errors(product: Product, methods: Sequence[Method | None], scale: Fraction = Fraction(1)) -> Errors:
+    both = list(seeded_operands(product, scale))
+    return {
+        method.scheme if method else "fp16": [product_error(one, method, product.threshold) for one in both] for method in methods
+    }
 
 
 def _sheet(params: Int8Params) -> Part:
@@ -40,10 +48,11 @@ def _sheet(params: Int8Params) -> Part:
     return part(
         "sheet",
         "Given",
-        letter(n, product.n_tokens, "tokens"),
+        letter(T, product.n_tokens, "tokens"),
         letter(h, product.n_features, "features"),
         letter(o, product.n_outputs, "outputs"),
         number("seed", product.seed),
+        number("last_seed", product.seed + product.n_seeds - 1),
         number("share_of_tokens", exact(100 * product.share_of_tokens), "tokens in which outliers are moved", unit="%"),
         table("outliers", ["feature", "size"], outliers),
         number("threshold", exact(product.threshold), "magnitude above which a feature is an outlier"),
@@ -53,8 +62,8 @@ def _sheet(params: Int8Params) -> Part:
 
 
 def _by_hand(vector: list[Fraction]) -> Part:
-    _, codes, back = absmax_by_hand(vector)
-    _, zero, shifted_codes, shifted_back = zero_point_by_hand(vector)
+    _, _, codes, back = by_hand(vector, zero_point=False)
+    _, zero, shifted_codes, shifted_back = by_hand(vector, zero_point=True)
     errors, shifted_errors = ([ours - x for x, ours in zip(vector, one, strict=True)] for one in (back, shifted_back))
     columns = zip(vector, codes, back, errors, shifted_codes, shifted_back, shifted_errors, strict=True)
     shifted = (column("shifted_code", "Code, shifted"), column("shifted_stands_for", "It stands for"))
@@ -77,90 +86,84 @@ def _by_hand(vector: list[Fraction]) -> Part:
     )
 
 
-def _methods(product: Product, sheet: Part) -> Part:
-    both = seeded_operands(product, Fraction(1))
-    wide = both.outliers(product.threshold)
-    found = letter(k, int(wide.sum()), "outlier features found")
-    x, w = byte_formulas(METHODS[-1])
-    methods = _by_method(product, both, part("2", "", found, within=sheet))
+def _methods(product: Product, sheet: Part, errors: Errors) -> Part:
+    both = list(seeded_operands(product))
+    apart = max(int(one.outliers(product.threshold).sum()) for one in both)
+    found = letter(k, apart, "outlier features found")
+    letters = part("2", "", found, within=sheet)
+    named: dict[str, tuple[str, sympy.Expr]] = {
+        "fp16": ("FP16", 2 * (T + o) * h),
+        **{one.scheme: (one.name, _bytes(one)) for one in METHODS},
+    }
+    rows = {key: (name, _shown(fmean(errors[key])), value_at(held, letters)) for key, (name, held) in named.items()}
+    off = max(abs(one / fmean(of) - 1) for of in errors.values() for one in of)
     return part(
         "2",
         "A product in eight ways",
         found,
-        formula("bytes_x", x, "bytes of X, zero-point LLM.int8()", "M_X", "B"),
-        formula("bytes_w", w, "bytes of W, zero-point LLM.int8()", "M_W", "B"),
-        methods,
+        number("size", _shown(fmean(root_mean_square((one.x @ one.w).astype(float)) for one in both)), "size of the product"),
+        number("spread", _shown(100 * off), "most by which an error of one seed differs from the mean", unit="%"),
+        formula("bytes", _bytes(METHODS[-1]), "bytes of both operands, zero-point LLM.int8()", "M", "B"),
+        table("methods", ["method", column("error", "RMS error"), "bytes"], rows, asked=True),
         _by_size(product),
-        _matrix(both, wide.tolist()),
-        *_gains(methods, int(wide.sum())),
+        claim("nothing_taken_out", apart == 0),
+        claim("features_taken_out", apart > 0),
         within=sheet,
     )
 
 
-def _by_method(product: Product, both: Operands, letters: Part) -> Table:
-    """Errors, steps and bytes of each method."""
-    rows = {"fp16": ("FP16", *product_error(both, None, product.threshold), 0, 0, *_bytes(None, letters))}
-    for one in METHODS:
-        steps = (product.n_tokens if one.steps_for_rows else 1), (product.n_outputs if one.steps_for_columns else 1)
-        rows[one.scheme] = (one.name, *product_error(both, one, product.threshold), *steps, *_bytes(one, letters))
-    columns = [column("method"), column("error", "RMS error"), column("relative", "Relative error")]
-    counts = [column(f"{what}_{of.lower()}", f"{what.title()} of {of}") for what in ("steps", "bytes") for of in "XW"]
-    return table("methods", [*columns, *counts], rows, asked=True)
+def _shown(error: float) -> float:
+    """Three significant digits, as other seeds change the second."""
+    return float(f"{error:.3g}")
 
 
-def _bytes(method: Method | None, letters: Part) -> tuple[int, int]:
-    x, w = (value_at(expression, letters) for expression in byte_formulas(method))
-    return int(x), int(w)
-
-
-def byte_formulas(method: Method | None) -> tuple[sympy.Expr, sympy.Expr]:
-    """Bytes of X and of W: a byte a code, two a value kept in FP16, and the steps with their zero points."""
-    if method is None:
-        return 2 * n * h, 2 * h * o
-    apart = k if method.decomposed else sympy.Integer(0)
+def _bytes(method: Method) -> sympy.Expr:
+    """Of X and W: a byte a code, one more for a value kept in FP16, and the steps with their zero points."""
     each = step_bytes + zero_bytes if method.zero_point else step_bytes
-    steps_x, steps_w = (n if method.steps_for_rows else 1), (o if method.steps_for_columns else 1)
-    return n * (h - apart) + 2 * n * apart + steps_x * each, o * (h - apart) + 2 * o * apart + steps_w * each
+    steps = (T if method.row_steps else 1) + (o if method.column_steps else 1)
+    return (T + o) * (h + (k if method.decomposed else 0)) + steps * each
 
 
 def _by_size(product: Product) -> Table:
-    """RMS errors with outliers of other sizes."""
+    """Errors with outliers of other sizes."""
     most = max(abs(one.size) for one in product.outliers)
+    methods = [one for one in METHODS if one.scheme in DRAWN]
     rows = {}
     for place, largest in enumerate(product.largest_sizes, 1):
-        both = seeded_operands(product, largest / most)
-        errors = (product_error(both, method, product.threshold)[0] for method in (None, *METHODS))
-        rows[f"size_{place}"] = (exact(largest), *errors)
-    columns = [column(method.scheme, method.short) for method in METHODS]
-    return table("sizes", ["largest", column("fp16", "FP16"), *columns], rows)
+        errors = _errors(product, [None, *methods], largest / most)
+        rows[f"size_{place}"] = (exact(largest), *(_shown(fmean(one)) for one in errors.values()))
+    columns = [column("fp16", "FP16"), *(column(one.scheme, one.name) for one in methods)]
+    return table("sizes", ["largest", *columns], rows, drawn=True)
 
 
-def _matrix(both: Operands, wide: list[bool]) -> Table:
-    """The magnitudes of X, a row a feature."""
-    rows = {
-        f"feature_{place}": (place, "yes" if out else "no", *(exact(Fraction(one, 100)) for one in magnitudes))
-        for place, (out, magnitudes) in enumerate(zip(wide, abs(both.x).T.tolist(), strict=True))
+def _orders(printed: Perplexities, errors: Errors) -> Part:
+    """Pairs of methods in the same order and in the opposite one, for each printed column."""
+    ours: dict[str, float] = {method.scheme: fmean(errors[method.scheme]) for method in METHODS}
+    values: dict[str, list[Fraction]] = {row.scheme: row.values for row in printed.rows}
+    compared = {
+        f"model_{place + 1}": (model, *_pairs(list(ours.values()), [values[scheme][place] for scheme in ours]))
+        for place, model in enumerate(printed.models)
     }
-    return table("matrix", ["feature", "outlier", *(f"token_{token}" for token in range(len(both.x)))], rows, drawn=True)
+    beside: dict[str, tuple[Cell, ...]] = {
+        scheme: (name, _shown(ours[scheme]), *(as_printed(value, printed.decimals) for value in values[scheme]))
+        for scheme, name in sorted(((one.scheme, one.name) for one in METHODS), key=lambda one: -ours[one[0]])
+    }
+    models = [column(f"model_{place}", name) for place, name in enumerate(printed.models, 1)]
+    equal = [model for model, _, opposite, _ in compared.values() if opposite == 0]
+    return part(
+        "3",
+        "The printed order",
+        number("n_pairs", len(list(combinations(ours, 2))), "pairs of methods"),
+        claim("some_equal", bool(equal)),
+        claim("none_equal", not equal),
+        *([text("equal_models", " and ".join(equal))] if equal else []),
+        table("agreement", ["model", "same", "opposite", "tied"], compared, asked=True),
+        table("beside", ["method", column("error", "RMS error"), *models], beside),
+    )
 
 
-def _gains(methods: Table, wide: int) -> Iterator[Item]:
-    """By what some methods divide the error of others, where they do, and what decomposition costs."""
-    errors = methods["error"].numbers
-    yield from _gain("row_wise", errors["absmax"], errors["absmax_row_wise"])
-    yield claim("row_wise_is_no_better", errors["absmax"] <= errors["absmax_row_wise"])
-    yield from _gain("zero_point", errors["absmax"], errors["zero_point"])
-    yield claim("nothing_taken_out", wide == 0)
-    yield claim("features_taken_out", wide > 0)
-    if wide > 0:
-        apart, whole = "absmax_vector_wise_decomposed", "absmax_vector_wise"
-        sizes = methods["bytes_w"].numbers
-        yield number("bytes_of_decomposition", int(sizes[apart] - sizes[whole]), "bytes more for W", unit="B")
-        yield from _gain("decomposition", errors[whole], errors[apart])
-        yield claim("decomposition_is_no_better", errors[whole] <= errors[apart])
-
-
-def _gain(name: str, of: float, by: float) -> Iterator[Item]:
-    yield claim(f"{name}_is_better", of > by)
-    if of > by:
-        yield number(f"{name}_gain", of / by, "what the error is divided by")
+def _pairs(ours: Sequence[float], theirs: Sequence[Fraction]) -> tuple[int, int, int]:
+    """Pairs of methods that two columns put in the same order, in the opposite one, or that are tied in one."""
+    pairs = combinations(zip(ours, theirs, strict=True), 2)
+    products = [(first[0] - second[0]) * float(first[1] - second[1]) for first, second in pairs]
+    return sum(x > 0 for x in products), sum(x < 0 for x in products), products.count(0.0)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from fractions import Fraction
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -15,63 +15,51 @@ if TYPE_CHECKING:
 
 
 class Way(NamedTuple):
-    """A method by its name, what stands for it above a column, its place in the printed table, and what it does to X and W."""
+    """A method by its name, and what it does to X and W: the dimensions along which values share a step, none if all do."""
 
     name: str
-    short: str
-    scheme: str
     shifted: bool
     x_dim: int | None
     w_dim: int | None
     mixed: bool
 
 
-WAYS = (
-    Way("absmax", "absmax", "absmax", False, None, None, False),
-    Way("zero-point", "zero-point", "zero_point", True, None, None, False),
-    Way("absmax row-wise", "row-wise", "absmax_row_wise", False, 1, None, False),
-    Way("absmax vector-wise", "absmax vector-wise", "absmax_vector_wise", False, 1, 0, False),
-    Way("zero-point vector-wise", "zero-point vector", "zero_point_vector_wise", True, 1, 0, False),
-    Way("absmax row-wise + decomposition", "row-wise + decomp.", "absmax_row_wise_decomposed", False, 1, None, True),
-    Way("absmax LLM.int8()", "absmax LLM.int8()", "absmax_vector_wise_decomposed", False, 1, 0, True),
-    Way("zero-point LLM.int8()", "zero-point LLM.int8()", "zero_point_vector_wise_decomposed", True, 1, 0, True),
-)
+WAYS = {
+    "absmax": Way("absmax", False, None, None, False),
+    "zero_point": Way("zero-point", True, None, None, False),
+    "absmax_row_wise": Way("absmax row-wise", False, 1, None, False),
+    "absmax_vector_wise": Way("absmax vector-wise", False, 1, 0, False),
+    "zero_point_vector_wise": Way("zero-point vector-wise", True, 1, 0, False),
+    "absmax_row_wise_decomposed": Way("absmax row-wise + decomposition", False, 1, None, True),
+    "absmax_vector_wise_decomposed": Way("absmax LLM.int8()", False, 1, 0, True),
+    "zero_point_vector_wise_decomposed": Way("zero-point LLM.int8()", True, 1, 0, True),
+}
 
 
-class Sizes(NamedTuple):
-    """What the operands are made from."""
-
-    seed: int
-    n: int
-    h: int
-    o: int
-    outliers: tuple[tuple[int, float], ...]
-    share: float
-    limit: Fraction
-
-
-def sizes_of(product: Product, scale: Fraction) -> Sizes:
-    """The sizes of the parameters, with outliers times `scale`."""
-    moved = tuple((one.feature, float(one.size * scale)) for one in product.outliers)
-    return Sizes(
-        product.seed, product.n_tokens, product.n_features, product.n_outputs, moved, float(product.share_of_tokens),
-        product.threshold,
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=32)
-def sample(sizes: Sizes) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+class Sample(NamedTuple):
     """X and W in hundredths as float64, and which features hold an outlier."""
-    generator = random.Random(sizes.seed)
-    x = torch.tensor([[round(100 * generator.gauss(0, 1)) for _ in range(sizes.h)] for _ in range(sizes.n)]).double()
-    w = torch.tensor([[round(100 * generator.gauss(0, 1)) for _ in range(sizes.o)] for _ in range(sizes.h)]).double()
-    for feature, size in sizes.outliers:
-        for token in range(sizes.n):
-            moved = round(100 * (size + generator.gauss(0, 1)))
-            if generator.random() < sizes.share:
-                x[token, feature] = moved
-    wide = torch.tensor([any(Fraction(abs(int(v)), 100) > sizes.limit for v in column) for column in x.T.tolist()])
-    return x, w, wide
+
+    x: torch.Tensor
+    w: torch.Tensor
+    wide: torch.Tensor
+
+
+def samples(product: Product, scale: Fraction = Fraction(1)) -> Iterator[Sample]:
+    """The operands of each seed, with outliers times `scale`."""
+    for seed in range(product.seed, product.seed + product.n_seeds):
+        generator = random.Random(seed)
+
+        def drawn(rows: int, columns: int, gauss: random.Random = generator) -> torch.Tensor:
+            return torch.tensor([round(100 * gauss.gauss(0, 1)) for _ in range(rows * columns)]).reshape(rows, columns).double()
+
+        x, w = drawn(product.n_tokens, product.n_features), drawn(product.n_features, product.n_outputs)
+        for one in product.outliers:
+            for token in range(product.n_tokens):
+                moved = round(100 * (float(one.size * scale) + generator.gauss(0, 1)))
+                if generator.random() < float(product.share_of_tokens):
+                    x[token, one.feature] = moved
+        wide = [any(Fraction(abs(int(v)), 100) > product.threshold for v in column) for column in x.T.tolist()]
+        yield Sample(x, w, torch.tensor(wide))
 
 
 Coded = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -104,34 +92,33 @@ def halved(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
     return (x / 100).half().double() @ (w / 100).half().double() * 10_000
 
 
-def _product(sizes: Sizes, way: Way | None) -> torch.Tensor:
-    x, w, wide = sample(sizes)
+def error(sample: Sample, way: Way | None) -> float:
+    """RMS error in units of one, by int8 tensors; by FP16 without a way."""
+    x, w, wide = sample
     if way is None or (way.mixed and bool(wide.all())):
-        return halved(x, w)
+        return _rms(halved(x, w) - x @ w)
     kept = ~wide if way.mixed else torch.ones_like(wide)
     ours = multiplied(coded(x[:, kept], way.x_dim, shifted=way.shifted), coded(w[kept], way.w_dim, shifted=way.shifted))
-    return ours + halved(x[:, wide], w[wide]) if way.mixed else ours
+    return _rms(ours + (halved(x[:, wide], w[wide]) if way.mixed else 0) - x @ w)
 
 
-@lru_cache(maxsize=256)
-def errors(sizes: Sizes, way: Way | None) -> tuple[float, float]:
-    """RMS error in units of one, and over the RMS of the exact product."""
-    x, w, _ = sample(sizes)
-    exact = x @ w
-    off = _product(sizes, way) - exact
-    return float(off.square().mean().sqrt()) / 10_000, float(off.norm() / exact.norm())
+def size(sample: Sample) -> float:
+    """RMS of the exact product."""
+    return _rms(sample.x @ sample.w)
 
 
-@lru_cache(maxsize=64)
-def quantizers_error(sizes: Sizes, way: Way) -> float | None:
+def quantizers_error(sample: Sample, way: Way) -> float | None:
     """The RMS error with torch's observers and quantizers in the place of codes; None where a range leaves zero out."""
-    x, w, wide = sample(sizes)
+    x, w, wide = sample
     kept = ~wide if way.mixed else torch.ones_like(wide)
     ours, theirs = _observed(x[:, kept], way.x_dim, way.shifted), _observed(w[kept], way.w_dim, way.shifted)
     if ours is None or theirs is None:
         return None
-    product = ours @ theirs + (halved(x[:, wide], w[wide]) if way.mixed else 0)
-    return float((product - x @ w).square().mean().sqrt()) / 10_000
+    return _rms(ours @ theirs + (halved(x[:, wide], w[wide]) if way.mixed else 0) - x @ w)
+
+
+def _rms(product: torch.Tensor) -> float:
+    return float(product.square().mean().sqrt()) / 10_000
 
 
 def _observed(matrix: torch.Tensor, dim: int | None, shifted: bool) -> torch.Tensor | None:

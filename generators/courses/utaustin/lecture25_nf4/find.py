@@ -7,12 +7,16 @@ are scaled by their largest magnitude, and scales less their mean are quantized 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from generators.courses.utaustin.lecture25_nf4.params import Nf4Params
 from generators.found import Found, Route
+
+if TYPE_CHECKING:
+    import torch
 
 SHEET = Route("the lecture and the parameters, read again", restates=True)
 NDTRI = Route("torch.special.ndtri, float64", tolerance=1e-9, absolute=1e-12)
@@ -22,6 +26,7 @@ CODES = Route("the bits of sign, exponent and mantissa, written out")
 NEAREST = Route("torch, the nearest of all levels by distance", tolerance=1e-9)
 WEIGHED = Route("torch, nbytes of the tensors kept")
 SCALED = Route("bits a weight of a few blocks' tensors, times the weights")
+BUILT = Route("a Llama of transformers with A and B beside its linear layers, on meta tensors")
 ADAMW = Route("torch.optim.AdamW, a step on meta tensors")
 COUNTED = Route("bisection on what fits")
 MISSING = Route("what is missing, in whole pages")
@@ -32,66 +37,83 @@ LEVELS = (
     0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
 )  # fmt: skip
 """As the paper's appendix lists them, in FP32."""
-SETS = {"nf4": "NF4", "int4": "Int4", "fp4": "FP4"}
+NAMES = {"nf4": "NF4", "int4": "Int4, symmetric", "fp4": "FP4", "affine": "Int4, affine"}
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 
 
 def find(params: Nf4Params) -> Iterator[Found]:
     """Everything that is published about levels, errors, bits and the run."""
+    from generators.courses.utaustin.lecture25_nf4.nearest_levels import samples
+
+    sizes = (params.sample.seed, params.sample.n_seeds, params.sample.size)
+    normal, uniform = (list(samples(*sizes, uniform=even)) for even in (False, True))
     yield from _given(params)
-    yield from _levels(params)
-    yield from _errors(params)
-    yield from _double(params)
+    yield from _levels()
+    yield from _errors(params, normal, uniform)
+    yield from _double(params, normal)
     yield from _paging(params)
 
 
 def _given(params: Nf4Params) -> Iterator[Found]:
     from generators.courses.utaustin.lecture25_nf4.nearest_levels import float_magnitudes
 
-    run, held = params.training, params.conventions
+    run, held, sample = params.training, params.conventions, params.sample
     yield from SHEET.part("sheet", "Given")
-    yield from SHEET.values("sheet", code_bits=4, size=params.sample.size, seed=params.sample.seed, weights=params.sample.size**2)
+    yield from SHEET.values("sheet", code_bits=4, size=sample.size, seed=sample.seed, n_seeds=sample.n_seeds, model=run.model)
     magnitudes = {f"level_{code}": (code, size) for code, size in enumerate(sorted(float_magnitudes()))}
-    yield from CODES.table("sheet", "magnitudes", magnitudes, headings={"int4": "Int4", "fp4": "FP4"}, columns=["int4", "fp4"])
-    yield from SHEET.values("sheet", model=run.model)
+    headings = {key: NAMES[key] for key in ("int4", "fp4")}
+    yield from CODES.table("sheet", "magnitudes", magnitudes, headings=headings, columns=["int4", "fp4"])
     yield from SHEET.values("sheet", unit="MiB", limit=run.limit_mib)
     yield from SHEET.values("sheet", unit="GB/s", link=run.link_gb_per_s)
-    counts = {model.name: model.n_parameters for model in params.models}
+    width = run.head_dim or Fraction(run.d_model, run.n_heads)
     yield from SHEET.letters(
-        "sheet", N=counts[run.model], b_1=params.block_len, b_2=params.second_block_len, c_1=held.scale_bits,
-        c_2=held.quantized_scale_bits, N_layer=run.n_layers, D=run.d_model, D_ff=run.d_ff, V=run.vocabulary_size, r=run.rank,
+        "sheet", b_1=params.block_len, b_2=params.second_block_len, c_1=held.scale_bits, c_2=held.quantized_scale_bits,
+        N_layer=run.n_layers, D=run.d_model, D_q=run.n_heads * width, D_kv=(run.n_kv_heads or run.n_heads) * width,
+        D_ff=run.d_ff, V=run.vocabulary_size, r=run.rank,
     )  # fmt: skip
-    yield from SHEET.letters("sheet", unit="B", s=held.bytes_per_value, M=run.limit_mib * MIB, p=run.page_kib * KIB)
+    yield from SHEET.letters("sheet", unit="B", s=held.bytes_per_value, M_GPU=run.limit_mib * MIB, M_page=run.page_kib * KIB)
 
 
-def _levels(params: Nf4Params) -> Iterator[Found]:
-    from generators.courses.utaustin.lecture25_nf4.nearest_levels import kept, levels, quantiles, shares
+def _levels() -> Iterator[Found]:
+    from generators.courses.utaustin.lecture25_nf4.nearest_levels import levels, quantiles
 
     yield from SHEET.part("1", "The sixteen levels")
     outermost = (Fraction(15 - Fraction(1, 2), 15) + Fraction(16 - Fraction(1, 2), 16)) / 2
-    yield from SHARES.values("1", outermost=outermost, symbols={"outermost": "p_{15}"})
-    counts = kept((params.sample.seed, params.sample.size, False), params.block_len, "nf4")[1].flatten().bincount(minlength=16)
-    cells = zip(range(16), shares(), quantiles().tolist(), levels("nf4").tolist(), counts.tolist(), strict=True)
-    columns = ["code", "probability_below", "quantile", "level", "weights_that_take_it"]
-    yield from NDTRI.table("1", "levels", {f"code_{one[0]}": one for one in cells}, columns=columns)
-    yield from PRINTED.cells("1", "levels", {f"code_{code}": {"level": one} for code, one in enumerate(LEVELS)})
-    least, most = int(counts.min()), int(counts.max())
-    yield from NEAREST.values("1", least=least, most=most, used_unequally=most != least)
+    yield from SHARES.values("1", outermost=outermost, symbols={"outermost": "q_{15}"})
+    yield from NDTRI.values("1", largest=float(quantiles().max()))
+    for route, found in ((NDTRI, levels("nf4").tolist()), (PRINTED, LEVELS)):
+        rows = {f"step_{step}": (step, found[7 - step] if step < 8 else None, found[7 + step]) for step in range(1, 9)}
+        yield from route.table("1", "levels", rows, columns=["steps_from_zero", "below", "above"])
 
 
-def _errors(params: Nf4Params) -> Iterator[Found]:
+def _errors(params: Nf4Params, normal: Sequence[torch.Tensor], uniform: Sequence[torch.Tensor]) -> Iterator[Found]:
     from generators.courses.utaustin.lecture25_nf4.nearest_levels import error
 
-    sample = params.sample
-    shapes = {shape: (sample.seed, sample.size, shape == "uniform") for shape in ("normal", "uniform")}
     yield from SHEET.part("2", "Errors block by block")
-    blocks = {}
-    for place, length in enumerate(sample.block_lens, 1):
-        codes, scales, _ = _bits(params, length)
-        blocks[f"length_{place}"] = (length, codes + scales, *(error(shapes["normal"], length, name) for name in SETS))
-    yield from NEAREST.table("2", "blocks", blocks, headings=SETS, columns=["block", "bits_a_weight", *SETS])
-    rows = {shape: (shape, *(error(key, params.block_len, name) for name in SETS)) for shape, key in shapes.items()}
-    yield from NEAREST.table("2", "shapes", rows, headings=SETS, columns=["weights", *SETS])
+    block = params.block_len
+    kept = {key: (key, block) for key in NAMES} | {"affine_equal": ("affine", 2 * block)}
+    errors = {key: [error(one, length, name) for one in normal] for key, (name, length) in kept.items()}
+    rows = {
+        key: (NAMES[name], length, _bits_of(params, name, length), _mean(errors[key]),
+              _mean([error(one, length, name) for one in uniform]))
+        for key, (name, length) in kept.items()
+    }  # fmt: skip
+    yield from NEAREST.table("2", "errors", rows, columns=["code", "block", "bits_a_weight", "normal", "uniform"])
+    claims = {"beats_symmetric": ("nf4", "int4"), "affine_is_better": ("affine", "nf4"),
+              "wins_at_equal_bits": ("nf4", "affine_equal")}  # fmt: skip
+    for key, (better, worse) in claims.items():
+        gaps = (second - first for first, second in zip(errors[better], errors[worse], strict=True))
+        yield from NEAREST.values("2", {key: min(gaps) > 0})
+    blocks = {f"length_{place}": (length, _bits_of(params, "nf4", length), _mean([error(one, length, "nf4") for one in normal]))
+              for place, length in enumerate(params.sample.block_lens, 1)}  # fmt: skip
+    yield from NEAREST.table(
+        "2", "blocks", blocks, headings={"error": "Error of NF4"}, columns=["block", "bits_a_weight", "error"]
+    )
+
+
+def _mean(errors: Sequence[float]) -> float:
+    """With as many digits as are published."""
+    return float(f"{Decimal(f'{math.fsum(errors) / len(errors):.12f}'):.2e}")
 
 
 def _bits(params: Nf4Params, block_len: int) -> tuple[Fraction, Fraction, Fraction]:
@@ -101,8 +123,14 @@ def _bits(params: Nf4Params, block_len: int) -> tuple[Fraction, Fraction, Fracti
     return bits_a_weight(held.scale_bits, held.quantized_scale_bits, block_len, params.second_block_len)
 
 
-def _double(params: Nf4Params) -> Iterator[Found]:
-    from generators.courses.utaustin.lecture25_nf4.nearest_levels import doubly, error
+def _bits_of(params: Nf4Params, name: str, block_len: int) -> Fraction:
+    """Affine blocks keep two numbers, their smallest weight and their step."""
+    codes, scales, _ = _bits(params, block_len)
+    return codes + scales + (scales if name == "affine" else 0)
+
+
+def _double(params: Nf4Params, normal: Sequence[torch.Tensor]) -> Iterator[Found]:
+    from generators.courses.utaustin.lecture25_nf4.nearest_levels import doubly
 
     codes, plain, double = _bits(params, params.block_len)
     yield from SHEET.part("3", "Double quantization")
@@ -115,14 +143,9 @@ def _double(params: Nf4Params) -> Iterator[Found]:
     headings = {"fp16": "FP16", "nf4": "NF4", "nf4_dq": "NF4 + DQ", "saved": "DQ saves"}
     yield from SCALED.table("3", "memory", memory, units=dict.fromkeys(headings, "GiB"), headings=headings,
                             columns=["model", *headings])  # fmt: skip
-    key = (params.sample.seed, params.sample.size, False)
-    again = doubly(key, params.block_len, params.second_block_len, params.conventions.quantized_scale_bits)
-    rounding = {
-        "nf4": ("NF4", codes + plain, 0, error(key, params.block_len, "nf4")),
-        "nf4_dq": ("NF4 + DQ", codes + double, *again),
-    }
-    columns = ["kept_as", "bits_a_weight", "error_of_scales", "error_of_weights"]
-    yield from NEAREST.table("3", "rounding", rounding, columns=columns)
+    sizes = params.block_len, params.second_block_len, params.conventions.quantized_scale_bits
+    scales, weights = zip(*(doubly(one, *sizes) for one in normal), strict=True)
+    yield from NEAREST.values("3", error_of_scales=_mean(scales), error_of_weights=_mean(weights))
 
 
 def _most(held: int, token: int, limit: int) -> int:
@@ -135,46 +158,39 @@ def _most(held: int, token: int, limit: int) -> int:
 
 
 def _paging(params: Nf4Params) -> Iterator[Found]:
-    from generators.courses.utaustin.lecture25_nf4.weighed_tensors import adapters, layer_inputs, unquantized
+    from generators.courses.utaustin.lecture25_nf4.weighed_tensors import counts, layer_inputs, nbytes
 
-    training, element, page = params.training, params.conventions.bytes_per_value, params.training.page_kib * KIB
-    count = next(model.n_parameters for model in params.models if model.name == training.model)
+    run, element, page = params.training, params.conventions.bytes_per_value, params.training.page_kib * KIB
+    linear, others, adapters, states = counts(run)
     codes, _, double = _bits(params, params.block_len)
-    layer = adapters(training.rank, training.d_model, training.d_ff, element)
-    values, trained, states = (training.n_layers * one for one in layer)
-    fixed, token = math.ceil(count * (codes + double) / 8) + trained, layer_inputs(training.n_layers, training.d_model, element)
+    trained = nbytes(adapters, element) + nbytes(adapters, element)  # and a gradient for each
+    fixed, token = (
+        math.ceil(linear * (codes + double) / 8) + nbytes(others, 2) + trained,
+        layer_inputs(run.n_layers, run.d_model, element),
+    )
     pages = len(range(0, states, page))
     yield from SHEET.part("4", "Optimizer states in pages")
-    yield from ADAMW.letters("4", N_LoRA=values)
-    yield from ADAMW.letters("4", unit="B", S=states)
+    yield from BUILT.letters("4", N_code=linear, N_float=others, N_LoRA=adapters)
+    yield from BUILT.values("4", {"values": linear + others})
+    yield from SHEET.values("4", given={model.name: model.n_parameters for model in params.models}[run.model])
+    yield from ADAMW.letters("4", unit="B", M_states=states)
     yield from SCALED.letters("4", unit="B", M_fixed=fixed)
-    yield from WEIGHED.letters("4", unit="B", A=token)
-    yield from SCALED.values("4", unit="B", unquantized=unquantized(training.vocabulary_size, training.d_model, codes + double))
-    yield from COUNTED.letters("4", P=pages)
-    without, most = (_most(held, token, training.limit_mib * MIB) for held in (fixed + pages * page, fixed))
-    yield from COUNTED.values("4", most_without=without, most_with=most, symbols={"most_without": "n", "most_with": "n'"})
+    yield from WEIGHED.letters("4", unit="B", M_token=token)
+    yield from COUNTED.letters("4", n_page=pages)
+    without, most = (_most(held, token, run.limit_mib * MIB) for held in (fixed + pages * page, fixed))
+    yield from COUNTED.values("4", most_without=without, most_with=most, symbols={"most_without": "T", "most_with": "T'"})
     yield from _steps(params, fixed, token, pages * page)
 
 
 def _steps(params: Nf4Params, fixed: int, token: int, states: int) -> Iterator[Found]:
-    """Pages leave in order, from the first on, as many as hold what is missing."""
+    """As many pages leave as hold what is missing."""
     limit, page = params.training.limit_mib * MIB, params.training.page_kib * KIB
     rows: dict[str, tuple[Any, ...]] = {}
-    spikes: dict[str, tuple[Any, ...]] = {}
     for place, tokens in enumerate(params.training.tokens, 1):
         needed = tokens * token
-        missing = max(0, fixed + needed + states - limit)
-        out = -(-missing // page)
-        held = (needed, fixed + needed + states, fixed + max(needed + states - out * page, states))
-        mib = (Fraction(one, MIB) for one in held)
-        rows[f"step_{place}"] = (place, tokens, *mib, "no" if missing else "yes", out)
-        if out:
-            spikes[f"step_{place}"] = (place, tokens, out, "0" if out == 1 else f"0–{out - 1}")
-    units = dict.fromkeys(("activations", "peak_unpaged", "peak_paged"), "MiB")
-    columns = ["step", "tokens", *units, "fits_unpaged", "pages_out"]
-    yield from MISSING.table("4", "steps", rows, units=units, columns=columns)
-    yield from MISSING.table("4", "spikes", spikes, columns=["step", "tokens", "pages_out", "which"])
-    yield from MISSING.values("4", pages_leave=bool(spikes), pages_stay=not spikes)
-    moved = 2 * page * sum(cells[-1] for cells in rows.values())
+        rows[f"step_{place}"] = (place, tokens, -(-max(0, fixed + needed + states - limit) // page))
+    yield from MISSING.table("4", "steps", rows, columns=["step", "tokens", "pages_out"])
+    moved = 2 * page * sum(cells[2] for cells in rows.values())
+    yield from MISSING.values("4", pages_leave=moved > 0, pages_stay=moved == 0)
     yield from MISSING.values("4", unit="B", moved=moved)
     yield from MISSING.values("4", unit="s", seconds=moved / (params.training.link_gb_per_s * 10**9))

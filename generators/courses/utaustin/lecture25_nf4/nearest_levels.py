@@ -1,19 +1,16 @@
-"""NF4's levels by bisection and by torch, nearest levels by distance, and the errors of weights kept in blocks."""
+"""NF4's levels by torch, nearest levels by distance, and the errors of weights kept in blocks."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from fractions import Fraction
-from functools import lru_cache
 
 import torch
 
-Key = tuple[int, int, bool]
-"""Seed and size of a sample, and whether its weights are uniform."""
-
 
 def shares() -> tuple[Fraction, ...]:
-    """The probability below each level: an end's distance from a half in 7 steps below it, and in 8 above."""
+    """The share below each level: an end's distance from a half in 7 steps below it, and in 8 above."""
     end = (Fraction(29, 30) + Fraction(31, 32)) / 2 - Fraction(1, 2)
     below = [Fraction(1, 2) - end * (7 - step) / 7 for step in range(8)]
     return (*below, *(Fraction(1, 2) + end * step / 8 for step in range(1, 9)))
@@ -42,40 +39,43 @@ def float_magnitudes() -> list[Fraction]:
     return [Fraction(0), Fraction(1, 2), *sizes]
 
 
-@lru_cache(maxsize=4)
-def sample(key: Key) -> torch.Tensor:
-    """Seeded weights in float64."""
-    seed, size, uniform = key
-    generator = random.Random(seed)
-    drawn = [generator.uniform(-1, 1) if uniform else generator.gauss(0, 1) for _ in range(size * size)]
-    return torch.tensor(drawn, dtype=torch.float64)
+def samples(seed: int, n_seeds: int, size: int, *, uniform: bool) -> Iterator[torch.Tensor]:
+    """The weights of each seed in float64."""
+    for one in range(seed, seed + n_seeds):
+        generator = random.Random(one)
+        drawn = [generator.uniform(-1, 1) if uniform else generator.gauss(0, 1) for _ in range(size * size)]
+        yield torch.tensor(drawn, dtype=torch.float64)
 
 
-@lru_cache(maxsize=64)
-def kept(key: Key, block_len: int, name: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Each block's scale, and the number of each weight's nearest level, found by all distances."""
-    blocks = sample(key).reshape(-1, block_len)
+def _kept(sample: torch.Tensor, block_len: int, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each block's scale, and every weight's nearest level, found by all distances."""
+    blocks = sample.reshape(-1, block_len)
     scales = blocks.abs().amax(1, keepdim=True)
     distances = ((blocks / scales).unsqueeze(-1) - levels(name)).abs_()
-    return scales, distances.argmin(-1)
+    return scales, levels(name)[distances.argmin(-1)]
 
 
-def error(key: Key, block_len: int, name: str) -> float:
-    """The relative error of weights kept in blocks."""
-    scales, numbers = kept(key, block_len, name)
-    return _relative((levels(name)[numbers] * scales).flatten(), sample(key))
+def error(sample: torch.Tensor, block_len: int, name: str) -> float:
+    """The relative error of weights kept in blocks; affine integers have sixteen evenly spaced levels from end to end."""
+    if name == "affine":
+        blocks = sample.reshape(-1, block_len)
+        low, high = blocks.aminmax(dim=1, keepdim=True)
+        points = low.lerp(high, torch.arange(16, dtype=torch.float64) / 15)
+        off = (blocks.unsqueeze(-1) - points.unsqueeze(1)).abs_().amin(-1)
+        return float(off.norm() / sample.norm())
+    scales, nearest = _kept(sample, block_len, name)
+    return _relative((nearest * scales).flatten(), sample)
 
 
 def _relative(found: torch.Tensor, exact: torch.Tensor) -> float:
     return float((found - exact).norm() / exact.norm())
 
 
-def doubly(key: Key, block_len: int, second: int, bits: int) -> tuple[float, float]:
+def doubly(sample: torch.Tensor, block_len: int, second: int, bits: int) -> tuple[float, float]:
     """The errors of scales as integers, and of the weights with these."""
-    scales, numbers = kept(key, block_len, "nf4")
+    scales, nearest = _kept(sample, block_len, "nf4")
     flat = scales.flatten()
     rest = (flat - flat.mean()).reshape(-1, second)
     steps = rest.abs().amax(1, keepdim=True) / torch.iinfo({8: torch.int8, 16: torch.int16}[bits]).max
     again = (torch.round(rest / steps) * steps).flatten() + flat.mean()
-    weights = (levels("nf4")[numbers] * again[:, None]).flatten()
-    return _relative(again, flat), _relative(weights, sample(key))
+    return _relative(again, flat), _relative((nearest * again[:, None]).flatten(), sample)

@@ -16,39 +16,35 @@ import numpy.typing as npt
 
 from generators.topics.quantization import dequantized, quantized, step_size
 
-Blocks = tuple[npt.NDArray[numpy.float64], npt.NDArray[numpy.intp]]
-"""Weights in blocks: the largest magnitude of each, and for every weight the number of its level."""
+Floats = npt.NDArray[numpy.float64]
 
 HALF = 8
 """Levels above zero of 16; one less stands below, and zero is a level itself."""
 OUTERMOST = 1 - (Fraction(1, 30) + Fraction(1, 32)) / 2
-"""Probability below the largest quantile: half of a sixteenth and of a fifteenth are left out at an end, on average."""
-_DECIMALS = 12
-
-
-def probabilities() -> list[Fraction]:
-    """Probabilities of the 16 quantiles from the smallest: 7 evenly spaced ones, a half for zero, and 8 more."""
-    below = [1 - OUTERMOST + (OUTERMOST - Fraction(1, 2)) * j / (HALF - 1) for j in range(HALF - 1)]
-    above = [Fraction(1, 2) + (OUTERMOST - Fraction(1, 2)) * j / HALF for j in range(1, HALF + 1)]
-    return [*below, Fraction(1, 2), *above]
-
-
-def quantile(probability: Fraction) -> float:
-    """Where a standard normal value lies below with this probability, to twelve decimals."""
-    return round(NormalDist().inv_cdf(float(probability)), _DECIMALS) + 0.0
-
-
-def normal_levels() -> tuple[float, ...]:
-    """The quantiles over the largest of them, from -1 to 1."""
-    largest = NormalDist().inv_cdf(float(OUTERMOST))
-    return tuple(round(NormalDist().inv_cdf(float(p)) / largest, _DECIMALS) + 0.0 for p in probabilities())
-
-
+"""Share of the weights below the largest quantile: the middle of the last of 15 equal shares and of 16, on average."""
 MAGNITUDES = {
     "int4": tuple(Fraction(code) for code in range(8)),
     "fp4": tuple(Fraction(size, 2) for size in (0, 1, 2, 3, 4, 6, 8, 12)),
 }
 """Of 4-bit integers, symmetric, and of floats with two bits of exponent and one of mantissa (E2M1)."""
+_DECIMALS = 12
+
+
+def probabilities() -> list[Fraction]:
+    """Shares of the weights below the 16 quantiles: 7 evenly spaced ones, a half for zero, and 8 more."""
+    below = [1 - OUTERMOST + (OUTERMOST - Fraction(1, 2)) * j / (HALF - 1) for j in range(HALF - 1)]
+    above = [Fraction(1, 2) + (OUTERMOST - Fraction(1, 2)) * j / HALF for j in range(1, HALF + 1)]
+    return [*below, Fraction(1, 2), *above]
+
+
+def largest_quantile() -> float:
+    """Where a standard normal value lies below with the outermost probability."""
+    return NormalDist().inv_cdf(float(OUTERMOST))
+
+
+def normal_levels() -> tuple[float, ...]:
+    """The quantiles over the largest of them, from -1 to 1, to twelve decimals."""
+    return tuple(round(NormalDist().inv_cdf(float(p)) / largest_quantile(), _DECIMALS) + 0.0 for p in probabilities())
 
 
 def levels(name: str) -> tuple[float, ...]:
@@ -59,35 +55,40 @@ def levels(name: str) -> tuple[float, ...]:
     return tuple(sorted({float(sign * size / sizes[-1]) for sign in (-1, 1) for size in sizes}))
 
 
-def uniform_weights(seed: int, count: int) -> list[float]:
-    """Weights spread evenly from -1 to 1."""
+def uniform_weights(seed: int, size: int) -> list[float]:
+    """As many weights as a size×size matrix holds, spread evenly from -1 to 1."""
     generator = random.Random(seed)
-    return [generator.uniform(-1.0, 1.0) for _ in range(count)]
+    return [generator.uniform(-1.0, 1.0) for _ in range(size * size)]
 
 
-def in_blocks(weights: Sequence[float], block_len: int, name: str) -> Blocks:
-    """Divide each block by its largest magnitude and take the nearest level."""
+def in_blocks(weights: Sequence[float], block_len: int, name: str) -> tuple[Floats, Floats]:
+    """Each block's largest magnitude, and for every weight the level nearest to it when divided by that."""
     table, points = numpy.array(weights).reshape(-1, block_len), numpy.array(levels(name))
     scales = numpy.abs(table).max(axis=1, keepdims=True)
-    return scales, numpy.searchsorted((points[1:] + points[:-1]) / 2, table / scales)
+    return scales, points[numpy.searchsorted((points[1:] + points[:-1]) / 2, table / scales)]
 
 
-def restored(blocks: Blocks, name: str, scales: Sequence[float] | None = None) -> list[float]:
-    """Levels times the scales, or times others in their place."""
-    factors = blocks[0] if scales is None else numpy.array(scales).reshape(-1, 1)
-    values: list[float] = (numpy.array(levels(name))[blocks[1]] * factors).ravel().tolist()
-    return values
+def affine(weights: Sequence[float], block_len: int) -> Floats:
+    """What sixteen evenly spaced levels from each block's smallest weight to its largest give back."""
+    table = numpy.array(weights).reshape(-1, block_len)
+    low, high = table.min(axis=1, keepdims=True), table.max(axis=1, keepdims=True)
+    step = (high - low) / 15
+    restored: Floats = low + numpy.rint((table - low) / step) * step
+    return restored
 
 
-def relative_error(found: Sequence[float], exact: Sequence[float]) -> float:
+def relative_error(found: Sequence[float] | Floats, exact: Sequence[float]) -> float:
     """Root mean square of the error over that of the exact values."""
-    off = math.fsum((ours - theirs) ** 2 for ours, theirs in zip(found, exact, strict=True))
+    off = math.fsum((ours - theirs) ** 2 for ours, theirs in zip(numpy.ravel(found).tolist(), exact, strict=True))
     return math.sqrt(off / math.fsum(value * value for value in exact))
 
 
 def block_error(weights: Sequence[float], block_len: int, name: str) -> float:
-    """The relative error of weights kept in blocks."""
-    return relative_error(restored(in_blocks(weights, block_len, name), name), weights)
+    """The relative error of weights kept in blocks, as nf4, int4, fp4 or affine."""
+    if name == "affine":
+        return relative_error(affine(weights, block_len), weights)
+    scales, nearest = in_blocks(weights, block_len, name)
+    return relative_error(scales * nearest, weights)
 
 
 def rounded_scales(scales: Sequence[float], block_len: int, bits: int) -> list[float]:
@@ -99,3 +100,10 @@ def rounded_scales(scales: Sequence[float], block_len: int, bits: int) -> list[f
         step = step_size(rest, bits)
         found += [mean + offset for offset in dequantized(quantized(rest, step), step)]
     return found
+
+
+def doubly_quantized(weights: Sequence[float], block_len: int, second: int, bits: int) -> tuple[float, float]:
+    """The relative errors of scales kept as integers, and of NF4's weights with these."""
+    scales, nearest = in_blocks(weights, block_len, "nf4")
+    again = rounded_scales(scales.ravel().tolist(), second, bits)
+    return relative_error(again, scales.ravel().tolist()), relative_error(numpy.array(again)[:, None] * nearest, weights)

@@ -11,6 +11,7 @@ from generators.params import Params, PositiveExact, PositiveInt, Rising, Text
 
 MIB = 2**20
 MAX_PAGES = 20_000
+Size = Annotated[int, Field(gt=0, le=2**20)]
 
 
 class Conventions(Params):
@@ -22,11 +23,12 @@ class Conventions(Params):
 
 
 class Sample(Params):
-    """Seeded size×size weights, and the sizes of blocks compared."""
+    """The first seed of size×size weights and how many follow, and the sizes of blocks compared."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
+    n_seeds: Annotated[int, Field(ge=1, le=10)] = 5
     size: Annotated[int, Field(ge=16, le=128)]
-    block_lens: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=2, max_length=9), Rising]
+    block_lens: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1, max_length=9), Rising]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -39,23 +41,37 @@ class Sample(Params):
 class Model(Params):
     """A model by its name and number of parameters."""
 
-    name: Text
+    name: Annotated[Text, Field(max_length=40)]
     n_parameters: PositiveInt
 
 
 class Training(Params):
-    """A fine-tuning run: the model, the adapters' rank, the accelerator, and the tokens of each step."""
+    """A fine-tuning run: the model's shape, the adapters' rank, the accelerator, and the tokens of each step.
+
+    By default keys and values have as many heads as queries, and the heads together are as wide as the model.
+    """
 
     model: Text
-    n_layers: PositiveInt
-    d_model: PositiveInt
-    d_ff: PositiveInt
-    vocabulary_size: PositiveInt
-    rank: PositiveInt
+    n_layers: Annotated[int, Field(gt=0, le=200)]
+    d_model: Size
+    n_heads: Size
+    n_kv_heads: Size | None = None
+    head_dim: Size | None = None
+    d_ff: Size
+    vocabulary_size: Size
+    rank: Size
     limit_mib: PositiveInt
     page_kib: PositiveInt
     link_gb_per_s: PositiveExact
     tokens: Annotated[list[PositiveInt], Field(min_length=1, max_length=12)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.n_kv_heads and self.n_heads % self.n_kv_heads:
+            raise ValueError(f"n_kv_heads: must divide the {self.n_heads} heads (got {self.n_kv_heads})")
+        if not self.head_dim and self.d_model % self.n_heads:
+            raise ValueError(f"n_heads: must divide d_model, {self.d_model}, where head_dim is not given (got {self.n_heads})")
+        return self
 
 
 class Nf4Params(Params):
@@ -71,8 +87,8 @@ class Nf4Params(Params):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         weights = self.sample.size**2
-        if self.block_len not in self.sample.block_lens:
-            raise ValueError(f"block_len: must be one of sample.block_lens (got {self.block_len})")
+        if weights % (2 * self.block_len):
+            raise ValueError(f"block_len: must divide the {weights} weights twice over (got {self.block_len})")
         if weights % (self.block_len * self.second_block_len):
             raise ValueError(
                 f"second_block_len: must divide the {weights // self.block_len} scales (got {self.second_block_len})"
@@ -86,19 +102,26 @@ class Nf4Params(Params):
         return self
 
 
+def head_widths(run: Training) -> tuple[int, int]:
+    """How wide all heads of the queries are side by side, and all of the keys."""
+    width = run.head_dim or run.d_model // run.n_heads
+    return run.n_heads * width, (run.n_kv_heads or run.n_heads) * width
+
+
 def _refuse_what_does_not_fit(params: Nf4Params) -> None:
     """Weights and states must fit the accelerator, and each step's activations what is free without any state."""
     run, held = params.training, params.conventions
-    adapters = run.n_layers * run.rank * (8 * run.d_model + 3 * (run.d_model + run.d_ff))
+    d, (q, kv) = run.d_model, head_widths(run)
+    adapters = run.n_layers * run.rank * (2 * (d + q) + 2 * (d + kv) + 3 * (d + run.d_ff))
     pages = -(-(8 * adapters + 56 * run.n_layers) // (1024 * run.page_kib))
     if pages > MAX_PAGES:
         raise ValueError(f"training.page_kib: must cut the states into at most {MAX_PAGES} pages (got {pages})")
-    (count,) = (model.n_parameters for model in params.models if model.name == run.model)
-    scales = held.quantized_scale_bits + Fraction(held.scale_bits, params.second_block_len)
-    fixed = -(-count * (4 + scales / params.block_len) // 8) + 2 * held.bytes_per_value * adapters
+    bits = 4 + (held.quantized_scale_bits + Fraction(held.scale_bits, params.second_block_len)) / params.block_len
+    quantized = -(-run.n_layers * d * (2 * q + 2 * kv + 3 * run.d_ff) * bits // 8)
+    fixed = quantized + 2 * d * (2 * run.vocabulary_size + 2 * run.n_layers + 1) + 2 * held.bytes_per_value * adapters
     needed = -(-(fixed + pages * 1024 * run.page_kib) // MIB)
     if needed > run.limit_mib:
         raise ValueError(f"training.limit_mib: must hold weights and optimizer states, {needed} MiB (got {run.limit_mib})")
-    most = (run.limit_mib * MIB - fixed) // (held.bytes_per_value * run.n_layers * run.d_model)
+    most = (run.limit_mib * MIB - fixed) // (held.bytes_per_value * run.n_layers * d)
     if max(run.tokens) > most:
         raise ValueError(f"training.tokens: must be at most the {most} that fit without optimizer states (got {max(run.tokens)})")

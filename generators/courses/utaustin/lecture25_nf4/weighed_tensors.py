@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+
+if TYPE_CHECKING:
+    from generators.courses.utaustin.lecture25_nf4.params import Training
 
 FLOATS = {16: torch.float16, 32: torch.float32}
 INTEGERS = {8: torch.int8, 16: torch.int16}
@@ -21,27 +26,66 @@ def bits_a_weight(scale_bits: int, quantized_bits: int, block_len: int, second: 
     return codes_bits, plain, double
 
 
-def adapters(rank: int, d_model: int, d_ff: int, element: int) -> tuple[int, int, int]:
-    """Values of a layer's adapters, bytes of these and their gradients, and of the states that AdamW makes for them."""
-    ends = [(d_model, d_model)] * 4 + [(d_model, d_ff)] * 2 + [(d_ff, d_model)]
+class Counts(NamedTuple):
+    """Values of a model's linear layers, of all else in it, of the adapters, and the bytes of AdamW's states for these."""
+
+    linear: int
+    others: int
+    adapters: int
+    states: int
+
+
+def counts(run: Training) -> Counts:
+    """Counts of a Llama with A and B beside its linear layers, by the line through those with one and with two layers."""
+    one, two = (_counted(run, layers) for layers in (1, 2))
+    return Counts(*(first + (run.n_layers - 1) * (second - first) for first, second in zip(one, two, strict=True)))
+
+
+def _counted(run: Training, layers: int) -> Counts:
+    model = llama(run, layers)
+    linear = linear_layers(model)
     with torch.device("meta"):
-        both = [torch.empty(shape, requires_grad=True) for i, o in ends for shape in ((rank, i), (o, rank))]
-    for one in both:
+        ends = [(run.rank, one.in_features) for one in linear] + [(one.out_features, run.rank) for one in linear]
+        adapters = [torch.empty(shape, requires_grad=True) for shape in ends]
+    for one in adapters:
         one.grad = torch.empty_like(one)
-    optimizer = torch.optim.AdamW(both, foreach=False)
+    optimizer = torch.optim.AdamW(adapters, foreach=False)
     optimizer.step()
     states = sum(value.nbytes for state in optimizer.state.values() for value in state.values())
-    kept = sum(tensor.to(FLOATS[8 * element]).nbytes for one in both for tensor in (one, one.grad) if tensor is not None)
-    return sum(one.numel() for one in both), kept, states
+    coded = _values(one.weight for one in linear)
+    return Counts(coded, _values(model.parameters()) - coded, _values(adapters), states)
 
 
-def unquantized(vocabulary: int, d_model: int, bits: Fraction) -> Fraction:
-    """Bytes of an embedding and an output head in 16 bits less those at `bits` a weight."""
-    kwargs = {"device": "meta", "dtype": torch.float16}
-    both = torch.nn.Embedding(vocabulary, d_model, **kwargs), torch.nn.Linear(d_model, vocabulary, bias=False, **kwargs)  # type: ignore[arg-type]
-    return sum((one.weight.nbytes - one.weight.numel() * bits / 8 for one in both), start=Fraction(0))
+def llama(run: Training, n_layers: int) -> Any:
+    """A model with a shape's widths and heads, an output head of its own, and so many layers.
+
+    A shape has d_model, d_ff, vocabulary_size and n_heads; n_kv_heads and head_dim may be None.
+    """
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=run.vocabulary_size, hidden_size=run.d_model, intermediate_size=run.d_ff, num_hidden_layers=n_layers,
+        num_attention_heads=run.n_heads, num_key_value_heads=run.n_kv_heads or run.n_heads,
+        head_dim=run.head_dim or run.d_model // run.n_heads, tie_word_embeddings=False, pad_token_id=None,
+    )  # fmt: skip
+    with torch.device("meta"):
+        return LlamaForCausalLM(config)
+
+
+def linear_layers(model: Any) -> list[torch.nn.Linear]:
+    """All of them but the output head."""
+    return [one for name, one in model.named_modules() if isinstance(one, torch.nn.Linear) and name != "lm_head"]
+
+
+def _values(tensors: Iterable[torch.Tensor]) -> int:
+    return sum(one.numel() for one in tensors)
+
+
+def nbytes(values: int, element: int) -> int:
+    """Bytes of as many values of `element` bytes."""
+    return torch.empty(values, dtype=FLOATS[8 * element], device="meta").nbytes
 
 
 def layer_inputs(n_layers: int, d_model: int, element: int) -> int:
     """Bytes of the inputs of all layers for one token."""
-    return sum(torch.empty(d_model, dtype=FLOATS[8 * element], device="meta").nbytes for _ in range(n_layers))
+    return sum(nbytes(d_model, element) for _ in range(n_layers))

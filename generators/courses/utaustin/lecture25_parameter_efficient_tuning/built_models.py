@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,6 +13,14 @@ from generators.courses.utaustin.lecture25_parameter_efficient_tuning.params imp
 from generators.oracles.finetuning import Adapter, LowRank
 
 Tensors = list[torch.Tensor]
+FUSED = r"attention\.query_key_value"
+NAMES = {
+    "bert": {"query": r"self\.query", "key": r"self\.key", "value": r"self\.value", "output": r"attention\.output\.dense",
+             "up": r"intermediate\.dense", "down": r"\d\.output\.dense"},
+    "gpt_neox": {"query": FUSED, "key": FUSED, "value": FUSED, "output": r"attention\.dense", "up": "dense_h_to_4h",
+                 "down": "dense_4h_to_h"},
+}  # fmt: skip
+"""How the names of the linear layers end."""
 
 
 def _built(model: Model) -> Any:
@@ -53,10 +62,6 @@ class Network:
         self.layers = {name: one for name, one in built.named_modules() if _in_layers(name)}
         self.apart = [one for name, one in built.named_modules() if not _in_layers(name)]
 
-    def in_layers(self) -> Tensors:
-        """All parameters of the layers."""
-        return [tensor for name, tensor in self.named.items() if _in_layers(name)]
-
     def rows_outside(self) -> int:
         """Rows of embeddings and of an output head, which has no bias."""
         heads = [one for one in self.apart if isinstance(one, nn.Linear) and one.bias is None]
@@ -80,9 +85,9 @@ class Network:
         return [*added, *(tensor for one in inside for tensor in one.parameters())]
 
     def lora(self, rank: int, on: Sequence[str]) -> Tensors:
-        """A and B beside these matrices; GPT-NeoX has one for query, key and value."""
-        ends = tuple(on) if self.model.kind == "bert" else ("query_key_value",)
-        matrices = [one for name, one in self.layers.items() if name.endswith(ends)]
+        """A and B beside these matrices."""
+        wanted = re.compile(".*(" + "|".join(NAMES[self.model.kind][one] for one in on) + ")")
+        matrices = [one for name, one in self.layers.items() if wanted.fullmatch(name)]
         return [tensor for one in matrices for tensor in low_rank(one, rank)]
 
     def _ending(self, name: str) -> Tensors:

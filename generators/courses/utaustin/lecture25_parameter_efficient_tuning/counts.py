@@ -6,13 +6,17 @@ Outside the layers stand E rows of embeddings or of an output head, a norm, and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sympy
 
-from generators.topics.peft import ATTENTION_MATRICES, N_LAYER, D, R, adapter_groups, low_rank_groups, total
+from generators.topics.peft import ATTENTION_MATRICES, N_LAYER, D, R, adapter_groups, total
 
 D_FF, E = sympy.symbols("D_ff E", positive=True)
 ROWS, COLUMNS, SHARE, N_MODEL = sympy.symbols("m n q N_model", positive=True)
-NORMS_PER_LAYER = 2
+NORM_VALUES = 2 * 2 * D
+"""Scales and shifts of a layer's two norms."""
+FFN = ("up", "down")
 
 
 def rows_outside(kind: str, vocabulary: int, positions: int, segments: int) -> int:
@@ -20,25 +24,15 @@ def rows_outside(kind: str, vocabulary: int, positions: int, segments: int) -> i
     return vocabulary + positions + segments if kind == "bert" else 2 * vocabulary
 
 
-def layer_values() -> sympy.Expr:
-    """All values of one layer: attention, feed-forward network, and norms with scale and shift."""
-    attention = ATTENTION_MATRICES * (D**2 + D)
-    return sympy.expand(attention + (D * D_FF + D_FF) + (D_FF * D + D) + norm_values())
-
-
-def norm_values() -> sympy.Expr:
-    """Scales and shifts of a layer's norms."""
-    return NORMS_PER_LAYER * 2 * D
-
-
 def model_values(kind: str) -> sympy.Expr:
     """All values of the model; BERT has a pooler."""
-    return N_LAYER * layer_values() + D * E + 2 * D + (D**2 + D if kind == "bert" else 0)
+    layer = ATTENTION_MATRICES * (D**2 + D) + (D * D_FF + D_FF) + (D_FF * D + D) + NORM_VALUES
+    return N_LAYER * sympy.expand(layer) + D * E + 2 * D + (D**2 + D if kind == "bert" else 0)
 
 
 def bias_values(kind: str) -> sympy.Expr:
     """BitFit: every bias, those of norms and pooler among them."""
-    return N_LAYER * sympy.expand(ATTENTION_MATRICES * D + D_FF + D + NORMS_PER_LAYER * D) + (2 if kind == "bert" else 1) * D
+    return N_LAYER * sympy.expand(ATTENTION_MATRICES * D + D_FF + D + 2 * D) + (2 if kind == "bert" else 1) * D
 
 
 def some_bias_values() -> sympy.Expr:
@@ -48,12 +42,19 @@ def some_bias_values() -> sympy.Expr:
 
 def adapter_values(*, norms: bool) -> sympy.Expr:
     """Two adapters with biases in each layer, of inner width R; `norms` trains the layer's norms as well."""
-    return N_LAYER * (total(adapter_groups(biases=True)) + (norm_values() if norms else 0))
+    return N_LAYER * (total(adapter_groups(biases=True)) + (NORM_VALUES if norms else 0))
 
 
-def lora_values(kind: str, n_matrices: int) -> sympy.Expr:
-    """A and B of rank R beside D×D matrices; GPT-NeoX holds query, key and value in one D×3D matrix, which gets one pair."""
-    return N_LAYER * (total(low_rank_groups("W", n_matrices)) if kind == "bert" else R * (D + 3 * D))
+def lora_values(kind: str, on: Sequence[str]) -> sympy.Expr:
+    """A and B of rank R beside the matrices named, R values for each row and column of these.
+
+    GPT-NeoX holds query, key and value in one D×3D matrix, which gets one pair if any of them is named.
+    """
+    ends = {name: D + D_FF if name in FFN else 2 * D for name in on}
+    if kind == "gpt_neox":
+        ends = {"fused" if name in ("query", "key", "value") else name: one for name, one in ends.items()}
+        ends = {name: 4 * D if name == "fused" else one for name, one in ends.items()}
+    return R * N_LAYER * sum(ends.values(), sympy.Integer(0))
 
 
 def width_for_share(*, norms: bool) -> sympy.Expr:

@@ -5,7 +5,7 @@ From the lecture: the reduction by LoRA for a square matrix, and the column %Par
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,6 @@ def find(params: TuningParams) -> Iterator[Found]:
     yield from _reduction(params)
     yield from _first(params, networks[0], trained[0])
     yield from _shares(networks, trained)
-    yield from _over_size(params, networks[0])
     yield from _printed(params, networks)
     yield from _bytes(params, networks[0], trained[0])
 
@@ -59,8 +58,7 @@ def _given(params: TuningParams) -> Iterator[Found]:
     held, names = params.conventions, [model.name for model in params.models]
     yield from SHEET.part("sheet", "Given")
     yield from SHEET.values("sheet", models=_joined(names), first_model=names[0], lora_on=_joined(params.lora_on))
-    for name in ("bitfit", "adapters", "diff_pruning"):
-        yield from SHEET.values("sheet", {f"printed_{name}": getattr(params.printed, name).percent}, unit="%")
+    yield from SHEET.values("sheet", unit="%", printed_diff_pruning=params.printed.diff_pruning.percent)
     yield from SHEET.values("sheet", unit="B", bytes_per_value=held.bytes_per_value)
     yield from SHEET.values("sheet", n_tasks=params.n_tasks, optimizer_states=held.optimizer_states)
     yield from SHEET.values("sheet", adapters_train_norms=held.adapters_train_norms)
@@ -116,82 +114,43 @@ def _shares(networks: Sequence[Network], trained: Sequence[Trained]) -> Iterator
     shares: dict[str, Cells] = {}
     for place, (network, by_method) in enumerate(zip(networks, trained, strict=True), 1):
         model, whole = network.model, values(network.named.values())
-        inside = Fraction(100 * values(network.in_layers()), whole)
-        models[f"model_{place}"] = (model.name, model.n_layers, model.d_model, model.d_ff, whole, inside)
+        models[f"model_{place}"] = (model.name, model.n_layers, model.d_model, model.d_ff, whole)
         for name, tensors in by_method.items():
             share = Fraction(100 * values(tensors), whole)
-            shares[f"model_{place}.{name}"] = (model.name, TITLES[name], values(tensors), share)
-    yield from BUILT.table("2", "models", models, units={"in_layers": "%"}, headings={"width": "D", "ffn": "FFN"},
-                           columns=["model", "layers", "width", "ffn", "values", "in_layers"])  # fmt: skip
-    yield from BUILT.table("2", "shares", shares, units={"share": "%"}, columns=["model", "method", "trained", "share"])
-
-
-def _widths(params: TuningParams) -> list[int]:
-    return sorted({params.adapter_width, *params.other_adapter_widths})
-
-
-def _by_size(params: TuningParams, network: Network) -> dict[str, Callable[[int], int]]:
-    """What adapters and LoRA train by their size."""
-    from generators.courses.utaustin.lecture25_parameter_efficient_tuning.built_models import values
-
-    norms = params.conventions.adapters_train_norms
-    return {
-        "adapters": lambda width: values(network.adapters(width, norms=norms)),
-        "lora": lambda rank: values(network.lora(rank, params.lora_on)),
-    }
-
-
-def _over_size(params: TuningParams, network: Network) -> Iterator[Found]:
-    """Both methods hold values that grow evenly with their size; drawn are powers of two and the page's own sizes."""
-    from generators.courses.utaustin.lecture25_parameter_efficient_tuning.built_models import values
-
-    own = {"adapters": _widths(params), "lora": [params.rank]}
-    largest, whole = max(256, *own["adapters"], *own["lora"]), values(network.named.values())
-    sizes = sorted({1, 2, 4, 8, 16, 32, 64, 128, 256, largest, *own["adapters"], *own["lora"]})
-    ends = {name: (count(1), count(2)) for name, count in _by_size(params, network).items()}
-    rows: dict[str, Cells] = {}
-    for size in sizes:
-        shares = {name: Fraction(100 * (one + (size - 1) * (two - one)), whole) for name, (one, two) in ends.items()}
-        rows[f"size_{size}"] = (size, *shares.values(), *(share if size in own[name] else None for name, share in shares.items()))
-    headings = {"size": "Inner width of adapters, rank of LoRA", "lora": "LoRA"}
-    columns = ["adapters", "lora", "adapters_counted", "lora_counted"]
-    yield from LINE.table("2", "over_size", rows, units=dict.fromkeys(columns, "%"), headings=headings,
-                          columns=["size", *columns])  # fmt: skip
+            shares[f"model_{place}.{name}"] = (model.name, TITLES[name], share, values(tensors))
+    yield from BUILT.table(
+        "2", "models", models, headings={"width": "D", "ffn": "FFN"}, columns=["model", "layers", "width", "ffn", "values"]
+    )
+    yield from BUILT.table("2", "shares", shares, units={"share": "%"}, columns=["model", "method", "share", "trained"])
 
 
 def _printed(params: TuningParams, networks: Sequence[Network]) -> Iterator[Found]:
     from generators.courses.utaustin.lecture25_parameter_efficient_tuning.built_models import values
 
     printed, first, whole = params.printed, networks[0], values(networks[0].named.values())
-    adapters = _by_size(params, first)["adapters"]
-    width = 1 + (printed.adapters.percent * whole / 100 - adapters(1)) / (adapters(2) - adapters(1))
+    norms = params.conventions.adapters_train_norms
+    one, two = (values(first.adapters(width, norms=norms)) for width in (1, 2))
     yield from SHEET.part("3", "Beside the lecture's table")
     yield from SHEET.letters("3", q=printed.adapters.percent / 100)
     yield from BUILT.values("3", difference=round(whole * float(printed.diff_pruning.percent) / 100))
+    width = 1 + (printed.adapters.percent * whole / 100 - one) / (two - one)
     yield from LINE.values("3", width=width, symbols={"width": r"R_{\text{printed}}"})
-    biases = {f"bitfit.model_{place}": _row("BitFit", printed.bitfit, one.model.name, values(one.biases()), one)
-              for place, one in enumerate(networks, 1) if one.model.kind == "bert"}  # fmt: skip
-    wide = {f"adapters.width_{one}": _row("Adapters", printed.adapters, f"{first.model.name}, width {one}", adapters(one), first)
-            for one in _widths(params)}  # fmt: skip
-    units = dict.fromkeys(("printed", "of_all_values", "of_the_layers"), "%")
-    columns = ["method", "printed", "counted_for", "of_all_values", "of_the_layers", "rounds_to_it"]
-    yield from BUILT.table("3", "printed", {**biases, **wide}, units=units, columns=columns)
-    hits = [str(name) for _, _, name, _, _, fits in biases.values() if fits == "yes"]
-    missed = len(biases) - len(hits)
-    yield from BUILT.values("3", bitfit_fits=hits != [], bitfit_fits_none=hits == [])
-    yield from BUILT.values("3", bitfit_fits_some_only=0 < missed < len(biases))
-    if hits:
-        yield from BUILT.values("3", bitfit_models=_joined(hits), n_bitfit_models=len(hits))
-        yield from BUILT.values("3", {"n_other_models": missed} if missed else {})
+    rows = {f"bitfit.model_{place}": _row("BitFit", printed.bitfit, each.model.name, values(each.biases()), each)
+            for place, each in enumerate(networks, 1) if each.model.kind == "bert"}  # fmt: skip
+    for size in sorted({params.adapter_width, *params.other_adapter_widths}):
+        trained, where = values(first.adapters(size, norms=norms)), f"{first.model.name}, width {size}"
+        rows[f"adapters.width_{size}"] = _row("Adapters", printed.adapters, where, trained, first)
+    units = dict.fromkeys(("printed", "counted"), "%")
+    yield from BUILT.table("3", "printed", rows, units=units, columns=["method", "counted_for", *units, "rounds_to_it"])
 
 
 def _row(method: str, printed: Printed, where: str, trained: int, network: Network) -> tuple[Cell, ...]:
     """Whether a counted share, written with the decimals of the printed one, reads like it."""
     from generators.courses.utaustin.lecture25_parameter_efficient_tuning.built_models import values
 
-    share, inside = (Fraction(100 * trained, values(one)) for one in (network.named.values(), network.in_layers()))
+    share = Fraction(100 * trained, values(network.named.values()))
     alike = f"{float(share):.{printed.decimals}f}" == f"{float(printed.percent):.{printed.decimals}f}"
-    return method, printed.percent, where, share, inside, "yes" if alike else "no"
+    return method, where, printed.percent, share, "yes" if alike else "no"
 
 
 def _bytes(params: TuningParams, network: Network, trained: Trained) -> Iterator[Found]:
@@ -208,8 +167,8 @@ def _bytes(params: TuningParams, network: Network, trained: Trained) -> Iterator
     for name, tensors in {"full": everything, **trained}.items():
         shared = 0 if name == "full" else weight(everything)
         alike = [one for one in tensors for _ in ("gradient", *range(held.optimizer_states))]
-        cells = (weight(tensors), shared + params.n_tasks * weight(tensors), weight(alike))
-        rows[name] = (TITLES.get(name, "Full"), *cells)
+        held_bytes = (weight(tensors), shared + params.n_tasks * weight(tensors), weight(alike))
+        rows[name] = (TITLES.get(name, "Full"), *(Fraction(one, 2**20) for one in held_bytes))
     columns = ["one_task", "all_tasks", "gradients_and_optimizer"]
     yield from SHEET.part("4", "What it saves")
-    yield from WEIGHED.table("4", "bytes", rows, units=dict.fromkeys(columns, "B"), columns=["method", *columns])
+    yield from WEIGHED.table("4", "bytes", rows, units=dict.fromkeys(columns, "MiB"), columns=["method", *columns])

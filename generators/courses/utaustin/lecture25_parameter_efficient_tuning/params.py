@@ -10,7 +10,8 @@ from generators.params import Exact, Params, PositiveInt, Rising, Text
 
 Size = Annotated[int, Field(gt=0, le=2**20)]
 Kind = Literal["bert", "gpt_neox"]
-Projection = Literal["query", "key", "value"]
+Matrix = Literal["query", "key", "value", "output", "up", "down"]
+"""The linear layers of a transformer layer: four of attention, two of the feed-forward network."""
 
 
 class Conventions(Params):
@@ -24,7 +25,7 @@ class Conventions(Params):
 class Model(Params):
     """A model's configuration; positions and segments have embeddings in BERT alone."""
 
-    name: Text
+    name: Annotated[Text, Field(max_length=40)]
     kind: Kind
     n_layers: Annotated[int, Field(gt=0, le=200)]
     d_model: Annotated[int, Field(gt=0, le=2**15)]
@@ -60,7 +61,7 @@ class TuningParams(Params):
     adapter_width: Size
     other_adapter_widths: Annotated[list[Size], Field(max_length=5)]
     rank: Size
-    lora_on: Annotated[list[Projection], Field(min_length=1)]
+    lora_on: Annotated[list[Matrix], Field(min_length=1)]
     n_tasks: PositiveInt
     printed: TableOfLecture
     conventions: Conventions = Conventions()
@@ -76,7 +77,7 @@ class TuningParams(Params):
             raise ValueError(f"models: must not repeat a name (got {', '.join(names)})")
         if len(set(self.lora_on)) < len(self.lora_on):
             raise ValueError(f"lora_on: must not repeat a matrix (got {', '.join(self.lora_on)})")
-        narrowest = min(self.d_model, *(model.d_model for model in self.models))
+        narrowest = min(self.d_model, *(min(model.d_model, model.d_ff) for model in self.models))
         if self.rank > narrowest:
-            raise ValueError(f"rank: must be at most the smallest d_model, {narrowest} (got {self.rank})")
+            raise ValueError(f"rank: must be at most the smallest width, {narrowest} (got {self.rank})")
         return self

@@ -7,17 +7,16 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
+from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text
 from generators.cells import Cell, Value, exact, rational
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning import counts
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning.counts import COLUMNS, D_FF, N_MODEL, ROWS, SHARE, E
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning.params import Model, Printed, TuningParams
-from generators.table import Table, column, table
-from generators.topics import peft
+from generators.table import Column, column, table
 from generators.topics.peft import N_LAYER, D, R
 
 TITLES = {"bitfit": "BitFit", "bitfit_half": "BitFit, half", "adapters": "Adapters", "lora": "LoRA"}
-DRAWN_WIDTHS = tuple(2**power for power in range(9))
+MIB = 2**20
 Rows = dict[str, tuple[Cell, ...]]
 
 
@@ -39,8 +38,6 @@ def _sheet(params: TuningParams) -> Part:
         text("models", _in_words([model.name for model in params.models])),
         text("first_model", params.models[0].name),
         text("lora_on", _in_words(params.lora_on)),
-        number("printed_bitfit", exact(printed.bitfit.percent), "printed share of BitFit", unit="%"),
-        number("printed_adapters", exact(printed.adapters.percent), "printed share of adapters", unit="%"),
         number("printed_diff_pruning", exact(printed.diff_pruning.percent), "printed share of diff pruning", unit="%"),
         number("n_tasks", params.n_tasks, "tasks"),
         claim("adapters_train_norms", held.adapters_train_norms),
@@ -54,12 +51,10 @@ def _in_words(names: Sequence[str]) -> str:
 
 
 def _reduction(params: TuningParams) -> Part:
-    pair = peft.total(peft.low_rank_groups("W", 1))
     rows: Rows = {}
     for rank in params.ranks:
-        values = rational(exact(pair.subs({D: params.d_model, R: rank})))
-        fewer = params.d_model**2 / values
-        rows[f"rank_{rank}"] = (rank, exact(values), exact(fewer), exact(100 / fewer))
+        fewer = Fraction(params.d_model, 2 * rank)
+        rows[f"rank_{rank}"] = (rank, 2 * params.d_model * rank, exact(fewer), exact(100 / fewer))
     columns = [column("rank"), column("values", "Values of A and B"), column("times_fewer"), column("share", unit="%")]
     return part(
         "1",
@@ -69,8 +64,8 @@ def _reduction(params: TuningParams) -> Part:
         letter(ROWS, params.n_rows, "rows of a rectangular matrix"),
         letter(COLUMNS, params.n_columns, "its columns"),
         formula("full", D**2, "values of W", "N_W"),
-        formula("lora", pair, "values of A and B", "N_{BA}", asked=True),
-        formula("ratio", D**2 / pair, "times fewer", "N_W / N_{BA}", asked=True),
+        formula("lora", 2 * D * R, "values of A and B", "N_{BA}", asked=True),
+        formula("ratio", D / (2 * R), "times fewer", "N_W / N_{BA}", asked=True),
         formula("break_even", D / 2, "rank that saves nothing", "r_0"),
         formula("rectangular", ROWS * COLUMNS / (ROWS + COLUMNS), "rank that saves nothing beside m×n", "r_0"),
         table("ranks", columns, rows),
@@ -80,12 +75,11 @@ def _reduction(params: TuningParams) -> Part:
 def _first(params: TuningParams) -> Part:
     """The model that the lecture's table is about, and what has no size of its own."""
     model = params.models[0]
-    sizes = _sizes(model)
     words = {N_LAYER: "layers", D: "model width", D_FF: "width of the feed-forward network", E: "rows of embeddings"}
     return part(
         "model",
         "The lecture's model",
-        *(letter(symbol, size, words[symbol]) for symbol, size in sizes.items()),
+        *(letter(symbol, size, words[symbol]) for symbol, size in _sizes(model).items()),
         formula("values", counts.model_values(model.kind), "values of the model", N_MODEL),
     )
 
@@ -102,27 +96,25 @@ def _formulas(kind: str, params: TuningParams) -> dict[str, sympy.Expr]:
         "bitfit": counts.bias_values(kind),
         "bitfit_half": counts.some_bias_values(),
         "adapters": counts.adapter_values(norms=params.conventions.adapters_train_norms),
-        "lora": counts.lora_values(kind, len(params.lora_on)),
+        "lora": counts.lora_values(kind, params.lora_on),
     }
+
+
+def _symbol(name: str) -> str:
+    return rf"N_{{\text{{{TITLES[name]}}}}}"
 
 
 def _added(name: str, size: int, what: str, first: Part, params: TuningParams) -> Part:
     """A method with a size of its own, in the first model."""
-    expression = _formulas(params.models[0].kind, params)[name]
-    return part(
-        name,
-        TITLES[name],
-        letter(R, size, what),
-        formula("trained", expression, f"trained by {TITLES[name]}", rf"N_{{\text{{{TITLES[name]}}}}}"),
-        within=first,
-    )
+    trained = _formulas(params.models[0].kind, params)[name]
+    items = letter(R, size, what), formula("trained", trained, f"trained by {TITLES[name]}", _symbol(name))
+    return part(name, TITLES[name], *items, within=first)
 
 
 def _trained(model: Model, params: TuningParams) -> dict[str, Fraction]:
     """Values that each method trains in a model, at the page's width and rank."""
     sizes = {"adapters": params.adapter_width, "lora": params.rank}
-    formulas = _formulas(model.kind, params)
-    return {name: _at(one, model, sizes.get(name, 1)) for name, one in formulas.items()}
+    return {name: _at(one, model, sizes.get(name, 1)) for name, one in _formulas(model.kind, params).items()}
 
 
 def _at(expression: sympy.Expr, model: Model, size: int = 1) -> Fraction:
@@ -133,103 +125,60 @@ def _whole(model: Model) -> Fraction:
     return _at(counts.model_values(model.kind), model)
 
 
-def _layers(model: Model) -> Fraction:
-    """Values in the layers, without embeddings and what else stands outside."""
-    return _at(N_LAYER * counts.layer_values(), model)
-
-
 def _shares(params: TuningParams, first: Part) -> Part:
     models: Rows = {}
     shares: Rows = {}
     for place, model in enumerate(params.models, 1):
         whole = _whole(model)
-        inside = exact(100 * _layers(model) / whole)
-        models[f"model_{place}"] = (model.name, model.n_layers, model.d_model, model.d_ff, exact(whole), inside)
+        models[f"model_{place}"] = (model.name, model.n_layers, model.d_model, model.d_ff, exact(whole))
         for name, trained in _trained(model, params).items():
-            shares[f"model_{place}.{name}"] = (model.name, TITLES[name], exact(trained), exact(100 * trained / whole))
+            shares[f"model_{place}.{name}"] = (model.name, TITLES[name], exact(100 * trained / whole), exact(trained))
     formulas = _formulas(params.models[0].kind, params)
-    sizes = [column("layers"), column("width", "D"), column("ffn", "FFN"), column("values"), column("in_layers", unit="%")]
+    columns: list[Column | str] = ["model", column("layers"), column("width", "D"), column("ffn", "FFN"), column("values")]
     return part(
         "2",
         "Trained shares",
-        *(
-            formula(name, formulas[name], f"trained by {TITLES[name]}", rf"N_{{\text{{{TITLES[name]}}}}}")
-            for name in ("bitfit", "bitfit_half")
-        ),
-        table("models", ["model", *sizes], models),
-        table("shares", ["model", "method", "trained", column("share", unit="%")], shares, asked=True),
-        _over_size(params),
+        *(formula(name, formulas[name], f"trained by {TITLES[name]}", _symbol(name)) for name in ("bitfit", "bitfit_half")),
+        table("models", columns, models),
+        table("shares", ["model", "method", column("share", unit="%"), "trained"], shares, asked=True),
         within=first,
     )
 
 
-def _widths(params: TuningParams) -> list[int]:
-    """All inner widths of adapters, rising."""
-    return sorted({params.adapter_width, *params.other_adapter_widths})
-
-
-def _over_size(params: TuningParams) -> Table:
-    """Shares of the first model over the width of adapters and the rank of LoRA, apart those counted on the page."""
-    model, formulas = params.models[0], _formulas(params.models[0].kind, params)
-    marked = {"adapters": _widths(params), "lora": [params.rank]}
-    last = max(DRAWN_WIDTHS[-1], params.rank, *_widths(params))
-    rows: Rows = {}
-    for size in sorted({*(one for one in DRAWN_WIDTHS if one <= last), last, params.rank, *_widths(params)}):
-        shares = {name: exact(100 * _at(formulas[name], model, size) / _whole(model)) for name in marked}
-        counted = (shares[name] if size in sizes else None for name, sizes in marked.items())
-        rows[f"size_{size}"] = (size, *shares.values(), *counted)
-    columns = [column("adapters", unit="%"), column("lora", TITLES["lora"], "%")]
-    columns += [column(f"{name}_counted", unit="%") for name in marked]
-    return table("over_size", [column("size", "Inner width of adapters, rank of LoRA"), *columns], rows, drawn=True)
-
-
 def _printed(params: TuningParams, first: Part) -> Part:
-    model, printed = params.models[0], params.printed
-    biases = {
+    model, printed, norms = params.models[0], params.printed, params.conventions.adapters_train_norms
+    rows: Rows = {
         f"bitfit.model_{place}": _beside(printed.bitfit, "BitFit", one.name, one, _trained(one, params)["bitfit"])
         for place, one in enumerate(params.models, 1)
         if one.kind == "bert"
     }
-    norms = params.conventions.adapters_train_norms
-    adapters = {
-        f"adapters.width_{width}": _beside(printed.adapters, "Adapters", f"{model.name}, width {width}", model,
-                                           _at(counts.adapter_values(norms=norms), model, width))
-        for width in _widths(params)
-    }  # fmt: skip
-    shares = [column(key, unit="%") for key in ("of_all_values", "of_the_layers")]
-    columns = [column("method"), column("printed", unit="%"), column("counted_for"), *shares, column("rounds_to_it")]
+    for width in sorted({params.adapter_width, *params.other_adapter_widths}):
+        trained = _at(counts.adapter_values(norms=norms), model, width)
+        rows[f"adapters.width_{width}"] = _beside(printed.adapters, "Adapters", f"{model.name}, width {width}", model, trained)
     difference = round(printed.diff_pruning.percent / 100 * _whole(model))
+    columns: list[Column | str] = [
+        "method",
+        "counted_for",
+        column("printed", unit="%"),
+        column("counted", unit="%"),
+        "rounds_to_it",
+    ]
     return part(
         "3",
         "Beside the lecture's table",
-        *_fits(biases),
         letter(SHARE, exact(printed.adapters.percent / 100), "printed share of adapters, of one"),
         formula("width", counts.width_for_share(norms=norms), "inner width that trains the printed share", r"R_{\text{printed}}"),
         number("difference", difference, "values of a difference with the printed share"),
-        table("printed", columns, {**biases, **adapters}, asked=True),
+        table("printed", columns, rows, asked=True),
         within=first,
     )
 
 
 def _beside(printed: Printed, method: str, where: str, model: Model, trained: Fraction) -> tuple[Cell, ...]:
     """A printed share and a counted one, and whether that rounds to it."""
-    share, inside = 100 * trained / _whole(model), 100 * trained / _layers(model)
+    share = 100 * trained / _whole(model)
     alike = round(share * 10**printed.decimals) == printed.percent * 10**printed.decimals
-    return method, exact(printed.percent), where, exact(share), exact(inside), "yes" if alike else "no"
-
-
-def _fits(biases: Rows) -> list[Item]:
-    """The models whose share of biases rounds to the printed one, and how many others there are."""
-    names = [str(name) for _, _, name, _, _, rounds_to_it in biases.values() if rounds_to_it == "yes"]
-    others = len(biases) - len(names)
-    found: list[Item] = [
-        claim("bitfit_fits", bool(names), "the printed share of BitFit is that of a model"),
-        claim("bitfit_fits_none", not names),
-        claim("bitfit_fits_some_only", bool(names) and others > 0),
-    ]
-    if names:
-        found += [text("bitfit_models", _in_words(names)), number("n_bitfit_models", len(names), "models that it fits")]
-    return [*found, number("n_other_models", others, "models that it does not fit")] if names and others else found
+    return method, where, exact(printed.percent), exact(share), "yes" if alike else "no"
 
 
 def _bytes(params: TuningParams) -> Part:
@@ -239,6 +188,6 @@ def _bytes(params: TuningParams) -> Part:
     for name, values in {"full": whole, **_trained(first, params)}.items():
         shared = 0 if name == "full" else whole
         kept = (values, params.n_tasks * values + shared, values * (1 + held.optimizer_states))
-        rows[name] = (TITLES.get(name, "Full"), *(exact(size * one) for one in kept))
-    columns = [column(key, unit="B") for key in ("one_task", "all_tasks", "gradients_and_optimizer")]
+        rows[name] = (TITLES.get(name, "Full"), *(exact(Fraction(size * one, MIB)) for one in kept))
+    columns = [column(key, unit="MiB") for key in ("one_task", "all_tasks", "gradients_and_optimizer")]
     return part("4", "What it saves", table("bytes", ["method", *columns], rows, asked=True))

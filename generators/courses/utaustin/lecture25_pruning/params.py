@@ -52,48 +52,32 @@ class Layer(Params):
 class Stored(Params):
     """The large matrix whose bytes and FLOPs are counted."""
 
-    name: Text
+    name: Annotated[Text, Field(max_length=60)]
     n_rows: Size
     n_columns: Size
     n_tokens: Size
-    sparsities: Annotated[list[Sparsity], Field(min_length=2, max_length=8), Rising]
-
-
-class Shape(Params):
-    """A model by its layers and widths."""
-
-    name: Text
-    n_layers: PositiveInt
-    d_model: PositiveInt
-    d_ff: PositiveInt
-    vocabulary_size: PositiveInt
 
 
 class PruningParams(Params):
-    """The small layer and how it is pruned, the large matrix, widths on tiles, and the shapes of pruned models."""
+    """The small layer and how it is pruned, the large matrix, and widths on tiles."""
 
     layer: Layer
     pattern: Pattern
-    other_patterns: Annotated[list[Pattern], Field(max_length=4)]
     sparsities: Annotated[list[Sparsity], Field(min_length=2, max_length=12), Rising]
     stored: Stored
-    tile: PositiveInt
-    widths: Annotated[list[PositiveInt], Field(min_length=1, max_length=8)]
-    shapes: Annotated[list[Shape], Field(min_length=2, max_length=5)]
+    tile: Size
+    widths: Annotated[list[Size], Field(min_length=1, max_length=8)]
     conventions: Conventions = Conventions()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        n_inputs, highest = self.layer.n_inputs, self.sparsities[-1]
-        names = []
-        for one in (self.pattern, *self.other_patterns):
-            names.append(f"{one.kept}:{one.group}")
-            if n_inputs % one.group:
-                raise ValueError(f"layer.n_inputs: must be a multiple of the group of {names[-1]} (got {n_inputs})")
-        if len(set(names)) < len(names):
-            raise ValueError(f"other_patterns: must not repeat a pattern (got {', '.join(names)})")
-        if round(highest * n_inputs) == n_inputs:
-            raise ValueError(f"sparsities: must leave a neuron (got {highest})")
-        if self.stored.n_columns % self.pattern.group:
-            raise ValueError(f"stored.n_columns: must be a multiple of the group of {names[0]} (got {self.stored.n_columns})")
+        n_inputs, group = self.layer.n_inputs, self.pattern.group
+        if n_inputs % group:
+            raise ValueError(f"layer.n_inputs: must be a multiple of the pattern's group, {group} (got {n_inputs})")
+        if round(self.sparsities[-1] * n_inputs) == n_inputs:
+            raise ValueError(f"sparsities: must leave a neuron (got {self.sparsities[-1]})")
+        if self.stored.n_columns % group:
+            raise ValueError(
+                f"stored.n_columns: must be a multiple of the pattern's group, {group} (got {self.stored.n_columns})"
+            )
         return self

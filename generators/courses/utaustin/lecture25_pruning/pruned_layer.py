@@ -46,12 +46,7 @@ def seeded_problem(layer: Layer) -> Problem:
 
 def fitted(problem: Problem) -> Codes:
     """The least-squares layer, rounded to codes."""
-    from sympy import QQ
-    from sympy.polys.matrices import DomainMatrix
-
-    gram, cross = (DomainMatrix.from_list([list(row) for row in rows], QQ) for rows in (problem.gram, problem.cross))
-    found = gram.lu_solve(cross.transpose()).transpose().to_list()
-    return tuple(tuple(round(Fraction(int(v.numerator), int(v.denominator)) * CODE_UNIT) for v in row) for row in found)
+    return tuple(tuple(round(v * CODE_UNIT) for v in row) for row in _least_squares(problem.gram, problem.cross))
 
 
 def name_of(pattern: Pattern) -> str:
@@ -97,12 +92,6 @@ def n_of_m(codes: Codes, pattern: Pattern) -> Mask:
     return tuple(tuple(stays for group in row for stays in _largest(group, pattern.kept)) for row in groups)
 
 
-def squares_kept(codes: Codes, mask: Mask) -> Fraction:
-    """The share of the weights' sum of squares that stays."""
-    squares = numpy.square(codes)
-    return Fraction(int((squares * mask).sum()), int(squares.sum()))
-
-
 def error(problem: Problem, codes: Codes, mask: Mask) -> Fraction:
     """Squared error of the pruned layer's outputs over the targets' sum of squares; what stays is left as it was."""
     gram, cross = (numpy.array(rows, dtype=object) for rows in (problem.gram, problem.cross))
@@ -113,20 +102,20 @@ def error(problem: Problem, codes: Codes, mask: Mask) -> Fraction:
 
 def refitted_error(problem: Problem, mask: Mask) -> Fraction:
     """The same after fitting the weights that stay once more by least squares, each output by itself."""
-    rows = zip(mask, problem.cross, problem.energies, strict=True)
-    residuals = [_residual(problem.gram, bits, cross, energy) for bits, cross, energy in rows]
-    return sum(residuals, Fraction(0)) / sum(problem.energies)
+    explained = Fraction(0)
+    for bits, cross in zip(mask, problem.cross, strict=True):
+        kept = [place for place, stays in enumerate(bits) if stays]
+        if kept:
+            (weights,) = _least_squares([[problem.gram[x][y] for y in kept] for x in kept], [[cross[x] for x in kept]])
+            explained += sum((weight * cross[x] for weight, x in zip(weights, kept, strict=True)), Fraction(0))
+    return 1 - explained / sum(problem.energies)
 
 
-def _residual(gram: Sequence[Sequence[int]], bits: Sequence[bool], cross: Sequence[int], energy: int) -> Fraction:
-    """Sum of squared residuals: the last pivot of the sums bordered by the target's, by elimination without fractions."""
-    kept = [i for i, stays in enumerate(bits) if stays]
-    rows = [[gram[i][j] for j in kept] + [cross[i]] for i in kept] + [[cross[j] for j in kept] + [energy]]
-    before = 1
-    for step in range(len(kept)):
-        pivot = rows[step][step]
-        for i in range(step + 1, len(rows)):
-            lead = rows[i][step]
-            rows[i] = [(pivot * x - lead * y) // before for x, y in zip(rows[i], rows[step], strict=True)]
-        before = pivot
-    return Fraction(rows[-1][-1], before)
+def _least_squares(gram: Sequence[Sequence[int]], cross: Sequence[Sequence[int]]) -> list[list[Fraction]]:
+    """The weights of each output that solve its normal equations, exactly."""
+    from sympy import QQ
+    from sympy.polys.matrices import DomainMatrix
+
+    sums, products = (DomainMatrix.from_list([list(row) for row in rows], QQ) for rows in (gram, cross))
+    found = sums.lu_solve(products.transpose()).transpose().to_list()
+    return [[Fraction(int(v.numerator), int(v.denominator)) for v in row] for row in found]

@@ -1,13 +1,17 @@
-"""Prunes the fitted layer in three ways, follows the error, and counts bytes and FLOPs of a large matrix."""
+"""Prunes the fitted layer in three ways, follows the error, and counts bytes and FLOPs of a large matrix of m×n.
+
+b bytes a value and i an index; k values stay; s is the share that does not; T tokens pass; a multiply-add counts F FLOPs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
 
-from generators.answer import Answer, Part, answer, letter, number, part, text
-from generators.cells import Cell, exact
-from generators.courses.utaustin.lecture25_pruning.large_matrix import M_GROUP, N_KEPT, T, b, bytes_part, i, m, n, s, work_part
+import sympy
+
+from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text, value_at
+from generators.cells import Cell, exact, rational
 from generators.courses.utaustin.lecture25_pruning.params import PruningParams
 from generators.courses.utaustin.lecture25_pruning.pruned_layer import (
     CODE_UNIT,
@@ -24,10 +28,19 @@ from generators.courses.utaustin.lecture25_pruning.pruned_layer import (
     refitted_error,
     seeded_problem,
     sparsity_of,
-    squares_kept,
 )
-from generators.table import column, table
+from generators.table import Column, column, table
 
+m, n, b, i, k, s, T, F = sympy.symbols("m n b i k s T F", positive=True)
+N_KEPT, M_GROUP, P = sympy.symbols("N M p", positive=True)
+
+DENSE_BYTES = b * m * n
+CSR_BYTES = (b + i) * k + i * (m + 1)
+"""Compressed sparse rows: each value that stays with its column, and where each row begins and ends."""
+PATTERN_BYTES = m * n * N_KEPT / M_GROUP * (b + P / 8)
+"""N values of every M, each with its place in the group in p bits."""
+CSR_BREAK_EVEN = 1 - (DENSE_BYTES - i * (m + 1)) / ((b + i) * m * n)
+"""The sparsity from which CSR takes no more than the dense matrix."""
 UNIT = CODE_UNIT * 100
 """A weight is its code over this."""
 AGAIN = column("error_fitted_again", "Error, fitted again")
@@ -38,7 +51,7 @@ def solve(params: PruningParams) -> Answer:
     problem, sheet = seeded_problem(params.layer), _sheet(params)
     codes = fitted(problem)
     parts = (_stays(params, problem, codes), _errors(params, problem, codes))
-    return answer(sheet, *parts, bytes_part(params, sheet), work_part(params, sheet))
+    return answer(sheet, *parts, _bytes(params, sheet), _work(params, sheet))
 
 
 def _sheet(params: PruningParams) -> Part:
@@ -59,6 +72,7 @@ def _sheet(params: PruningParams) -> Part:
         letter(T, large.n_tokens, "tokens"),
         letter(b, held.bytes_per_value, "bytes of one weight", "B"),
         letter(i, held.bytes_per_index, "bytes of one index", "B"),
+        letter(F, held.flops_per_multiply_add, "FLOPs of a multiply-add", "FLOP"),
         letter(N_KEPT, pattern.kept, "weights kept of every group"),
         letter(M_GROUP, pattern.group, "weights of a group"),
         letter(s, exact(sparsity_of(pattern)), "share of the weights dropped"),
@@ -73,14 +87,7 @@ def _stays(params: PruningParams, problem: Problem, codes: Codes) -> Part:
     names = {"magnitude": "Magnitude", "pattern": name_of(pattern), "neurons": "Neurons"}
     magnitudes = sorted(abs(code) for row in codes for code in row)
     kept = kept_count(len(magnitudes), share)
-    methods = {
-        key: (names[key], sum(map(sum, mask)), exact(100 * squares_kept(codes, mask)), *_both_errors(problem, codes, mask))
-        for key, mask in masks.items()
-    }
-    digits = {
-        f"output_{place}": (place, *(_grouped(row, pattern.group) for row in rows))
-        for place, rows in enumerate(zip(*masks.values(), strict=True), 1)
-    }
+    methods = {key: (names[key], sum(map(sum, mask)), *_both_errors(problem, codes, mask)) for key, mask in masks.items()}
     weights = {
         f"{y + 1}.{x + 1}": (y + 1, x + 1, exact(Fraction(code, UNIT)), *(int(mask[y][x]) for mask in masks.values()))
         for y, row in enumerate(codes)
@@ -92,46 +99,67 @@ def _stays(params: PruningParams, problem: Problem, codes: Codes) -> Part:
         number("weights", len(magnitudes), asked=True),
         number("largest_dropped", exact(Fraction(magnitudes[-kept - 1], UNIT)), "largest magnitude dropped"),
         number("smallest_kept", exact(Fraction(magnitudes[-kept], UNIT)), "smallest magnitude kept"),
-        table("methods", ["pruned_by", "kept", column("squares_kept", "Σw² kept", "%"), "error", AGAIN], methods, asked=True),
-        table("kept", ["output", "magnitude", column("pattern", name_of(pattern)), "neurons"], digits),
+        table("methods", ["pruned_by", "kept", "error", AGAIN], methods, asked=True),
         table("layer", ["output", "neuron", "weight", *masks], weights, drawn=True),
     )
 
 
 def _both_errors(problem: Problem, codes: Codes, mask: Mask) -> tuple[float, float]:
-    """Exact until here; the float is the nearest one."""
-    return float(error(problem, codes, mask)), float(refitted_error(problem, mask))
-
-
-def _grouped(bits: tuple[bool, ...], group: int) -> str:
-    """A 1 for each weight that stays."""
-    digits = "".join("1" if bit else "0" for bit in bits)
-    return " ".join(digits[start : start + group] for start in range(0, len(digits), group))
+    """Exact until here, with four significant digits."""
+    found = (error(problem, codes, mask), refitted_error(problem, mask))
+    return float(f"{float(found[0]):.4g}"), float(f"{float(found[1]):.4g}")
 
 
 def _errors(params: PruningParams, problem: Problem, codes: Codes) -> Part:
-    patterns = {
-        f"pattern_{place}": (name_of(one), exact(100 * sparsity_of(one)), *_both_errors(problem, codes, n_of_m(codes, one)))
-        for place, one in enumerate((params.pattern, *params.other_patterns), 1)
-    }
-    magnitude = [column("magnitude"), column("magnitude_fitted_again", "magnitude, fitted again")]
-    neurons = [column("neurons"), column("neurons_fitted_again", "neurons, fitted again")]
-    columns = [column("sparsity", unit="%"), *magnitude, column("neurons_left"), *neurons]
-    sparsities = table("sparsities", columns, _sparsities(params, problem, codes))
-    last = sparsities.row(f"sparsity_{len(sparsities.rows)}")
+    rows = {
+        f"sparsity_{place}": (exact(100 * share), *_both_errors(problem, codes, by_magnitude(codes, share)),
+                              *_both_errors(problem, codes, by_neuron(codes, share)))
+        for place, share in enumerate(params.sparsities, 1)
+    }  # fmt: skip
+    again = [column(f"{name}_again", f"{name.title()}, fitted again") for name in ("magnitude", "neurons")]
+    columns: list[Column | str] = [column("sparsity", unit="%"), "magnitude", again[0], "neurons", again[1]]
+    return part("2", "Error against sparsity", table("sparsities", columns, rows, asked=True))
+
+
+def _bytes(params: PruningParams, sheet: Part) -> Part:
+    """What each format takes, and from which sparsity it is no larger than the dense matrix."""
+    csr_from = rational(value_at(CSR_BREAK_EVEN, sheet))
+    bits = params.pattern.group.bit_length() - 1
+    share = rational(value_at((PATTERN_BYTES / DENSE_BYTES).subs(P, bits), sheet))
     return part(
-        "2",
-        "Error against sparsity",
-        number("highest_sparsity", exact(100 * params.sparsities[-1]), unit="%", asked=True),
-        *(number(key, float(last[key]), asked=True) for key in last if key not in ("sparsity", "neurons_left")),
-        sparsities,
-        table("patterns", [column("pattern", "N:M"), column("sparsity", unit="%"), "error", AGAIN], patterns),
+        "3",
+        "Bytes",
+        claim("csr_pays", csr_from < 1, "compressed sparse rows take no more bytes at some sparsity"),
+        claim("csr_never_pays", csr_from >= 1, "compressed sparse rows never take fewer bytes"),
+        number("csr_from", exact(100 * csr_from), "sparsity from which CSR is no larger", unit="%", asked=True),
+        number("pattern_share", exact(100 * share), "N:M over dense", unit="%", asked=True),
+        letter(P, bits, "bits of a place in a group"),
+        formula("dense", DENSE_BYTES, "bytes of every value", r"B_{\text{dense}}", "B"),
+        number("csr", CSR_BYTES, "bytes of compressed sparse rows", r"B_{\text{CSR}}"),
+        formula("csr_break_even", CSR_BREAK_EVEN, "CSR is no larger from", r"s_{\text{CSR}}"),
+        formula("pattern", PATTERN_BYTES, "bytes of N:M", r"B_{N:M}", "B"),
+        within=sheet,
     )
 
 
-def _sparsities(params: PruningParams, problem: Problem, codes: Codes) -> Iterator[tuple[str, tuple[Cell, ...]]]:
-    for place, share in enumerate(params.sparsities, 1):
-        magnitude = _both_errors(problem, codes, by_magnitude(codes, share))
-        neurons = _both_errors(problem, codes, by_neuron(codes, share))
-        left = kept_count(params.layer.n_inputs, share)
-        yield f"sparsity_{place}", (exact(100 * share), *magnitude, left, *neurons)
+def _work(params: PruningParams, sheet: Part) -> Part:
+    """FLOPs of the whole matrix, of the weights that stay, and of fewer columns, and tiles."""
+    flops, large = params.conventions.flops_per_multiply_add, params.stored
+    useful = flops * large.n_tokens * kept_count(large.n_rows * large.n_columns, sparsity_of(params.pattern))
+    return part(
+        "4",
+        "Work",
+        formula("dense", F * T * m * n, "FLOPs of the dense product, zeros or not", r"F_{\text{dense}}", "FLOP", asked=True),
+        number("useful", useful, "of which with a weight that stays", unit="FLOP", asked=True),
+        formula("narrower", F * T * m * (n - s * n), "FLOPs with fewer columns", r"F_{\text{narrower}}", "FLOP", asked=True),
+        table("tiles", ["width", "tiles", "computed", column("used", unit="%")], _tiles(params)),
+        within=sheet,
+    )
+
+
+def _tiles(params: PruningParams) -> Iterator[tuple[str, tuple[Cell, ...]]]:
+    """Widths on a grid of whole tiles."""
+    for place, width in enumerate(params.widths, 1):
+        tiles = -(-width // params.tile)
+        computed = tiles * params.tile
+        yield f"width_{place}", (width, tiles, computed, exact(Fraction(100 * width, computed)))
