@@ -52,24 +52,6 @@ class Diagonal(sympy.MatrixExpr):  # type: ignore[misc]
         return rf"\operatorname{{diag}}\left({printer._print(self.args[0])}\right)"
 
 
-class Tanh(sympy.MatrixExpr):  # type: ignore[misc]
-    """The hyperbolic tangent of every entry."""
-
-    def __new__(cls, argument: sympy.MatrixExpr) -> Tanh:
-        """Apply tanh to `argument`, which also gives the shape."""
-        made: Tanh = super().__new__(cls, argument)
-        return made
-
-    @property
-    def shape(self) -> tuple[Any, Any]:
-        """The shape of the argument."""
-        rows, columns = self.args[0].shape
-        return rows, columns
-
-    def _latex(self, printer: Any) -> str:
-        return rf"\tanh\left({printer._print(self.args[0])}\right)"
-
-
 class TimeSum(sympy.MatrixExpr):  # type: ignore[misc]
     """A matrix expression whose names carry the index t, summed over t = 1 to T."""
 

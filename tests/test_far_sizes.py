@@ -13,9 +13,10 @@ from generators.pipeline.catalog import QuestionId, entries, find
 from generators.pipeline.match import Findings, formula_problems, problems
 from generators.pipeline.published import published
 from generators.pipeline.unit import Task, composed, overlaid
-from tests.conftest import IDS
+from tests.conftest import IDS, worked_out
 from tests.entries import Far
 from tests.page_text import without_addresses
+from tests.project import Project
 
 PLURALS = (
     "tokens|heads|layers|sequences|candidates|copies|nodes|levels|calls|comparisons|beams|decimals|words|steps|blocks|tiles"
@@ -41,6 +42,25 @@ def pages(question_id: QuestionId, case: Far) -> list[str]:
     """The page for the site and for print, as text."""
     made = composed(question_id, overlaid(entries()[question_id], case.change), {})["render"].content
     return [" ".join(html.unescape(without_addresses(made[medium])).split()) for medium in ("site", "pdf")]
+
+
+LEAST = dict.fromkeys(IDS, 8) | {"comp4901y/hw4_q3_speculative_decoding": 3}
+"""How many sets there are at least; this one has one parameter, a prompt, of which four are recorded."""
+
+
+@pytest.mark.parametrize("question_id", IDS)
+def test_every_question_is_tried_far_from_its_default(question_id: str) -> None:
+    """With other values of every convention among them."""
+    held = getattr(worked_out(question_id)[1], "conventions", None)
+    conventions = set(type(held).model_fields) if held else set()
+    assert len(far(question_id)) >= LEAST[question_id]
+    assert conventions <= {name for case in far(question_id) for name in case.change.get("conventions", {})}
+
+
+@pytest.mark.parametrize("question_id", IDS)
+def test_a_page_of_the_site(built: Project, question_id: str) -> None:
+    """Numbers of one go with the singular."""
+    assert not ONE_OF_MANY.findall(html.unescape(built.made(question_id)["render"]["site"]))
 
 
 @pytest.mark.parametrize(("question_id", "case"), CASES)

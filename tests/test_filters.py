@@ -10,6 +10,7 @@ import sympy
 from generators.answer import Text, formula, letter, part
 from generators.cells import Math, Quantity
 from generators.pipeline import filters, wording
+from generators.pipeline.wording import counted, noun
 from generators.table import column, table
 
 L = sympy.Symbol("L", positive=True)
@@ -107,3 +108,10 @@ def test_code_keeps_its_lines() -> None:
     assert filters.code(Text(address="1/a", value="a \\\n  b\n\nc")) == "    a \\\n      b\n    \n    c"
     runs = table("runs", ["set", "text"], {"a": ("k = 1", "x\ny"), "b": ("k = 2", "z")})
     assert filters.code(runs) == "    k = 1\n    x\n    y\n    \n    k = 2\n    z"
+
+
+def test_a_noun_goes_with_its_number() -> None:
+    """The singular goes with 1 alone."""
+    assert [counted(number, "token") for number in (0, 1, 2)] == ["0 tokens", "1 token", "2 tokens"]
+    assert [counted(number, "copy", "copies") for number in (1, 3)] == ["1 copy", "3 copies"]
+    assert noun(1, "is", "are") == "is"

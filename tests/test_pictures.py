@@ -9,7 +9,6 @@ import pytest
 
 from generators.answer import Figure, part
 from generators.figures.lines import Axis, Line, line_figure, line_of
-from generators.figures.rows import Panel, marks_of, rows_figure
 from generators.figures.series import axis_label
 from generators.table import Table, column, table
 
@@ -25,22 +24,11 @@ def lines(of: Table) -> Figure:
     return line_figure([line_of(of["tokens"], one) for one in series], x, y, caption="Times.")
 
 
-def rows(of: Table) -> Figure:
-    """Two columns beside the names of the rows."""
-    series = [of["written"], of["read"]]
-    return rows_figure(list(of.rows), [Panel(axis_label(series, "time"), [marks_of(one) for one in series])], caption="Times.")
-
-
 KINDS: dict[Callable[[Table], Figure], tuple[str, str, str]] = {
     lines: (
         "time, ms, over tokens. written: 5 at 1 to 15 at 3; read: 20 at 1 to 40 at 3.",
         "time, ms, over tokens. written: 20 at 1 to 40 at 3; read: 5 at 1 to 15 at 3.",
         "time, ms, over tokens. read: 5 at 1 to 15 at 3; written: 20 at 1 to 40 at 3.",
-    ),
-    rows: (
-        "3 rows. time, ms, Written: from 5 (a) to 15 (c); time, ms, Read: from 20 (a) to 40 (c).",
-        "3 rows. time, ms, Written: from 20 (a) to 40 (c); time, ms, Read: from 5 (a) to 15 (c).",
-        "3 rows. time, ms, Read: from 5 (a) to 15 (c); time, ms, Written: from 20 (a) to 40 (c).",
     ),
 }
 """What the alternative text says of the columns, with their data exchanged, and with their headings exchanged."""

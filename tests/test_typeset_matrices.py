@@ -9,7 +9,7 @@ import sympy
 from sympy import HadamardProduct, MatAdd, MatMul, MatrixSymbol, OneMatrix, Transpose
 
 from generators.cells import Quantity
-from generators.matrices import Diagonal, Tanh, TimeSum, entry, gradient, vector
+from generators.matrices import Diagonal, TimeSum, entry, gradient, vector
 from generators.pipeline.latex import latex
 from generators.pipeline.typeset_matrices import inline_tensor, shape, space, statement, tensor
 
@@ -36,7 +36,6 @@ H = r"\mathbf{h}_{t}^{(f)}"
         (U[i, j], "U_{i j}^{(f)}"),
         (1 - h[i, 0] ** 2, r"1 - \left(h_{t,i}^{(f)}\right)^{2}"),
         (G[i, 0], rf"\left(\nabla_{{{H}}} L\right)_{{i}}"),
-        (Tanh(MatMul(U, h)), rf"\tanh\left(\mathbf{{U}}^{{(f)}} {H}\right)"),
         (TimeSum(MatMul(U, h)), rf"\sum_{{t=1}}^{{T}} \mathbf{{U}}^{{(f)}} {H}"),
     ],
 )

@@ -79,7 +79,6 @@ _OPERATIONS: dict[str, Callable[[Any, Mapping[str, Any]], Array]] = {
     "MatAdd": _sum,
     "MatrixElement": _entries,
     "TimeSum": lambda of, world: reduce(np.add, (_value(of.summand, step) for step in world["steps"])),
-    "Tanh": lambda of, world: np.tanh(_value(of.args[0], world)),
     "Transpose": lambda of, world: _value(of.arg, world).T,
     "Diagonal": lambda of, world: np.diag(_value(of.args[0], world)[:, 0]),
     "HadamardProduct": lambda of, world: reduce(np.multiply, _values(of, world)),

@@ -32,15 +32,6 @@ def seeded_matrices(seed: int, n_tokens: int, head_width: int) -> tuple[Matrix, 
     return q, k, v
 
 
-def precise() -> Any:
-    """An mpmath context of DIGITS digits."""
-    import mpmath
-
-    context = mpmath.MPContext()
-    context.dps = DIGITS
-    return context
-
-
 @dataclass(frozen=True)
 class Attention:
     """Scaled scores (n×n) and values (n×d) of one head, as numbers of an mpmath context: floats, or of many digits."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 
 from generators.answer import Part, part
-from generators.cells import Cell, Math, Value
+from generators.cells import Cell, Value
 from generators.pipeline.wording import counted
 from generators.table import Column, Table, column, table
 from generators.topics.beam_search import (
@@ -22,9 +22,6 @@ from generators.topics.beam_search import (
     scored_candidates,
 )
 from generators.topics.token_tree import Sequence, Tree
-
-LATEX = {"ell": r"\ell"}
-"""How letters are written where their name is not what is shown."""
 
 
 def written(sequence: Sequence) -> str:
@@ -63,17 +60,6 @@ def step_parts(
             rows[keys[one.sequence]] = [written(one.sequence), *scores, one.rank, kept if one.kept else "pruned"]
         title = f"Step {number}: {counted(len(candidates), 'candidate')}"
         yield part(f"step_{number}", title, table("candidates", columns, rows))
-
-
-def weight_columns(letter: str, tree: Tree) -> list[Column]:
-    """A column for the weight of each token of a sequence: p_1, p_2 ..."""
-    shown, longest = LATEX.get(letter, letter), max(map(len, tree))
-    return [column(f"{letter}_{number}", Math(f"{shown}_{{{number}}}")) for number in range(1, longest + 1)]
-
-
-def along(tree: Tree, sequence: Sequence, columns: list[Column]) -> dict[str, Cell]:
-    """The weights on the path to a sequence, in these columns."""
-    return {one.key: tree[sequence[:number]] for number, one in enumerate(columns, 1)}
 
 
 def ranked_rows(candidates: Iterable[Candidate], score: Column) -> dict[str, dict[str, Cell]]:

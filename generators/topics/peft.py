@@ -150,18 +150,3 @@ class Step:
         """As LoRA forward; backward the frozen A and B pass gradients by input alone."""
         backward = self.weights + 2 * self.attention + self.beside_qkv
         return StepCost(self.layer + self.beside_qkv, backward, self.qkv + ADAPTED * self.low_rank)
-
-
-def freezing_cost(n_tuned: sympy.Symbol) -> StepCost:
-    """Of the sheet's layer, with the top `n_tuned` layers trained."""
-    return Step().freezing(n_tuned)
-
-
-def adapter_cost() -> StepCost:
-    """Of the sheet's layer with adapters."""
-    return Step().adapters()
-
-
-def lora_cost() -> StepCost:
-    """Of the sheet's layer with LoRA."""
-    return Step().lora()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeVar
 
@@ -33,27 +31,3 @@ def quantized(weights: Sequence[Number], step: Number) -> list[int]:
 def dequantized(codes: Sequence[int], step: Number) -> list[Number]:
     """Codes back in the weights' unit."""
     return [step * code for code in codes]
-
-
-@dataclass(frozen=True)
-class QuantizationError:
-    """What m bits made of a matrix: Δ, the largest and the root-mean-square (RMS) error, and the latter over the weights' RMS."""
-
-    bits: int
-    step: float
-    largest: float
-    rms: float
-    relative: float
-
-
-def measured_error(weights: Sequence[float], bits: int) -> QuantizationError:
-    """Quantize, dequantize, and compare with the weights."""
-    step = step_size(weights, bits)
-    back = dequantized(quantized(weights, step), step)
-    errors = [ours - theirs for ours, theirs in zip(back, weights, strict=True)]
-    rms = _rms(errors)
-    return QuantizationError(bits, step, max(map(abs, errors)), rms, rms / _rms(weights))
-
-
-def _rms(values: Sequence[float]) -> float:
-    return math.sqrt(math.fsum(value * value for value in values) / len(values))

@@ -10,14 +10,12 @@ import pytest
 
 from generators.courses.utaustin.lecture25_nf4.normal_float import (
     affine,
-    block_error,
     in_blocks,
     rounded_scales,
 )
 from generators.courses.utaustin.lecture25_nf4.solve import M_GPU, M_fixed, M_page, n_page, pages_out
 from generators.errors import ParameterError
 from generators.pipeline.unit import overlaid
-from generators.topics.quantization import measured_error, seeded_weights
 from tests.conftest import worked_out
 from tests.entries import Far, entry_of, solved_entry
 
@@ -49,12 +47,6 @@ def test_blocks_by_hand() -> None:
     scales, nearest = in_blocks([4.0, -1.0, 0.2, -3.0], 4, "int4")
     assert (scales * nearest).ravel().tolist() == pytest.approx([4, -8 / 7, 0, -20 / 7])
     assert affine([4.5, -1.1, 0.2, -3.0], 4).ravel().tolist() == pytest.approx([4.5, -1, 0, -3])
-
-
-def test_one_block_of_integers_is_a_quantized_matrix() -> None:
-    """With a single scale, Int4 is the symmetric quantization of assignment 2."""
-    weights = seeded_weights(3, 16)
-    assert block_error(weights, 256, "int4") == pytest.approx(measured_error(weights, 4).relative, rel=1e-12)
 
 
 def test_scales_by_hand() -> None:

@@ -10,9 +10,9 @@ import sympy
 
 from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
 from generators.cells import Cell, exact, rational
+from generators.courses.utaustin.lecture25_batching.groups import BATCH, CONTEXT, N_HEAD, N_LAYER, D, Group, V
 from generators.courses.utaustin.lecture25_batching.params import BatchingParams
 from generators.table import column, table
-from generators.topics.batching import BATCH, CONTEXT, N_HEAD, N_LAYER, D, Group, V
 from generators.topics.roofline import Product, ridge_point, roofline_seconds
 
 N_KV, H, D_FF = sympy.symbols("n_KV H D_ff", positive=True)
