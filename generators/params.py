@@ -20,6 +20,11 @@ class Params(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True)
 
 
+def convention(default: Any, says: Mapping[Any, str] | tuple[str, str], **limits: int) -> Any:
+    """A field that says how one counts or reads: a sentence for each value, or one with a gap for a number of things."""
+    return Field(default, json_schema_extra={"says": says}, **limits)  # type: ignore[call-overload]
+
+
 class RecordedParams(Params):
     """Parameters of an answer that shows recordings; those that fit the entry stand beside it, not in it."""
 

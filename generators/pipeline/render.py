@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import jinja2
 from markupsafe import Markup
+from pydantic.fields import FieldInfo
 
 from generators.answer import Answer, Figure
 from generators.errors import RenderError
@@ -17,6 +18,7 @@ from generators.params import Params
 from generators.pipeline import filters
 from generators.pipeline.catalog import TEMPLATES, QuestionId, modules
 from generators.pipeline.site.page import escaped
+from generators.pipeline.wording import counted
 
 Medium = Literal["site", "booklet", "handed_in"]
 """The site; the PDF of a lecture, which holds all of a page; a PDF that is handed in, which holds what earns marks."""
@@ -108,7 +110,7 @@ def context_of(
     return {
         "see": see,
         "definition": filters.definition,
-        "conventions": [(name, what, str(value)) for name, what, value in _conventions(params)],
+        "conventions": _conventions(params),
         "answer": answer,
         "figure": figure,
         "medium": medium,
@@ -117,16 +119,21 @@ def context_of(
     }
 
 
-def _conventions(params: Params) -> list[tuple[str, str, Any]]:
-    """Name, description and value of every convention in force; a choice of true or false reads yes or no."""
+def _stated(field: FieldInfo, value: Any) -> str:
+    """The sentence for the value that is in force."""
+    says: Any = field.json_schema_extra["says"]  # type: ignore[index]
+    return str(says[0].format(counted(value, says[1])) if isinstance(says, tuple) else says[value])
+
+
+def _conventions(params: Params) -> list[tuple[str, str]]:
+    """Key and value of every convention in force, and the sentence that says it."""
     held: Params | None = getattr(params, "conventions", None)
     if held is None:
         return []
-    fields = type(held).model_fields
-    values = {name: getattr(held, name) for name in fields}
-    words = {True: "yes", False: "no"}
+    fields = {name: (field, getattr(held, name)) for name, field in type(held).model_fields.items()}
     return [
-        (name, fields[name].description or name, words[one] if isinstance(one, bool) else one) for name, one in values.items()
+        (f"{name}: {str(one).lower() if isinstance(one, bool) else one}", _stated(field, one))
+        for name, (field, one) in fields.items()
     ]
 
 

@@ -6,14 +6,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Params, PositiveExact, PositiveInt, RecordedParams, Text
+from generators.params import Params, PositiveExact, PositiveInt, RecordedParams, Text, convention
 
 
 class Conventions(Params):
     """What the numbers rest on."""
 
-    flops_per_multiply_add: Literal[1, 2] = Field(2, description="FLOPs counted for one multiply-add")
-    bytes_per_element: Literal[2, 4, 8] = Field(2, description="bytes of one element (2 is FP16)")
+    flops_per_multiply_add: Literal[1, 2] = convention(2, ("A multiply-add counts as {}", "FLOP"))
+    bytes_per_element: Literal[2, 4, 8] = convention(2, ("An element takes {}", "byte"))
 
 
 class Accelerator(Params):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from generators.params import Params, PositiveExact, PositiveInt, Token, bounded_tree, sequences_of, siblings
+from generators.params import Params, PositiveExact, PositiveInt, Token, bounded_tree, convention, sequences_of, siblings
 
 
 class Branch(Params):
@@ -27,9 +27,19 @@ class Branch(Params):
 class Conventions(Params):
     """What the track rests on."""
 
-    scoring: Literal["product", "sum of logs"] = Field("product", description="score of a sequence, from its probabilities")
-    ties: Literal["first", "last"] = Field(
-        "first", description="which of two equal candidates is preferred, reading the tree from left to right"
+    scoring: Literal["product", "sum of logs"] = convention(
+        "product",
+        {
+            "product": "The score of a sequence is the product of its probabilities",
+            "sum of logs": "The score of a sequence is the sum of the logarithms of its probabilities",
+        },
+    )
+    ties: Literal["first", "last"] = convention(
+        "first",
+        {
+            "first": "Of two equal candidates the one further left in the tree is preferred",
+            "last": "Of two equal candidates the one further right in the tree is preferred",
+        },
     )
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from generators.params import Params, PositiveInt, RecordedParams
+from generators.params import Params, PositiveInt, RecordedParams, convention
 
 
 class Conventions(Params):
     """What the numbers rest on."""
 
-    bytes_per_element: Literal[2, 4] = Field(2, description="bytes of one parameter or gradient value (2 is FP16)")
-    flops_per_multiply_add: Literal[1, 2] = Field(2, description="FLOPs counted for one multiply-add")
-    adapter_biases: bool = Field(False, description="whether the two matrices of an adapter have biases")
+    bytes_per_element: Literal[2, 4] = convention(2, ("A parameter or gradient value takes {}", "byte"))
+    flops_per_multiply_add: Literal[1, 2] = convention(2, ("A multiply-add counts as {}", "FLOP"))
+    adapter_biases: bool = convention(
+        False, {True: "The two matrices of an adapter have biases", False: "The two matrices of an adapter have no biases"}
+    )
 
 
 class FinetuningParams(RecordedParams):

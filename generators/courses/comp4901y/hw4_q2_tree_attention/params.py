@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Params, PositiveInt, RecordedParams, Text
+from generators.params import Params, PositiveInt, RecordedParams, Text, convention
 
 MAX_NODES = 64
 
@@ -14,8 +14,20 @@ MAX_NODES = 64
 class Conventions(Params):
     """How the masks are written."""
 
-    rows: Literal["ancestors", "queries"] = Field("ancestors", description="what a row of the mask stands for")
-    tokens: Literal["unique", "repeatable"] = Field("unique", description="whether a token of 2.1 stands in one place only")
+    rows: Literal["ancestors", "queries"] = convention(
+        "ancestors",
+        {
+            "ancestors": "A row of the mask is an ancestor, and its columns are the tokens that see it",
+            "queries": "A row of the mask is a token, and its columns are what it sees",
+        },
+    )
+    tokens: Literal["unique", "repeatable"] = convention(
+        "unique",
+        {
+            "unique": "Each token of 2.1 stands in one place of the tree only",
+            "repeatable": "A token of 2.1 may stand in several places of the tree",
+        },
+    )
 
 
 class Medusa(Params):

@@ -6,9 +6,9 @@ from fractions import Fraction
 from math import lcm
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from generators.params import Exact, Params
+from generators.params import Exact, Params, convention
 
 LONGEST = {"samples": 12, "channels": 5, "features": 8}
 MAX_ENTRIES = 96
@@ -20,8 +20,12 @@ MAX_DENOMINATOR = 100
 class Conventions(Params):
     """What the variances rest on."""
 
-    variance: Literal["population", "sample"] = Field(
-        "population", description="divisor of a variance: the number of values (population) or one less (sample)"
+    variance: Literal["population", "sample"] = convention(
+        "population",
+        {
+            "population": "Variances divide by the number of values",
+            "sample": "Variances divide by one less than the number of values",
+        },
     )
 
 

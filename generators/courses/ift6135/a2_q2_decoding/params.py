@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from generators.params import Exact, Params, PositiveInt, Token, bounded_tree, sequences_of, siblings
+from generators.params import Exact, Params, PositiveInt, Token, bounded_tree, convention, sequences_of, siblings
 
 MAX_DIGITS = 300
 
@@ -46,11 +46,16 @@ class Sizes(Params):
 class Conventions(Params):
     """What the answers rest on."""
 
-    bos: Literal["any position", "start only"] = Field(
-        "any position", description="where the special token <BOS>, one of the N words, may stand"
+    bos: Literal["any position", "start only"] = convention(
+        "any position",
+        {"any position": "The word <BOS> may appear at any position", "start only": "The word <BOS> appears at the start only"},
     )
-    ties: Literal["first", "last"] = Field(
-        "first", description="which of two equal candidates is preferred, reading the tree from left to right"
+    ties: Literal["first", "last"] = convention(
+        "first",
+        {
+            "first": "Of two equal candidates the one further left in the tree is preferred",
+            "last": "Of two equal candidates the one further right in the tree is preferred",
+        },
     )
 
 

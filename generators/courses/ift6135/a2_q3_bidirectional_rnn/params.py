@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from generators.params import Params
+from generators.params import Params, convention
 
 MAX_STEPS = 4
 """Labels in the picture of more steps would be too small in print."""
@@ -15,7 +15,9 @@ MAX_STEPS = 4
 class Conventions(Params):
     """What the derivation rests on."""
 
-    shapes: Literal["square", "general"] = Field("square", description="weights are square, or of general shape")
+    shapes: Literal["square", "general"] = convention(
+        "square", {"square": "All weights are square", "general": "Weights are not square"}
+    )
 
 
 class RnnParams(Params):

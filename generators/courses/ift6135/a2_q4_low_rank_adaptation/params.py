@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params
+from generators.params import Exact, Params, convention
 
 Size = Annotated[int, Field(gt=0, le=2**20)]
 
@@ -14,10 +14,14 @@ Size = Annotated[int, Field(gt=0, le=2**20)]
 class Conventions(Params):
     """What the numbers rest on."""
 
-    output_matrix: Literal["hd by d", "d by d"] = Field(
-        "hd by d", description="shape of the output matrix (with hd by d heads are d wide, with d by d they are d/h wide)"
+    output_matrix: Literal["hd by d", "d by d"] = convention(
+        "hd by d",
+        {
+            "hd by d": "Each head is d wide, and the output matrix is hd by d",
+            "d by d": "Each head is d/h wide, and the output matrix is d by d",
+        },
     )
-    bytes_per_value: Literal[2, 4] = Field(4, description="bytes of one value in full precision")
+    bytes_per_value: Literal[2, 4] = convention(4, ("A value in full precision takes {}", "byte"))
 
 
 class LowRankParams(Params):

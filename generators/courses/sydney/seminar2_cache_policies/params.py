@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveInt
+from generators.params import Exact, Params, PositiveInt, convention
 
 Length = Annotated[int, Field(gt=0, le=2**24)]
 
@@ -14,8 +14,8 @@ Length = Annotated[int, Field(gt=0, le=2**24)]
 class Conventions(Params):
     """What the counts rest on."""
 
-    bytes_per_element: Literal[2, 4] = Field(2, description="bytes of an element of a key or value (2 is FP16)")
-    bytes_per_sum: Literal[2, 4] = Field(4, description="bytes of a running sum of attention (4 is FP32)")
+    bytes_per_element: Literal[2, 4] = convention(2, ("An element of a key or value takes {}", "byte"))
+    bytes_per_sum: Literal[2, 4] = convention(4, ("A running sum of attention takes {}", "byte"))
 
 
 class PulledToken(Params):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Params, PositiveInt, Rising, Text
+from generators.params import Params, PositiveInt, Rising, Text, convention
 
 MAX_LENGTH = 2**24
 
@@ -17,8 +17,8 @@ Rows = list[Annotated[list[Annotated[int, Field(ge=-9, le=9)]], Field(min_length
 class Conventions(Params):
     """What the counts rest on."""
 
-    flops_per_multiply_add: Literal[1, 2] = Field(2, description="FLOPs counted for one multiply-add")
-    bytes_per_element: Literal[2, 4] = Field(2, description="bytes of one element (2 is FP16)")
+    flops_per_multiply_add: Literal[1, 2] = convention(2, ("A multiply-add counts as {}", "FLOP"))
+    bytes_per_element: Literal[2, 4] = convention(2, ("An element takes {}", "byte"))
 
 
 class Example(Params):

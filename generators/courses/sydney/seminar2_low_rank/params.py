@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from generators.params import Exact, Params
+from generators.params import Exact, Params, convention
 
 LARGEST = 1000
 
@@ -32,9 +32,15 @@ Size = Annotated[int, Field(gt=0, le=2**20)]
 class Conventions(Params):
     """What the numbers rest on."""
 
-    scaling: Literal["alpha_over_rank", "alpha"] = Field("alpha_over_rank", description="factor s of BAx")
-    sigma: Literal["same_at_every_rank", "over_root_of_rank"] = Field(
-        "same_at_every_rank", description="standard deviation of A's first entries when the rank changes"
+    scaling: Literal["alpha_over_rank", "alpha"] = convention(
+        "alpha_over_rank", {"alpha_over_rank": "BAx is scaled by s = α/R", "alpha": "BAx is scaled by s = α"}
+    )
+    sigma: Literal["same_at_every_rank", "over_root_of_rank"] = convention(
+        "same_at_every_rank",
+        {
+            "same_at_every_rank": "The standard deviation of A at the start is the same at every rank",
+            "over_root_of_rank": "The standard deviation of A at the start falls with the square root of the rank",
+        },
     )
 
 

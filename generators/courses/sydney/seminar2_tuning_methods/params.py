@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Params
+from generators.params import Params, convention
 
 Size = Annotated[int, Field(gt=0, le=2**20)]
 
@@ -14,8 +14,8 @@ Size = Annotated[int, Field(gt=0, le=2**20)]
 class Conventions(Params):
     """What the numbers rest on."""
 
-    bytes_per_element: Literal[2, 4] = Field(2, description="bytes of one cached value (2 is FP16)")
-    flops_per_multiply_add: Literal[1, 2] = Field(2, description="FLOPs counted for one multiply-add")
+    bytes_per_element: Literal[2, 4] = convention(2, ("A cached value takes {}", "byte"))
+    flops_per_multiply_add: Literal[1, 2] = convention(2, ("A multiply-add counts as {}", "FLOP"))
 
 
 class TuningParams(Params):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveInt, Text
+from generators.params import Exact, Params, PositiveInt, Text, convention
 
 Length = Annotated[int, Field(ge=1, le=2**24)]
 Width = Annotated[int, Field(ge=64, le=2**20)]
@@ -16,8 +16,8 @@ Width = Annotated[int, Field(ge=64, le=2**20)]
 class Conventions(Params):
     """What the numbers rest on."""
 
-    flops_per_multiply_add: Literal[1, 2] = Field(2, description="FLOPs counted for one multiply-add")
-    bytes_per_element: Literal[2, 4] = Field(2, description="bytes of one weight, key or value (2 is FP16)")
+    flops_per_multiply_add: Literal[1, 2] = convention(2, ("A multiply-add counts as {}", "FLOP"))
+    bytes_per_element: Literal[2, 4] = convention(2, ("A weight, key or value takes {}", "byte"))
 
 
 class Model(Params):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveInt, Rising, Text
+from generators.params import Exact, Params, PositiveInt, Rising, Text, convention
 
 Sram = Annotated[int, Field(ge=1, le=2**20)]
 Score = Annotated[Exact, Field(ge=-100, le=100)]
@@ -16,11 +16,15 @@ Score = Annotated[Exact, Field(ge=-100, le=100)]
 class Conventions(Params):
     """What the counts rest on."""
 
-    loop_order: Literal["keys_outer", "queries_outer"] = Field(
-        "keys_outer", description="which blocks the outer loop takes (keys in FlashAttention, queries in FlashAttention-2)"
+    loop_order: Literal["keys_outer", "queries_outer"] = convention(
+        "keys_outer",
+        {
+            "keys_outer": "The outer loop takes blocks of keys, as in FlashAttention",
+            "queries_outer": "The outer loop takes blocks of queries, as in FlashAttention-2",
+        },
     )
-    bytes_per_element: Literal[2, 4] = Field(2, description="bytes of one element (2 is FP16)")
-    flops_per_multiply_add: Literal[1, 2] = Field(2, description="FLOPs counted for one multiply-add")
+    bytes_per_element: Literal[2, 4] = convention(2, ("An element takes {}", "byte"))
+    flops_per_multiply_add: Literal[1, 2] = convention(2, ("A multiply-add counts as {}", "FLOP"))
 
 
 class Example(Params):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, Rising, Text
+from generators.params import Exact, Params, Rising, Text, convention
 
 MAX_ENTRIES = 20_000
 Magnitude = Annotated[Exact, Field(ge=-1000, le=1000)]
@@ -20,8 +20,8 @@ Scheme = Literal[
 class Conventions(Params):
     """What the bytes rest on."""
 
-    bytes_per_step: Literal[2, 4] = Field(4, description="bytes of a step (4 is FP32)")
-    bytes_per_zero_point: Literal[1, 2, 4] = Field(2, description="bytes of a zero point (2 is int16)")
+    bytes_per_step: Literal[2, 4] = convention(4, ("A step takes {}", "byte"))
+    bytes_per_zero_point: Literal[1, 2, 4] = convention(2, ("A zero point takes {}", "byte"))
 
 
 class Outlier(Params):

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveInt, Text, Token
+from generators.params import Exact, Params, PositiveInt, Text, Token, convention
 
 MAX_NODES = 400
 Share = Annotated[Exact, Field(gt=0, lt=1)]
@@ -16,9 +16,11 @@ Share = Annotated[Exact, Field(gt=0, lt=1)]
 class Conventions(Params):
     """What the sizes rest on."""
 
-    head_bias: bool = Field(False, description="whether the first matrix of a head has a bias")
-    bytes_per_value: int = Field(2, ge=1, le=8, description="bytes of one value (2 is FP16)")
-    flops_per_multiply_add: int = Field(2, ge=1, le=2, description="FLOPs counted for one multiply-add")
+    head_bias: bool = convention(
+        False, {True: "The first matrix of a head has a bias", False: "The first matrix of a head has no bias"}
+    )
+    bytes_per_value: int = convention(2, ("A value takes {}", "byte"), ge=1, le=8)
+    flops_per_multiply_add: int = convention(2, ("A multiply-add counts as {}", "FLOP"), ge=1, le=2)
 
 
 class Model(Params):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Params, PositiveExact, PositiveInt, Rising, Text
+from generators.params import Params, PositiveExact, PositiveInt, Rising, Text, convention
 
 MIB = 2**20
 MAX_PAGES = 20_000
@@ -17,9 +17,9 @@ Size = Annotated[int, Field(gt=0, le=2**20)]
 class Conventions(Params):
     """What bits and bytes rest on."""
 
-    scale_bits: Literal[16, 32] = Field(32, description="bits of a scale, and of a second-level scale (32 is FP32)")
-    quantized_scale_bits: Literal[8, 16] = Field(8, description="bits of a scale after double quantization")
-    bytes_per_value: Literal[2, 4] = Field(2, description="bytes of an adapter's value, of its gradient and of an activation")
+    scale_bits: Literal[16, 32] = convention(32, ("A scale, and a second-level scale, takes {}", "bit"))
+    quantized_scale_bits: Literal[8, 16] = convention(8, ("After double quantization a scale takes {}", "bit"))
+    bytes_per_value: Literal[2, 4] = convention(2, ("An adapter's value, its gradient and an activation take {} each", "byte"))
 
 
 class Sample(Params):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveInt, Rising, Text
+from generators.params import Exact, Params, PositiveInt, Rising, Text, convention
 
 Size = Annotated[int, Field(gt=0, le=2**20)]
 Kind = Literal["bert", "gpt_neox"]
@@ -17,9 +17,12 @@ Matrix = Literal["query", "key", "value", "output", "up", "down"]
 class Conventions(Params):
     """What counts and bytes rest on."""
 
-    adapters_train_norms: bool = Field(True, description="whether adapters train the layers' norms as well, as in their paper")
-    bytes_per_value: Literal[2, 4] = Field(4, description="bytes of one value (4 is FP32)")
-    optimizer_states: int = Field(2, ge=0, le=4, description="values that the optimizer keeps for each trained one (2 is Adam)")
+    adapters_train_norms: bool = convention(
+        True,
+        {True: "Adapters train the layers' norms as well, as in their paper", False: "Adapters do not train the layers' norms"},
+    )
+    bytes_per_value: Literal[2, 4] = convention(4, ("A value takes {}", "byte"))
+    optimizer_states: int = convention(2, ("The optimizer keeps {} for each trained one", "value"), ge=0, le=4)
 
 
 class Model(Params):

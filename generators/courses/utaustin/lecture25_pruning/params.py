@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveInt, Rising, Text
+from generators.params import Exact, Params, PositiveInt, Rising, Text, convention
 
 Sparsity = Annotated[Exact, Field(ge=0, lt=1)]
 Size = Annotated[int, Field(gt=0, le=2**20)]
@@ -15,9 +15,9 @@ Size = Annotated[int, Field(gt=0, le=2**20)]
 class Conventions(Params):
     """What bytes and work rest on."""
 
-    bytes_per_value: Literal[1, 2, 4] = Field(2, description="bytes of one weight (2 is FP16)")
-    bytes_per_index: Literal[4, 8] = Field(4, description="bytes of one index of the sparse format (4 is int32)")
-    flops_per_multiply_add: Literal[1, 2] = Field(2, description="FLOPs counted for one multiply-add")
+    bytes_per_value: Literal[1, 2, 4] = convention(2, ("A weight takes {}", "byte"))
+    bytes_per_index: Literal[4, 8] = convention(4, ("An index of the sparse format takes {}", "byte"))
+    flops_per_multiply_add: Literal[1, 2] = convention(2, ("A multiply-add counts as {}", "FLOP"))
 
 
 class Pattern(Params):
