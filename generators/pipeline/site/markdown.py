@@ -98,6 +98,12 @@ class _Figures(Treeprocessor):
         paragraph[:] = [frame, words]
 
 
+_PHONE_CHARACTERS = 36
+"""What fits beside each other on a phone 360 px wide."""
+_FEW_COLUMNS = 8
+"""A table of more is a matrix, whose cells are short and must stand in their columns."""
+
+
 class _Tables(Treeprocessor):
     """Puts each table into a frame that scrolls on narrow screens and that the keyboard can reach."""
 
@@ -114,41 +120,37 @@ class _Tables(Treeprocessor):
                     if address and address not in seen:
                         frame.set("id", address)
                         seen.add(address)
-                    if _is_wide(child):
-                        _stackable(child)
+                    if self._is_wide(child):
+                        self._stackable(child)
                     frame.tail, child.tail = child.tail, None
                     parent[index] = frame
                     frame.append(child)
 
+    def _text(self, cell: ElementTree.Element) -> str:
+        """The words of a cell: of what Python-Markdown puts back at the end, characters such as a full stop, and no tags."""
 
-_PHONE_CHARACTERS = 36
-"""What fits beside each other on a phone 360 px wide."""
-_FEW_COLUMNS = 8
-"""A table of more is a matrix, whose cells are short and must stand in their columns."""
+        def restored(place: re.Match[str]) -> str:
+            raw = str(self.md.htmlStash.rawHtmlBlocks[int(place[1])])
+            return html.unescape(raw) if raw.startswith("&") else ""
 
+        return " ".join(HTML_PLACEHOLDER_RE.sub(restored, "".join(cell.itertext())).split())
 
-def _text(cell: ElementTree.Element) -> str:
-    """The words of a cell, without what stands for its HTML until the page is put together."""
-    return " ".join(HTML_PLACEHOLDER_RE.sub("", "".join(cell.itertext())).split())
+    def _is_wide(self, table: ElementTree.Element) -> bool:
+        """Whether a table does not fit on a phone, and can be read as a card a row there."""
+        columns = list(zip(*([self._text(cell) for cell in row] for row in table.iter("tr")), strict=True))
+        return len(columns) <= _FEW_COLUMNS and sum(max(map(len, one)) + 1 for one in columns) > _PHONE_CHARACTERS
 
-
-def _is_wide(table: ElementTree.Element) -> bool:
-    """Whether a table does not fit on a phone, and can be read as a card a row there."""
-    columns = list(zip(*([_text(cell) for cell in row] for row in table.iter("tr")), strict=True))
-    return len(columns) <= _FEW_COLUMNS and sum(max(map(len, one)) + 1 for one in columns) > _PHONE_CHARACTERS
-
-
-def _stackable(table: ElementTree.Element) -> None:
-    """Mark a table so that its rows can be cards in which each cell has its heading; it stays a table for screen readers."""
-    headings = [_text(cell) for cell in table.iter("th")]
-    table.set("role", "table")
-    table.set("data-stacked", "")
-    for row in table.iter("tr"):
-        row.set("role", "row")
-        for heading, cell in zip(headings, row, strict=True):
-            cell.set("role", "columnheader" if cell.tag == "th" else "cell")
-            if cell.tag == "td":
-                cell.set("data-label", heading)
+    def _stackable(self, table: ElementTree.Element) -> None:
+        """Mark a table so that its rows can be cards in which each cell has its heading; it stays a table for screen readers."""
+        headings = [self._text(cell) for cell in table.iter("th")]
+        table.set("role", "table")
+        table.set("data-stacked", "")
+        for row in table.iter("tr"):
+            row.set("role", "row")
+            for heading, cell in zip(headings, row, strict=True):
+                cell.set("role", "columnheader" if cell.tag == "th" else "cell")
+                if cell.tag == "td":
+                    cell.set("data-label", heading)
 
 
 class SiteMarkdown(Extension):

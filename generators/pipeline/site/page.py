@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from generators.pipeline.wording import sentence
+from generators.pipeline.wording import counted, sentence
 
 if TYPE_CHECKING:
     from generators.pipeline.build import Worked
@@ -68,6 +68,10 @@ def _link(address: str, places: Sequence[str]) -> str:
     return f"[{escaped(address)}](#{place})" if place else escaped(address)
 
 
+_NAMED_ROUTES = 2
+"""How many routes the line at the top names; the last section has all."""
+
+
 def _found_again(ledger: Mapping[str, Any], page: str) -> tuple[str, str]:
     """The line at the top and the last section of a page: boxed values one by one, all others counted by route."""
     total, routes, places = ledger["total"], ledger["routes"], _PLACE.findall(page)
@@ -90,7 +94,9 @@ def _found_again(ledger: Mapping[str, Any], page: str) -> tuple[str, str]:
         *proofs,
         "\n</div>\n",
     ]
-    return f"[{total} values found again](#checks) by {escaped(', '.join(routes))}", "\n".join(lines)
+    named, more = list(routes)[:_NAMED_ROUTES], len(routes) - _NAMED_ROUTES
+    by = ", ".join(named) + (f" and {counted(more, 'other route')}" if more > 0 else "")
+    return f"[{total} values found again](#checks) by {escaped(by)}", "\n".join(lines)
 
 
 def printed_title(worked: Worked) -> str:
@@ -135,18 +141,27 @@ def _words(text: str) -> set[str]:
 
 
 def contents_page(contents: Sequence[Listed]) -> str:
-    """All questions with their points and checks, a table a course, then every PDF with what it holds."""
+    """All questions with how much of each was found again, a table a document, then every PDF with what it holds."""
     lines = ["# All questions\n"]
-    for course, institution in dict.fromkeys((row.course, row.institution) for row in contents):
-        rows = []
-        for one in (row for row in contents if row.course == course):
-            place = " ".join(_place(one.worked)[:1])
-            title = f"[{escaped(one.worked.title)}]({one.path}.md)"
-            rows.append([escaped(one.document), place, title, str(one.worked.ledger["total"]), f"[PDF]({one.pdf})"])
-        header = ["Document", "Question", "Answer", "Values found again", "Print"]
-        table = pipe_table(header, rows, right=[False, False, False, True, False])
-        lines.append(f"## {escaped(course)}\n\n{escaped(institution)}\n{table}")
+    documents: dict[tuple[str, str], list[Listed]] = {}
+    for one in contents:
+        documents.setdefault((f"{one.course}, {one.institution}", one.document), []).append(one)
+    said = ""
+    for (course, document), held in documents.items():
+        lines += [f"## {escaped(course)}\n"] if course != said else []
+        said = course
+        rows = [_row(one) for one in held]
+        first = 0 if rows[0][0] else 1
+        header, right = ["No.", "Answer", "Found again", "Print"], [True, False, True, False]
+        table = pipe_table(header[first:], [row[first:] for row in rows], right=right[first:])
+        lines.append(f"### {escaped(document)}\n{table}")
     return "\n".join([*lines, "## All PDFs { #pdfs }\n", *_pdf_list(contents)])
+
+
+def _row(one: Listed) -> list[str]:
+    number = one.worked.question_id.number
+    title = f"[{escaped(one.worked.title)}]({one.path}.md)"
+    return ["" if number is None else str(number), title, str(one.worked.ledger["total"]), f"[PDF]({one.pdf})"]
 
 
 def _pdf_list(contents: Sequence[Listed]) -> list[str]:
