@@ -26,7 +26,6 @@ LINES = {
     "scan": ("find the b-th largest, for each b anew", "comparisons"),
     "copies": ("save prefixes and assign them back", "words copied"),
     "updates": ("add a word, update a log-likelihood", "assignments"),
-    "memory": ("space", "numbers held"),
 }
 LARGER = (5, 4, 6)
 """A size besides those that the polynomials go through."""
@@ -39,18 +38,19 @@ def complexity(params: DecodingParams) -> Iterator[Found | Proof]:
     at = {T: sizes.length, B: sizes.beam_width, N: sizes.vocabulary_size}
     rows = {key: {"line": line, "operation": what, "example": found[key].subs(at)} for key, (line, what) in LINES.items()}
     yield from RUNS.table("2.3", "lines", rows, columns=("line", "operation", "count", "example"))
+    yield from RUNS.values("2.3", held=found["held"].subs(at))
     expected, larger = run(*LARGER), dict(zip((T, B, N), LARGER, strict=True))
     for key, one in found.items():
         yield from RUNS.proof(f"2.3: {key} in a larger run", abs(expected[key] - one.subs(larger)))
     time = sum(found[key] for key in ("scores", "scan", "copies", "updates"))
-    yield from GROWN.values("2.3", time=_order(time), space=_order(found["memory"]))
+    yield from GROWN.values("2.3", time=_order(time), space=_order(found["held"]))
 
 
 @lru_cache(maxsize=1)
 def polynomials() -> Mapping[str, sympy.Expr]:
     """Each count through runs of one to three steps and beams with two or three words."""
     counts = {at: run(*at) for at in product((1, 2, 3), (1, 2, 3), (2, 3))}
-    return {key: _through({at: tally[key] for at, tally in counts.items()}) for key in LINES}
+    return {key: _through({at: tally[key] for at, tally in counts.items()}) for key in (*LINES, "held")}
 
 
 def _through(counts: Mapping[tuple[int, int, int], int]) -> sympy.Expr:
@@ -88,7 +88,7 @@ def run(length: int, width: int, words: int) -> Counter[str]:
         held = [*saved, *([*one, j] for one, ((_, j), _) in zip(saved, chosen, strict=True))]
         tally["copies"] += 2 * sum(map(len, saved))
         tally["updates"] += 2 * len(chosen)
-        tally["memory"] = width * words + 2 * width + sum(map(len, held))
+        tally["held"] = width * words + 2 * width + sum(map(len, held))
         sequences, logs = held[width:], [score for _, score in chosen]
     return tally
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import accumulate
 
+from generators.cells import Math
 from generators.courses.ift6135.a2_q2_decoding.params import DecodingParams
 from generators.found import Found, Route
 from generators.oracles import token_tree as trees
@@ -52,7 +53,7 @@ def _greedy(weights: Weights, scores: Scores, steps: Sequence[trees.Found]) -> I
     yield from SHEET.part("2.4a", "Greedy decoding")
     (end,) = steps[-1].kept
     yield from COUNTED.values("2.4a", sequence=" ".join(end))
-    yield from ADDED.values("2.4a", symbols={"log_likelihood": r"\log p(\overline{w}_{1:T})"}, log_likelihood=scores[end])
+    yield from ADDED.values("2.4a", symbols={"log_likelihood": rf"\log p(\overline{{\mathbf{{w}}}}_{{1:{len(end)}}})"}, log_likelihood=scores[end])
     yield from _candidates("2.4a", weights, scores, steps)
 
 
@@ -62,7 +63,8 @@ def _beams(weights: Weights, scores: Scores, steps: Sequence[trees.Found], param
     tree = trees.tree_cells(weights, steps, "log_probability")
     yield from COUNTED.table("2.4b", "tree", tree, headings={"log_probability": "Log-probability"})
     rows = trees.ranked_cells(scores, steps[-1].kept, "log_likelihood")
-    yield from COUNTED.table("2.4b", "final", rows, headings=SCORED)
+    headings = {"rank": Math("b"), "sequence": Math(rf"\mathbf{{w}}_{{1:{len(steps)}}}^{{(b)}}"), **SCORED}
+    yield from COUNTED.table("2.4b", "final", rows, headings=headings)
     yield from _candidates("2.4b", weights, scores, steps)
     pruned = [[scores[one] for one in step.ranks if one not in step.kept] for step in steps]
     ends = [scores[step.kept[-1]] for step in steps]

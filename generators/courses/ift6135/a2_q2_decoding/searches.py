@@ -7,7 +7,7 @@ from dataclasses import replace
 import sympy
 
 from generators.answer import Part, claim, formula, letter, number, part, text
-from generators.cells import Cell
+from generators.cells import Cell, Math
 from generators.table import Column, Table, column, table
 from generators.topics.beam_search import SUM, Ties, Track, exhaustive_search, final, first_loss, smallest_width
 from generators.topics.beam_search_tables import in_words, node_keys, ranked_rows, tree_table, written
@@ -38,7 +38,7 @@ def greedy_part(tree: Tree, track: Track) -> Part:
         "2.4a",
         "Greedy decoding",
         text("sequence", written(found.sequence)),
-        number("log_likelihood", found.score, symbol=r"\log p(\overline{w}_{1:T})", asked=True),
+        number("log_likelihood", found.score, symbol=rf"\log p(\overline{{\mathbf{{w}}}}_{{1:{len(track)}}})", asked=True),
         _candidates(tree, track),
     )
 
@@ -46,12 +46,13 @@ def greedy_part(tree: Tree, track: Track) -> Part:
 def beam_part(tree: Tree, track: Track, width: int, ties: Ties) -> Part:
     """The track, where it ends, and whether equal scores had to be told apart."""
     cuts = [candidates[width - 1 : width + 1] for candidates in track]
+    words = Math(rf"\mathbf{{w}}_{{1:{len(track)}}}^{{(b)}}")
     tie = any(len(cut) == 2 and cut[0].score == cut[1].score for cut in cuts)
     return part(
         "2.4b",
         f"Beam search with {in_words(width)}",
         replace(tree_table(tree, track, column("log_probability", "Log-probability")), asked=False),
-        table("final", ["rank", "sequence", SCORE], ranked_rows(final(track), SCORE), asked=True),
+        table("final", [column("rank", Math("b")), column("sequence", words), SCORE], ranked_rows(final(track), SCORE), asked=True),
         _candidates(tree, track),
         claim("tie", tie, "the last kept and the first pruned candidate of a step are equal"),
         *([text("ties", ties)] if tie else []),

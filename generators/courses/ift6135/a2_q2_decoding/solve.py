@@ -28,10 +28,10 @@ LINES = {
     "scan": ("find the b-th largest, for each b anew", "comparisons", T * (B**2 * N - B * (B + 1) / 2)),
     "copies": ("save prefixes and assign them back", "words copied", B * T * (T + 1)),  # at step t, B prefixes of t words
     "updates": ("add a word, update a log-likelihood", "assignments", 2 * B * T),
-    # the scores of a step, B sequences of T + 1 words, B saved prefixes of T, old and new log-likelihoods
-    "memory": ("space", "numbers held", B * N + 2 * B * T + 3 * B),
 }
 """What each line of Algorithm 1 does in all T steps; Σ over b of BN - b is B²N - B(B + 1)/2."""
+HELD = B * N + 2 * B * T + 3 * B
+"""The scores of a step, B sequences of T + 1 words, B saved prefixes of T, old and new log-likelihoods."""
 
 
 def solve(params: DecodingParams) -> Answer:
@@ -109,7 +109,8 @@ def _complexity(sheet: Part) -> Part:
         "2.3",
         "Time and space of Algorithm 1",
         number("time", _order(time), "time", asked=True),
-        number("space", _order(LINES["memory"][2]), "space", asked=True),
+        number("space", _order(HELD), "space", asked=True),
+        formula("held", HELD, "numbers held at once"),
         _lines(sheet),
         within=sheet,
     )
