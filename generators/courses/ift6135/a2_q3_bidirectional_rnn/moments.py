@@ -112,5 +112,7 @@ def _weight(net: Network, held: Vectors, letter: str, chain: str) -> Iterator[tu
     a, copy, loss = held["a", "t", chain], held[letter, "t", chain], Named("L", net.loss)
     own, where = gradient(loss, copy), f"3.3/{letter.lower()}"
     yield f"{where}/copy", a
+    for i, row in enumerate(derivative(a.value, copy.value)):
+        yield f"{where}/entry", fraction(a.entry("i"), copy.entry("i j"), row[i : i + 1])
     yield f"{where}/argument", gradient(loss, a)
     yield f"{where}/own", own

@@ -41,7 +41,7 @@ def solve(params: RnnParams) -> Answer:
             _results("backward", {**_local_gradient(backward), **_entries(backward)}, "gradient", "entry"),
         ),
         part("3.2b", "Jacobian matrices", _jacobian(forward), _jacobian(backward)),
-        part("3.3", "Gradients of the weights", derivation("w", by_w, asked=True), _results("u", by_u, "gradient")),
+        part("3.3", "Gradients of the weights", derivation("w", by_w, asked=True), _results("u", by_u, "entry", "gradient")),
     )
 
 
@@ -112,7 +112,8 @@ def _by_weight(chain: Chain, name: str, weight: MatrixSymbol, factor: MatrixSymb
     own = MatMul(*through.args, Transpose(factor))
     return {
         "copy": line(a, MatAdd(MatMul(copy, factor), rest), "step t uses a copy of its own"),
+        "entry": line(jacobian(entry(a, "i"), entry(copy.name, "i j")), factor[j, 0], "row i acts on entry i of a"),
         "argument": line(gradient("L", a), through, "chain rule through tanh"),
-        "own": line(gradient("L", copy.name), own, "row i acts on entry i of a"),
+        "own": line(gradient("L", copy.name), own, "chain rule"),
         "gradient": line(gradient("L", weight.name), TimeSum(own), "the copies are one matrix"),
     }
