@@ -71,7 +71,7 @@ def test_narrow_heads_by_hand() -> None:
     """Two heads of width 2: six projections of 40, 40 and 5·2·2 = 20, then 2·(5·5·2) twice, and 80; 6·(8 + 4); 6·8 + 16."""
     answer = solved(n_heads=2, **NARROW)
     assert counts(answer, "MHA", heads=2) == [240, 240, 120, 100, 100, 80, 60, 50, 230, 72, 64, 256]
-    assert answer["4.4b/weights_ratio"].value == 4
+    assert answer["4.4b/weights_share"].value == Fraction(4, 5)
 
 
 def test_choices_by_hand() -> None:
@@ -91,7 +91,7 @@ def test_choices_by_hand() -> None:
         Fraction(200800, 3700),
     ]
     assert part["limit"].value == 3050  # half-way from 2708 to 3392
-    assert part["weights_ratio"].value == 12  # 192/16
+    assert part["weights_share"].value == Fraction(12, 13)  # 192 of 192 + 16
     assert [tuple(row.values()) for row in part["choices"].rows.values()] == [
         ("Memory limit", "QLoRA", "QLoRA"),
         ("Faster inference", "LoRA", "LoRA"),

@@ -52,7 +52,9 @@ def beam_part(tree: Tree, track: Track, width: int, ties: Ties) -> Part:
         "2.4b",
         f"Beam search with {in_words(width)}",
         replace(tree_table(tree, track, column("log_probability", "Log-probability")), asked=False),
-        table("final", [column("rank", Math("b")), column("sequence", words), SCORE], ranked_rows(final(track), SCORE), asked=True),
+        table(
+            "final", [column("rank", Math("b")), column("sequence", words), SCORE], ranked_rows(final(track), SCORE), asked=True
+        ),
         _candidates(tree, track),
         claim("tie", tie, "the last kept and the first pruned candidate of a step are equal"),
         *([text("ties", ties)] if tie else []),

@@ -7,13 +7,14 @@ d×r beside the query, key and value of every head and beside W^F, none beside W
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.params import LowRankParams
 from generators.found import Found, Route
 
 if TYPE_CHECKING:
-    from generators.courses.ift6135.a2_q4_low_rank_adaptation.torch_modules import Entry
+    from generators.courses.ift6135.a2_q4_low_rank_adaptation.torch_modules import Entry, Seen
 
 SHEET = Route("the sheet and the parameters, read again", restates=True)
 MODULES = Route("torch modules, run under recorders")
@@ -85,13 +86,17 @@ def _inference(entry: Entry) -> Iterator[Found]:
     }
     rows = {}
     for key, (way, seen, moved) in ways.items():
-        more = [
-            100 * (entry.operations(seen, n=tokens) / entry.operations(merged, n=tokens) - 1)
-            for tokens in (entry.params.context_len, 1)
-        ]
-        rows[key] = (way, *more, moved)
-    headings = {"more_for_n": "More operations for all tokens", "more_for_one": "More operations for one token"}
+        for_n, for_one = (_share_more(entry, seen, merged, n) for n in (entry.params.context_len, 1))
+        rows[key] = {"way": way, "more_for_n": 100 * for_n, "more_for_one": 100 * for_one, "weights_moved": moved}
+    headings = {"more_for_n": "More than merged LoRA, n tokens", "more_for_one": "More than merged LoRA, 1 token"}
     units = {**dict.fromkeys(headings, "%"), "weights_moved": "B"}
-    yield from MODULES.table("4.3", "ways", rows, units=units, headings=headings, columns=("way", *units))
+    columns = ("way", *headings, "bytes", "weights_moved")
+    yield from MODULES.table("4.3", "ways", rows, units=units, headings=headings, columns=columns)
+    beside, inside = (_share_more(entry, seen, merged, entry.params.context_len) for seen in (lora, qlora))
+    yield from MODULES.values("4.3", adapter_adds=beside, dequantizing_adds=inside - beside)
     less = codes + adapter < w
     yield from MODULES.values("4.3", codes_move_less=less, codes_move_no_less=not less)
+
+
+def _share_more(entry: Entry, seen: Seen, least: Seen, tokens: int) -> Fraction:
+    return entry.operations(seen, n=tokens) / entry.operations(least, n=tokens) - 1

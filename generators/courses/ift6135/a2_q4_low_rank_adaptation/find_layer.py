@@ -115,8 +115,8 @@ def find_choice(entry: Entry, headroom: Fraction) -> Iterator[Found]:
     stored = [one.stored for one in both.values()]
     limit = headroom * max(stored) + (1 - headroom) * min(stored)
     yield from COMBINED.values("4.4b", unit="B", limit=limit, symbols={"limit": r"M_{\text{max}}"})
-    ratio = entry.seen("MHA", "LoRA").weights / entry.seen("LFFN", "LoRA").weights
-    yield from COMBINED.values("4.4b", weights_ratio=entry.at(ratio))
+    ours, theirs = (entry.at(entry.seen(module, "LoRA").weights) for module in PRODUCTS)
+    yield from COMBINED.values("4.4b", weights_share=theirs / (ours + theirs))
     yield from _combinations(both, limit)
     chosen = _best(both, limit)
     rows = {

@@ -81,10 +81,13 @@ def _inference(size: int, sheet: Part) -> Part:
     """Ways to serve one adapted d×d matrix."""
     ways = _ways(size, sheet)
     merged, codes = (rational(ways.rows[key]["weights_moved"]) for key in ("merged", "inside"))
+    least, beside, inside = ONE.operations("LoRA", adapters=False), *(ONE.operations(one) for one in METHODS)
     return part(
         "4.3",
         "Speed and latency at inference",
         formula("merging", d**2 * (2 * r + 1), "operations of merging, once", asked=True),
+        formula("adapter_adds", sympy.cancel(beside / least - 1), "operations of the adapter over those of merged LoRA"),
+        formula("dequantizing_adds", sympy.cancel((inside - beside) / least), "dequantizing over the operations of merged LoRA"),
         ways,
         claim("codes_move_less", codes < merged, "QLoRA reads fewer bytes than merged LoRA"),
         claim("codes_move_no_less", codes >= merged, "QLoRA reads as many bytes as merged LoRA, or more"),
@@ -104,13 +107,14 @@ def _ways(size: int, sheet: Part) -> Table:
     }
     columns = [
         column("way"),
-        column("more_for_n", "More operations for all tokens", "%"),
-        column("more_for_one", "More operations for one token", "%"),
+        column("more_for_n", "More than merged LoRA, n tokens", "%"),
+        column("more_for_one", "More than merged LoRA, 1 token", "%"),
+        column("bytes", of="weights_moved"),
         column("weights_moved", unit="B"),
     ]
     more = {key: 100 * (operations / least - 1) for key, (_, operations, _) in ways.items()}
     rows = {
-        key: (way, value_at(more[key], sheet), value_at(more[key].subs(n, 1), sheet), value_at(moved, sheet))
+        key: (way, value_at(more[key], sheet), value_at(more[key].subs(n, 1), sheet), moved, value_at(moved, sheet))
         for key, (way, _, moved) in ways.items()
     }
     return table("ways", columns, rows, asked=True)
