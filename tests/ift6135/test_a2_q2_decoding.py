@@ -24,14 +24,10 @@ ONES = {"vocabulary_size": 3, "length": 1, "beam_width": 1, "sequences_per_secon
 EVEN = {"log_p": "-1", "next": {"x": "-1", "y": "-1"}}
 DEEP = Whole(a={"log_p": "-1/3", "next": {"b": {"log_p": 0, "next": {"c": {"log_p": 0, "next": {"d": "-2"}}}}}})
 FAR = [
-    Far(
-        {"sizes": SMALL},
-        ["Feasible only for sizes as small as these.", "1000\\ \\text{s}", "numbers, here $34$"],
-        ["Not feasible."],
-    ),
+    Far({"sizes": SMALL}, ["Feasible only for", "1000\\ \\text{s}", "numbers, here $34$"], ["Not feasible."]),
     Far({"sizes": ONES, "tree": Whole(a="-1"), "beam_width": 1}, ["numbers, here $8$", "Beam search with 1 beam"], ["2021"]),
     Far({"sizes": {"vocabulary_size": 10, "length": 20}}, ["Not feasible.", "1\\,048\\,576"], ["Feasible only"]),
-    Far({"sizes": {"length": 1, "beam_width": 10**6}}, ["Feasible only", "1\\,000\\,000"]),
+    Far({"sizes": {"length": 1, "beam_width": 10**6}}, ["Feasible only", "numbers, here $50\\,262\\,000\\,000$"]),
     Far(
         {"beam_width": 1},
         ["1 beam drops it at step 2"],
@@ -44,10 +40,7 @@ FAR = [
     Far({"tree": Whole(a=EVEN, b=EVEN), "beam_width": 1}, ["greedy decoding, beam search", "1 beam happens"], ["2021", "drops"]),
     Far({"tree": DEEP, "beam_width": 1}, ["a b c d", "1 beam happens to find"], ["2021", "Of equal candidates"]),
     Far({"conventions": {"bos": "start only"}}, ["words besides", "could appear again"], ["could not"], ["2.4a/log_likelihood"]),
-    Far(
-        {"tree": Whole(a={"log_p": "-0.7", "next": {"x": "-5"}}, b={"log_p": "-0.8", "next": {"x": "0"}})},
-        silent=["The best of the"],
-    ),
+    Far({"tree": Whole(a={"log_p": -0.7, "next": {"x": -5}}, b={"log_p": -0.8, "next": {"x": 0}})}, silent=["The best of the"]),
 ]
 
 
@@ -136,9 +129,7 @@ def test_a_tie_goes_to_the_one_that_the_rule_names(ties: str, third: str) -> Non
     ("group", "field", "value", "message"),
     [
         ("sizes", "length", 65, "sizes: length: 50257 words to this power must have at most 300 digits (got 306)"),
-        ("sizes", "length", 10**9, "sizes.length: must be less than or equal to 1000000 (got 1000000000)"),
         ("sizes", "vocabulary_size", 2, "sizes.vocabulary_size: must be greater than or equal to 3 (got 2)"),
-        ("sizes", "beam_width", 0, "sizes.beam_width: must be greater than or equal to 1 (got 0)"),
         ("tree", "the", {"log_p": 0.1}, "tree.the.log_p: must be less than or equal to 0 (got 0.1)"),
         # e^-0.1 + e^-1.8 = 0.904837 + 0.165299
         ("tree", "the", {"log_p": -0.1, "next": {"red": {"log_p": -1, "next": {"circle": -1}}}},

@@ -130,7 +130,6 @@ def test_nothing_in_the_picture_overlaps(steps: int) -> None:
     [
         ({"time_steps": 0}, "time_steps: must be greater than 0 (got 0)"),
         ({"time_steps": 5}, "time_steps: must be less than or equal to 4 (got 5)"),
-        ({"time_steps": 2.5}, "time_steps: must be a valid integer (got 2.5)"),
         ({"time_steps": 3, "conventions": {"shapes": "any"}}, "conventions.shapes: must be 'square' or 'general' (got 'any')"),
     ],
 )

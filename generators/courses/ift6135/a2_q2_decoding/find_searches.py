@@ -53,9 +53,8 @@ def _greedy(weights: Weights, scores: Scores, steps: Sequence[trees.Found]) -> I
     yield from SHEET.part("2.4a", "Greedy decoding")
     (end,) = steps[-1].kept
     yield from COUNTED.values("2.4a", sequence=" ".join(end))
-    yield from ADDED.values(
-        "2.4a", symbols={"log_likelihood": rf"\log p(\overline{{\mathbf{{w}}}}_{{1:{len(end)}}})"}, log_likelihood=scores[end]
-    )
+    symbols = {"log_likelihood": rf"\log p(\overline{{\mathbf{{w}}}}_{{1:{len(end)}}})"}
+    yield from ADDED.values("2.4a", symbols=symbols, log_likelihood=scores[end])
     yield from _candidates("2.4a", weights, scores, steps)
 
 

@@ -46,15 +46,13 @@ def greedy_part(tree: Tree, track: Track) -> Part:
 def beam_part(tree: Tree, track: Track, width: int, ties: Ties) -> Part:
     """The track, where it ends, and whether equal scores had to be told apart."""
     cuts = [candidates[width - 1 : width + 1] for candidates in track]
-    words = Math(rf"\mathbf{{w}}_{{1:{len(track)}}}^{{(b)}}")
+    words = column("sequence", Math(rf"\mathbf{{w}}_{{1:{len(track)}}}^{{(b)}}"))
     tie = any(len(cut) == 2 and cut[0].score == cut[1].score for cut in cuts)
     return part(
         "2.4b",
         f"Beam search with {in_words(width)}",
         replace(tree_table(tree, track, column("log_probability", "Log-probability")), asked=False),
-        table(
-            "final", [column("rank", Math("b")), column("sequence", words), SCORE], ranked_rows(final(track), SCORE), asked=True
-        ),
+        table("final", [column("rank", Math("b")), words, SCORE], ranked_rows(final(track), SCORE), asked=True),
         _candidates(tree, track),
         claim("tie", tie, "the last kept and the first pruned candidate of a step are equal"),
         *([text("ties", ties)] if tie else []),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sympy
-from sympy import HadamardProduct, MatAdd, MatMul, MatrixSymbol, OneMatrix, Transpose
+from sympy import HadamardProduct, MatAdd, MatMul, MatrixSymbol, OneMatrix
 
 from generators.matrices import Diagonal, gradient, vector
 
@@ -44,7 +44,3 @@ class Chain:
         """The derivatives of tanh on the diagonal, written with its values."""
         h = self.h(time)
         return Diagonal(MatAdd(OneMatrix(self.d_h, 1), MatMul(-1, HadamardProduct(h, h))))
-
-    def local(self, time: str) -> MatMul:
-        """The gradient of one step's loss by its hidden state."""
-        return MatMul(-2, Transpose(self.v), self.error(time))

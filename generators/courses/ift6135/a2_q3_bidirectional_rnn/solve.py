@@ -82,7 +82,7 @@ def _local_gradient(chain: Chain) -> dict[str, Line]:
     return {
         "by_output": line(gradient("L_t", y), MatMul(-2, error), "derivative of the square"),
         "output_by_state": line(jacobian(y, h), chain.v, "the output is linear in the state"),
-        "gradient": line(gradient("L_t", h), chain.local("t"), "chain rule, gradients as columns"),
+        "gradient": line(gradient("L_t", h), MatMul(-2, Transpose(chain.v), error), "chain rule, gradients as columns"),
     }
 
 

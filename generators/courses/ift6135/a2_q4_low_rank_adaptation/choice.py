@@ -48,9 +48,7 @@ def choice(mha: Module, lffn: Module, size: int, headroom: Fraction, sheet: Part
         "LoRA or QLoRA for each module",
         table("choices", ["condition", *MODULES], rows, asked=True),
         number("limit", exact(limit), "memory limit", r"M_{\text{max}}", "B", asked=True),
-        formula(
-            "weights_share", sympy.cancel(mha.weights / (mha.weights + lffn.weights)), "share of MHA in the weights", asked=True
-        ),
+        formula("weights_share", sympy.cancel(mha.weights / (mha.weights + lffn.weights)), "of all weights", asked=True),
         _combinations(pairs, limit),
         *_reasons(both),
         within=sheet,

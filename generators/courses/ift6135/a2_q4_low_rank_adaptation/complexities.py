@@ -26,14 +26,8 @@ def complexities(lffn: Module, mha: Module, sheet: Part, *, narrow: bool) -> Par
 
 def _sums(modules: tuple[Module, ...], *, narrow: bool) -> Table:
     """What one pass takes and what is trained, exactly and as orders of growth."""
-    columns: list[Column | str] = [
-        "module",
-        "method",
-        "time",
-        "space",
-        column("multiply_adds", "Multiply-adds"),
-        "other_operations",
-    ]
+    products = column("multiply_adds", "Multiply-adds")
+    columns: list[Column | str] = ["module", "method", "time", "space", products, "other_operations"]
     return table(
         "sums",
         columns,

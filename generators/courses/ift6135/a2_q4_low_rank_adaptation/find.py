@@ -81,22 +81,23 @@ def _inference(entry: Entry) -> Iterator[Found]:
     ways = {
         "merged": ("LoRA, merged", merged, w),
         "beside": ("LoRA, beside W", lora, w + adapter),
-        "inside": ("QLoRA, inside the product", qlora, codes + adapter),
-        "copy": ("QLoRA, into a copy", qlora, codes + adapter + 2 * w),  # written and read again
+        "inside": ("QLoRA, no copy", qlora, codes + adapter),
+        "copy": ("QLoRA, copy", qlora, codes + adapter + 2 * w),  # written and read again
     }
     rows = {}
     for key, (way, seen, moved) in ways.items():
-        for_n, for_one = (_share_more(entry, seen, merged, n) for n in (entry.params.context_len, 1))
-        rows[key] = {"way": way, "more_for_n": 100 * for_n, "more_for_one": 100 * for_one, "weights_moved": moved}
+        for_n, for_one = (100 * _more(entry, seen, n) for n in (entry.params.context_len, 1))
+        rows[key] = {"way": way, "more_for_n": for_n, "more_for_one": for_one, "weights_moved": moved}
     headings = {"more_for_n": "More than merged LoRA, n tokens", "more_for_one": "More than merged LoRA, 1 token"}
     units = {**dict.fromkeys(headings, "%"), "weights_moved": "B"}
     columns = ("way", *headings, "bytes", "weights_moved")
     yield from MODULES.table("4.3", "ways", rows, units=units, headings=headings, columns=columns)
-    beside, inside = (_share_more(entry, seen, merged, entry.params.context_len) for seen in (lora, qlora))
+    beside, inside = (_more(entry, seen, entry.params.context_len) for seen in (lora, qlora))
     yield from MODULES.values("4.3", adapter_adds=beside, dequantizing_adds=inside - beside)
     less = codes + adapter < w
     yield from MODULES.values("4.3", codes_move_less=less, codes_move_no_less=not less)
 
 
-def _share_more(entry: Entry, seen: Seen, least: Seen, tokens: int) -> Fraction:
-    return entry.operations(seen, n=tokens) / entry.operations(least, n=tokens) - 1
+def _more(entry: Entry, seen: Seen, tokens: int) -> Fraction:
+    """Operations beyond those of merged LoRA, as a share of them."""
+    return entry.operations(seen, n=tokens) / entry.operations(entry.seen("LFFN", "LoRA", "merged"), n=tokens) - 1

@@ -102,8 +102,8 @@ def _ways(size: int, sheet: Part) -> Table:
     ways = {
         "merged": ("LoRA, merged", least, full),
         "beside": ("LoRA, beside W", ONE.operations("LoRA"), full + adapter),
-        "inside": ("QLoRA, inside the product", ONE.operations("QLoRA"), codes + adapter),
-        "copy": ("QLoRA, into a copy", ONE.operations("QLoRA"), codes + adapter + 2 * full),
+        "inside": ("QLoRA, no copy", ONE.operations("QLoRA"), codes + adapter),
+        "copy": ("QLoRA, copy", ONE.operations("QLoRA"), codes + adapter + 2 * full),
     }
     columns = [
         column("way"),
