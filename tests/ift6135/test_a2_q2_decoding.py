@@ -24,7 +24,7 @@ ONES = {"vocabulary_size": 3, "length": 1, "beam_width": 1, "sequences_per_secon
 EVEN = {"log_p": "-1", "next": {"x": "-1", "y": "-1"}}
 DEEP = Whole(a={"log_p": "-1/3", "next": {"b": {"log_p": 0, "next": {"c": {"log_p": 0, "next": {"d": "-2"}}}}}})
 FAR = [
-    Far({"sizes": SMALL}, ["Feasible only for", "1000\\ \\text{s}", "numbers, here $34$"], ["Not feasible."]),
+    Far({"sizes": SMALL}, ["Feasible only for", "1000\\ \\text{s}", "numbers, here $19$"], ["Not feasible."]),
     Far({"sizes": ONES, "tree": Whole(a="-1"), "beam_width": 1}, ["numbers, here $8$", "Beam search with 1 beam"], ["2021"]),
     Far({"sizes": {"vocabulary_size": 10, "length": 20}}, ["Not feasible.", "1\\,048\\,576"], ["Feasible only"]),
     Far({"sizes": {"length": 1, "beam_width": 10**6}}, ["Feasible only", "numbers, here $50\\,262\\,000\\,000$"]),

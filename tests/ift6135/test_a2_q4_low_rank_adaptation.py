@@ -24,12 +24,12 @@ FAR = [
     Far({"n_heads": 1}, ["$= 1$ head and", "MHA holds"], ["side by side they"]),
     Far({**NARROW, "n_heads": 1}, silent=["side by side they", "hd \\times d"]),
     Far(NARROW, ["each head is", "$h \\le d$"], ["the only change that keeps every equation"]),
-    Far({"context_len": 131072, "d_model": 16384, "n_heads": 128}, ["for 131 072 tokens", "MHA alone is enough"]),
+    Far({"context_len": 131072, "d_model": 16384, "n_heads": 128}, ["for 131 072 tokens", "Quantizing MHA alone"]),
     Far({"context_len": 2**20, "d_model": 2**20, "rank": 2**20, "n_heads": 2**20, "quantized_bits": 31}),
     Far({"rank": 4096}, ["reads no fewer bytes than merged LoRA"], ["There QLoRA can be faster"]),
     Far({"conventions": {"bytes_per_value": 2}, "quantized_bits": 8}, ["$= 8$ bits in place of 16"], stays=MOVED),
     Far({"memory_headroom": 0}, ["Quantizing one of the two alone is not enough."], ["fits unquantized"], MOVED),
-    Far({"memory_headroom": "999/1000"}, ["Quantizing LFFN alone is enough"], ["MHA alone is enough"], MOVED),
+    Far({"memory_headroom": "999/1000"}, ["Quantizing LFFN alone is enough"], ["Quantizing MHA alone"], MOVED),
     Far({"memory_headroom": 1}, ["All fits unquantized."], ["alone is enough"], MOVED),
 ]  # fmt: skip
 

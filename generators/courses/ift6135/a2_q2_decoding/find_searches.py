@@ -64,7 +64,7 @@ def _beams(weights: Weights, scores: Scores, steps: Sequence[trees.Found], param
     tree = trees.tree_cells(weights, steps, "log_probability")
     yield from COUNTED.table("2.4b", "tree", tree, headings={"log_probability": "Log-probability"})
     rows = trees.ranked_cells(scores, steps[-1].kept, "log_likelihood")
-    headings = {"rank": Math("b"), "sequence": Math(rf"\mathbf{{w}}_{{1:{len(steps)}}}^{{(b)}}"), **SCORED}
+    headings: dict[str, str | Math] = {"rank": Math("b"), "sequence": Math(rf"\mathbf{{w}}_{{1:{len(steps)}}}^{{(b)}}"), **SCORED}
     yield from COUNTED.table("2.4b", "final", rows, headings=headings)
     yield from _candidates("2.4b", weights, scores, steps)
     pruned = [[scores[one] for one in step.ranks if one not in step.kept] for step in steps]
