@@ -55,7 +55,7 @@ def _given(params: PruningParams) -> Iterator[Found]:
     yield from GROUP.values("sheet", share_dropped=100 * _share_dropped(pattern), unit="%")
     yield from SHEET.letters("sheet", m=large.n_rows, n=large.n_columns, T=large.n_tokens)
     yield from SHEET.letters("sheet", unit="B", b=held.bytes_per_value, i=held.bytes_per_index)
-    yield from SHEET.letters("sheet", unit="FLOP", F=held.flops_per_multiply_add)
+    yield from SHEET.letters("sheet", unit="FLOP", f=held.flops_per_multiply_add)
     yield from SHEET.letters("sheet", N=pattern.kept, M=pattern.group)
     yield from GROUP.letters("sheet", s=_share_dropped(pattern))
 

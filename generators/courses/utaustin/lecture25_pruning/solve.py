@@ -1,6 +1,6 @@
 """Prunes the fitted layer in three ways, follows the error, and counts bytes and FLOPs of a large matrix of m×n.
 
-b bytes a value and i an index; k values stay; s is the share that does not; T tokens pass; a multiply-add counts F FLOPs.
+b bytes a value and i an index; k values stay; s is the share that does not; T tokens pass; a multiply-add counts f FLOPs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from generators.courses.utaustin.lecture25_pruning.pruned_layer import (
 )
 from generators.table import Column, column, table
 
-m, n, b, i, k, s, T, F = sympy.symbols("m n b i k s T F", positive=True)
+m, n, b, i, k, s, T, f = sympy.symbols("m n b i k s T f", positive=True)
 N_KEPT, M_GROUP, P = sympy.symbols("N M p", positive=True)
 
 DENSE_BYTES = b * m * n
@@ -72,7 +72,7 @@ def _sheet(params: PruningParams) -> Part:
         letter(T, large.n_tokens, "tokens"),
         letter(b, held.bytes_per_value, "bytes of one weight", "B"),
         letter(i, held.bytes_per_index, "bytes of one index", "B"),
-        letter(F, held.flops_per_multiply_add, "FLOPs of a multiply-add", "FLOP"),
+        letter(f, held.flops_per_multiply_add, "FLOPs of a multiply-add", "FLOP"),
         letter(N_KEPT, pattern.kept, "weights kept of every group"),
         letter(M_GROUP, pattern.group, "weights of a group"),
         letter(s, exact(sparsity_of(pattern)), "share of the weights dropped"),
@@ -149,9 +149,9 @@ def _work(params: PruningParams, sheet: Part) -> Part:
     return part(
         "4",
         "Work",
-        formula("dense", F * T * m * n, "FLOPs of the dense product, zeros or not", r"F_{\text{dense}}", "FLOP", asked=True),
+        formula("dense", f * T * m * n, "FLOPs of the dense product, zeros or not", r"F_{\text{dense}}", "FLOP", asked=True),
         number("useful", useful, "of which with a weight that stays", unit="FLOP", asked=True),
-        formula("narrower", F * T * m * (n - s * n), "FLOPs with fewer columns", r"F_{\text{narrower}}", "FLOP", asked=True),
+        formula("narrower", f * T * m * (n - s * n), "FLOPs with fewer columns", r"F_{\text{narrower}}", "FLOP", asked=True),
         table("tiles", ["width", "tiles", "computed", column("used", unit="%")], _tiles(params)),
         within=sheet,
     )
