@@ -151,9 +151,7 @@ def _work(params: PruningParams, sheet: Part) -> Part:
         "Work",
         formula("dense", f * T * D * D_FF, "FLOPs of the dense product, zeros or not", r"F_{\text{dense}}", "FLOP", asked=True),
         number("useful", useful, "of which with a weight that stays", unit="FLOP", asked=True),
-        formula(
-            "narrower", f * T * D * (D_FF - s * D_FF), "FLOPs with fewer columns", r"F_{\text{narrower}}", "FLOP", asked=True
-        ),
+        formula("narrower", f * T * D * (1 - s) * D_FF, "FLOPs with fewer columns", r"F_{\text{narrower}}", "FLOP", asked=True),
         table("tiles", ["width", "tiles", "computed", column("used", unit="%")], _tiles(params)),
         within=sheet,
     )
