@@ -98,7 +98,7 @@ def test_roofline_takes_the_longer_time() -> None:
 
 def test_limits() -> None:
     part = worked_out(ID)[2]["3"]
-    assert part["balanced"].value == F(13_147_045_888, 2**30)
+    assert part["balanced"].value == 13  # 13147045888 / 2³⁰ = 12.24
     assert part["fitting"].value == 62  # (80·10⁹ - 13147045888 - 262144000) / 2³⁰ = 62.02
     assert part["compute_bound"].value == 346  # D·I/(D - 2I) = 345.11 with I = 989400/3350
     assert list(part["contexts"]["largest_batch"].cells.values()) == [248, 62, 15]  # 66590810112 / 2²⁸ = 248.07

@@ -66,7 +66,7 @@ def test_full_trees() -> None:
 
 def test_the_first_nodes_that_join() -> None:
     rows = worked_out(ID)[2]["3/growth"].rows
-    assert [(key, row["token"], row["after"], row["reached"]) for key, row in rows.items()][:6] == [
+    assert [(key, row["token"], row["after"], row["probability"]) for key, row in rows.items()][:6] == [
         ("root", "ran", None, 1),
         ("1", "to", "ran", F(6, 10)),
         ("1.1", "the", "ran to", F(3, 10)),

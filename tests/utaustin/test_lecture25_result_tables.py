@@ -52,12 +52,12 @@ def bitfit(*rows: tuple[str, float | str, float]) -> dict[str, Any]:
 NO_SWAP, BEST = "look exchanged", "For each size, the model"
 FAR = [
     Far(arena(([1, 1.1], 1), ([2.5, 3.5], 5)), ("faster than 0 of 1 approximate method,", "between $-4$ and $-4$ points")),
-    Far(arena(([50, 50], 50), ([100, 0], 49.9), ([0, 0], 0)), ("between $0.1$ and $50$ points; the closest is m1",)),
+    Far(arena(([50, 50], 50), ([100, 0], 49.9), ([0, 0], 0)), ("between $0.1$ and $50$ points; the closest is m1, not even",)),
     Far(arena(([1, 2], 2), ([1, 2], 1), decimals=0), ("Of 2 printed averages, 2 agree",)),
     Far(arena(([1.1, 1.2], 1.3), ([1.1, 1.2], 1.2), ([1, 1.1], 1.1)), ("Of 3 printed averages, 2 agree", "0 more could agree")),
     Far(sheared("ab", [1, 2], [1, 2]), silent=(BEST, NO_SWAP)),
     Far(sheared("aab", [90, 1], [1, 90], [1, 90]), (NO_SWAP, BEST)),
-    Far(bitfit(("V", 100, 1), ("T", 100, 1)), silent=("less full fine-tuning",)),
+    Far(bitfit(("V", 100, 1), ("T", 100, 1)), silent=("minus that of full fine-tuning",)),
     Far(bitfit(("V", "1/3", 99.9), ("V", 100, 100), ("V", 100, 0)), ("-0.1", "99.9")),
     Far({"perplexities": {"models": ["x"], "decimals": 0, "rows": [
         {"method": "a", "scheme": "float32", "values": [7]}, {"method": "b", "scheme": "absmax", "values": [7]}]}},
@@ -148,8 +148,7 @@ def with_first(table: str, **changes: Any) -> dict[str, Any]:
     [
         (arena(([1.0], 1.0), ([1.0, 1.0], 1.0)), "long_range_arena: rows: 'm0' must have 2 scores (got 1)"),
         (arena(([1.05, 1.0], 1.0), ([1.0, 1.0], 1.0)), "long_range_arena: rows: 'm0' must have at most 1 decimals (got 1.05)"),
-        (with_first("sheared_llama", left_out=[1.0]),
-         "sheared_llama: rows: 'LLaMA2-7B (2T)†' must have 6 scores (got 1)"),
+        (with_first("sheared_llama", left_out=[1.0]), "sheared_llama: rows: 'LLaMA2-7B (2T)†' must have 6 scores (got 1)"),
         (with_first("bitfit", spreads=[0.1]), "bitfit: rows: 'Full-FT†' must have 4 spreads (got 1)"),
         (with_first("long_range_arena", scores=[100.1, 1, 1, 1, 1]),
          "long_range_arena.rows.0.scores.0: must be less than or equal to 100 (got 100.1)"),

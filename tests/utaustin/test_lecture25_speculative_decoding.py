@@ -41,7 +41,7 @@ FAR = [
     Far(gain(0.001, 0.5, 0.9, 0.999, longest=8),
         says=("Where no best $\\gamma$ is given, the gain still rises at 8 drafted tokens",)),
     Far(gain("1/3", "2/7", "1/3", longest=1) | {"n_drafted": 1}, says=("drafts of up to 1 token were tried",)),
-    Far({"n_drafted": 5}, says=("completed to 6 tokens",)),
+    Far({"n_drafted": 5}, says=("completes one round to 6 tokens",)),
     Far(models(EVEN, EVEN, n_drafted=6), says=("keeps 6 of 6 drafted tokens, and", "2187 of 2187 sequences are")),
     Far({"n_greedy_calls": 6, "n_drafted": 4, "first": "home", "sampling": {"seed": 4294967295, "decimals": 9}}),
     Far(models({word: [1, *[0] * 5] for word in "abcdef"}, {word: [0] * 5 + [1] for word in "abcdef"}, n_drafted=4),

@@ -108,8 +108,8 @@ def _limits(params: BatchingParams, bench: Bench) -> Iterator[Found]:
     yield from CLOCK.letters("3", unit="FLOP/B", I_ridge=bench.peak * (1 / bench.bandwidth))
     yield from COUNTED.letters("3", unit="B", M_weights=one.weight_bytes, M_cache=one.cache_bytes)
     yield from COUNTED.values("3", unit="B", embedding=one.embedding_bytes, symbols={"embedding": "M_embedding"})
-    symbols = {"balanced": r"b_{\text{even}}", "fitting": r"b_{\text{max}}"}
-    yield from COUNTED.values("3", balanced=Fraction(one.weight_bytes, one.cache_bytes), symbols=symbols)
+    symbols = {"balanced": "b_{>}", "fitting": r"b_{\text{max}}"}
+    yield from COUNTED.values("3", balanced=1 + one.weight_bytes // one.cache_bytes, symbols=symbols)
     yield from BYTES.values("3", fitting=most, one_fits=not bench.fits(2, context), several_fit=bench.fits(2, context))
     yield from TIMED.values("3", gain=_timed(bench, most, context)[0] / _timed(bench, 1, context)[0])
     first = bench.first_compute_bound()

@@ -166,7 +166,7 @@ def _limits(params: BatchingParams, bench: Bench, step: Part, sheet: Part) -> Pa
         letter(CACHE, step["cache"].value, "keys and values of one sequence", "B"),
         letter(RIDGE, exact(ridge), "ridge point", "FLOP/B"),
         formula("embedding", ELEMENT * D * V, "input embedding", EMBEDDING, "B"),
-        formula("balanced", WEIGHTS / CACHE, "batch whose caches weigh as much as the weights", r"b_{\text{even}}", asked=True),
+        formula("balanced", sympy.floor(WEIGHTS / CACHE) + 1, "batch whose caches outweigh the weights", "b_{>}", asked=True),
         formula(
             "fitting",
             sympy.floor((MEMORY - WEIGHTS - EMBEDDING) / CACHE),

@@ -89,5 +89,5 @@ def _run(one: Training, alphas: Sequence[Fraction]) -> Iterator[Found]:
         cells = [round(float(x), n) for row, n in kinds for x in (row.mean(), row.std(correction=0))]
         nearer = int((found.divergence[at] < found.divergence[0]).sum()) if at else None
         rows[f"alpha_{at + 1}"] = (name, *cells, nearer)
-    headings = {"spread": "±", "right": "Right (%)", "right_spread": "± (%)", "nearer": "Nearer in"}
+    headings = {"spread": "±", "right": "Right (%)", "right_spread": "± (%)", "nearer": f"Nearer (of {one.n_starts})"}
     yield from TRAINED.table("3", "scores", rows, headings=headings, columns=["learns_from", "divergence", *headings])

@@ -120,7 +120,7 @@ def _run(params: DistillationParams, sheet: Part) -> Part:
     run = params.training
     found = outcome(run, params.alphas)
     teacher, student = (sympy.expand(network_values(hidden)) for hidden in (h_t, h_s))
-    share, first = 100 / run.n_test, found.divergence[0]
+    share, first, nearer = 100 / run.n_test, found.divergence[0], column("nearer", f"Nearer (of {run.n_starts})")
     rows: dict[str, tuple[Cell, ...]] = {}
     for place, (alpha, apart, right) in enumerate(zip(params.alphas, found.divergence, found.right, strict=True), 1):
         shown = (apart.mean(), apart.std(), share * right.mean(), share * right.std())
@@ -133,7 +133,7 @@ def _run(params: DistillationParams, sheet: Part) -> Part:
         formula("teacher", teacher, "values of the teacher", r"N_{\text{teacher}}"),
         formula("student", student, "values of a student", r"N_{\text{student}}"),
         number("teacher_right", exact(Fraction(100 * found.teacher_right, run.n_test)), "points that it gets right", unit="%"),
-        table("scores", ["learns_from", "divergence", *spread, column("nearer", "Nearer in")], rows, asked=True),
+        table("scores", ["learns_from", "divergence", *spread, nearer], rows, asked=True),
         within=sheet,
     )
 

@@ -41,7 +41,9 @@ def find(params: FlashParams) -> Iterator[Found | Proof]:
 def _given(params: FlashParams) -> Iterator[Found]:
     example, one, conventions = params.example, params.accelerator, params.conventions
     yield from SHEET.part("sheet", "Given")
-    yield from SHEET.table("sheet", "scores", {f"key_{n}": {"score": score} for n, score in enumerate(example.scores, 1)})
+    values = [", ".join(f"{x}".replace("-", "−") for x in value) for value in example.values]
+    given = {f"key_{n}": pair for n, pair in enumerate(zip(example.scores, values, strict=True), 1)}
+    yield from SHEET.table("sheet", "scores", given, columns=["score", "value"])
     yield from SHEET.values("sheet", block_len=example.block_len, accelerator=one.name, source=one.source)
     yield from SHEET.letters("sheet", d=params.head_width, N=params.seq_len, M=_elements(params, one.sram_kib))
     yield from SHEET.values("sheet", unit="TFLOP/s", peak=one.peak_tflops)

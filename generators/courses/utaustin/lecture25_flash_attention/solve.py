@@ -44,11 +44,12 @@ def solve(params: FlashParams) -> Answer:
 
 def _sheet(params: FlashParams) -> Part:
     example, one, conventions = params.example, params.accelerator, params.conventions
-    keys = {f"key_{place}": (exact(score),) for place, score in enumerate(example.scores, 1)}
+    pairs = zip(map(exact, example.scores), map(_listed, example.values), strict=True)
+    keys = {f"key_{place}": pair for place, pair in enumerate(pairs, 1)}
     return part(
         "sheet",
         "Given",
-        table("scores", ["score"], keys),
+        table("scores", ["score", "value"], keys),
         number("block_len", example.block_len, "keys of a block"),
         letter(HEAD_WIDTH, params.head_width, "head width"),
         letter(N, params.seq_len, "tokens"),
@@ -94,7 +95,7 @@ def _one_query(example: Example) -> Part:
         block, before = slice(start, start + example.block_len), kept
         kept = absorbed(before, scores[block], values[block])
         factor = exact(sympy.exp(before.largest - kept.largest)) if before else None
-        said = ", ".join(map(str, example.scores[block])).replace("-", "−")
+        said = _listed(example.scores[block])
         rows[f"block_{place}"] = (place, said, exact(kept.largest), factor, *map(_expanded, (kept.total, *kept.weighted)))
     assert kept is not None
     outputs = {f"component_{j}": (exact(weighted / kept.total),) for j, weighted in enumerate(kept.weighted, 1)}
@@ -108,6 +109,10 @@ def _one_query(example: Example) -> Part:
         table("output", ["component"], outputs, asked=True),
         table("blocks", [*columns, *weighted], rows),
     )
+
+
+def _listed(numbers: Sequence[Fraction]) -> str:
+    return ", ".join(map(str, numbers)).replace("-", "−")
 
 
 def _expanded(number: sympy.Expr) -> Value:

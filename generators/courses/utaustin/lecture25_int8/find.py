@@ -38,7 +38,7 @@ def find(params: Int8Params) -> Iterator[Found]:
     yield from _vector(tuple(params.vector))
     yield from _methods(params, drawn, errors)
     yield from _by_size(params)
-    yield from _orders(params, {key: fmean(errors[key]) for key in WAYS})
+    yield from _orders(params, {key: errors[key] for key in WAYS})
 
 
 def _given(params: Int8Params) -> Iterator[Found]:
@@ -109,7 +109,7 @@ def _methods(params: Int8Params, drawn: Sequence[Sample], errors: dict[str, list
     ways = {"fp16": None, **WAYS}
     rows: dict[str, tuple[Any, ...]] = {}
     for key, way in ways.items():
-        rows[key] = (way.name if way else "FP16", _digits(fmean(errors[key])), _kept(params, way, count))
+        rows[key] = (way.name if way else "FP16, the reference", _digits(fmean(errors[key])), _kept(params, way, count))
     ends = [abs(end(of) - fmean(of)) / fmean(of) for of in errors.values() for end in (min, max)]
     yield from INT8.values("2", unit="%", spread=_digits(100 * max(ends)))
     yield from INT8.table("2", "methods", rows, headings={"error": "RMS error"},
@@ -149,23 +149,25 @@ def _signs(numbers: Sequence[float]) -> torch.Tensor:
     return torch.sign(column[:, None] - column[None, :])
 
 
-def _orders(params: Int8Params, errors: dict[str, float]) -> Iterator[Found]:
+def _orders(params: Int8Params, of_seeds: dict[str, list[float]]) -> Iterator[Found]:
     """Signs of all differences, here and in the printed columns."""
     import torch
 
     from generators.courses.utaustin.lecture25_int8.tensors import WAYS
 
-    printed, ours = params.perplexities, list(errors.values())
+    errors = {key: fmean(of) for key, of in of_seeds.items()}
+    printed, ours, seeds = params.perplexities, list(errors.values()), list(zip(*of_seeds.values(), strict=True))
     values: dict[str, list[Fraction]] = {row.scheme: row.values for row in printed.rows}
     pairs = torch.triu(torch.ones(len(ours), len(ours)), 1).bool()
     rows: dict[str, tuple[Any, ...]] = {}
     for place, model in enumerate(printed.models, 1):
-        signs = (_signs(ours) * _signs([float(values[key][place - 1]) for key in errors]))[pairs]
-        rows[f"model_{place}"] = (model, *(int((signs == sign).sum()) for sign in (1, -1, 0)))
-    equal = [model for model, _, opposite, _ in rows.values() if opposite == 0]
-    yield from SORTED.values("3", n_pairs=int(pairs.sum()), some_equal=bool(equal), none_equal=not equal)
-    yield from SORTED.values("3", {"equal_models": " and ".join(equal)} if equal else {})
-    yield from SORTED.table("3", "agreement", rows, columns=["model", "same", "opposite", "tied"])
+        theirs = _signs([float(values[key][place - 1]) for key in errors])
+        signs, alike = (_signs(ours) * theirs)[pairs], [bool((_signs(one) * theirs >= 0).all()) for one in seeds]
+        counts = (int((signs == sign).sum()) for sign in (1, -1, 0))
+        rows[f"model_{place}"] = (model, "yes" if bool((signs >= 0).all()) else "no", *counts, sum(alike))
+    yield from SORTED.values("3", n_pairs=int(pairs.sum()))
+    yield from SORTED.table("3", "agreement", rows, columns=["model", "in_order", "same", "opposite", "tied", "seeds"],
+                            headings={"seeds": f"In order (of {len(seeds)} seeds)"})  # fmt: skip
     falling = [list(errors)[place] for place in torch.tensor(ours).argsort(descending=True, stable=True)]
     written = {key: [f"{float(one):.{printed.decimals}f}" for one in values[key]] for key in falling}
     beside = {key: (WAYS[key].name, _digits(errors[key]), *written[key]) for key in falling}

@@ -9,7 +9,7 @@ from statistics import fmean
 
 import sympy
 
-from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text, value_at
+from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, value_at
 from generators.cells import Cell, exact
 from generators.courses.utaustin.lecture25_int8.params import Int8Params, Perplexities, Product
 from generators.courses.utaustin.lecture25_int8.products import (
@@ -92,7 +92,7 @@ def _methods(product: Product, sheet: Part, errors: Errors) -> Part:
     found = letter(k, apart, "outlier features found")
     letters = part("2", "", found, within=sheet)
     named: dict[str, tuple[str, sympy.Expr]] = {
-        "fp16": ("FP16", 2 * (T + o) * h),
+        "fp16": ("FP16, the reference", 2 * (T + o) * h),
         **{one.scheme: (one.name, _bytes(one)) for one in METHODS},
     }
     rows = {key: (name, _shown(fmean(errors[key])), value_at(held, letters)) for key, (name, held) in named.items()}
@@ -140,26 +140,30 @@ def _orders(printed: Perplexities, errors: Errors) -> Part:
     """Pairs of methods in the same order and in the opposite one, for each printed column."""
     ours: dict[str, float] = {method.scheme: fmean(errors[method.scheme]) for method in METHODS}
     values: dict[str, list[Fraction]] = {row.scheme: row.values for row in printed.rows}
+    seeds = list(zip(*(errors[scheme] for scheme in ours), strict=True))
     compared = {
-        f"model_{place + 1}": (model, *_pairs(list(ours.values()), [values[scheme][place] for scheme in ours]))
-        for place, model in enumerate(printed.models)
+        f"model_{place}": (model, *_agreement(list(ours.values()), seeds, [values[scheme][place - 1] for scheme in ours]))
+        for place, model in enumerate(printed.models, 1)
     }
     beside: dict[str, tuple[Cell, ...]] = {
         scheme: (name, _shown(ours[scheme]), *(as_printed(value, printed.decimals) for value in values[scheme]))
         for scheme, name in sorted(((one.scheme, one.name) for one in METHODS), key=lambda one: -ours[one[0]])
     }
     models = [column(f"model_{place}", name) for place, name in enumerate(printed.models, 1)]
-    equal = [model for model, _, opposite, _ in compared.values() if opposite == 0]
+    in_seeds = column("seeds", f"In order (of {len(seeds)} seeds)")
     return part(
         "3",
         "The printed order",
         number("n_pairs", len(list(combinations(ours, 2))), "pairs of methods"),
-        claim("some_equal", bool(equal)),
-        claim("none_equal", not equal),
-        *([text("equal_models", " and ".join(equal))] if equal else []),
-        table("agreement", ["model", "same", "opposite", "tied"], compared, asked=True),
+        table("agreement", ["model", "in_order", "same", "opposite", "tied", in_seeds], compared, asked=True),
         table("beside", ["method", column("error", "RMS error"), *models], beside),
     )
+
+
+def _agreement(ours: Sequence[float], seeds: Sequence[Sequence[float]], theirs: Sequence[Fraction]) -> Sequence[Cell]:
+    """Whether no pair is in the opposite order, how many pairs are in which, and the seeds in which none is opposite."""
+    pairs = _pairs(ours, theirs)
+    return "no" if pairs[1] else "yes", *pairs, sum(_pairs(one, theirs)[1] == 0 for one in seeds)
 
 
 def _pairs(ours: Sequence[float], theirs: Sequence[Fraction]) -> tuple[int, int, int]:

@@ -29,7 +29,7 @@ def _tree(table: Table) -> Figure:
     for key in sorted(
         tokens, key=lambda one: (one != "root", one.count("."), [int(rank) for rank in one.split(".") if rank != "root"])
     ):
-        reached = f"{table['reached'].numbers[key]:.3f}"
+        reached = f"{table['probability'].numbers[key]:.3f}"
         graph.node(key, f"{label(tokens[key])}{' ' if across else chr(92) + 'n'}{label(reached)}", **size)
         if key != "root":
             graph.edge(_parent(key), key)

@@ -180,7 +180,7 @@ def _pruned(params: MedusaParams, shares: Shares, slower: Fraction) -> Iterator[
         *above, token = [params.root, *words]
         key, kept = ".".join(str(rank + 1) for rank in path) or "root", frozenset(path for path, _ in paths[1 : count + 1])
         rows[key] = (count, token, " ".join(above) or None, reached, played(shares, kept))
-    yield from GROWN.table("3", "growth", rows, columns=["nodes", "token", "after", "reached", "tokens_a_step"])
+    yield from GROWN.table("3", "growth", rows, columns=["nodes", "token", "after", "probability", "tokens_a_step"])
 
 
 def _sizes(shares: Shares, slower: Fraction) -> Iterator[Found]:

@@ -134,7 +134,7 @@ def _growth(params: MedusaParams, shares: Shares, nodes: list[Path], best: list[
             exact(likely_nodes.reached(shares, path)),
             exact(best[count]),
         )
-    return table("growth", ["nodes", "token", "after", column("reached"), "tokens_a_step"], rows)
+    return table("growth", ["nodes", "token", "after", "probability", "tokens_a_step"], rows)
 
 
 def _by_size(shares: Shares, best: list[Fraction], slower: Fraction) -> Table:

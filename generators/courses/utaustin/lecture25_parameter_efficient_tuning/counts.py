@@ -13,7 +13,7 @@ import sympy
 from generators.topics.peft import ATTENTION_MATRICES, N_LAYER, D, R, adapter_groups, total
 
 D_FF, E = sympy.symbols("D_ff E", positive=True)
-ROWS, COLUMNS, SHARE, N_MODEL = sympy.symbols("m n q N_model", positive=True)
+ROWS, COLUMNS, SHARE, N_MODEL, R_AD = sympy.symbols("m n q N_model R_ad", positive=True)
 NORM_VALUES = 2 * 2 * D
 """Scales and shifts of a layer's two norms."""
 FFN = ("up", "down")
@@ -41,8 +41,8 @@ def some_bias_values() -> sympy.Expr:
 
 
 def adapter_values(*, norms: bool) -> sympy.Expr:
-    """Two adapters with biases in each layer, of inner width R; `norms` trains the layer's norms as well."""
-    return N_LAYER * (total(adapter_groups(biases=True)) + (NORM_VALUES if norms else 0))
+    """Two adapters with biases in each layer, of inner width R_ad; `norms` trains the layer's norms as well."""
+    return N_LAYER * (total(adapter_groups(biases=True)).subs(R, R_AD) + (NORM_VALUES if norms else 0))
 
 
 def lora_values(kind: str, on: Sequence[str]) -> sympy.Expr:
@@ -59,4 +59,4 @@ def lora_values(kind: str, on: Sequence[str]) -> sympy.Expr:
 
 def width_for_share(*, norms: bool) -> sympy.Expr:
     """The inner width at which adapters train a share q of the model."""
-    return sympy.solve(adapter_values(norms=norms) - SHARE * N_MODEL, R)[0]
+    return sympy.solve(adapter_values(norms=norms) - SHARE * N_MODEL, R_AD)[0]

@@ -80,7 +80,7 @@ def _reduction(params: TuningParams) -> Iterator[Found]:
     yield from SHEET.letters("1", D=width, R=params.rank, m=rows, n=columns)
     full, beside, each = width**2, pair(width, width, params.rank), pair(width, width, 1)
     values = {"full": full, "lora": beside, "ratio": Fraction(full, beside), "break_even": Fraction(full, each)}
-    values["rectangular"] = Fraction(rows * columns, pair(rows, columns, 1))
+    values["rectangular"] = -(-rows * columns // pair(rows, columns, 1))
     symbols = {"full": "N_W", "lora": "N_{BA}", "ratio": "N_W / N_{BA}", "break_even": "r_0", "rectangular": "r_0"}
     yield from BESIDE.values("1", values, symbols=symbols)
     counts = [(rank, pair(width, width, rank)) for rank in params.ranks]
@@ -98,9 +98,9 @@ def _first(params: TuningParams, network: Network, trained: Trained) -> Iterator
     yield from SHEET.letters("model", N_layer=model.n_layers, D=model.d_model, D_ff=model.d_ff)
     yield from BUILT.letters("model", E=network.rows_outside())
     yield from BUILT.values("model", {"values": values(network.named.values())}, symbols={"values": "N_model"})
-    for name, size, route in (("adapters", params.adapter_width, BUILT), ("lora", params.rank, BESIDE)):
+    for name, symbol, size, route in (("adapters", "R_ad", params.adapter_width, BUILT), ("lora", "R", params.rank, BESIDE)):
         yield from SHEET.part(name, TITLES[name])
-        yield from SHEET.letters(name, R=size)
+        yield from SHEET.values(name, {symbol: size}, symbols={symbol: symbol})
         yield from route.values(name, trained=values(trained[name]), symbols={"trained": SYMBOLS[name]})
 
 
@@ -132,7 +132,8 @@ def _printed(params: TuningParams, networks: Sequence[Network]) -> Iterator[Foun
     one, two = (values(first.adapters(width, norms=norms)) for width in (1, 2))
     yield from SHEET.part("3", "Beside the lecture's table")
     yield from SHEET.letters("3", q=printed.adapters.percent / 100)
-    yield from BUILT.values("3", difference=round(whole * float(printed.diff_pruning.percent) / 100))
+    difference = round(whole * float(printed.diff_pruning.percent) / 100)
+    yield from BUILT.values("3", difference=round(difference, 2 - len(str(difference))))
     width = 1 + (printed.adapters.percent * whole / 100 - one) / (two - one)
     yield from LINE.values("3", width=width, symbols={"width": r"R_{\text{printed}}"})
     rows = {f"bitfit.model_{place}": _row("BitFit", printed.bitfit, each.model.name, values(each.biases()), each)

@@ -10,7 +10,7 @@ import sympy
 from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text
 from generators.cells import Cell, Value, exact, rational
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning import counts
-from generators.courses.utaustin.lecture25_parameter_efficient_tuning.counts import COLUMNS, D_FF, N_MODEL, ROWS, SHARE, E
+from generators.courses.utaustin.lecture25_parameter_efficient_tuning.counts import COLUMNS, D_FF, N_MODEL, R_AD, ROWS, SHARE, E
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning.params import Model, Printed, TuningParams
 from generators.table import Column, column, table
 from generators.topics.peft import N_LAYER, D, R
@@ -23,8 +23,8 @@ Rows = dict[str, tuple[Cell, ...]]
 def solve(params: TuningParams) -> Answer:
     """The reduction by LoRA, the first model and what tunes it, shares of all models, printed shares, and bytes."""
     first = _first(params)
-    sizes = (("adapters", params.adapter_width, "inner width"), ("lora", params.rank, "rank"))
-    added = (_added(*one, first, params) for one in sizes)
+    sizes = {"adapters": (R_AD, params.adapter_width, "inner width"), "lora": (R, params.rank, "rank")}
+    added = (_added(*one, first, params) for one in sizes.items())
     own = (_shares(params, first), _printed(params, first), _bytes(params))
     return answer(_sheet(params), _reduction(params), first, *added, *own)
 
@@ -67,7 +67,7 @@ def _reduction(params: TuningParams) -> Part:
         formula("lora", 2 * D * R, "values of A and B", "N_{BA}", asked=True),
         formula("ratio", D / (2 * R), "times fewer", "N_W / N_{BA}", asked=True),
         formula("break_even", D / 2, "rank that saves nothing", "r_0"),
-        formula("rectangular", ROWS * COLUMNS / (ROWS + COLUMNS), "rank that saves nothing beside m×n", "r_0"),
+        formula("rectangular", sympy.ceiling(ROWS * COLUMNS / (ROWS + COLUMNS)), "rank that saves nothing beside m×n", "r_0"),
         table("ranks", columns, rows),
     )
 
@@ -85,7 +85,7 @@ def _first(params: TuningParams) -> Part:
 
 
 def _sizes(model: Model) -> dict[sympy.Symbol, Value]:
-    """The letters of the formulas but R."""
+    """The letters of the formulas but R and R_ad."""
     rows = counts.rows_outside(model.kind, model.vocabulary_size, model.n_positions, model.n_segments)
     return {N_LAYER: model.n_layers, D: model.d_model, D_FF: model.d_ff, E: rows}
 
@@ -104,10 +104,10 @@ def _symbol(name: str) -> str:
     return rf"N_{{\text{{{TITLES[name]}}}}}"
 
 
-def _added(name: str, size: int, what: str, first: Part, params: TuningParams) -> Part:
+def _added(name: str, size: tuple[sympy.Symbol, int, str], first: Part, params: TuningParams) -> Part:
     """A method with a size of its own, in the first model."""
     trained = _formulas(params.models[0].kind, params)[name]
-    items = letter(R, size, what), formula("trained", trained, f"trained by {TITLES[name]}", _symbol(name))
+    items = letter(*size), formula("trained", trained, f"trained by {TITLES[name]}", _symbol(name))
     return part(name, TITLES[name], *items, within=first)
 
 
@@ -118,7 +118,7 @@ def _trained(model: Model, params: TuningParams) -> dict[str, Fraction]:
 
 
 def _at(expression: sympy.Expr, model: Model, size: int = 1) -> Fraction:
-    return rational(exact(expression.subs({**_sizes(model), R: size})))
+    return rational(exact(expression.subs({**_sizes(model), R: size, R_AD: size})))
 
 
 def _whole(model: Model) -> Fraction:
@@ -155,7 +155,7 @@ def _printed(params: TuningParams, first: Part) -> Part:
     for width in sorted({params.adapter_width, *params.other_adapter_widths}):
         trained = _at(counts.adapter_values(norms=norms), model, width)
         rows[f"adapters.width_{width}"] = _beside(printed.adapters, "Adapters", f"{model.name}, width {width}", model, trained)
-    difference = round(printed.diff_pruning.percent / 100 * _whole(model))
+    difference = float(printed.diff_pruning.percent / 100 * _whole(model))
     columns: list[Column | str] = [
         "method",
         "counted_for",
@@ -168,7 +168,7 @@ def _printed(params: TuningParams, first: Part) -> Part:
         "Beside the lecture's table",
         letter(SHARE, exact(printed.adapters.percent / 100), "printed share of adapters, of one"),
         formula("width", counts.width_for_share(norms=norms), "inner width that trains the printed share", r"R_{\text{printed}}"),
-        number("difference", difference, "values of a difference with the printed share"),
+        number("difference", int(float(f"{difference:.2g}")), "values of a difference with the printed share"),
         table("printed", columns, rows, asked=True),
         within=first,
     )

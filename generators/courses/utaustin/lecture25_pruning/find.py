@@ -53,9 +53,9 @@ def _given(params: PruningParams) -> Iterator[Found]:
     yield from SHEET.values("sheet", seed=layer.seed, pattern=name, matrix=large.name, tile=params.tile)
     yield from GROUP.values("sheet", dropped_of_group=len(range(pattern.kept, pattern.group)))
     yield from GROUP.values("sheet", share_dropped=100 * _share_dropped(pattern), unit="%")
-    yield from SHEET.letters("sheet", m=large.n_rows, n=large.n_columns, T=large.n_tokens)
+    yield from SHEET.letters("sheet", D=large.n_rows, D_ff=large.n_columns, T=large.n_tokens)
     yield from SHEET.letters("sheet", unit="B", b=held.bytes_per_value, i=held.bytes_per_index)
-    yield from SHEET.letters("sheet", unit="FLOP", F=held.flops_per_multiply_add)
+    yield from SHEET.letters("sheet", unit="FLOP", f=held.flops_per_multiply_add)
     yield from SHEET.letters("sheet", N=pattern.kept, M=pattern.group)
     yield from GROUP.letters("sheet", s=_share_dropped(pattern))
 
@@ -103,7 +103,7 @@ def _bytes(params: PruningParams, one: Matrix) -> Iterator[Found | Proof]:
     yield from STORED.values("3", csr_break_even=csr, symbols=symbols)
     others = [(replace(one, rows=3 + place, columns=10 + place, value=value, index=index), 7 * place + 2)
               for place, (value, index) in enumerate(((1, 4), (2, 8), (4, 4)))]  # fmt: skip
-    worlds = [{"m": each.rows, "n": each.columns, "b": each.value, "i": each.index, "k": kept} for each, kept in others]
+    worlds = [{"D": each.rows, "D_ff": each.columns, "b": each.value, "i": each.index, "k": kept} for each, kept in others]
     yield from STORED.worlds("3/csr", list(zip(worlds, [each.csr(kept) for each, kept in others], strict=True)))
     yield from _conversions(one, share)
 

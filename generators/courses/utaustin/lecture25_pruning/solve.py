@@ -1,6 +1,6 @@
-"""Prunes the fitted layer in three ways, follows the error, and counts bytes and FLOPs of a large matrix of m×n.
+"""Prunes the fitted layer in three ways, follows the error, and counts bytes and FLOPs of a large matrix of D×D_ff.
 
-b bytes a value and i an index; k values stay; s is the share that does not; T tokens pass; a multiply-add counts F FLOPs.
+b bytes a value and i an index; k values stay; s is the share that does not; T tokens pass; a multiply-add counts f FLOPs.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from generators.courses.utaustin.lecture25_pruning.pruned_layer import (
 )
 from generators.table import Column, column, table
 
-m, n, b, i, k, s, T, F = sympy.symbols("m n b i k s T F", positive=True)
+D, D_FF, b, i, k, s, T, f = sympy.symbols("D D_ff b i k s T f", positive=True)
 N_KEPT, M_GROUP, P = sympy.symbols("N M p", positive=True)
 
-DENSE_BYTES = b * m * n
-CSR_BYTES = (b + i) * k + i * (m + 1)
+DENSE_BYTES = b * D * D_FF
+CSR_BYTES = (b + i) * k + i * (D + 1)
 """Compressed sparse rows: each value that stays with its column, and where each row begins and ends."""
-PATTERN_BYTES = m * n * N_KEPT / M_GROUP * (b + P / 8)
+PATTERN_BYTES = D * D_FF * N_KEPT / M_GROUP * (b + P / 8)
 """N values of every M, each with its place in the group in p bits."""
-CSR_BREAK_EVEN = 1 - (DENSE_BYTES - i * (m + 1)) / ((b + i) * m * n)
+CSR_BREAK_EVEN = 1 - (DENSE_BYTES - i * (D + 1)) / ((b + i) * D * D_FF)
 """The sparsity from which CSR takes no more than the dense matrix."""
 UNIT = CODE_UNIT * 100
 """A weight is its code over this."""
@@ -67,12 +67,12 @@ def _sheet(params: PruningParams) -> Part:
         number("dropped_of_group", pattern.group - pattern.kept, "weights dropped of every group"),
         number("share_dropped", exact(100 * sparsity_of(pattern)), "share of the weights dropped", unit="%"),
         text("matrix", large.name),
-        letter(m, large.n_rows, "rows of the large matrix"),
-        letter(n, large.n_columns, "columns of the large matrix"),
+        letter(D, large.n_rows, "rows of the large matrix"),
+        letter(D_FF, large.n_columns, "columns of the large matrix"),
         letter(T, large.n_tokens, "tokens"),
         letter(b, held.bytes_per_value, "bytes of one weight", "B"),
         letter(i, held.bytes_per_index, "bytes of one index", "B"),
-        letter(F, held.flops_per_multiply_add, "FLOPs of a multiply-add", "FLOP"),
+        letter(f, held.flops_per_multiply_add, "FLOPs of a multiply-add", "FLOP"),
         letter(N_KEPT, pattern.kept, "weights kept of every group"),
         letter(M_GROUP, pattern.group, "weights of a group"),
         letter(s, exact(sparsity_of(pattern)), "share of the weights dropped"),
@@ -149,9 +149,9 @@ def _work(params: PruningParams, sheet: Part) -> Part:
     return part(
         "4",
         "Work",
-        formula("dense", F * T * m * n, "FLOPs of the dense product, zeros or not", r"F_{\text{dense}}", "FLOP", asked=True),
+        formula("dense", f * T * D * D_FF, "FLOPs of the dense product, zeros or not", r"F_{\text{dense}}", "FLOP", asked=True),
         number("useful", useful, "of which with a weight that stays", unit="FLOP", asked=True),
-        formula("narrower", F * T * m * (n - s * n), "FLOPs with fewer columns", r"F_{\text{narrower}}", "FLOP", asked=True),
+        formula("narrower", f * T * D * (1 - s) * D_FF, "FLOPs with fewer columns", r"F_{\text{narrower}}", "FLOP", asked=True),
         table("tiles", ["width", "tiles", "computed", column("used", unit="%")], _tiles(params)),
         within=sheet,
     )

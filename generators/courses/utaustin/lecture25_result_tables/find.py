@@ -103,7 +103,7 @@ def _slower(arena: Arena) -> Iterator[Found]:
     yield from SHEET.values("1", claimed=ours.model, n_approximate=len(others))
     yield from SORTED.values("1", n_slower=len(slower), some_faster=len(slower) < len(others), faster=", ".join(faster))
     yield from SORTED.values("1", closest=others[0].model, least_behind=ours.average - others[0].average)
-    yield from SORTED.values("1", most_behind=ours.average - others[-1].average)
+    yield from SORTED.values("1", most_behind=ours.average - others[-1].average, close=others[0].average + 1 > ours.average)
 
 
 def _sheared(sheared: Sheared) -> Iterator[Found]:
@@ -179,7 +179,7 @@ def _fewest(bitfit: Bitfit) -> Iterator[Found]:
             on_shown = statistics.mean([ours - theirs for ours, theirs in zip(least.scores, full.scores, strict=True)])
             rows.append((_name(least), _name(full), least.average - full.average, on_shown))
     yield from MEAN.values("3", compared=len(rows) > 0)
-    yield from MEAN.table("3", "beside", _rows(rows), columns=["fewest", "against", "printed", "mean_of_the_shown"])
+    yield from MEAN.table("3", "beside", _rows(rows), columns=["method", "minus", "printed_averages", "means_of_the_shown"])
 
 
 def _perplexities(table: Perplexities) -> Iterator[Found]:
@@ -188,11 +188,13 @@ def _perplexities(table: Perplexities) -> Iterator[Found]:
     yield from SHEET.table("4", "printed", texts, headings=headings, columns=["method", *headings])
     (floats,) = (row for row in table.rows if row.scheme == "float32")
     others = [row for row in table.rows if row is not floats]
-    rows: dict[str, tuple[Cell, ...]] = {}
+    rows: dict[str, Any] = {}
     for place, (key, model) in enumerate(headings.items()):
         ordered = sorted(row.values[place] for row in others)
         named = ["; ".join(row.method for row in others if row.values[place] == end) for end in (ordered[0], ordered[-1])]
         best, worst = (end * (1 / floats.values[place]) for end in (ordered[0], ordered[-1]))
         rows[key] = (model, named[0], best, named[1], worst)
+    largest = (sorted(row[place] for row in rows.values())[-1] for place in (2, 4))
+    yield from INVERSE.values("4", dict(zip(("largest_best", "largest_worst"), largest, strict=True)))
     said = {"best_ratio": "Over FP32", "worst_ratio": "Its ratio"}
     yield from INVERSE.table("4", "best", rows, headings=said, columns=["model", "best", "best_ratio", "worst", "worst_ratio"])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import combinations
 from statistics import median
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from generators.answer import Answer, Item, Part, answer, claim, number, part, text
 from generators.cells import Cell, exact
@@ -103,6 +103,7 @@ def _slower(rows: Sequence[ArenaRow]) -> Iterator[Item]:
     yield claim("some_faster", bool(faster), "an approximate method is as fast")
     yield text("faster", ", ".join(faster))
     yield text("closest", closest)
+    yield claim("close", behind[closest] < 1, "the best approximate method is not a point worse")
     yield number("least_behind", exact(behind[closest]), "points by which the best approximate method is behind", asked=True)
     yield number("most_behind", exact(max(behind.values())), "points by which the worst one is behind", asked=True)
 
@@ -182,18 +183,20 @@ def _least_trained(rows: Sequence[BitfitRow]) -> Iterator[Item]:
             differences = (least.average - full.average, mean(least.scores) - mean(full.scores))
             pairs.append((_named(least), _named(full), *map(exact, differences)))
     yield claim("compared", bool(pairs), "a set has a method to be compared with")
-    yield table("beside", ["fewest", "against", "printed", "mean_of_the_shown"], _keyed(pairs), asked=True)
+    yield table("beside", ["method", "minus", "printed_averages", "means_of_the_shown"], _keyed(pairs), asked=True)
 
 
 def _perplexities(printed: Perplexities) -> Part:
     models = [column(f"model_{place}", name) for place, name in enumerate(printed.models, 1)]
     texts = {str(row.scheme): (row.method, *_texts(row.values, printed.decimals)) for row in printed.rows}
-    ends = {one.key: (name, *_ends(printed, place)) for place, (one, name) in enumerate(zip(models, printed.models, strict=True))}
+    ends: dict[str, Any] = {one.key: (printed.models[at], *_ends(printed, at)) for at, one in enumerate(models)}
     columns: Columns = ["model", "best", column("best_ratio", "Over FP32"), "worst", column("worst_ratio", "Its ratio")]
     return part(
         "4",
         "LLM.int8()",
         table("best", columns, ends, asked=True),
+        number("largest_best", max(cells[2] for cells in ends.values()), "largest ratio of a best method", asked=True),
+        number("largest_worst", max(cells[4] for cells in ends.values()), "largest ratio of a worst method", asked=True),
         table("printed", ["method", *models], texts),
     )
 

@@ -112,7 +112,7 @@ def _trace(params: SpeculativeParams, target: Rows, draft: Rows) -> Iterator[Fou
     shares = p_of if kept == n else redrawn(p_of, q_of)
     chosen, ends = _pick(shares, number), accumulate(shares.values())
     last = {f"token_{place}": cells for place, cells in enumerate(zip(shares, shares.values(), ends, strict=True), 1)}
-    yield from REPLAYED.table("2", "last", last, headings={"x": "x"}, columns=["x", "drawn_with", "share_ends_at"])
+    yield from REPLAYED.table("2", "last", last, headings={"x": "x"}, columns=["x", "drawn_with", "sum_so_far"])
     yield from REPLAYED.values("2", last_token=chosen, text=" ".join([*words[1 : kept + 1], chosen]))
 
 

@@ -89,7 +89,7 @@ def _sampled(params: SpeculativeParams, target: Model, draft: Model) -> Part:
         number("last_draw", one.last_draw, "random number of the last token", "r"),
         text("text", " ".join([*one.tokens[1 : one.accepted + 1], one.last])),
         _trace(target, draft, one),
-        table("last", [X, "drawn_with", "share_ends_at"], {f"token_{place}": row for place, row in enumerate(shares, 1)}),
+        table("last", [X, "drawn_with", "sum_so_far"], {f"token_{place}": row for place, row in enumerate(shares, 1)}),
     )
 
 
