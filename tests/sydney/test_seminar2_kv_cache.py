@@ -31,14 +31,14 @@ RATIOS = ("2/saved", "2/ratios/length_1/flops", "3/token", "3/as_large", "3/leng
 FAR = [
     Far({"model": ONES, "prompt_len": 1, "new_tokens": 2, "seq_lens": [1, 2]},
         ("1 token of prompt", "1 layer (", "1 head of queries", "from 7 tokens on", r"4\ \text{B}")),
-    Far({"model": SMALL, "prompt_len": 2, "new_tokens": 512, "seq_lens": [1, 2**24]}, ("over 513 tokens",)),
+    Far({"model": SMALL, "prompt_len": 2, "new_tokens": 512, "seq_lens": [1, 2**24]}, ("reads 513 tokens: the prompt",)),
     Far({"model": {"n_layers": 999, "d_model": 2**20, "n_heads": 2**10, "vocabulary_size": 2**20}, "prompt_len": 2**24 - 9,
          "new_tokens": 3}, ("1024 heads of queries", "TiB")),
     Far({"model": LLAMA_3}, ("8 heads of keys and values", r"131\,072\ \text{B} = 128\ \text{KiB}")),
     Far({"model": {"d_model": 3, "n_heads": 4, "head_dim": 5, "d_ff": 1, "vocabulary_size": 7}}, ("width 5 (",)),
     Far({"conventions": {"flops_per_multiply_add": 1}}, stays=RATIOS),
     Far({"conventions": {"bytes_per_element": 4}}, (r"= 1\ \text{MiB}",), stays=("2/saved", "2/flops_with", "3/as_large")),
-    Far({"example": SIX}, ("(−243)·(−9, −9, −9)", "“a | b”, “<c>”"), ("·-", "(-")),
+    Far({"example": SIX}, ("(−243)·(−9, −9, −9)", "(−9, 9, −9)"), ("·-", "(-")),
     Far({"example": {"tokens": ["a", "b"], "queries": [[0], [0]], "keys": [[1], [1]], "values": [[1], [1]]}}, ("0·(1) + 0·(1)",)),
 ]  # fmt: skip
 

@@ -34,13 +34,13 @@ TWELVE = {
 }
 
 FAR = [
-    Far({"eviction": {"n_recent": 1, "n_top": 1}}, ("keeps the last token and, of the others, the token with",)),
+    Far({"eviction": {"n_recent": 1, "n_top": 1}}, ("keeps the last token (recent) and, of the others, the token with",)),
     Far({"eviction": {**WORDS, "n_recent": 1, "n_top": 1}, "trials": FEW}, ("Evicted: word 1.",)),
     Far({"eviction": TWELVE, "trials": FEW}, ("the last 6 tokens", "the 5 tokens with")),
     Far({"merging": TIED, "trials": FEW}, ("leaves 2 of 3 tokens",), ("0.707107 0.707107",)),
     Far({"merging": LINE, "queries": [[1]], "trials": FEW}, ("1 query:", "leaves 1 of 3 tokens", r"K_c = \{ 2 \}")),
     Far({"merging": {"keys": [[x, 1, 0, -20] for x in range(9)], "values": [[20, 0, 0, x] for x in range(9)]},
-         "queries": [[20, -20, 0, "1/3"]], "trials": FEW}, ("k₄", "v₄", "q₄")),
+         "queries": [[20, -20, 0, "1/3"]], "trials": FEW}, ("k^{(4)}", "v^{(4)}", "q^{(4)}")),
     Far({"merging": {"conserved": [9]}, "trials": FEW}, (r"K_e = \{ 1, 2, 3, 4, 5, 6, 7, 8 \}", "leaves 1 of 9 tokens")),
     Far({"trials": {"seed": 0, "n_seeds": 7}}, ("7 random caches",), stays=("4/errors/averaged/our_cache",)),
 ]  # fmt: skip

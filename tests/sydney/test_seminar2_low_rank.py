@@ -34,14 +34,14 @@ LARGE = {"weight": [[999] * 5] * 5, "draw": [[F(-997, 991)] * 5] * 5, "x": [1000
 SMALL = {"weight": [[0]], "draw": [[1]], "x": [1], "target": [1], "other_x": [2], "sigma": 1, "other_sigmas": [0], "alpha": 1}
 FAR = [
     Far({"matrices": [EYE], "vector": [1, 2, 3]}, ["its 1 example matrix (1)", "the rank is 3"], ["Matrix 2", "$n ="]),
-    Far({"vector": [5, 7, 9]}, ["So $v$ lies in the plane of the rows."], ["No combination of the rows"]),
+    Far({"vector": [5, 7, 9]}, ["So $v$ lies in the plane of the rows, with"], ["No combination of the rows"]),
     Far({"matrices": [[[0, 0, 0], [0, 0, 2], [0, 3, 1]]] * 3}, ["Matrix 3"]),
     Far({"embedding_dim": 2**20, "rank": 2**20}, ["838\\,861"], ["e+"]),
     Far({"embedding_dim": 1, "rank": 1}, ["a share of"]),
     Far(example(target=[3, 1]), ["The frozen layer meets the target"], ["takes the input to zero", "the loss grows"]),
     Far(example(draw=[[1, 0, 1]], x=[1, 2, -1]), ["This $A$ takes the input to zero"], ["meets the target", "the loss grows"]),
     Far(example(learning_rate="1/8"), ["One step has met the target"], ["Now $B$ is not zero"]),
-    Far(example(**SMALL), ["an update of rank 1 at most"], ["the loss grows"]),
+    Far(example(**SMALL), ["$R$ $= 1$"], ["the loss grows"]),
     Far(example(**LARGE)),
     Far({"conventions": {"scaling": "alpha", "sigma": "over_root_of_rank"}},
         ["all ranks start with equal steps", "sigma = sigma / rank ** 0.5", "self.scale = alpha "], ["larger ranks"]),
@@ -66,7 +66,9 @@ def test_matrices_of_the_slide() -> None:
     assert cells(answer()["1/ranks"]) == ((1, 3, -3), (2, 2, 0))  # 1·(50 − 48) − 2·(40 − 42) + 3·(32 − 35)
     assert cells(answer()["matrix_2/null"]) == ((1,), (-2,), (1,))  # 1·1 − 2·2 + 1·3 = 0 and 4 − 10 + 6 = 0
     assert cells(answer()["matrix_2/relation"]) == ((-2,), (0,), (1,))  # the third row is twice the first
-    assert cells(answer()["2/spans"]) == ((1, "yes", None, F(-2, 3), F(-4, 3), 1), (2, "no", 1, None, None, None))
+    assert cells(answer()["2/spans"]) == ((1, "yes"), (2, "no"))
+    assert answer()["matrix_2/normal_product"].value == 1
+    assert cells(answer()["matrix_1/factors"]) == ((F(-2, 3),), (F(-4, 3),), (1,))
 
 
 def test_counts() -> None:

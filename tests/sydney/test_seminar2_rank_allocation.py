@@ -45,7 +45,7 @@ FAR = [
     Far({"training": {"noise": 0}}, ["standard deviation $"]),
     Far({"budget": 4, "adalora": {"initial_rank": 2}}, ["leaves nothing to add"], [VAIN, "This was logged"]),
     Far(short(ada={"warmup": 50, "final": 1, "interval": 1}, increlora={"warmup": 1, "interval": 1}),
-        ["After 1 step, every 1 step the module", "is made every 1 step:", "1$ step before the end"]),
+        ["From step 51 on, a choice is made every 1 step,", "every 1 step the module", "1$ step before the end"]),
     Far(short(ada={"initial_rank": 2}, modules=modules([1], [1]), width=2, budget=2, largest_rank=1), ["a budget of 2 ranks"]),
     Far(short(modules=modules(*[[2, 2, 2, 2, 2, 2]] * 5), budget=10), ["m4 "], [VAIN]),
     Far(short(ada={"initial_rank": 8}, width=16, largest_rank=16) | {"training": {"n_steps": 60, "learning_rate": "1/5"}}),

@@ -44,6 +44,8 @@ def _given(params: PolicyParams) -> Iterator[Found]:
     yield from SHEET.values("sheet", n_tokens=head.n_tokens, head_width=head.head_width, symbols={"head_width": "d"})
     yield from SHEET.values("sheet", budget=params.budget, n_seeds=head.n_seeds)
     yield from SHEET.values("sheet", pulled=len(head.pulls) > 0)
+    held = params.conventions
+    yield from SHEET.values("sheet", bytes=held.bytes_per_element, bytes_of_sum=held.bytes_per_sum)
     pulls = {f"pull_{place}": (pull.token, pull.score, pull.value_scale) for place, pull in enumerate(head.pulls, 1)}
     yield from SHEET.table("sheet", "pulls", pulls, columns=["token", "added_to_its_scores", "its_value_times"])
     yield from SHEET.letters("sheet", n=memory.seq_len, n_max=memory.budget, N_layer=memory.n_layers)

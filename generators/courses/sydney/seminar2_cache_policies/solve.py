@@ -44,6 +44,8 @@ def _sheet(params: PolicyParams) -> Part:
         number("n_seeds", head.n_seeds, "heads"),
         claim("pulled", bool(pulls), "some tokens pull"),
         table("pulls", ["token", "added_to_its_scores", "its_value_times"], pulls),
+        number("bytes", params.conventions.bytes_per_element, "bytes of a cached number"),
+        number("bytes_of_sum", params.conventions.bytes_per_sum, "bytes of a running sum"),
         *_model(params.memory),
     )
 

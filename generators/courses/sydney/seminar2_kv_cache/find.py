@@ -37,7 +37,12 @@ def find(params: CacheParams) -> Iterator[Found]:
 def _given(params: CacheParams) -> Iterator[Found]:
     model = params.model
     yield from SHEET.part("sheet", "Given")
-    yield from SHEET.values("sheet", tokens=f"“{'”, “'.join(params.example.tokens)}”")
+    one = params.example
+    rows = {
+        f"token_{i}": (token, _tuple(one.queries[i - 1]), _tuple(one.keys[i - 1]), _tuple(one.values[i - 1]))
+        for i, token in enumerate(one.tokens, 1)
+    }
+    yield from SHEET.table("sheet", "vectors", rows, headings={"q": "q", "k": "k", "v": "v"}, columns=("token", "q", "k", "v"))
     yield from SHEET.letters("sheet", N=len(params.example.tokens), L=params.prompt_len, T=params.new_tokens)
     yield from SHEET.letters("sheet", N_layer=model.n_layers, D=model.d_model, n_H=model.n_heads, N_vocab=model.vocabulary_size)
     yield from META.letters("sheet", n=_last(params))

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text, value_at
+from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, value_at
 from generators.cells import rational
 from generators.courses.sydney.seminar2_kv_cache.decoding import (
     CONTEXT,
@@ -44,10 +44,13 @@ def solve(params: CacheParams) -> Answer:
 
 
 def _sheet(params: CacheParams) -> Part:
+    one = params.example
+    pairs = enumerate(zip(one.tokens, one.queries, one.keys, one.values, strict=True), 1)
+    rows = {f"token_{i}": (token, *map(_vector, vectors)) for i, (token, *vectors) in pairs}
     return part(
         "sheet",
         "Given",
-        text("tokens", ", ".join(f"“{token}”" for token in params.example.tokens)),
+        table("vectors", ["token", *(column(name, name) for name in "qkv")], rows),
         letter(N, len(params.example.tokens), "tokens of the example"),
         letter(PROMPT, params.prompt_len, "tokens of the prompt"),
         letter(NEW, params.new_tokens, "generated tokens"),

@@ -69,8 +69,8 @@ def _some(words: str, count: int) -> str:
     return f"{words} token" if count == 1 else f"{words} {count} tokens"
 
 
-def _names(letter: str, rows: Sequence[Sequence[Any]]) -> dict[str, str]:
-    return {f"{letter}{j}": f"{letter}{j}" for j, _ in enumerate(rows[0], 1)}
+def _names(letter: str, rows: Sequence[Sequence[Any]]) -> dict[str, str | Math]:
+    return {f"{letter}{j}": Math(rf"{letter}^{{({j})}}") for j, _ in enumerate(rows[0], 1)}
 
 
 def _eviction(eviction: Eviction) -> Iterator[Found]:
@@ -92,7 +92,8 @@ def _eviction(eviction: Eviction) -> Iterator[Found]:
     yield from SHEET.part("1", "Which tokens are evicted")
     out = ", ".join(token.name for token, fate in zip(tokens, ends, strict=True) if fate == "evicted")
     yield from ADDED.values("1", evicted=out)
-    yield from SHEET.table("1", "attention", weights, columns=["query", *(f"on_{i}" for i, _ in enumerate(tokens, 1))])
+    names: dict[str, str | Math] = {f"on_{i}": token.name for i, token in enumerate(tokens, 1)}
+    yield from SHEET.table("1", "attention", weights, headings=names, columns=["query", *names])
     yield from ADDED.table("1", "scores", rows, columns=["token", "fate", "score", "sum", "kind"])
 
 
@@ -128,4 +129,7 @@ def _errors(params: MergingParams, cache: Cache) -> Iterator[Found]:
             for name, mean, deviation, ours, times in zip(("eviction", *RULES), *rounded, best, strict=True)}  # fmt: skip
     columns = ["method", "mean_error", "deviation", "best_in", "our_cache"]
     yield from SHEET.part("4", "The error that is left")
+    said = ("eviction alone", "averaged merging", "pivotal merging", "weighted merging")
+    least = " and of ".join(name for name, ours in zip(said, rounded[2], strict=True) if ours <= sorted(rounded[2])[0])
+    yield from SDPA.values("4", least_in_ours=least)
     yield from SDPA.table("4", "errors", rows, headings={"deviation": "±"}, columns=columns)

@@ -25,6 +25,7 @@ from generators.table import Column, Table, column, table
 from generators.topics.attention import seeded_matrices
 
 METHODS = ("eviction", *RULES)
+SAID = {"eviction": "eviction alone"}
 SAME = 1e-9  # errors in one cache that differ by less are equal
 
 
@@ -42,7 +43,7 @@ def _evicted(merging: Merging) -> list[int]:
 
 
 def _components(name: str, width: int) -> list[Column]:
-    return [column(f"{name}{j}", f"{name}{j}") for j in range(1, width + 1)]
+    return [column(f"{name}{j}", Math(rf"{name}^{{({j})}}")) for j in range(1, width + 1)]
 
 
 def _sheet(params: MergingParams) -> Part:
@@ -93,7 +94,7 @@ def _eviction(eviction: Eviction) -> Part:
         "1",
         "Which tokens are evicted",
         text("evicted", ", ".join(name for name, one in zip(names, found, strict=True) if one.fate == "evicted")),
-        table("attention", ["query", *(f"on_{j}" for j in range(1, count + 1))], weights),
+        table("attention", ["query", *(column(f"on_{j}", name) for j, name in enumerate(names, 1))], weights),
         table("scores", ["token", "fate", "score", "sum", "kind"], rows, asked=True),
     )
 
@@ -132,13 +133,16 @@ def _errors(params: MergingParams) -> Part:
     own = errors(params.queries, merging.keys, merging.values, conserved)
     drawn = (seeded_matrices(seed, size, len(merging.keys[0])) for seed in range(trials.seed, trials.seed + trials.n_seeds))
     by_cache = [errors(q, k, v, conserved) for q, k, v in drawn]
+    ours = {name: round(own[name], 2) for name in METHODS}
     rows: dict[str, tuple[Cell, ...]] = {}
     for name in METHODS:
         found = [one[name] for one in by_cache]
         best = sum(one[name] <= min(one.values()) + SAME for one in by_cache)
-        rows[name] = (name, round(fmean(found), 2), round(pstdev(found), 2), best, round(own[name], 2))
+        rows[name] = (name, round(fmean(found), 2), round(pstdev(found), 2), best, ours[name])
+    least = [SAID.get(name, f"{name} merging") for name in METHODS if ours[name] == min(ours.values())]
     return part(
         "4",
         "The error that is left",
+        text("least_in_ours", " and of ".join(least)),
         table("errors", ["method", "mean_error", column("deviation", "±"), "best_in", "our_cache"], rows, asked=True),
     )

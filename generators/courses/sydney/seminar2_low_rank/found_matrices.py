@@ -16,7 +16,6 @@ from generators.found import Found, Route
 SHEET = Route("the slides and the parameters, read again", restates=True)
 LEIBNIZ = Route("Leibniz' sum over all permutations")
 CRAMER = Route("Cramer's rule and cross products")
-FACTORS = ("y1", "y2", "y3")
 Vector = tuple[Fraction, ...]
 Rows = Sequence[Vector]
 
@@ -31,25 +30,26 @@ def matrices_found(matrices: Mapping[str, Rows], v: Vector) -> Iterator[Found]:
     """What is published about every matrix, and about v in the span of its rows."""
     ranks, spans = {}, {}
     for place, (key, rows) in enumerate(matrices.items(), 1):
-        factors, rank = combination(rows, v), _rank(rows)
-        ranks[key] = (place, rank, determinant(rows))
-        lost = None if rank == 3 else sum(a * b for a, b in zip(across(rows), v, strict=True))
-        spans[key] = (place, "yes" if factors else "no", lost, *(factors or (None,) * 3))
+        ranks[key] = (place, _rank(rows), determinant(rows))
+        spans[key] = (place, "yes" if combination(rows, v) else "no")
         yield from _matrix(key, place, rows, v)
     yield from SHEET.part("1", "Rank")
     yield from LEIBNIZ.table("1", "ranks", ranks, columns=("matrix", "rank", "determinant"))
     yield from SHEET.part("2", "Span")
-    headings = {"normal_product": "n·v", **{one: one for one in FACTORS}}
-    yield from CRAMER.table("2", "spans", spans, headings=headings, columns=("matrix", "in_the_span", *headings))
+    yield from CRAMER.table("2", "spans", spans, columns=("matrix", "combination"))
 
 
 def _matrix(key: str, place: int, rows: Rows, v: Vector) -> Iterator[Found]:
-    full, reached = _rank(rows) == 3, combination(rows, v) is not None
+    full, found = _rank(rows) == 3, combination(rows, v)
     yield from SHEET.part(key, f"Matrix {place}")
     yield from entries_found(SHEET, key, "entries", rows)
     yield from LEIBNIZ.values(key, rank=_rank(rows), independent=full, dependent=not full)
+    if found:
+        yield from entries_found(CRAMER, key, "factors", [[value] for value in found])
     if not full:
-        yield from CRAMER.values(key, outside=not reached, in_plane=reached)
+        pair = " and ".join(str(place + 1) for place in _independent(rows))
+        yield from CRAMER.values(key, outside=found is None, in_plane=found is not None, pair=pair)
+        yield from CRAMER.values(key, normal_product=sum(a * b for a, b in zip(across(rows), v, strict=True)))
         yield from entries_found(CRAMER, key, "null", [[value] for value in across(rows)])
         yield from entries_found(CRAMER, key, "relation", [[value] for value in across(list(zip(*rows, strict=True)))])
 
@@ -79,10 +79,15 @@ def across(rows: Rows) -> Vector:
     return tuple(value / last for value in found)
 
 
+def _independent(rows: Rows) -> tuple[int, int]:
+    """The first two rows that are not multiples of each other."""
+    return next((i, j) for i, j in combinations(range(3), 2) if any(_crossed(rows[i], rows[j])))
+
+
 def combination(rows: Rows, v: Vector) -> Vector | None:
     """Factors of three rows that give v, 0 for a row that depends on those above it; None outside their span."""
     if _rank(rows) == 3:
         return tuple(determinant([*rows[:i], v, *rows[i + 1 :]]) / determinant(rows) for i in range(3))
-    i, j = next(pair for pair in combinations(range(3), 2) if any(_crossed(rows[pair[0]], rows[pair[1]])))
+    i, j = _independent(rows)
     by_i, by_j, left = combination((rows[i], rows[j], across(rows)), v) or ()
     return None if left else tuple({i: by_i, j: by_j}.get(place, Fraction(0)) for place in range(3))

@@ -169,7 +169,7 @@ def _merging(layer: Layer, one: Example) -> Iterator[Found]:
     for name, found in {"a": last.a, "b": last.b, "update": update, "merged": layer.weight + update}.items():
         yield from entries_found(AUTOGRAD, "5", name, found.tolist())
     both = replace(layer, x=torch.cat([layer.x, other_x]), target=layer.target.expand(2, -1)).trained(first_a, 2)[-1]
-    yield from RANKS.values("5", symbols={"rank": r"\text{rank}(sBA)"}, rank=_rank(update), rank_of_both=_rank(both.b @ both.a))
+    yield from RANKS.values("5", rank=_rank(update), rank_of_both=_rank(both.b @ both.a))
     rows: dict[str, tuple[Any, ...]] = {}
     for key, name, x in (("x", "x", layer.x), ("other_x", "x′", other_x)):
         apart = x @ layer.weight.T + layer.scale * (x @ last.a.T) @ last.b.T

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 
 import sympy
 
-from generators.answer import Item, Part, claim, number, part
+from generators.answer import Item, Part, claim, number, part, text
 from generators.cells import Value, exact
-from generators.table import Table, column, table
+from generators.table import Table, table
 
 Matrices = Mapping[str, sympy.Matrix]
-FACTORS = ("y1", "y2", "y3")
 
 
 def entries(key: str, rows: sympy.Matrix) -> Table:
@@ -22,24 +22,29 @@ def entries(key: str, rows: sympy.Matrix) -> Table:
 
 def matrix_part(key: str, place: int, matrix: sympy.Matrix, v: sympy.Matrix) -> Part:
     """A matrix, what it loses, and where the vector lies."""
-    full = matrix.rank() == 3
+    full, found = matrix.rank() == 3, _factors(matrix, v)
     rank: list[Item] = [
         number("rank", matrix.rank()),
         claim("independent", full, "the rows are independent"),
         claim("dependent", not full),
     ]
+    if found:
+        rank.append(entries("factors", sympy.Matrix(found)))
     if full:
         return part(key, f"Matrix {place}", entries("entries", matrix), *rank)
-    reached = _factors(matrix, v) is not None
+    pairs, lost = combinations(range(3), 2), matrix.nullspace()[0]
+    pair = next(f"{i + 1} and {j + 1}" for i, j in pairs if matrix.extract([i, j], [0, 1, 2]).rank() == 2)
     return part(
         key,
         f"Matrix {place}",
         entries("entries", matrix),
         *rank,
-        entries("null", matrix.nullspace()[0]),
+        text("pair", pair),
+        entries("null", lost),
+        number("normal_product", exact(lost.dot(v)), "n·v"),
         entries("relation", matrix.T.nullspace()[0]),
-        claim("outside", not reached, "the vector is outside the plane of the rows"),
-        claim("in_plane", reached, "the vector lies in the plane of the rows"),
+        claim("outside", found is None, "the vector is outside the plane of the rows"),
+        claim("in_plane", found is not None, "the vector lies in the plane of the rows"),
     )
 
 
@@ -50,13 +55,9 @@ def rank_part(matrices: Matrices) -> Part:
 
 
 def span_part(matrices: Matrices, v: sympy.Matrix) -> Part:
-    """Which factors of the rows give the vector, and its product with what the matrix loses."""
-    rows = {}
-    for place, (key, matrix) in enumerate(matrices.items(), 1):
-        found, lost = _factors(matrix, v), matrix.nullspace()
-        rows[key] = (place, "yes" if found else "no", exact(lost[0].dot(v)) if lost else None, *(found or (None,) * 3))
-    columns = [column("normal_product", "n·v"), *(column(one, one) for one in FACTORS)]
-    return part("2", "Span", table("spans", ["matrix", "in_the_span", *columns], rows, asked=True))
+    """Whether the rows give the vector."""
+    rows = {key: (place, "yes" if _factors(one, v) else "no") for place, (key, one) in enumerate(matrices.items(), 1)}
+    return part("2", "Span", table("spans", ["matrix", "combination"], rows, asked=True))
 
 
 def _factors(matrix: sympy.Matrix, v: sympy.Matrix) -> list[Value] | None:

@@ -187,7 +187,7 @@ def _merging(params: LowRankPageParams, problem: Problem, last: State) -> Part:
         "5",
         "Merging",
         *starmap(entries, shown.items()),
-        number("rank", update.rank(), "rank of the update", r"\text{rank}(sBA)"),
+        number("rank", update.rank(), "rank of the update"),
         number("rank_of_both", (both.b * both.a).rank(), "rank of the update after as many steps on both inputs"),
         table("outputs", columns, rows, asked=True),
     )

@@ -47,16 +47,16 @@ def find(params: RankAllocationParams) -> Iterator[Found | Proof]:
 
 
 def _given(params: RankAllocationParams) -> Iterator[Found]:
-    training, ada, incre = params.training, params.adalora, params.increlora
+    training, ada, incre, held = params.training, params.adalora, params.increlora, params.triplets
     yield from SHEET.part("sheet", "Given")
     yield from SHEET.values(
         "sheet", names=", ".join(module.name for module in params.modules), n_modules=len(params.modules),
         noise=training.noise, learning_rate=training.learning_rate, seed=training.seed, n_seeds=training.n_seeds,
-        adalora_interval=ada.interval, increlora_warmup=incre.warmup,
-        increlora_interval=incre.interval, reserve=incre.reserve,
+        adalora_interval=ada.interval, increlora_interval=incre.interval, reserve=incre.reserve,
     )  # fmt: skip
-    symbols = {"largest_rank": r"r_{\max}", "width": "D"}
-    yield from SHEET.values("sheet", symbols=symbols, largest_rank=params.largest_rank, width=params.width)
+    symbols = {"largest_rank": r"r_{\max}", "width": "D", "gamma": r"\gamma", "beta_1": r"\beta_1", "beta_2": r"\beta_2"}
+    values = (params.largest_rank, params.width, held.penalty, held.beta_1, held.beta_2)
+    yield from SHEET.values("sheet", dict(zip(symbols, values, strict=True)), symbols=symbols)
     yield from SHEET.letters("sheet", b_T=params.budget, T=training.n_steps, t_i=ada.warmup, t_f=ada.final)
     uniform = max(rank for rank in range(params.budget + 1) if rank * len(params.modules) <= params.budget)
     yield from LISTED.values("sheet", uniform_rank=uniform)
@@ -121,11 +121,12 @@ def _best(params: RankAllocationParams, training: Training) -> Iterator[Found]:
 def _dylora(params: RankAllocationParams, training: Training, nested: Sequence[list[float]]) -> Iterator[Found]:
     rows = {}
     for rank, (ours, cut) in enumerate(zip(nested, training.low_rank_errors(params.largest_rank, nested=False), strict=True), 1):
-        means = (round(sum(round(error, 4) for error in errors) / len(errors), 4) for errors in (ours, cut))
+        means = [round(sum(round(error, 4) for error in errors) / len(errors), 4) for errors in (ours, cut)]
         below = [round(a, 4) < round(b, 4) for a, b in zip(ours, cut, strict=True)].count(True)
         rows[f"rank_{rank}"] = (rank, *means, sum(_least_by_svd(training, _equal(params, rank))), below)
     columns = ("rank", "dylora", "lora_cut", "least", "seeds_with_less")
     yield from SHEET.part("2", "DyLoRA")
+    yield from AUTOGRAD.values("2", lora_better=means[0] > means[1])
     yield from AUTOGRAD.table("2", "errors", rows, headings={"dylora": "DyLoRA", "lora_cut": "LoRA, cut"}, columns=columns)
 
 

@@ -10,7 +10,7 @@ from generators.cells import Cell, Math, exact
 from generators.courses.sydney.seminar2_rank_allocation import rank_methods as methods
 from generators.courses.sydney.seminar2_rank_allocation.params import RankAllocationParams
 from generators.courses.sydney.seminar2_rank_allocation.rank_methods import Growth, Problem, Run, best_ranks, least_error
-from generators.table import Column, Table, column, table
+from generators.table import Column, column, table
 
 NAMED = {"adalora": "AdaLoRA", "increlora": "IncreLoRA"}
 
@@ -23,7 +23,7 @@ def solve(params: RankAllocationParams) -> Answer:
     return answer(
         _sheet(params),
         _best(params),
-        part("2", "DyLoRA", _dylora(params, problems, nested)),
+        part("2", "DyLoRA", *_dylora(params, problems, nested)),
         _adalora(params, runs["adalora"][0]),
         _increlora(params, runs["increlora"][0]),
         _compared(params, problems, nested, runs),
@@ -32,7 +32,7 @@ def solve(params: RankAllocationParams) -> Answer:
 
 def _sheet(params: RankAllocationParams) -> Part:
     """What is given."""
-    training, ada, incre = params.training, params.adalora, params.increlora
+    training, ada, incre, held = params.training, params.adalora, params.increlora, params.triplets
     return part(
         "sheet",
         "Given",
@@ -46,7 +46,9 @@ def _sheet(params: RankAllocationParams) -> Part:
         number("n_seeds", training.n_seeds, "seeds"),
         number("largest_rank", params.largest_rank, "largest rank of DyLoRA", r"r_{\max}"),
         number("adalora_interval", ada.interval, "steps from a choice of AdaLoRA to the next"),
-        number("increlora_warmup", incre.warmup, "steps before IncreLoRA's modules grow"),
+        number("gamma", exact(held.penalty), "factor of the penalty", r"\gamma"),
+        number("beta_1", exact(held.beta_1), "decay of the mean importance", r"\beta_1"),
+        number("beta_2", exact(held.beta_2), "decay of the mean distance from it", r"\beta_2"),
         number("increlora_interval", incre.interval, "steps from a growth of IncreLoRA to the next"),
         number("reserve", exact(incre.reserve), "λ of the triplet in reserve"),
         number("b_0", ada.initial_rank * len(params.modules), "triplets of AdaLoRA at first", "b_0"),
@@ -99,7 +101,7 @@ def _best(params: RankAllocationParams) -> Part:
     )
 
 
-def _dylora(params: RankAllocationParams, problems: Sequence[Problem], nested: Sequence[list[float]]) -> Table:
+def _dylora(params: RankAllocationParams, problems: Sequence[Problem], nested: Sequence[list[float]]) -> list[Item]:
     """Means over all seeds of DyLoRA's errors and of a LoRA's that is cut, and with how many seeds DyLoRA's are lower."""
     plain = [methods.low_rank_errors(one, params.largest_rank, nested=False) for one in problems]
     rows = {}
@@ -107,7 +109,8 @@ def _dylora(params: RankAllocationParams, problems: Sequence[Problem], nested: S
         means, below = (_mean(ours), _mean(cut)), sum(a < b for a, b in zip(ours, cut, strict=True))
         rows[f"rank_{rank}"] = (rank, *means, exact(least_error(_spectra(params), [rank] * len(params.modules))), below)
     columns = [column("rank"), column("dylora", "DyLoRA"), column("lora_cut", "LoRA, cut"), column("least")]
-    return table("errors", [*columns, column("seeds_with_less")], rows, asked=True)
+    better = claim("lora_better", means[1] < means[0], "LoRA leaves less at the largest rank")
+    return [table("errors", [*columns, column("seeds_with_less")], rows, asked=True), better]
 
 
 def _mean(errors: Sequence[float]) -> float:
