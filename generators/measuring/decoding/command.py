@@ -63,7 +63,7 @@ def record(
     recording = Recording(
         what=program,
         parameters=parameters,
-        command=f"python -m generators.courses.comp4901y.{program} {options}",
+        command=f"python -m generators.measuring.{program} {options}",
         models=models,
         series=tuple(series),
         outputs=tuple(outputs),
