@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from generators.cells import Cell
 from generators.found import Found, Route
@@ -11,7 +12,8 @@ from generators.recording import Recording
 
 def said_of_machine(route: Route, label: str, recording: Recording) -> Iterator[Found]:
     """Device, date, torch's version and element type, as a short section names them."""
-    yield from route.values(label, device=recording.device, recorded=recording.date, element_type=recording.parameters["dtype"])
+    day = datetime.fromisoformat(recording.date).date().isoformat()
+    yield from route.values(label, device=recording.device, recorded=day, element_type=recording.parameters["dtype"])
     yield from route.values(label, torch=dict(recording.versions)["torch"])
 
 

@@ -18,7 +18,7 @@ def in_ms(series: Series) -> tuple[float, float, float]:
 
 def machine(recording: Recording) -> list[Text]:
     """What a short section says of a recording."""
-    said = {"device": recording.device, "recorded": recording.date, "torch": recording.versions["torch"]}
+    said = {"device": recording.device, "recorded": recording.date[:10], "torch": recording.versions["torch"]}
     return [text(key, value) for key, value in {**said, "element_type": str(recording.parameters["dtype"])}.items()]
 
 
