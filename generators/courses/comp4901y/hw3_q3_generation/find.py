@@ -103,7 +103,7 @@ def _outputs(label: str, argument: str, recording: Recording) -> Iterator[Found]
     options |= {"seed": taken["seed"], "device": recording.device_kind, "dtype": taken["dtype"]}
     drawn = [one for one in recording.outputs if one.at.get("do_sample") is not False]
     every: list[Any] = list(dict.fromkeys(one.at[argument] for one in drawn))
-    values = [every[int(place)] for place in dict.fromkeys(np.linspace(0, len(every) - 1, 4).round())] if every[4:] else every
+    values = [every[int(place)] for place in dict.fromkeys(np.linspace(0, len(every) - 1, 3).round())] if every[3:] else every
     loop = "\n".join(f"  {line}" for line in _command(options, f"--{argument} $N").split("\n"))
     rows, missing = {}, 0
     for value in values:
@@ -116,7 +116,8 @@ def _outputs(label: str, argument: str, recording: Recording) -> Iterator[Found]
         rows[f"n_{value}"] = (f"--{argument} {value}", letters)
     yield from SHEET.values(label, launch=f"for N in {' '.join(map(str, values))}; do\n{loop}\ndone")
     yield from SHEET.table(label, "outputs", rows, columns=("setting", "text"))
-    yield from SHEET.values(label, batched="sequences" in taken, first_of_several=missing > 0)
+    batched = "sequences" in taken
+    yield from SHEET.values(label, batched=batched, first_of_several=missing > 0, as_launched=not missing and not batched)
 
 
 def _three(number: Any) -> float:
@@ -190,9 +191,8 @@ def _together(by_k: Recording, by_p: Recording) -> Iterator[Found | Proof]:
     if by_k.models != by_p.models or by_k.parameters["prompt"] != by_p.parameters["prompt"] or not {1.0, p} <= kept[1].keys():
         return
     yield from SHEET.part("together", "Both filters")
-    most = max(kept[0])
-    yield from SHEET.values("together", k=k, p=Fraction(round(p * 10**6), 10**6), most=most)
-    yield from SAMPLES.values("together", by_k=kept[1][1.0], by_p=kept[0][most], by_both=kept[1][p])
+    yield from SHEET.values("together", k=k, p=Fraction(round(p * 10**6), 10**6))
+    yield from SAMPLES.values("together", by_k=kept[1][1.0], by_both=kept[1][p])
     if k in kept[0]:
         yield from SAMPLES.proof("tokens kept in 3.3 and 3.4 where top-k and top-p are the same", abs(kept[0][k] - kept[1][p]))
 

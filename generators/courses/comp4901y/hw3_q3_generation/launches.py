@@ -14,7 +14,7 @@ from generators.table import table
 PROGRAM = "python -m generators.measuring.hw3_generate"
 LONGEST = 72
 """Letters of a command's line, unless one option alone is longer."""
-MOST = 4
+MOST = 3
 """Settings of an argument that are shown, the first and the last among them."""
 
 
@@ -50,8 +50,10 @@ def launched(recording: Recording, argument: str) -> Iterator[Item]:
     yield text("launch", f"for N in {' '.join(map(str, found))}; do\n  {command}\ndone")
     rows = {f"n_{value}": (f"--{argument} {value}", _printed(texts[: widths[value]])) for value, texts in found.items()}
     yield table("outputs", ["setting", "text"], rows, asked=True)
-    yield claim("batched", "sequences" in taken, "many texts were drawn at once")
-    yield claim("first_of_several", any(len(found[value]) < widths[value] for value in found), "only the first text was recorded")
+    batched, several = "sequences" in taken, any(len(found[value]) < widths[value] for value in found)
+    yield claim("batched", batched, "many texts were drawn at once")
+    yield claim("first_of_several", several, "only the first text was recorded")
+    yield claim("as_launched", not (batched or several), "every text of a launch is shown")
 
 
 def _printed(texts: Sequence[str]) -> str:

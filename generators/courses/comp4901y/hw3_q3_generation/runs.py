@@ -81,14 +81,9 @@ def kept(recording: Recording, argument: str, name: str) -> Iterator[Item]:
 
 
 def together(by_k: Recording, by_p: Recording) -> Iterator[Item]:
-    """Tokens that top-k, top-p and both keep at the first step, where both recordings hold these of one model and prompt."""
-    k, p, most = (
-        by_p.parameters["top_k"],
-        by_k.parameters["top_p"],
-        max(int(one.at["top_k"]) for one in by_k.find("first_entropy")),
-    )
-    yield number("k", k, "top-k")
+    """Tokens that top-k alone and top-p after it keep at the first step, of one model and prompt."""
+    p = by_k.parameters["top_p"]
+    yield number("k", by_p.parameters["top_k"], "top-k")
     yield number("p", Fraction(str(p)), "top-p")
-    yield number("most", most, "largest top-k that was tried")
-    for key, recording, at in (("by_k", by_p, {"top_p": 1.0}), ("by_p", by_k, {"top_k": most}), ("by_both", by_p, {"top_p": p})):
-        yield number(key, int(recording.one("first_kept_tokens", **at).median), "tokens kept")
+    for key, top_p in (("by_k", 1.0), ("by_both", p)):
+        yield number(key, int(by_p.one("first_kept_tokens", top_p=top_p).median), "tokens kept")
