@@ -77,10 +77,10 @@ def _matrices(label: str, name: str, sizes: Mapping[str, int], *, biases: bool) 
     rows: dict[str, dict[str, Cell]] = {}
     for place, (title, shapes) in enumerate(worlds[0].items(), 1):
         shape = Math(r" \times ".join(AXES[size] for size in shapes[0]))
-        rows[f"group_{place}"] = {"trainable": Math(title), "shape": shape, "in_one_layer": len(shapes)}
+        rows[f"group_{place}"] = {"trainable": Math(title), "shape": shape, "number_per_layer": len(shapes)}
         cases = [(one, sum(map(math.prod, groups[title]))) for one, groups in zip(small, worlds, strict=True)]
         yield from SHAPES.worlds(f"{label}/matrices/group_{place}/values", cases)
-    yield from SHAPES.table(label, "matrices", rows, columns=("trainable", "shape", "in_one_layer", "values"))
+    yield from SHAPES.table(label, "matrices", rows, columns=("trainable", "shape", "number_per_layer", "values"))
 
 
 def _with_peft(params: FinetuningParams) -> Iterator[Found]:

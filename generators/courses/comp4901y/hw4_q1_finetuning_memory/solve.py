@@ -79,7 +79,7 @@ def _groups(widths: Widths, *, biases: bool) -> dict[str, list[Group]]:
 
 def _bytes(name: str, groups: list[Group], each: int) -> sympy.Expr:
     """Bytes of all trainable values of a method, and as many of their gradients."""
-    return sympy.expand(each * (N_TOP if name == "freezing" else N_LAYER) * peft.total(groups))
+    return sympy.factor(each * (N_TOP if name == "freezing" else N_LAYER) * peft.total(groups))
 
 
 def _method(name: str, groups: list[Group], size: sympy.Expr, each: int) -> Iterator[Item]:
@@ -87,8 +87,8 @@ def _method(name: str, groups: list[Group], size: sympy.Expr, each: int) -> Iter
     for place, group in enumerate(groups, 1):
         shape = r" \times ".join(re.sub(r"_\{(\w+)\}", r"_{\\text{\1}}", sympy.latex(axis)) for axis in group.shape)
         rows[f"group_{place}"] = Math(group.names), Math(shape), group.count, group.values
-    yield table("matrices", ["trainable", "shape", "in_one_layer", "values"], rows)
-    yield formula("values_per_layer", peft.total(groups), "trainable values in one layer", r"P_{\text{layer}}")
+    yield table("matrices", ["trainable", "shape", "number_per_layer", "values"], rows)
+    yield formula("values_per_layer", sympy.factor(peft.total(groups)), "trainable values in one layer", r"P_{\text{layer}}")
     if name != "freezing":
         yield formula("parameters", size, "trainable parameters", r"M_{\text{param}}", "B", asked=True)
     yield formula("gradients", size, "gradients", r"M_{\text{grad}}", "B", asked=True)
