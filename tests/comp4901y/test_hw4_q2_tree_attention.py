@@ -162,20 +162,20 @@ def test_a_bad_parameter_is_refused_in_one_line(changes: dict[str, Any], message
 
 
 ALL, SOME = "repeated under each node", "Only these combinations of guesses are used"
-OUTLINE, SQUARES = "further to the right", "a filled square, which is a 1"
+OUTLINE, SQUARES = "further to the right", "Filled squares are 1"
 REPEATABLE = {"tokens": "repeatable"}
 
 FAR = [
     Far({"conventions": {"rows": "queries"}}, ("the transpose of the one shown here",), ("asks for an upper triangular mask",)),
     Far(
         {"candidates": [["t1"]], "medusa": medusa([["a"]])},
-        ("for 1 candidate of", "1 Medusa head", "the 1 path to leaves, run alone, reads"),
+        ("has 1 candidate of", "1 Medusa head", "the 1 path to leaves, run alone, reads"),
     ),
     Far({"candidates": [["a"], ["a", "b"], ["a", "b", "c"]]}, ("The share saved is",), (OUTLINE, "timed on a GPU")),
-    Far({"candidates": [["the", "cat", "sat"], ["the", "dog", "ran"]]}, ("2 candidates", "the has cat and dog")),
+    Far({"candidates": [["the", "cat", "sat"], ["the", "dog", "ran"]]}, ("2 candidates", "1 (the) has 2 (cat) and 4 (dog)")),
     Far(
         {"candidates": [["the", "end"], ["a", "story about nothing that goes on and on, and then on"], ["an", "antitoxin"]]},
-        (OUTLINE, "bears its number"),
+        (OUTLINE, "The number in a node"),
     ),
     Far({"candidates": [["a", "b"], ["c", "b"]], "conventions": REPEATABLE}, ("only behind another prefix",), ("in it once",)),
     Far({"candidates": [["s", g] for g in map(str, range(63))]}, (OUTLINE, SQUARES, "63 candidates")),  # as many leaves as fit

@@ -12,11 +12,11 @@ from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, new_axes,
 from generators.pipeline.wording import counted
 from generators.table import Table
 
-CELL_IN, GAP_IN, HIGHEST_IN = 0.175, 0.05, 8.5
+CELL_IN, GAP_IN, STEP_IN, HIGHEST_IN = 0.2, 0.05, 0.2, 8.5
 ROW_PT = 9.8
 """Between the lines of an outline."""
-LONGEST_LABEL, LONGEST_NAME = 4, 60
-"""Letters of a token that fit a mask's edge, and of one that fits an outline."""
+LONGEST_LABEL, LONGEST_NAME = 2, 60
+"""Letters of a token that fit a mask's edge, where two subscripts count as one, and of one that fits an outline."""
 MOST_NAMED = 30
 """Larger trees are labelled by number in masks."""
 
@@ -29,12 +29,16 @@ def draw(answer: Answer) -> dict[str, Figure]:
     for part in ("2.1", "2.2"):
         tree = answer[f"{part}/tree"]
         tokens = {row: subscripted(str(token)) for row, token in tree["token"].cells.items()}
-        longest = max(map(len, tokens.values()))
-        numbered = len(set(tokens.values())) < len(tokens) or len(tokens) > MOST_NAMED or longest > LONGEST_LABEL
+        crowded = len(tokens) > MOST_NAMED or max(map(_letters, tokens.values())) > LONGEST_LABEL
+        numbered = crowded or len(set(tokens.values())) < len(tokens)
         figures[f"tree_{part}"] = _tree(tree, tokens, numbered=numbered)
-        names = {row: row if numbered else token for row, token in tokens.items()}
+        names = {row: row if crowded else f"{row} {token}" if numbered else token for row, token in tokens.items()}
         figures[f"mask_{part}"] = _mask(answer[f"{part}/mask"], names, ancestors=bool(answer["sheet/rows_are_ancestors"]))
     return figures
+
+
+def _letters(token: str) -> float:
+    return sum(0.5 if letter in "₀₁₂₃₄₅₆₇₈₉" else 1 for letter in token)
 
 
 def _tree(table: Table, tokens: Mapping[str, str], *, numbered: bool) -> Figure:
@@ -49,15 +53,15 @@ def _tree(table: Table, tokens: Mapping[str, str], *, numbered: bool) -> Figure:
     if leaves * (width + GAP_IN) > PRINTED_WIDTH_IN or height > HIGHEST_IN:
         svg, below = _outline(levels, tokens, children), " Every node stands below its parent, further to the right."
     else:
-        svg, below = _diagram(tokens, children, width, numbered=numbered), ""
-    number = " Each node bears its number, which rows and columns of the mask bear too." if numbered else ""
+        svg, below = _diagram(levels, tokens, children, width, numbered=numbered), ""
+    number = " The number in a node is its row and column in the mask." if numbered else ""
     names = {row: f"{row} ({token})" if numbered else token for row, token in tokens.items()}
     families = [
         f"{name} has {' and '.join(names[one] for one in children[row])}" for row, name in names.items() if row in children
     ]
     return Figure(
         svg=svg,
-        caption=f"The prefix tree: every candidate is a path down from a root.{below}{number}",
+        caption=f"Every candidate is a path from {'a' if children[None][1:] else 'the'} root.{below}{number}",
         alt=f"Tree diagram of {counted(len(tokens), 'node')}. {'; '.join(families)}.",
         shows=(table.address,),
     )
@@ -70,15 +74,21 @@ def _levels(children: Children, above: str | None, level: int) -> Iterator[tuple
         yield from _levels(children, row, level + 1)
 
 
-def _diagram(tokens: Mapping[str, str], children: Children, width: float, *, numbered: bool) -> str:
-    graph = new_graph(nodesep=str(GAP_IN))
-    for row, token in tokens.items():
-        text = f"{row}\\n{label(token)}" if numbered else label(token)
-        graph.node(row, text, shape="box", style="rounded,filled", width=f"{width:.2f}", height="0.4" if numbered else "0.3")
-    for parent, below in children.items():
-        for row in below if parent is not None else []:
-            graph.edge(str(parent), row)
-    return laid_out(graph)
+def _diagram(
+    levels: list[tuple[str, int]], tokens: Mapping[str, str], children: Children, width: float, *, numbered: bool
+) -> str:
+    """Leaves side by side, and each parent in the middle above its children."""
+    graph, height, across, leaves = new_graph(), 0.4 if numbered else 0.3, dict[str, float](), 0
+    graph.attr("node", shape="box", style="rounded,filled", width=f"{width:.2f}", height=f"{height}")
+    for row, level in reversed(levels):
+        below = children.get(row)
+        leaves += not below
+        across[row] = (across[below[0]] + across[below[-1]]) / 2 if below else -leaves * (width + GAP_IN)
+        text = f"{row}\\n{label(tokens[row])}" if numbered else label(tokens[row])
+        graph.node(row, text, pos=f"{across[row]:.3f},{-level * (height + STEP_IN):.3f}!")
+        for one in below or ():
+            graph.edge(row, one)
+    return laid_out(graph, engine="neato")
 
 
 def _outline(levels: list[tuple[str, int]], tokens: Mapping[str, str], children: Children) -> str:
@@ -118,18 +128,18 @@ def _mask(table: Table, names: Mapping[str, str], *, ancestors: bool) -> Figure:
     every = 1 if digits else 4
     ticks, labels = [place + 0.5 for place in range(0, n, every)], [plain(name) for name in names.values()][::every]
     axes.set(xlim=(0, n), ylim=(n, 0), aspect="equal")
-    axes.set_xticks(ticks, labels)
+    axes.set_xticks(ticks, [name.replace(" ", "\n") for name in labels])
     axes.set_yticks(ticks, labels)
     axes.xaxis.tick_top()
     axes.tick_params(length=0, pad=1, labelcolor=LIGHT["ink"])
     axes.spines[["left", "bottom"]].set_visible(False)
-    meaning = "row's token leads to the column's or is it" if ancestors else "row's token may attend to the column's"
-    drawn = "1, in a filled square," if digits else "a filled square, which is a 1,"
+    above, below = ("row", "column") if ancestors else ("column", "row")
+    meaning = f"where the {above}'s token is the {below}'s token or its ancestor"
     ones = {names[row]: [names[one] for one, value in cells.items() if value == 1] for row, cells in table.rows.items()}
     said = [f"{name}: {', '.join(below)}" for name, below in ones.items()]
     return Figure(
         svg=to_svg(figure),
-        caption=f"The mask: {drawn} where the {meaning}; {'0' if digits else 'an empty one, which is a 0,'} elsewhere.",
+        caption=f"1 {meaning}, 0 elsewhere." if digits else f"Filled squares are 1, {meaning}; empty ones are 0.",
         alt=f"Mask of {counted(n, 'row')} and as many columns. Ones by row: {'; '.join(said)}.",
         shows=(table.address,),
     )
