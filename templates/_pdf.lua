@@ -52,7 +52,7 @@ local function in_typst(math)
   local block = math.mathtype == 'DisplayMath' and 'true' or 'false'
   local code = '#math.equation(block: ' .. block .. ', alt: ' .. quoted(spoken(math.text)) .. ', ' .. typst .. ')'
   if math.text:match('^\\displaystyle') then -- pandoc drops the command, and lines do not make room for what is tall
-    code = '#box(inset: (y: 0.1em), {show math.equation: math.display; ' .. code:sub(2) .. '})'
+    code = '#box({set text(top-edge: "bounds", bottom-edge: "bounds"); show math.equation: math.display; ' .. code:sub(2) .. '})'
   end
   return code
 end
@@ -96,6 +96,16 @@ local function spaced(math)
   return math
 end
 
+-- Lines break between the items of a list, not within one.
+local function unbroken(math)
+  local items = pandoc.Inlines({})
+  for item in (math.text .. ',\\ '):gmatch('(.-),\\ ') do
+    items:extend({ pandoc.RawInline('typst', '#box['), pandoc.Math(math.mathtype, item), pandoc.RawInline('typst', ']'),
+      pandoc.Str(','), pandoc.Space() })
+  end
+  return #items == 5 and math or pandoc.Inlines({ table.unpack(items, 1, #items - 2) })
+end
+
 -- In a table a number that is a fraction stands on one line, and any other fraction in full size.
 local function legible(tbl)
   return tbl:walk({ Math = function(math)
@@ -103,7 +113,7 @@ local function legible(tbl)
     if math.text:match('\\frac') and not math.text:match('^\\displaystyle') then
       math.text = '\\displaystyle ' .. math.text
     end
-    return math
+    return unbroken(math)
   end })
 end
 
