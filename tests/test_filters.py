@@ -58,6 +58,8 @@ def test_a_table_has_units_where_readers_expect_them() -> None:
     assert header == "| Name | Time (ms) | Size | Share | $x$ |"
     assert rule == "| :--- | ---: | ---: | ---: | ---: |"
     assert row == r"| t13 &#124; b | $1.5$ | $2048\ \text{B} = 2\ \text{KiB}$ | $\approx 33.3333\,\%$ | – |"
+    headed = filters.bare(str(filters.table(TABLE, ["size"], units_in_headings=True))).strip().splitlines()
+    assert headed[::2] == ["| Size (B) |", "| $2048$ |"]
 
 
 def test_columns_may_be_chosen() -> None:

@@ -158,18 +158,20 @@ def table(
     names: str = "",
     tokens: bool = False,
     rounded: bool = False,
+    units_in_headings: bool = False,
 ) -> Markup:
     """A table, all its columns or those named; `widths` are relative and matter in print only.
 
     `names` is the column whose cells name the rows that stand as columns too, as in a mask; its texts then head them.
-    With `tokens`, text such as t13 is shown as t₁₃; `rounded` shows numbers without their exact fractions.
+    With `tokens`, text such as t13 is shown as t₁₃; `rounded` shows numbers without their exact fractions, and
+    `units_in_headings` without units and their multiples.
     """
     kept = [of.columns[key] for key in columns or of.columns]
     if widths and len(widths) != len(kept):
         raise ValueError(f"{of.address}: widths must be as many as its columns, {len(kept)} (got {len(widths)})")
     heads = {row: cells[names] for row, cells in of.rows.items()} if names else {}
     header = [_text_cell(heads.get(one.key, one.title), tokens=tokens) for one in kept]
-    behind = {one.key: _stands_behind(of, one) for one in kept}
+    behind = {one.key: not units_in_headings and _stands_behind(of, one) for one in kept}
     header = [
         text if behind[one.key] or not one.unit else f"{text} ({escaped(one.unit)})"
         for text, one in zip(header, kept, strict=True)
