@@ -110,9 +110,8 @@ def _phase(label: str, layer: Layer, each: Fraction, element: int) -> Generator[
         "flops": "FLOPs",
         "formula": "Arithmetic intensity",
     }
-    units = {"flops": "FLOP", "bytes": "B"}
-    columns = ("rows", "sizes", *units, "formula")
-    yield from COUNTED.table(label, "products", products, units=units, headings=headings, columns=columns)
+    columns = ("rows", "sizes", "flops", "bytes", "formula")
+    yield from COUNTED.table(label, "products", products, headings=headings, columns=columns)
     return groups
 
 

@@ -86,10 +86,7 @@ def _phase(label: str, rows: Sequence[Row], counting: Conventions, sheet: Part) 
             yield key, (", ".join(str(place) for place, _ in same), shape, *values, formula)
 
     unit, working = column("intensity", "Arithmetic intensity", "FLOP/B"), column("formula", "Arithmetic intensity")
-    sizes, counts = (
-        column("sizes", Math(r"(m \times k)(k \times n)")),
-        [column("flops", "FLOPs", "FLOP"), column("bytes", unit="B")],
-    )
+    sizes, counts = column("sizes", Math(r"(m \times k)(k \times n)")), [column("flops", "FLOPs"), column("bytes")]
     return part(
         label,
         PHASES[label][1],
