@@ -19,13 +19,13 @@ _NODES = {
     },
     "kept": {"color": LIGHT["accent"], "penwidth": "1.6"},
     "pruned": {"style": "rounded,filled,dashed", "color": LIGHT["warning"], "penwidth": "1.2"},
-    "not scored": {"style": "rounded,filled,dotted", "color": LIGHT["muted"], "fontcolor": LIGHT["muted"]},
+    "not scored": {"style": "rounded,filled,dotted", "color": LIGHT["ink"]},
 }
 _EDGES = {
     "final": {"color": LIGHT["accent"], "penwidth": "2.4"},
     "kept": {"color": LIGHT["accent"], "penwidth": "2.4"},
     "pruned": {"color": LIGHT["warning"], "style": "dashed"},
-    "not scored": {"color": LIGHT["faint"]},
+    "not scored": {"color": LIGHT["muted"]},
 }
 LEGEND = (
     "Boxes on thick lines are kept, and filled ones are the sequences at the end. Dashed boxes were scored and pruned. "
@@ -56,7 +56,7 @@ def search_tree_figure(table: Table, weights: Series, *, root: str, search: str,
         graph.node(row, f"{label(token)}{' ' if across else chr(92) + 'n'}{label(numbers[row])}", **_NODES[fate])
         graph.edge("root" if parents[row] is None else str(parents[row]), row, **_EDGES[fate])
     return Figure(
-        svg=laid_out(graph),
+        svg=laid_out(graph).replace('stroke-dasharray="1,5"', 'stroke-dasharray="1,2"'),  # dots near enough to be an outline
         caption=f"The {search}, a level of the tree for each step. The number {'beside' if across else 'under'} a token is its "
         f"{weights.label.lower()} given the tokens {'before' if across else 'above'} it. {LEGEND}",
         alt=f"Tree diagram of the {search}. {_levels(table)}",
