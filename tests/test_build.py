@@ -92,7 +92,7 @@ TREE_PACKAGE = f"generators/courses/{TREE}"
         (f"{TREE_PACKAGE}/find.py", '"""Finds trees', '"""Finds all trees', {"matched"}),
         (f"{TREE_PACKAGE}/solve.py", '"""Merges candidates', '"""Merges all candidates', {"solved"}),
         (
-            "generators/courses/comp4901y/hw4_q2_tree_attention/prefix_tree.py",
+            "generators/topics/prefix_tree.py",
             '"""A tree of tokens',
             '"""The tree of tokens',
             {"solved"},

@@ -238,7 +238,7 @@ def test_a_formula_that_cannot_be_typeset(project: Project) -> None:
 def test_a_failing_check(project: Project, command: str) -> None:
     """The check, the published and the found value are named, and the status is 1."""
     project.replace(
-        "generators/courses/comp4901y/hw4_q2_tree_attention/prefix_tree.py",
+        "generators/topics/prefix_tree.py",
         "int(i in above[j])",
         "int(i in above[j] or j == i + 1)",
     )

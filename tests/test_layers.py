@@ -131,16 +131,17 @@ def test_a_solver_has_no_files_clock_or_chance(path: Path) -> None:
 
 
 def users() -> dict[Path, set[str]]:
-    """The questions whose code imports each module of the shared folders."""
+    """The questions whose code imports each module of the shared folders, and whether measurements do."""
     found: dict[Path, set[str]] = {path: set() for folder in SHARED for path in sources(folder)}
-    for question_id in addressed():
-        for path in {one for own in package(question_id).glob("*.py") for one in closure(own)} & found.keys():
-            found[path].add(str(question_id))
+    folders = {str(question_id): package(question_id) for question_id in addressed()}
+    for user, folder in {**folders, "measurements": GENERATORS / "measuring" / "measurements"}.items():
+        for path in {one for own in folder.glob("*.py") for one in closure(own)} & found.keys():
+            found[path].add(user)
     return found
 
 
-def test_what_is_shared_serves_two_questions() -> None:
-    """A module that one question uses alone stands in its package."""
+def test_what_is_shared_serves_two() -> None:
+    """A module that one question uses alone stands in its package; measurements, which run without it, are a user too."""
     lonely = {str(path.relative_to(GENERATORS)): sorted(ones) for path, ones in users().items() if len(ones) < 2}
     assert lonely == {}
 

@@ -9,7 +9,12 @@ from typing import Any, TypeAlias
 
 import torch
 
-from generators.courses.comp4901y.hw4_q2_tree_attention.prefix_tree import (
+from generators.measuring.decoding.fixed_cache import FixedCache, causal_forward, forward
+from generators.measuring.machine import dtype_named
+from generators.measuring.measurements.collect import Item, Model, seconds
+from generators.measuring.timing import captured, device_seconds
+from generators.recording import At, Series
+from generators.topics.prefix_tree import (
     Tree,
     ancestor_mask,
     leaves,
@@ -18,11 +23,6 @@ from generators.courses.comp4901y.hw4_q2_tree_attention.prefix_tree import (
     tree_of_heads,
     tree_of_sequences,
 )
-from generators.measuring.decoding.fixed_cache import FixedCache, causal_forward, forward
-from generators.measuring.machine import dtype_named
-from generators.measuring.measurements.collect import Item, Model, seconds
-from generators.measuring.timing import captured, device_seconds
-from generators.recording import At, Series
 
 Run: TypeAlias = Callable[[], torch.Tensor]
 Branch: TypeAlias = tuple[int, ...]

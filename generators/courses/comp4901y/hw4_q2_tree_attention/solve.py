@@ -10,7 +10,10 @@ import sympy
 from generators.answer import Answer, Item, Part, answer, claim, formula, number, part, text
 from generators.cells import Cell
 from generators.courses.comp4901y.hw4_q2_tree_attention.params import TreeParams
-from generators.courses.comp4901y.hw4_q2_tree_attention.prefix_tree import (
+from generators.recording import Recording
+from generators.table import column, table
+from generators.topics.measured import in_ms, machine
+from generators.topics.prefix_tree import (
     Tree,
     ancestor_mask,
     leaves,
@@ -19,9 +22,6 @@ from generators.courses.comp4901y.hw4_q2_tree_attention.prefix_tree import (
     tree_of_heads,
     tree_of_sequences,
 )
-from generators.recording import Recording
-from generators.table import column, table
-from generators.topics.measured import in_ms, machine
 
 T, S = sympy.symbols("T S", positive=True)
 TITLES = {"cuda": "The tree and its candidates timed on a GPU", "cpu": "The tree and its candidates timed on a processor"}
