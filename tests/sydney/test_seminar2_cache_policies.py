@@ -90,8 +90,6 @@ def head(**changes: Any) -> dict[str, Any]:
     [
         ({"budget": 14}, "budget: must be less than n_tokens (got 14 and 14)"),
         ({"n_initial": 6}, "n_initial: must be less than budget (got 6 and 6)"),
-        ({"n_recent": 0}, "n_recent: must be greater than 0 (got 0)"),
-        ({"attention": head(n_tokens=21)}, "attention.n_tokens: must be less than or equal to 20 (got 21)"),
         ({"attention": head(pulls=[{**PULL, "token": 15}])}, "attention: pulls: token must be at most n_tokens (got 15)"),
         ({"attention": head(pulls=[PULL] * 2)}, "attention: pulls: each token must stand once (got 2 twice)"),
         ({"memory": {**entry()["memory"], "n_heads": 3}}, "memory: d_model: must be divisible by n_heads (got 4096 and 3)"),

@@ -93,7 +93,6 @@ def test_the_teacher_helps_in_every_start() -> None:
          "example: student: must hold multiples of the temperature 2 (got [1, 0, 0, 0])"),
         (inside("example", classes=["a", "a", "b", "c"]), "example: classes: must not repeat a class (got ['a', 'a', 'b', 'c'])"),
         (inside("example", label="cow"), "example: label: must be one of the classes (got 'cow')"),
-        (inside("example", temperatures=[2, 1]), "example.temperatures: must rise from each to the next (got 2, 1)"),
         (inside("training", n_student=500), "training: n_student: must be at most the teacher's 400 points (got 500)"),
         ({"alphas": [1, 0, 0.5]}, "alphas: must fall from each to the next (got 1, 0, 1/2)"),
         (inside("training", teacher_steps=500, n_teacher=2000, teacher_hidden=64),

@@ -10,14 +10,30 @@ import sympy
 
 from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
 from generators.cells import Cell, exact, rational
-from generators.courses.utaustin.lecture25_batching.groups import BATCH, CONTEXT, N_HEAD, N_LAYER, D, Group, V
 from generators.courses.utaustin.lecture25_batching.params import BatchingParams
 from generators.table import column, table
 from generators.topics.roofline import Product, ridge_point, roofline_seconds
 
-N_KV, H, D_FF = sympy.symbols("n_KV H D_ff", positive=True)
+BATCH, CONTEXT, N_LAYER, D, N_HEAD, V, N_KV, H, D_FF = sympy.symbols("b n N_layer D n_H V n_KV H D_ff", positive=True)
 RIDGE, WEIGHTS, CACHE, EMBEDDING, MEMORY = sympy.symbols("I_ridge M_weights M_cache M_embedding M", positive=True)
 ELEMENT, FLOPS = sympy.symbols("s f", positive=True)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Equal products of one step, and how many there are of them."""
+
+    count: sympy.Expr
+    product: Product
+
+    def flops(self, flops_per_multiply_add: int) -> sympy.Expr:
+        """FLOPs of the whole group."""
+        return self.count * self.product.flops(flops_per_multiply_add)
+
+    def bytes_moved(self, bytes_per_element: int) -> sympy.Expr:
+        """Bytes of the whole group."""
+        return sympy.expand(self.count * self.product.bytes_moved(bytes_per_element))
+
 
 MATRICES = N_LAYER * 2 * D * (H * (N_HEAD + N_KV) + D_FF) + D * V
 """Values that every step reads: W^Q, W^K, W^V, W^O, the two feed-forward matrices of each layer, and the output head."""
