@@ -25,6 +25,14 @@ def convention(default: Any, says: Mapping[Any, str] | tuple[str, str], **limits
     return Field(default, json_schema_extra={"says": says}, **limits)  # type: ignore[call-overload]
 
 
+def check_heads(d_model: int, n_heads: int, n_kv_heads: int | None = None, head_dim: int | None = None) -> None:
+    """Raise ValueError unless heads divide the width of a model that they share, and heads of keys and values divide them."""
+    if head_dim is None and d_model % n_heads:
+        raise ValueError(f"d_model: must be divisible by n_heads (got {d_model} and {n_heads})")
+    if n_kv_heads and n_heads % n_kv_heads:
+        raise ValueError(f"n_heads: must be divisible by n_kv_heads (got {n_heads} and {n_kv_heads})")
+
+
 class RecordedParams(Params):
     """Parameters of an answer that shows recordings; those that fit the entry stand beside it, not in it."""
 

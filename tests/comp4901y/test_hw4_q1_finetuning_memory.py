@@ -109,7 +109,7 @@ def test_biases_of_adapters_are_a_convention() -> None:
     ("changes", "message"),
     [
         ({"seq_len": 0}, "seq_len: must be greater than 0 (got 0)"),
-        ({"n_kv_heads": 3}, "n_kv_heads: must divide n_heads (got 3 and 32)"),
+        ({"n_kv_heads": 3}, "n_heads: must be divisible by n_kv_heads (got 32 and 3)"),
         ({"n_heads": 3}, "d_model: must be divisible by n_heads (got 4096 and 3)"),
         ({"n_top_layers": 33}, "n_top_layers: must be at most n_layers (got 33 and 32)"),
         ({"rank": 4097}, "rank: must be at most d_model (got 4097 and 4096)"),

@@ -93,7 +93,7 @@ def head(**changes: Any) -> dict[str, Any]:
         ({"attention": head(pulls=[{**PULL, "token": 15}])}, "attention: pulls: token must be at most n_tokens (got 15)"),
         ({"attention": head(pulls=[PULL] * 2)}, "attention: pulls: each token must stand once (got 2 twice)"),
         ({"memory": {**entry()["memory"], "n_heads": 3}}, "memory: d_model: must be divisible by n_heads (got 4096 and 3)"),
-        ({"memory": {**entry()["memory"], "n_kv_heads": 5}}, "memory: n_kv_heads: must divide n_heads (got 5 and 32)"),
+        ({"memory": {**entry()["memory"], "n_kv_heads": 5}}, "memory: n_heads: must be divisible by n_kv_heads (got 32 and 5)"),
     ],
 )
 def test_bad_parameters(changes: dict[str, Any], message: str) -> None:

@@ -95,7 +95,7 @@ def test_grouped_heads_by_hand() -> None:
         ({"example": example(keys=[[1]] * 4)}, "example: keys: must be as long as queries (got 1)"),
         ({"example": example(keys=[[10, 0]] * 4)}, "example.keys.0.0: must be less than or equal to 9 (got 10) (and 3 more)"),
         ({"model": {**SMALL, "n_heads": 3}}, "model: d_model: must be divisible by n_heads (got 2 and 3)"),
-        ({"model": {**SMALL, "n_kv_heads": 2}}, "model: n_kv_heads: must divide n_heads (got 2 and 1)"),
+        ({"model": {**SMALL, "n_kv_heads": 2}}, "model: n_heads: must be divisible by n_kv_heads (got 1 and 2)"),
         ({"seq_lens": [8, 4]}, "seq_lens: must rise from each to the next (got 8, 4)"),
         ({"new_tokens": 1}, "new_tokens: must be greater than or equal to 2 (got 1)"),
         ({"new_tokens": 513}, "new_tokens: must be less than or equal to 512 (got 513)"),

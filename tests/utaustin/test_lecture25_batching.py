@@ -109,8 +109,8 @@ def test_limits() -> None:
     [
         ({"batch_sizes": [2, 4]}, "batch_sizes: must begin with 1 and rise (got [2, 4])"),
         ({"other_context_lens": [2048]}, "other_context_lens: must differ from context_len and each other (got [2048])"),
-        ({"model": {**SMALL, "n_heads": 3, "head_dim": None}}, "model: d_model must be divisible by n_heads (got 64 and 3)"),
-        ({"model": {**SMALL, "n_kv_heads": 2}}, "model: n_heads must be divisible by n_kv_heads (got 1 and 2)"),
+        ({"model": {**SMALL, "n_heads": 3, "head_dim": None}}, "model: d_model: must be divisible by n_heads (got 64 and 3)"),
+        ({"model": {**SMALL, "n_kv_heads": 2}}, "model: n_heads: must be divisible by n_kv_heads (got 1 and 2)"),
         ({"accelerator": accelerator(memory_gb=14)},
          "accelerator: memory_gb must hold the weights and one sequence of 8192 tokens (got 14)"),
     ],

@@ -101,7 +101,7 @@ def test_two_heads_by_hand() -> None:
         ({"choices": [[0], [0]]}, "choices: must not repeat a node (got [0])"),
         ({"choices": [[3]]}, "choices: a node must name one guess of each head down to it, counted from 0 (got [3])"),
         ({"choices": [[0, 1]]}, "choices: the node above each node must be chosen too (got [0, 1])"),
-        ({"model": {**entry()["model"], "n_kv_heads": 5}}, "model: n_heads must be divisible by n_kv_heads (got 32 and 5)"),
+        ({"model": {**entry()["model"], "n_kv_heads": 5}}, "model: n_heads: must be divisible by n_kv_heads (got 32 and 5)"),
     ],
 )  # fmt: skip
 def test_bad_parameters(changes: dict[str, Any], message: str) -> None:

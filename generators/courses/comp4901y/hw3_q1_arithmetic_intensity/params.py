@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Params, PositiveExact, PositiveInt, RecordedParams, Text, convention
+from generators.params import Params, PositiveExact, PositiveInt, RecordedParams, Text, check_heads, convention
 
 
 class Conventions(Params):
@@ -39,10 +39,7 @@ class InferenceParams(RecordedParams):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.head_dim is None and self.d_model % self.n_heads:
-            raise ValueError(f"d_model: must be divisible by n_heads (got {self.d_model} and {self.n_heads})")
-        if self.n_kv_heads and self.n_heads % self.n_kv_heads:
-            raise ValueError(f"n_heads: must be divisible by n_kv_heads (got {self.n_heads} and {self.n_kv_heads})")
+        check_heads(self.d_model, self.n_heads, self.n_kv_heads, self.head_dim)
         names = [one.name for one in self.accelerators]
         for name in names:
             if names.count(name) > 1:

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from generators.params import Params, PositiveInt, RecordedParams, convention
+from generators.params import Params, PositiveInt, RecordedParams, check_heads, convention
 
 
 class Conventions(Params):
@@ -39,10 +39,7 @@ class FinetuningParams(RecordedParams):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.d_model % self.n_heads:
-            raise ValueError(f"d_model: must be divisible by n_heads (got {self.d_model} and {self.n_heads})")
-        if self.n_kv_heads and self.n_heads % self.n_kv_heads:
-            raise ValueError(f"n_kv_heads: must divide n_heads (got {self.n_kv_heads} and {self.n_heads})")
+        check_heads(self.d_model, self.n_heads, self.n_kv_heads)
         if self.n_top_layers > self.n_layers:
             raise ValueError(f"n_top_layers: must be at most n_layers (got {self.n_top_layers} and {self.n_layers})")
         if self.rank > self.d_model:

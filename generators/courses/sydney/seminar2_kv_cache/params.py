@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Params, PositiveInt, Rising, Text, convention
+from generators.params import Params, PositiveInt, Rising, Text, check_heads, convention
 
 MAX_LENGTH = 2**24
 
@@ -55,10 +55,7 @@ class Model(Params):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.head_dim is None and self.d_model % self.n_heads:
-            raise ValueError(f"d_model: must be divisible by n_heads (got {self.d_model} and {self.n_heads})")
-        if self.n_heads % (self.n_kv_heads or 1):
-            raise ValueError(f"n_kv_heads: must divide n_heads (got {self.n_kv_heads} and {self.n_heads})")
+        check_heads(self.d_model, self.n_heads, self.n_kv_heads, self.head_dim)
         return self
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Params, convention
+from generators.params import Params, check_heads, convention
 
 Size = Annotated[int, Field(gt=0, le=2**20)]
 
@@ -37,10 +37,7 @@ class TuningParams(Params):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.head_dim is None and self.d_model % self.n_heads:
-            raise ValueError(f"d_model: must be divisible by n_heads (got {self.d_model} and {self.n_heads})")
-        if self.n_kv_heads and self.n_heads % self.n_kv_heads:
-            raise ValueError(f"n_heads: must be divisible by n_kv_heads (got {self.n_heads} and {self.n_kv_heads})")
+        check_heads(self.d_model, self.n_heads, self.n_kv_heads, self.head_dim)
         if self.rank > self.d_model:
             raise ValueError(f"rank: must be at most d_model (got {self.rank} and {self.d_model})")
         return self

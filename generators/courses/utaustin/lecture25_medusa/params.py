@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveInt, Text, Token, convention
+from generators.params import Exact, Params, PositiveInt, Text, Token, check_heads, convention
 
 MAX_NODES = 400
 Share = Annotated[Exact, Field(gt=0, lt=1)]
@@ -37,10 +37,7 @@ class Model(Params):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.head_dim is None and self.d_model % self.n_heads:
-            raise ValueError(f"d_model must be divisible by n_heads (got {self.d_model} and {self.n_heads})")
-        if self.n_heads % (self.n_kv_heads or self.n_heads):
-            raise ValueError(f"n_heads must be divisible by n_kv_heads (got {self.n_heads} and {self.n_kv_heads})")
+        check_heads(self.d_model, self.n_heads, self.n_kv_heads, self.head_dim)
         return self
 
 

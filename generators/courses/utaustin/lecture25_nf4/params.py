@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Params, PositiveExact, PositiveInt, Rising, Text, convention
+from generators.params import Params, PositiveExact, PositiveInt, Rising, Text, check_heads, convention
 
 MIB = 2**20
 MAX_PAGES = 20_000
@@ -67,10 +67,7 @@ class Training(Params):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.n_kv_heads and self.n_heads % self.n_kv_heads:
-            raise ValueError(f"n_kv_heads: must divide the {self.n_heads} heads (got {self.n_kv_heads})")
-        if not self.head_dim and self.d_model % self.n_heads:
-            raise ValueError(f"n_heads: must divide d_model, {self.d_model}, where head_dim is not given (got {self.n_heads})")
+        check_heads(self.d_model, self.n_heads, self.n_kv_heads, self.head_dim)
         return self
 
 
