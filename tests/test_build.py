@@ -91,12 +91,7 @@ TREE_PACKAGE = f"generators/courses/{TREE}"
         (f"{TREE_PACKAGE}/draw.py", '"""Draws each tree', '"""Draws every tree', {"drawn", "rendered"}),
         (f"{TREE_PACKAGE}/find.py", '"""Finds trees', '"""Finds all trees', {"matched"}),
         (f"{TREE_PACKAGE}/solve.py", '"""Merges candidates', '"""Merges all candidates', {"solved"}),
-        (
-            "generators/topics/prefix_tree.py",
-            '"""A tree of tokens',
-            '"""The tree of tokens',
-            {"solved"},
-        ),
+        ("generators/topics/prefix_tree.py", '"""A tree of tokens', '"""The tree of tokens', {"solved"}),
     ],
 )
 def test_a_step_runs_when_what_it_reads_changed(project: Project, path: str, old: str, new: str, steps: set[str]) -> None:

@@ -237,11 +237,7 @@ def test_a_formula_that_cannot_be_typeset(project: Project) -> None:
 @pytest.mark.parametrize("command", ["site", "verify"])
 def test_a_failing_check(project: Project, command: str) -> None:
     """The check, the published and the found value are named, and the status is 1."""
-    project.replace(
-        "generators/topics/prefix_tree.py",
-        "int(i in above[j])",
-        "int(i in above[j] or j == i + 1)",
-    )
+    project.replace("generators/topics/prefix_tree.py", "int(i in above[j])", "int(i in above[j] or j == i + 1)")
     message = refused(project, *([command] if command == "site" else [command, f"comp4901y/{TREE}"]), status=1)
     assert message.startswith(f"comp4901y/{TREE}: 2.1/mask/4/5: published 1, found 0 by all prefixes, compared pair by pair; ")
 

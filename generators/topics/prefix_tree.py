@@ -60,6 +60,14 @@ def tree_of_choices(root: str, heads: Sequence[Sequence[str]], choices: Sequence
     return (Node(root, None, 0), *below)
 
 
+def tree_of_guesses(
+    root: str, heads: Sequence[Sequence[str]], top_k: int | None, choices: Sequence[Sequence[int]] | None
+) -> Tree:
+    """The tree of the first `top_k` guesses of each head, or all: every combination, or those that `choices` names."""
+    used = [head[:top_k] for head in heads]
+    return tree_of_choices(root, used, choices) if choices else tree_of_heads(root, used)
+
+
 def path(tree: Tree, node: int) -> tuple[int, ...]:
     """Positions from the root down to `node`, both included."""
     parent = tree[node].parent

@@ -14,15 +14,7 @@ from generators.measuring.machine import dtype_named
 from generators.measuring.measurements.collect import Item, Model, seconds
 from generators.measuring.timing import captured, device_seconds
 from generators.recording import At, Series
-from generators.topics.prefix_tree import (
-    Tree,
-    ancestor_mask,
-    leaves,
-    path,
-    tree_of_choices,
-    tree_of_heads,
-    tree_of_sequences,
-)
+from generators.topics.prefix_tree import Tree, ancestor_mask, leaves, path, tree_of_guesses, tree_of_sequences
 
 Run: TypeAlias = Callable[[], torch.Tensor]
 Branch: TypeAlias = tuple[int, ...]
@@ -56,9 +48,7 @@ def measure(parameters: Mapping[str, Any], device: torch.device) -> Iterator[Ite
 
 def _trees(candidates: Sequence[Sequence[str]], medusa: Mapping[str, Any]) -> dict[str, Tree]:
     """The trees of both parts, as the question's entry gives them."""
-    guesses = [head[: medusa.get("top_k")] for head in medusa["heads"]]
-    root, choices = medusa["root"], medusa.get("choices")
-    guessed = tree_of_choices(root, guesses, choices) if choices else tree_of_heads(root, guesses)
+    guessed = tree_of_guesses(medusa["root"], medusa["heads"], medusa.get("top_k"), medusa.get("choices"))
     return {"2.1": tree_of_sequences(candidates), "2.2": guessed}
 
 

@@ -13,15 +13,7 @@ from generators.courses.comp4901y.hw4_q2_tree_attention.params import TreeParams
 from generators.recording import Recording
 from generators.table import column, table
 from generators.topics.measured import in_ms, machine
-from generators.topics.prefix_tree import (
-    Tree,
-    ancestor_mask,
-    leaves,
-    path,
-    tree_of_choices,
-    tree_of_heads,
-    tree_of_sequences,
-)
+from generators.topics.prefix_tree import Tree, ancestor_mask, leaves, path, tree_of_guesses, tree_of_sequences
 
 T, S = sympy.symbols("T S", positive=True)
 TITLES = {"cuda": "The tree and its candidates timed on a GPU", "cpu": "The tree and its candidates timed on a processor"}
@@ -32,7 +24,7 @@ def solve(params: TreeParams) -> Answer:
     medusa, transposed = params.medusa, params.conventions.rows == "queries"
     used = [head[: params.medusa.top_k] for head in medusa.heads]
     drafted = tree_of_sequences(params.candidates)
-    guessed = tree_of_choices(medusa.root, used, medusa.choices) if medusa.choices else tree_of_heads(medusa.root, used)
+    guessed = tree_of_guesses(medusa.root, medusa.heads, medusa.top_k, medusa.choices)
     return answer(
         _sheet(params, used, repeated=_repeats(drafted)),
         part("2.1", "Candidates of an assistant model", *_tree(drafted, transposed=transposed)),
