@@ -59,8 +59,8 @@ def test_a_picture_says_what_its_columns_hold(kind: Callable[[Table], Figure]) -
 def test_an_alternative_text_can_be_read_aloud() -> None:
     """Large numbers have no exponent, and marks without a name are said by the words beside them."""
     marks = Line("", [(2, 1.5)], ((2, 1.5),), ((2, 1.5, "here"),))
-    figure = line_figure([Line("A", [(1, 0.5), (4096, 2.0**31)]), marks], Axis("x"), Axis("bytes"), caption="Bytes.")
-    assert figure.alt == "bytes, over x. A: 0.5 at 1 to 2,147,483,648 at 4,096; here: 1.5 at 2."
+    figure = line_figure([Line("A", [(1, 0.00002), (4096, 2.0**31)]), marks], Axis("x"), Axis("bytes"), caption="Bytes.")
+    assert figure.alt == "bytes, over x. A: 0.00002 at 1 to 2,147,483,648 at 4,096; here: 1.5 at 2."
 
 
 def test_an_axis_takes_label_and_unit_from_its_columns() -> None:

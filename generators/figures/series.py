@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from generators.table import Series
 
@@ -23,7 +24,7 @@ def axis_label(series: Sequence[Series], what: str = "") -> str:
 
 def spoken(number: float) -> str:
     """A number in an alternative text: four digits, or all before the point in groups of three, without an exponent."""
-    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"
+    return f"{number:,.0f}" if abs(number) >= 1000 else format(Decimal(f"{number:.4g}"), "f")
 
 
 def lowered(label: str) -> str:
