@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from pypdf import PdfReader
 
-from generators.pipeline.catalog import entries
+from generators.pipeline.catalog import ROOT, entries
 from generators.pipeline.course import load_course, sheet_of
 from generators.pipeline.pdf.submission import pdf_path
 from tests.project import Project
@@ -107,6 +109,42 @@ def test_parts_on_pages_of_their_own(signed: Project) -> None:
         assert len(re.findall(r"\b\d\.\d[a-z]? [A-Z]\w+.{0,60}? Answer ", page)) <= 1
 
 
+def launches(project: Project, question_id: str, folder: Path) -> list[list[str]]:
+    """What the printed commands of a question, run by a shell, start: module and arguments of each launch."""
+    folder.mkdir()
+    stub = folder / "python"
+    stub.write_text(f"#!/bin/sh\nfor word; do printf '%s\\0' \"$word\"; done >> {folder}/words\nprintf '\\n' >> {folder}/words\n")
+    stub.chmod(0o755)
+    blocks = re.findall(r"(?:^    .*\n)+", project.made(question_id)["render"]["pdf"], flags=re.MULTILINE)
+    for block in blocks:
+        if "python -m" in block:
+            subprocess.run(["bash", "-ec", block], env={"PATH": f"{folder}:/usr/bin:/bin"}, check=True)
+    return [line.split("\0")[1:-1] for line in (folder / "words").read_text().splitlines()]
+
+
+QUICK = {
+    "generators.measuring.hw3_generate": ["--hf_model_name", "TARGET", "--output_len", "2"],
+    "generators.measuring.hw4_speculative": ["--target", "TARGET", "--assistant", "DRAFT", "--max_new_tokens", "2"],
+}
+"""What is said behind the printed arguments, where the last word counts: small models and few tokens."""
+
+
+@pytest.mark.parametrize("question_id", ["comp4901y/hw3_q3_generation", "comp4901y/hw4_q3_speculative_decoding"])
+def test_printed_commands_can_be_pasted(
+    built: Project, tmp_path: Path, tiny_models: tuple[Path, Path], capsys: pytest.CaptureFixture[str], question_id: str
+) -> None:
+    """A shell reads them as they stand, models that they name by a folder are there, and the programs take their arguments."""
+    found = launches(built, question_id, tmp_path / "stub")
+    assert found
+    for module, *arguments in found:
+        for word in arguments:
+            assert not word.startswith("models/") or (ROOT / word).is_dir()
+        models = dict(zip(("TARGET", "DRAFT"), map(str, tiny_models), strict=True))
+        quick = [models.get(word, word) for word in QUICK[module]]
+        import_module(module).main([*arguments, *quick, "--device", "cpu", "--runs", "1", "--warmup", "0"])
+        assert "runs" in capsys.readouterr().out
+
+
 def font_of(character: str, path: Path) -> None:
     """Write a font that has one character besides the blank, drawn as a square."""
     pen = TTGlyphPen(None)
@@ -135,7 +173,9 @@ def test_a_name_in_a_script_that_the_shipped_font_lacks(built: Project, tmp_path
     project.path("student.yml").write_text("name: 龘\n", encoding="utf-8")
     refused = project.run("pdf", "comp4901y/hw4_q2")
     assert refused.returncode == 2
-    assert refused.stderr.startswith("error: student.yml: no font of this machine shows U+9F98; install one")
+    assert refused.stderr.startswith(
+        "error: student.yml: name: must have characters that a font of this machine shows, unlike U+9F98; install"
+    )
     assert len(refused.stderr.strip().splitlines()) == 1
     font_of("龘", tmp_path / "share" / "fonts" / "one.ttf")
     done = project.run("pdf", "comp4901y/hw4_q2")

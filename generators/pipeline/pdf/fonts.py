@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from generators.errors import ParameterError
 from generators.glyphs import lacking
 
 
-def font_for(text: str, where: str) -> Path | None:
-    """A file of a font of this machine that shows all of `text`, or None if the shipped one does.
+def font_for(texts: Mapping[str, str | None], where: str) -> Path | None:
+    """A file of a font of this machine that shows what the shipped one lacks of all texts, or None if it lacks nothing.
 
-    Raises ParameterError, at `where`, if none does.
+    Raises ParameterError, for the first field of the file `where` that needs it, if there is no such font.
     """
-    missing = lacking(text)
-    if not missing:
+    missing = {field: lacking(text or "") for field, text in texts.items()}
+    wanted = frozenset().union(*missing.values())
+    if not wanted:
         return None
     for path in _system_fonts():
-        if missing <= _characters(path):
+        if wanted <= _characters(path):
             return path
-    marks = " ".join(f"U+{ord(mark):04X}" for mark in sorted(missing)[:5])
+    field = next(field for field, marks in missing.items() if marks)
+    marks = " ".join(f"U+{ord(mark):04X}" for mark in sorted(missing[field])[:5])
     raise ParameterError(
-        f"{where}: no font of this machine shows {marks}; install one for this script, such as the package fonts-noto-cjk "
-        f"for Chinese, Japanese and Korean or fonts-noto-core for others (got {text!r})"
+        f"{where}: {field}: must have characters that a font of this machine shows, unlike {marks}; install one for this script, "
+        f"such as the package fonts-noto-cjk for Chinese, Japanese and Korean or fonts-noto-core (got {texts[field]!r})"
     )
 
 

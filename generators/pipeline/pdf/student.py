@@ -42,6 +42,11 @@ class Student(Params):
     """The exact text of the form that is signed, a paragraph an item, in place of the course's."""
 
     @property
+    def texts(self) -> dict[str, str | None]:
+        """What may be in any script, by field."""
+        return {"name": self.name, "student_id": self.student_id, "signature": self.signature}
+
+    @property
     def line(self) -> str:
         """What stands on every page."""
         return ", ".join(text for text in (self.name, self.student_id) if text)

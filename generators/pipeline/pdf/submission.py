@@ -67,7 +67,7 @@ def document(path: str, question_ids: Sequence[QuestionId], worked: Mapping[Ques
         title=where if sheet.printed != "question" else f"{where}: {printed_title(worked[first])}",
         header=sheet.source,
         student=signed.line,
-        font=str(font_for(f"{signed.line} {signed.signature or ''}", shown(STUDENT)) or ""),
+        font=str(font_for(signed.texts, shown(STUDENT)) or ""),
         pages=pages,
         pictures={
             f"{question_id.page}-{name}.svg": svg
