@@ -202,14 +202,16 @@ def test_pictures_follow_the_colour_scheme(site: str, open_page: Callable[..., t
 
 @pytest.mark.parametrize("question_id", [*IDS[::6], "comp4901y/hw4_q2_tree_attention"])
 def test_a_page_can_be_read_without_javascript(
-    site: str, open_page: Callable[..., tuple[Page, Watched]], question_id: str
+    built: Project, site: str, open_page: Callable[..., tuple[Page, Watched]], question_id: str
 ) -> None:
     """Answers, formulas, one picture of each pair, checks and navigation need no script."""
     page, _ = open_page(f"{site}/answers/{QuestionId(*question_id.split('/')).path}.html", java_script_enabled=False)
     assert page.locator("#checks").is_visible()
     assert page.locator("table").first.is_visible()
     assert page.locator("math").first.is_visible()
-    assert all(one.is_visible() for one in page.locator("img.on-light").all())
+    light = page.locator("img.on-light").all()
+    assert len(light) == len(built.made(question_id)["draw"])
+    assert all(one.is_visible() for one in light)
     assert not any(one.is_visible() for one in page.locator("img.on-dark").all())
     assert page.locator("nav a[href$='.html']").count() > 3
 
