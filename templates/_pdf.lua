@@ -52,7 +52,7 @@ local function in_typst(math)
   local block = math.mathtype == 'DisplayMath' and 'true' or 'false'
   local code = '#math.equation(block: ' .. block .. ', alt: ' .. quoted(spoken(math.text)) .. ', ' .. typst .. ')'
   if math.text:match('^\\displaystyle') then -- pandoc drops the command, and lines do not make room for what is tall
-    code = '#box(inset: (y: -0.3em), {set text(top-edge: "bounds", bottom-edge: "bounds"); show math.equation: math.display; ' .. code:sub(2) .. '})'
+    code = '#box(inset: (y: -0.1em), {set text(top-edge: "bounds", bottom-edge: "bounds"); show math.equation: math.display; ' .. code:sub(2) .. '})'
   end
   return code
 end

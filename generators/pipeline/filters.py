@@ -131,8 +131,10 @@ def one_line(of: Quantity) -> Markup:
     return _displayed(of.address, typeset_matrices.one_line(of))
 
 
-def statement(of: Quantity) -> Markup:
-    """Symbol, value and the value's shape as a displayed equation."""
+def statement(of: Quantity, *, inline: bool = False) -> Markup:
+    """Symbol and value: displayed with the value's shape, or within a sentence."""
+    if inline:
+        return Markup(f"$\\label{{{of.address}}} {typeset_matrices.statement(of)}$")
     return _displayed(of.address, rf"{typeset_matrices.statement(of)} \in {typeset_matrices.space(of.value)}")
 
 
