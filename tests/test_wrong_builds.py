@@ -39,7 +39,7 @@ def messages(slug: str, old: str, new: str) -> list[str]:
     ("slug", "old", "new", "said"),
     [
         (  # the last guesses of each head instead of the first
-            TREE, "[: params.medusa.top_k]", "[-params.medusa.top_k :]", ["2.2/tree/", "found b by"],
+            TREE, "medusa.root, medusa.heads", "medusa.root, [one[::-1] for one in medusa.heads]", ["2.2/tree/", "found b by"],
         ),
         (  # a share of the wrong whole
             TREE, "(S - T) / S", "(S - T) / T", ["2.1/share_saved: published 8/13"],
