@@ -67,7 +67,9 @@ def verify(id: str | None) -> None:
 def site() -> None:
     """Compute, verify, and build PDFs and site/."""
     from generators.pipeline import stamp
+    from generators.pipeline.files import refuse_links
 
+    refuse_links()
     if stamp.is_current("site"):
         tell("site/ is up to date")
         return

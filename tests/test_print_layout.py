@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -29,7 +30,9 @@ LEAST_FULL = 1 / 4
 
 @cache
 def opened(project: Project, name: str) -> Any:
-    return pypdfium2.PdfDocument(project.path(f"build/pdf/{name}"))
+    pdf = pypdfium2.PdfDocument(project.path(f"build/pdf/{name}"))
+    atexit.register(pdf.close)
+    return pdf
 
 
 def characters(page: Any) -> Iterator[tuple[str, float, tuple[float, float, float, float]]]:

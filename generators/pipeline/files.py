@@ -7,7 +7,11 @@ import shutil
 from pathlib import Path
 
 from generators.errors import RenderError
-from generators.pipeline.catalog import shown
+from generators.pipeline.catalog import ROOT, shown
+
+SITE = ROOT / "site"
+PAGES = ROOT / "docs" / "answers"
+"""What a build of the site replaces as a whole."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -24,7 +28,6 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def put_in_place(new: Path, old: Path) -> None:
     """Let the complete folder `new` take the place of `old`; `restore` mends a kill between the two renames."""
-    _refuse_link(old)
     aside = old.with_name(f".{old.name}.old")
     shutil.rmtree(aside, ignore_errors=True)
     if old.exists():
@@ -33,15 +36,15 @@ def put_in_place(new: Path, old: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _refuse_link(folder: Path) -> None:
+def refuse_links() -> None:
     """Renaming would take a link's place, not its target's."""
-    if folder.is_symlink():
-        raise RenderError(f"{shown(folder)}: must be a folder, which a build replaces as a whole (got a link)")
+    for folder in (SITE, PAGES):
+        if folder.is_symlink():
+            raise RenderError(f"{shown(folder)}: must be a folder, which a build replaces as a whole (got a link)")
 
 
 def restore(old: Path) -> None:
     """Put a folder back that a killed build had moved aside."""
-    _refuse_link(old)
     aside = old.with_name(f".{old.name}.old")
     if aside.exists() and not old.exists():
         aside.replace(old)

@@ -9,12 +9,11 @@ from typing import Any
 
 from generators.pipeline.catalog import ROOT
 from generators.pipeline.digest import digest_of, digests
-from generators.pipeline.files import write_whole
+from generators.pipeline.files import PAGES, write_whole
 from generators.pipeline.kept import BUILD
 
 _READ = ("generators", "templates", "docs")
 _READ_FILES = ("mkdocs.yml", "requirements.lock", "student.yml")
-_WRITTEN = ROOT / "docs" / "answers"
 
 
 def inputs_digest() -> str:
@@ -22,7 +21,7 @@ def inputs_digest() -> str:
     paths = [ROOT / name for name in _READ_FILES]
     for folder in _READ:
         for path in sorted((ROOT / folder).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts and not path.is_relative_to(_WRITTEN):
+            if path.is_file() and "__pycache__" not in path.parts and not path.is_relative_to(PAGES):
                 paths.append(path)
     return digest_of(digests(paths))
 
