@@ -12,7 +12,7 @@ from generators.errors import ProjectError
 from generators.pipeline.catalog import entries, find, shown
 
 if TYPE_CHECKING:
-    from generators.pipeline.build import Entries
+    from generators.pipeline.schedule import Entries
 
 
 def tell(line: str) -> None:

@@ -33,7 +33,7 @@ def drawn_entry(prefix: str, changed: dict[str, Any]) -> Any:
 
 def composed_entry(prefix: str, changed: dict[str, Any]) -> dict[str, Any]:
     """The page of an entry for the site, and its pictures as SVG text; nothing is found again."""
-    made = composed(find(prefix), changed, {})
+    made = composed(find(prefix), changed, {}).sections
     return {"site": made["render"].content["site"], **{name: one["svg"] for name, one in made["draw"].content.items()}}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from fractions import Fraction
 from typing import Any
 
@@ -10,6 +11,7 @@ import sympy
 
 from generators.answer import answer, claim, derivation, formula, letter, line, number, part, text, value_at
 from generators.cells import Math
+from generators.pipeline.exact_pickle import dumped
 from generators.pipeline.published import published, with_formulas
 from generators.table import column, table
 
@@ -130,3 +132,13 @@ def test_a_series_brings_its_label_and_unit() -> None:
 
 def test_a_value_at_the_letters_of_a_part() -> None:
     assert value_at(L / D, SHEET) == Fraction(7, 12)
+
+
+def test_an_answer_reaches_another_process_as_it_is_written() -> None:
+    """SymPy itself would read 2·(L·D) back as 2·L·D, the power of a product as a product of powers."""
+    product = sympy.Mul(L, D, evaluate=False)
+    written = sympy.Mul(2, product, sympy.Pow(product, 2, evaluate=False), evaluate=False)
+    sent = answer(part("1.1", "Counts", formula("twice", written), within=SHEET))
+    received = pickle.loads(dumped(sent)).parts["1.1"]["twice"]
+    assert sympy.srepr(received.formula) == sympy.srepr(written)
+    assert received.value == 2 * 84 * 84**2  # L·D = 7·12 = 84

@@ -40,7 +40,7 @@ CASES = [pytest.param(find(one), case, id=f"{one}-{place}") for one in IDS for p
 
 def pages(question_id: QuestionId, case: Far) -> list[str]:
     """The page for the site and for print, as text."""
-    made = composed(question_id, overlaid(entries()[question_id], case.change), {})["render"].content
+    made = composed(question_id, overlaid(entries()[question_id], case.change), {}).sections["render"].content
     return [" ".join(html.unescape(without_addresses(made[medium])).split()) for medium in ("site", "pdf")]
 
 

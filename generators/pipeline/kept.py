@@ -49,7 +49,7 @@ def load(path: Path) -> dict[str, Section]:
 
 def keep(path: Path, sections: Sections) -> None:
     """Write the sections, whole or not at all."""
-    held = {step: {"key": one.key, "content": one.content, "digest": one.digest} for step, one in sections.items()}
+    held = {step: {"key": one.key, "content": one.content, "digest": one.digest} for step, one in sorted(sections.items())}
     write_whole(path, json.dumps(held, ensure_ascii=False).encode())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import traceback
 import warnings
@@ -21,12 +22,14 @@ from generators.params import Params
 from generators.pipeline.catalog import QuestionId, load_params, load_question, validated
 from generators.pipeline.course import sheet_of
 from generators.pipeline.digest import digest_of
+from generators.pipeline.exact_pickle import dumped
 from generators.pipeline.export import exported
 from generators.pipeline.kept import Section, Sections, current
 from generators.pipeline.keys import Entry, Keys
 from generators.pipeline.match import Findings, Ledger, formula_problems, ledger, problems, summary
 from generators.pipeline.published import published, with_formulas
 from generators.pipeline.render import Medium, body
+from generators.pipeline.schedule import Composed
 from generators.question import Question, Whole
 from generators.table import Table
 
@@ -34,7 +37,7 @@ _TOO_LARGE = re.compile("memory|overflow|too large|invalid.*size", re.IGNORECASE
 """What torch says of sizes that it cannot hold."""
 
 
-def composed(question_id: QuestionId, entry: Entry, kept: Sections) -> dict[str, Section]:
+def composed(question_id: QuestionId, entry: Entry, kept: Sections) -> Composed:
     """Solve, draw and render, each only if what it reads changed; nothing is matched."""
     keys, tasks = Keys.of(question_id, entry), cache(lambda: Task.at(question_id, entry))
     solved = current(kept.get("solve"), keys.solve) or Section(keys.solve, _solved(tasks()))
@@ -42,7 +45,8 @@ def composed(question_id: QuestionId, entry: Entry, kept: Sections) -> dict[str,
     drawn_key, rendered_key = keys.draw_of(of_answer), keys.render_of(of_answer)
     pictures = current(kept.get("draw"), drawn_key) or Section(drawn_key, _pictures(tasks()))
     pages = current(kept.get("render"), rendered_key) or Section(rendered_key, _pages(tasks(), pictures.content))
-    return {"solve": solved, "draw": pictures, "render": pages}
+    answer = dumped(tasks().answer) if solved is not kept.get("solve") else None
+    return Composed({"solve": solved, "draw": pictures, "render": pages}, answer)
 
 
 def _solved(task: Task) -> dict[str, Any]:
@@ -64,13 +68,16 @@ def _pages(task: Task, pictures: Mapping[str, Any]) -> dict[str, str]:
     return {"site": site.text, "pdf": printed.text, "conventions": site.conventions, "errata": site.errata}
 
 
-def match_section(question_id: QuestionId, entry: Entry, kept: Sections) -> tuple[Section, bool]:
-    """What was found again for the answer as it is now, and whether that had to be found now."""
+def match_section(question_id: QuestionId, entry: Entry, kept: Sections, composed: bytes | None = None) -> tuple[Section, bool]:
+    """What was found again for the answer as it is now, and whether that had to be found now.
+
+    `composed` is the published answer if another process has solved it; it is only read by who wrote it.
+    """
     keys, held = Keys.of(question_id, entry), kept.get("match")
     key = keys.solve_and_match
     if held and held.key == key:
         return held, False
-    task = Task.at(question_id, entry)
+    task = Task.at(question_id, entry, pickle.loads(composed) if composed else None)
     of = digest_of([keys.match, [fingerprint(answer) for answer in task.answers]])
     if held and held.content.get("of") == of:
         return Section(key, held.content), False
@@ -98,16 +105,17 @@ class Task:
     question_id: QuestionId
     question: Question[Any]
     sizes: Mapping[str, Params]
+    solved: Answer | None = None
 
     @classmethod
-    def at(cls, question_id: QuestionId, entry: Entry) -> Task:
+    def at(cls, question_id: QuestionId, entry: Entry, solved: Answer | None = None) -> Task:
         """Read the entry; a broken rule raises ParameterError."""
         question = load_question(question_id)
         sizes = {"": load_params(question_id, question, entry)}
         for place, change in enumerate(question.others):
             with suppress(ParameterError):  # other sizes lie over the entry, and need not fit every entry
                 sizes[f" (at others[{place}])"] = validated(question.params, overlaid(entry, change), "others")
-        return cls(question_id, question, sizes)
+        return cls(question_id, question, sizes, solved)
 
     @property
     def params(self) -> Params:
@@ -117,7 +125,7 @@ class Task:
     @cached_property
     def answer(self) -> Answer:
         """The answer that is published."""
-        return self.question.solve(self.params)
+        return self.question.solve(self.params) if self.solved is None else self.solved
 
     @cached_property
     def answers(self) -> list[Answer]:

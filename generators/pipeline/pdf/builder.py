@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from generators.pipeline.build import Entries, Tell, Worked, units
+from generators.pipeline.build import Tell, Worked, units
 from generators.pipeline.catalog import QuestionId, shown
 from generators.pipeline.digest import digest_of, digests
 from generators.pipeline.files import write_whole
@@ -19,6 +19,7 @@ from generators.pipeline.kept import BUILD
 from generators.pipeline.pdf.printed_check import check_printed
 from generators.pipeline.pdf.printing import OWN_FILES, compiled_pdf
 from generators.pipeline.pdf.submission import Document, document, plan
+from generators.pipeline.schedule import Entries
 
 PDFS = BUILD / "pdf"
 _STAMPS = BUILD / "pdf.json"

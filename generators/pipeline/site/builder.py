@@ -17,12 +17,13 @@ from generators.errors import RenderError
 from generators.figures import style
 from generators.pipeline import stamp
 from generators.pipeline.answers_json import answers_json
-from generators.pipeline.build import Entries, Tell, Worked
+from generators.pipeline.build import Tell, Worked
 from generators.pipeline.catalog import QuestionId
 from generators.pipeline.files import PAGES, SITE, put_in_place, restore, write_whole
 from generators.pipeline.kept import BUILD
 from generators.pipeline.listed import Listed, contents
 from generators.pipeline.pdf.builder import build_pdfs, copy_pdfs
+from generators.pipeline.schedule import Entries
 from generators.pipeline.site.math_font import math_font
 from generators.pipeline.site.page import contents_page, conventions_page, site_page
 

@@ -1,0 +1,109 @@
+"""Runs the steps of questions in processes side by side: each question is matched as soon as it is composed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from generators.pipeline.catalog import QuestionId
+from generators.pipeline.kept import Section, Sections
+from generators.pipeline.reads import imported_packages
+from generators.pipeline.workers import workers
+
+_SLOW_PACKAGES = (("transformers", "peft"), ("torch",))
+
+Entries = Mapping[QuestionId, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A question solved, drawn and rendered; the answer for another process, if it was solved now."""
+
+    sections: Mapping[str, Section]
+    answer: bytes | None
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What was found again, whether that was found now, and how long it took."""
+
+    section: Section
+    anew: bool
+    seconds: float
+
+
+def as_they_end(
+    entries: Entries, kept: Mapping[QuestionId, Sections]
+) -> Generator[tuple[QuestionId, Composed | Matched], None, None]:
+    """Each question twice, composed and then matched with the answer that was composed."""
+    ordered = _longest_first(entries)
+    with _pools(ordered) as (light, slow):
+        # The first match of a process imports its slow packages meanwhile, so it solves its question itself.
+        firsts = {pool: question_id for question_id, pool in slow.items()}
+        jobs: dict[Future[Any], QuestionId] = {
+            pool.submit(_match, one, entries[one], kept[one], None): one for pool, one in firsts.items()
+        }
+        jobs |= {light.submit(_compose, one, entries[one], kept[one]): one for one in ordered}
+        while jobs:
+            for job in wait(jobs, return_when=FIRST_COMPLETED).done:
+                question_id, made = jobs.pop(job), job.result()
+                if isinstance(made, Composed) and question_id not in firsts.values():
+                    pool = slow.get(question_id, light)
+                    jobs[pool.submit(_match, question_id, entries[question_id], kept[question_id], made.answer)] = question_id
+                yield question_id, made
+
+
+def matched_as_they_end(entries: Entries) -> Generator[tuple[QuestionId, Matched], None, None]:
+    """Each question matched, whatever is kept."""
+    with _pools(list(entries)) as (light, slow):
+        jobs = {slow.get(one, light).submit(_match, one, entry, {}, None): one for one, entry in entries.items()}
+        while jobs:
+            for job in wait(jobs, return_when=FIRST_COMPLETED).done:
+                yield jobs.pop(job), job.result()
+
+
+def _longest_first(entries: Entries) -> list[QuestionId]:
+    """Questions of the documents with most pages first: their PDFs take longest, and wait for all of them."""
+    pages = Counter((question_id.course, question_id.document) for question_id in entries)
+    return sorted(entries, key=lambda question_id: -pages[question_id.course, question_id.document])
+
+
+@contextmanager
+def _pools(ids: list[QuestionId]) -> Iterator[tuple[ProcessPoolExecutor, Mapping[QuestionId, ProcessPoolExecutor]]]:
+    """Processes for every step, and one process for the matches of all questions that import the same slow packages.
+
+    On two cores torch is imported in one process: a second import costs more than running one question after the other.
+    """
+    cores, groups = os.cpu_count() or 1, {one: _slow_packages(one) for one in ids}
+    if cores <= 2:
+        groups = {one: names and ("torch",) for one, names in groups.items()}
+    kinds = sorted({names for names in groups.values() if names})
+    with ExitStack() as stack:
+        processes = {names: stack.enter_context(workers(1)) for names in kinds}
+        light = stack.enter_context(workers(min(len(ids), max(1, cores - len(kinds)))))
+        yield light, {one: processes[names] for one, names in groups.items() if names}
+
+
+def _slow_packages(question_id: QuestionId) -> tuple[str, ...] | None:
+    packages = imported_packages(question_id)
+    return next((names for names in _SLOW_PACKAGES if packages & set(names)), None)
+
+
+def _compose(question_id: QuestionId, entry: Mapping[str, Any], kept: Sections) -> Composed:
+    from generators.pipeline.unit import composed
+
+    return composed(question_id, entry, kept)
+
+
+def _match(question_id: QuestionId, entry: Mapping[str, Any], kept: Sections, answer: bytes | None) -> Matched:
+    from generators.pipeline.unit import match_section
+
+    start = time.perf_counter()
+    section, anew = match_section(question_id, entry, kept, answer)
+    return Matched(section, anew, time.perf_counter() - start)
