@@ -111,15 +111,16 @@ def test_decimals_and_tolerances(content: dict[str, Any]) -> None:
 
 
 def test_the_script_of_the_documentation_grades(built: Project, tmp_path: Path) -> None:
-    """Right, rounded and wrong answers are told apart."""
+    """Right, rounded and wrong answers are told apart, and from an address without a number."""
     script = re.findall(r"```python\n(.*?)```", DOCUMENTATION.read_text(encoding="utf-8"), re.DOTALL)[0]
     (tmp_path / "grade.py").write_text(script, encoding="utf-8")
     question = "comp4901y/hw3_q1_arithmetic_intensity"
-    rows = ["1.1/form/1/intensity,1365.3", "1.1/form/1/intensity,682.7", "sheet/L,4096", "sheet/L,4097"]
+    rows = ["1.1/form/1/intensity,1365.3", "1.1/form/1/intensity,682.7", "sheet/L,4096", "sheet/L,4097", "1.1/title,1"]
     lines = ["question,address,answer", *(f"{question},{row}" for row in rows)]
     (tmp_path / "given.csv").write_text("\n".join(lines), encoding="utf-8")
     command = [sys.executable, "grade.py", str(built.path("site/answers.json")), "given.csv"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert [line.split(" ", 2)[2] for line in done.stdout.splitlines()] == [
         "right", "wrong, 1365.33333333 was expected", "right", "wrong, 4096 was expected",
+        "no number stands there",
     ]  # fmt: skip

@@ -215,8 +215,23 @@ def test_a_message_shows_three_problems() -> None:
 def test_the_ledger_counts_by_route() -> None:
     """What is asked stands alone, what only the sheet says is counted apart."""
     one = ledger(made(), Findings.gathered(found()))
-    # titles and letters with symbols: 2 + 4 restated; flops with unit and symbol, claim, orders, unit, 4 cells: 3 + 1 + 2 + 1 + 4
-    assert (one.total, one.restated, dict(one.routes), one.drawn, one.formulas) == (17, 6, {"counting": 11}, 0, 1)
+    # read again: 2 titles, 4 letters and symbols; flops with unit and symbol, claim, orders, unit, 4 cells: 3 + 1 + 2 + 1 + 4
+    assert (one.values, one.restated, dict(one.routes), one.drawn, one.formulas) == (11, 6, {"counting": 11}, 0, 1)
     assert [(boxed.address, boxed.published, boxed.found, boxed.route) for boxed in one.boxed] == [
         ("1.1/flops", "168 FLOP", "168 FLOP", "counting")
     ]
+
+
+def boxed(n_rows: int) -> list[tuple[str, str]]:
+    """What is listed of two asked tables of bytes, one with a single row."""
+    rows = {"one": {"0": {"size": 0}}, "many": {str(place): {"size": place} for place in range(n_rows)}}
+    items = [table(key, [column("size", unit="B")], cells, asked=True) for key, cells in rows.items()]
+    ones = [one for key, cells in rows.items() for one in COUNTED.table("1.1", key, cells, units={"size": "B"})]
+    held = ledger(answer(part("1.1", "Sizes", *items)), Findings.gathered([*SHEET.part("1.1", "Sizes"), *ones]))
+    return [(one.address, one.published) for one in held.boxed]
+
+
+def test_the_numbers_of_a_page_are_listed_up_to_twenty() -> None:
+    """One more, and each table stands in one row."""
+    assert boxed(19) == [("1.1/one/0/size", "0 B"), *((f"1.1/many/{place}/size", f"{place} B") for place in range(19))]
+    assert boxed(20) == [("1.1/one", "1 cell"), ("1.1/many", "20 cells")]

@@ -158,7 +158,7 @@ def test_a_page_says_how_it_was_checked(built: Project, question_id: str) -> Non
     """What is asked stands with the published and the found value and the route, all else is counted by route."""
     found = next(one for one in answers(built)["questions"] if one["id"] == question_id)["found"]
     text = parsed(page_of(built, question_id)).text.replace(" ", "")
-    assert f"{found['total']}valuesfoundagain" in text
+    assert f"{found['values']}valuesfoundagain" in text
     rows = ["".join(boxed[key] for key in ("address", "published", "found", "route")) for boxed in found["boxed"]]
     rows += [f"{route}{count}" for route, count in found["routes"].items()]
     for row in rows:

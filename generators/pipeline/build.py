@@ -12,6 +12,7 @@ from generators.pipeline.imports import keep_imports
 from generators.pipeline.kept import Section, Sections, keep, load, path_of
 from generators.pipeline.keys import is_current
 from generators.pipeline.schedule import Entries, Matched, as_they_end, matched_as_they_end
+from generators.pipeline.wording import counted
 
 _DONE = {"solve": "solved", "draw": "drawn", "render": "rendered"}
 """Steps as progress says them."""
@@ -107,7 +108,7 @@ def verify_all(entries: Entries, tell: Tell) -> int:
     count = 0
     with closing(matched_as_they_end(entries)) as steps:
         for question_id, one in steps:
-            count += one.section.content["ledger"]["total"]
+            count += one.section.content["ledger"]["values"]
             tell(_found(question_id, one))
     return count
 
@@ -118,7 +119,7 @@ def _found(question_id: QuestionId, one: Matched) -> str:
 
 def found_again(ledger: Mapping[str, Any]) -> str:
     """How many values were found again, as progress says it."""
-    return f"{ledger['total']} values found again"
+    return f"{counted(ledger['values'], 'value')} found again"
 
 
 def _refuse_bad(entries: Entries) -> None:

@@ -68,13 +68,9 @@ def _link(address: str, places: Sequence[str]) -> str:
     return f"[{escaped(address)}](#{place})" if place else escaped(address)
 
 
-_NAMED_ROUTES = 2
-"""How many routes the line at the top names; the last section has all."""
-
-
 def _found_again(ledger: Mapping[str, Any], page: str) -> tuple[str, str]:
     """The line at the top and the last section of a page: boxed values one by one, all others counted by route."""
-    total, routes, places = ledger["total"], ledger["routes"], _PLACE.findall(page)
+    routes, places = ledger["routes"], _PLACE.findall(page)
     boxed = [
         [_link(one["address"], places), *(escaped(one[key]) for key in ("published", "found", "route"))]
         for one in ledger["boxed"]
@@ -85,7 +81,8 @@ def _found_again(ledger: Mapping[str, Any], page: str) -> tuple[str, str]:
     proofs = [f"- {escaped(sentence(what))} ({escaped(route)})." for what, route in ledger["proofs"]]
     lines = [
         "## How it was checked { #checks }\n",
-        "Each value, heading and unit on this page was found again by a route that shares no code with the one that made it.",
+        "A route is a second way to a value. It shares no code with the way that made the page.",
+        "A value that two routes found counts for both.",
         *([f"{ledger['formulas']} formulas were also evaluated at other sizes."] if ledger["formulas"] > 1 else []),
         '\n<div class="checks" markdown="1">\n',
         pipe_table(["What is asked", "Published", "Found", "Route"], boxed, right=[False] * 4) if boxed else "",
@@ -94,9 +91,8 @@ def _found_again(ledger: Mapping[str, Any], page: str) -> tuple[str, str]:
         *proofs,
         "\n</div>\n",
     ]
-    named, more = list(routes)[:_NAMED_ROUTES], len(routes) - _NAMED_ROUTES
-    by = ", ".join(named) + (f" and {counted(more, 'other route')}" if more > 0 else "")
-    return f"[{total} values found again](#checks) by {escaped(by)}", "\n".join(lines)
+    found = f"{counted(ledger['values'], 'value')} found again by {counted(len(routes), 'independent route')}"
+    return f"[{found}](#checks)", "\n".join(lines)
 
 
 def printed_title(worked: Worked) -> str:
@@ -145,7 +141,8 @@ def contents_page(contents: Sequence[Listed]) -> str:
     lines = ["# All questions\n"]
     documents: dict[tuple[str, str], list[Listed]] = {}
     for one in contents:
-        documents.setdefault((f"{one.course}, {one.institution}", one.document), []).append(one)
+        course = one.course if one.course == one.institution else f"{one.course}, {one.institution}"
+        documents.setdefault((course, one.document), []).append(one)
     said = ""
     for (course, document), held in documents.items():
         lines += [f"## {escaped(course)}\n"] if course != said else []
@@ -161,7 +158,7 @@ def contents_page(contents: Sequence[Listed]) -> str:
 def _row(one: Listed) -> list[str]:
     number = one.worked.question_id.number
     title = f"[{escaped(one.worked.title)}]({one.path}.md)"
-    return ["" if number is None else str(number), title, str(one.worked.ledger["total"]), f"[PDF]({one.pdf})"]
+    return ["" if number is None else str(number), title, str(one.worked.ledger["values"]), f"[PDF]({one.pdf})"]
 
 
 def _pdf_list(contents: Sequence[Listed]) -> list[str]:
