@@ -19,6 +19,8 @@ $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; name one with: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@printf '%s\n' '#!/bin/sh' 'PYTHONPATH="$(CURDIR)" exec "$(CURDIR)/$(BIN)/python" -m generators "$$@"' > $(BIN)/answers
+	@chmod +x $(BIN)/answers
 	@touch $@
 
 site: $(READY) ## compute, verify and build site/ with its PDFs
@@ -33,17 +35,17 @@ serve: site ## preview the site on http://127.0.0.1:8000
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest --numprocesses auto
 
-lint: $(READY)
+lint: $(READY) ## look for mistakes and unusual layout in the code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(READY)
+types: $(READY) ## check types
 	$(BIN)/mypy
 
 verify: $(READY) ## find every published value again
 	$(RUN) verify
 
-workflow: $(READY)
+workflow: $(READY) ## check the workflow of the continuous integration
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 check: lint types test verify site workflow ## lint, types, tests, verification, strict site build, workflow schema

@@ -20,7 +20,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.jsonl"
-_COPIED = ("generators", "templates", "docs", "mkdocs.yml", "requirements.lock")
+_COPIED = ("generators", "templates", "docs", "mkdocs.yml", "pyproject.toml", "requirements.lock")
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "answers")
 
 

@@ -1,18 +1,29 @@
-"""The command line: python -m generators list | show ID | verify [ID] | site | pdf [ID] | new ID."""
+"""Course answers that are computed, found again by a second route, and rendered to a site and PDFs.
+
+An ID may be shortened to any beginning; for list, verify and pdf it then means every question that begins so.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from generators.errors import ProjectError
-from generators.pipeline.catalog import entries, find, shown
+from generators.pipeline.catalog import ROOT, entries, find, find_all, shown
 
 if TYPE_CHECKING:
+    from generators.pipeline.catalog import QuestionId
     from generators.pipeline.schedule import Entries
+
+_COMPLETE = "_ANSWERS_COMPLETE"
+"""Set by a shell that asks the command `answers` how a word may end."""
 
 
 def tell(line: str) -> None:
@@ -21,40 +32,68 @@ def tell(line: str) -> None:
 
 
 def chosen(prefix: str | None) -> Entries:
-    """All questions, or the one whose id starts with `prefix`."""
+    """All questions, or those whose ids start with `prefix`."""
     known = entries()
-    if prefix is None:
-        return known
-    question_id = find(prefix, known)
-    return {question_id: known[question_id]}
+    return known if prefix is None else {one: known[one] for one in find_all(prefix, known)}
+
+
+def _ids(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """How an id that was begun may end, for the shell."""
+    from generators.pipeline.reads import title
+
+    return [CompletionItem(str(one), help=title(one)) for one in entries() if str(one).startswith(begun)]
+
+
+def _version() -> str:
+    version: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    return version
+
+
+one_id = click.argument("id", shell_complete=_ids)
+any_ids = click.argument("id", required=False, shell_complete=_ids)
 
 
 @click.group(help=__doc__)
+@click.version_option(_version(), message="%(version)s")
 def main() -> None:
     """Answers, verified and rendered."""
 
 
 @main.command("list")
-def list_questions() -> None:
-    """Print every question's id."""
-    for question_id in entries():
-        click.echo(question_id)
+@any_ids
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
+def list_questions(id: str | None, as_json: bool) -> None:
+    """Print ids and titles."""
+    from generators.pipeline.reads import title
+
+    ids = list(chosen(id))
+    if as_json:
+        click.echo(json.dumps([_listed(one, title(one)) for one in ids], ensure_ascii=False, indent=1))
+        return
+    width = max(len(str(one)) for one in ids)
+    for one in ids:
+        click.echo(f"{one!s:{width}}  {title(one)}")
+
+
+def _listed(one: QuestionId, title: str) -> dict[str, str | int | None]:
+    return {"id": str(one), "course": one.course, "document": one.document, "number": one.number, "title": title}
 
 
 @main.command()
-@click.argument("id")
+@one_id
 @click.option("--json", "as_json", is_flag=True, help="Print the question's object of answers.json.")
 def show(id: str, as_json: bool) -> None:
     """Print one answer with its checks."""
     from generators.pipeline.build import units
     from generators.pipeline.show import as_text, to_json
 
-    (worked,) = units(chosen(id), tell).values()
+    question_id = find(id)
+    (worked,) = units({question_id: entries()[question_id]}, tell).values()
     click.echo(to_json(worked) if as_json else as_text(worked))
 
 
 @main.command()
-@click.argument("id", required=False)
+@any_ids
 def verify(id: str | None) -> None:
     """Find every value again; end with status 1 where one is not."""
     from generators.pipeline.build import verify_all
@@ -79,7 +118,7 @@ def site() -> None:
 
 
 @main.command()
-@click.argument("id", required=False)
+@any_ids
 def pdf(id: str | None) -> None:
     """Compute, verify, and write build/pdf/."""
     from generators.pipeline import stamp
@@ -93,9 +132,11 @@ def pdf(id: str | None) -> None:
     inputs = stamp.inputs_digest()
     known, wanted = entries(), chosen(id)
     members = [member for ids in plan(known).values() if any(one in wanted for one in ids) for member in ids]
-    written, _ = build_pdfs({member: known[member] for member in members}, tell)
+    made, _ = build_pdfs({member: known[member] for member in members}, tell)
     if id is None:
-        stamp.finished("pdf", inputs, written)
+        stamp.finished("pdf", inputs, made)
+    for path in made:
+        click.echo(shown(path))
 
 
 @main.command()
@@ -111,7 +152,7 @@ def new(id: str) -> None:
 def run() -> None:
     """Run the command line; what this project refuses ends with one line and its status."""
     try:
-        main(prog_name="python -m generators")
+        main(prog_name="answers" if _COMPLETE in os.environ else "python -m generators", complete_var=_COMPLETE)
     except ProjectError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_status)

@@ -38,25 +38,25 @@ class Project:
         return Project(folder)
 
     def copy_tests(self) -> None:
-        """Copy the tests and their settings beside what is there."""
+        """Copy the tests beside what is there."""
         shutil.copytree(ROOT / "tests", self.path("tests"), dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(ROOT / "benchmarks", self.path("benchmarks"), dirs_exist_ok=True)
-        shutil.copyfile(ROOT / "pyproject.toml", self.path("pyproject.toml"))
 
     def command(self, *arguments: str) -> list[str]:
         """The command line of `python -m generators`."""
         return [sys.executable, "-m", "generators", *arguments]
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end; both streams are kept as text."""
-        return self._run(self.command(*arguments))
+    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, with variables of the environment; both streams are kept as text."""
+        return self._run(self.command(*arguments), **variables)
 
     def python(self, code: str) -> subprocess.CompletedProcess[str]:
         """Run Python code in the project's folder."""
         return self._run([sys.executable, "-c", code])
 
-    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, cwd=self.folder, env=environment(), capture_output=True, text=True, check=False)
+    def _run(self, command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+        env = environment() | variables
+        return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
 
     def path(self, name: str) -> Path:
         """A file by its path in the project."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from generators.errors import ParameterError
-from generators.pipeline.catalog import entries, find, load_params, load_question, modules, read_mapping
+from generators.errors import ParameterError, UnknownQuestion
+from generators.pipeline.catalog import ROOT, entries, find, load_params, load_question, modules, read_mapping
 from tests.conftest import IDS
 from tests.project import Project
 
@@ -58,13 +59,35 @@ def refused(project: Project, *arguments: str, status: int = 2) -> str:
 
 
 def test_list(built: Project) -> None:
-    """One id a line, course by course."""
+    """Id and title in two columns, course by course."""
     done = built.run("list")
     assert (done.returncode, done.stderr) == (0, "")
-    ids = done.stdout.splitlines()
+    ids = [line.split()[0] for line in done.stdout.splitlines()]
+    assert re.search(rf"^comp4901y/{TREE} +Tree attention: prefix trees and masks$", done.stdout, re.MULTILINE)
     assert {f"comp4901y/{slug}" for slug in (HW3, FINE, TREE)} <= set(ids)
     courses = [one.partition("/")[0] for one in ids]
     assert courses == sorted(courses)
+
+
+def test_list_of_a_document_for_machines(built: Project) -> None:
+    """A filter is the beginning of an id."""
+    done = built.run("list", "comp4901y/hw4_q2", "--json")
+    title = "Tree attention: prefix trees and masks"
+    assert json.loads(done.stdout) == [
+        {"id": f"comp4901y/{TREE}", "course": "comp4901y", "document": "hw4", "number": 2, "title": title}
+    ]
+
+
+def test_version(built: Project) -> None:
+    """That of pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert built.run("--version").stdout == f"{project['version']}\n"
+
+
+def test_a_shell_completes_ids(built: Project) -> None:
+    """As click's bash script asks: the words so far, and the place of the one that is begun."""
+    asked = {"_ANSWERS_COMPLETE": "bash_complete", "COMP_WORDS": "answers show comp4901y/hw4_q2", "COMP_CWORD": "2"}
+    assert built.run("show", "comp4901y/hw4_q2", **asked).stdout == f"plain,comp4901y/{TREE}\n"
 
 
 def test_show(built: Project) -> None:
@@ -95,25 +118,46 @@ def test_verify_finds_everything_again(built: Project) -> None:
 
 
 def test_pdf_of_one_question(built: Project) -> None:
-    """A current PDF is not written again."""
+    """A current PDF is not written again; where it is is said."""
     done = built.run("pdf", "comp4901y/hw4_q2")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "build/pdf/comp4901y/hw4/question2.pdf\n", "")
 
 
-@pytest.mark.parametrize("command", ["show", "verify", "pdf"])
-def test_an_ambiguous_id(built: Project, command: str) -> None:
-    """All questions it may mean are named."""
+def test_pdfs_of_a_document(built: Project) -> None:
+    """The beginning of several ids means all of them."""
+    done = built.run("pdf", "comp4901y/hw4")
+    assert done.stdout == "".join(f"build/pdf/comp4901y/hw4/question{number}.pdf\n" for number in (1, 2, 3))
+
+
+def test_an_ambiguous_id(built: Project) -> None:
+    """All questions it may mean are named where only one can be shown."""
     meant = [one for one in IDS if one.startswith("comp4901y/hw4")]
     assert {f"comp4901y/{FINE}", f"comp4901y/{TREE}"} < set(meant)
-    assert refused(built, command, "comp4901y/hw4") == f"comp4901y/hw4: names {len(meant)} questions: {', '.join(meant)}"
+    assert refused(built, "show", "comp4901y/hw4") == f"comp4901y/hw4: names {len(meant)} questions: {', '.join(meant)}"
 
 
-@pytest.mark.parametrize("command", ["show", "verify", "pdf"])
+@pytest.mark.parametrize("command", ["list", "show", "verify", "pdf"])
 def test_an_unknown_id(built: Project, command: str) -> None:
     """The message says how to find the right one."""
-    assert re.fullmatch(
-        r"comp4901y/hw9: names no question; `python -m generators list` shows all \d+", refused(built, command, "comp4901y/hw9")
-    )
+    hint = r"`python -m generators list` shows all \d+"
+    assert re.fullmatch(f"zzz: names no question; {hint}", refused(built, command, "zzz"))
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("hw4_q2", [TREE]),
+        ("comp4901y/hw4q2_tree_attention", [TREE]),
+        ("hw4q2", [TREE]),
+        ("hw4", [FINE, TREE, "hw4_q3_speculative_decoding"]),
+    ],
+)
+def test_an_id_that_was_nearly_right(given: str, meant: list[str]) -> None:
+    """Ids that hold the text come first, else those that it may be a misspelling of, the nearest first."""
+    with pytest.raises(UnknownQuestion) as refusal:
+        find(given)
+    suggested = str(refusal.value).removeprefix(f"{given}: names no question; did you mean ").removesuffix("?").split(" or ")
+    assert suggested[: len(meant)] == [f"comp4901y/{one}" for one in meant]
 
 
 def test_a_bad_parameter(project: Project) -> None:

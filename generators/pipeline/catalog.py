@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -173,15 +174,30 @@ def shown(path: Path) -> str:
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
 
 
-def find(prefix: str, ids: Mapping[QuestionId, Any] | None = None) -> QuestionId:
+def find(prefix: str, ids: Iterable[QuestionId] | None = None) -> QuestionId:
     """Return the question whose id starts with `prefix`; none or several raise UnknownQuestion."""
-    known = tuple(entries() if ids is None else ids)
-    matches = [one for one in known if str(one) == prefix] or [one for one in known if str(one).startswith(prefix)]
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
+    matches = find_all(prefix, ids)
+    if len(matches) > 1:
         raise UnknownQuestion(f"{prefix}: names {len(matches)} questions: {', '.join(map(str, matches))}")
-    raise UnknownQuestion(f"{prefix}: names no question; `python -m generators list` shows all {len(known)}")
+    return matches[0]
+
+
+def find_all(prefix: str, ids: Iterable[QuestionId] | None = None) -> list[QuestionId]:
+    """Return every question whose id starts with `prefix`, or the one that it names; none raises UnknownQuestion."""
+    known = list(entries() if ids is None else ids)
+    matches = [one for one in known if str(one) == prefix] or [one for one in known if str(one).startswith(prefix)]
+    if not matches:
+        near = _near(prefix, known)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"`python -m generators list` shows all {len(known)}"
+        raise UnknownQuestion(f"{prefix}: names no question; {hint}")
+    return matches
+
+
+def _near(prefix: str, known: Iterable[QuestionId]) -> list[str]:
+    """Up to three ids that hold the text, or else that it may be a misspelling of, with or without course and noun."""
+    names = {name: str(one) for one in known for name in (one.slug, str(one), f"{one.document}_q{one.number}")}
+    held = [one for one in dict.fromkeys(names.values()) if prefix and prefix in one]
+    return (held or list(dict.fromkeys(names[name] for name in get_close_matches(prefix, names, n=3))))[:3]
 
 
 def load_question(question_id: QuestionId) -> Question[Any]:

@@ -63,13 +63,24 @@ def _recordings(question_id: QuestionId) -> set[Path]:
     return {path for of_kind in paths(recordings_folder(question_id), _names(question_id)).values() for path in of_kind.values()}
 
 
-def _names(question_id: QuestionId) -> tuple[str, ...]:
-    """The recordings that QUESTION names, read without running it where they are written out."""
+def title(question_id: QuestionId) -> str:
+    """The title that QUESTION gives."""
+    given = _given(question_id, "title")
+    return given.value if isinstance(given, ast.Constant) and isinstance(given.value, str) else load_question(question_id).title
+
+
+def _given(question_id: QuestionId, field: str) -> ast.expr | None:
+    """What QUESTION's field is written as, read without running it, as importing a question takes long."""
     tree = ast.parse((COURSES / question_id.course / question_id.slug / "__init__.py").read_bytes())
-    given = [node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "recordings"]
-    if not given:
+    return next((node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == field), None)
+
+
+def _names(question_id: QuestionId) -> tuple[str, ...]:
+    """The recordings that QUESTION names."""
+    given = _given(question_id, "recordings")
+    if given is None:
         return ()
-    keys = given[0].keys if isinstance(given[0], ast.Dict) else [None]
+    keys = given.keys if isinstance(given, ast.Dict) else [None]
     names = [key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
     return tuple(names) if len(names) == len(keys) else tuple(load_question(question_id).recordings)
 
