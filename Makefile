@@ -65,5 +65,5 @@ lock: ## resolve the direct dependencies anew and pin everything
 	build/lock/bin/python -m pip freeze | sed -e 's/+cpu$$//' -e '/^nvidia-/d' -e '/^triton==/d' > requirements.lock
 
 clean: ## remove everything built; .venv stays
-	rm -rf build site docs/answers .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build site docs/answers .site.* docs/.answers.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find generators tests benchmarks -name __pycache__ -type d -exec rm -rf {} +

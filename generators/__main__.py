@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,21 @@ def _version() -> str:
     return version
 
 
+def _build(command: str, folder: str, work: Callable[[], None], *, wait: bool) -> None:
+    """Do what has to be done, alone in the project's folder, unless all is up to date."""
+    from generators.pipeline import stamp
+
+    if not stamp.is_current(command):
+        from generators.pipeline.lock import alone
+
+        with alone(command, tell, wait=wait):
+            if not stamp.is_current(command):  # another command may have done it meanwhile
+                work()
+                return
+    tell(f"{folder} is up to date")
+
+
+may_wait = click.option("--no-wait", "wait", flag_value=False, default=True, help="Refuse where another command works here.")
 one_id = click.argument("id", shell_complete=_ids)
 any_ids = click.argument("id", required=False, shell_complete=_ids)
 
@@ -85,10 +101,12 @@ def _listed(one: QuestionId, title: str) -> dict[str, str | int | None]:
 def show(id: str, as_json: bool) -> None:
     """Print one answer with its checks."""
     from generators.pipeline.build import units
+    from generators.pipeline.lock import alone
     from generators.pipeline.show import as_text, to_json
 
     question_id = find(id)
-    (worked,) = units({question_id: entries()[question_id]}, tell).values()
+    with alone(f"show {question_id}", tell):
+        (worked,) = units({question_id: entries()[question_id]}, tell).values()
     click.echo(to_json(worked) if as_json else as_text(worked))
 
 
@@ -103,15 +121,16 @@ def verify(id: str | None) -> None:
 
 
 @main.command()
-def site() -> None:
+@may_wait
+def site(wait: bool) -> None:
     """Compute, verify, and build PDFs and site/."""
-    from generators.pipeline import stamp
     from generators.pipeline.files import refuse_links
 
     refuse_links()
-    if stamp.is_current("site"):
-        tell("site/ is up to date")
-        return
+    _build("site", "site/", _site, wait=wait)
+
+
+def _site() -> None:
     from generators.pipeline.site.builder import build_site
 
     build_site(entries(), tell)
@@ -119,13 +138,20 @@ def site() -> None:
 
 @main.command()
 @any_ids
-def pdf(id: str | None) -> None:
+@may_wait
+def pdf(id: str | None, wait: bool) -> None:
     """Compute, verify, and write build/pdf/."""
-    from generators.pipeline import stamp
-
-    if id is None and stamp.is_current("pdf"):
-        tell("build/pdf/ is up to date")
+    if id is None:
+        _build("pdf", "build/pdf/", _pdf, wait=wait)
         return
+    from generators.pipeline.lock import alone
+
+    with alone(f"pdf {id}", tell, wait=wait):
+        _pdf(id)
+
+
+def _pdf(id: str | None = None) -> None:
+    from generators.pipeline import stamp
     from generators.pipeline.pdf.builder import build_pdfs
     from generators.pipeline.pdf.submission import plan
 
@@ -134,7 +160,7 @@ def pdf(id: str | None) -> None:
     members = [member for ids in plan(known).values() if any(one in wanted for one in ids) for member in ids]
     made, _ = build_pdfs({member: known[member] for member in members}, tell)
     if id is None:
-        stamp.finished("pdf", inputs, made)
+        stamp.finished("pdf", inputs, stamp.seen(made))
     for path in made:
         click.echo(shown(path))
 

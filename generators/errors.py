@@ -19,6 +19,10 @@ class RenderError(ProjectError):
     """A template, formula, figure or document could not be rendered."""
 
 
+class Busy(ProjectError):
+    """Another command works in the project's folder."""
+
+
 class WorkerDied(ProjectError):
     """A process that worked out questions was ended from outside."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from generators.errors import RenderError
 from generators.pipeline.files import put_in_place, restore, write_whole
 
 
@@ -51,6 +52,28 @@ def test_a_kill_between_renames_loses_nothing(folders: tuple[Path, Path], monkey
     put_in_place(new, old)
     assert content(old) == b"new"
     assert not new.exists()
+
+
+@pytest.mark.parametrize("moment", [1, 2])
+def test_a_rename_that_fails_leaves_the_old_folder(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    """And one line names it."""
+    new, old = folders
+    calls = 0
+    rename = Path.replace
+
+    def replace(path: Path, target: Path) -> Path:
+        nonlocal calls
+        calls += 1
+        if calls == moment:
+            raise PermissionError(13, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(RenderError, match=r"old: cannot be replaced \(Permission denied\)$"):
+        put_in_place(new, old)
+    assert content(old) == b"old"
 
 
 def test_a_folder_is_put_in_place(folders: tuple[Path, Path]) -> None:

@@ -14,6 +14,13 @@ PAGES = ROOT / "docs" / "answers"
 """What a build of the site replaces as a whole."""
 
 
+def staging(folder: Path) -> Path:
+    """An empty place beside a folder, on the same file system, for the one that will replace it."""
+    new = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    return new
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it is either the old one or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,12 +34,19 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def put_in_place(new: Path, old: Path) -> None:
-    """Let the complete folder `new` take the place of `old`; `restore` mends a kill between the two renames."""
+    """Let the complete folder `new` take the place of `old`, which stays if that fails.
+
+    `restore` mends a kill between the two renames.
+    """
     aside = old.with_name(f".{old.name}.old")
     shutil.rmtree(aside, ignore_errors=True)
-    if old.exists():
-        old.replace(aside)
-    new.replace(old)
+    try:
+        if old.exists():
+            old.replace(aside)
+        new.replace(old)
+    except OSError as error:
+        restore(old)
+        raise RenderError(f"{shown(old)}: cannot be replaced ({error.strerror or type(error).__name__})") from error
     shutil.rmtree(aside, ignore_errors=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +21,29 @@ def inputs_digest() -> str:
     paths = [ROOT / name for name in _READ_FILES]
     for folder in _READ:
         for path in sorted((ROOT / folder).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts and not path.is_relative_to(PAGES):
+            if path.is_file() and not _made(path):
                 paths.append(path)
     return digest_of(digests(paths))
+
+
+def _made(path: Path) -> bool:
+    """Whether a build or Python wrote a file: docs/answers, and what a killed build left beside it."""
+    parts = path.relative_to(ROOT).parts
+    return "__pycache__" in parts or parts[1].lstrip(".").partition(".")[0] == PAGES.name
 
 
 def is_current(command: str) -> bool:
     """Whether the command's last complete run read the same files, and all it wrote is still there untouched."""
     try:
         stamp = json.loads(_path(command).read_bytes())
-        return bool(stamp["inputs"] == inputs_digest() and stamp["outputs"] == _seen(ROOT / name for name in stamp["outputs"]))
+        return bool(stamp["inputs"] == inputs_digest() and stamp["outputs"] == seen(ROOT / name for name in stamp["outputs"]))
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
-def finished(command: str, inputs: str, outputs: Iterable[Path]) -> None:
-    """Note a complete run; `inputs` is the digest taken before it began."""
-    stamp = {"inputs": inputs, "outputs": _seen(outputs)}
+def finished(command: str, inputs: str, outputs: Mapping[str, Any]) -> None:
+    """Note a complete run; `inputs` is the digest taken before it began, `outputs` what the run itself wrote."""
+    stamp = {"inputs": inputs, "outputs": outputs}
     write_whole(_path(command), json.dumps(stamp, sort_keys=True).encode())
 
 
@@ -45,9 +51,10 @@ def _path(command: str) -> Path:
     return BUILD / f"{command}.stamp.json"
 
 
-def _seen(paths: Iterable[Path]) -> dict[str, Any]:
+def seen(paths: Iterable[Path], new: Path = ROOT, old: Path = ROOT) -> dict[str, Any]:
+    """Size and time of files, by their paths in the project once the folder `new` has taken the place of `old`."""
     found = {}
     for path in paths:
-        state = path.stat()
-        found[path.relative_to(ROOT).as_posix()] = [state.st_size, state.st_mtime_ns]
+        state, place = path.stat(), old / path.relative_to(new)
+        found[place.relative_to(ROOT).as_posix()] = [state.st_size, state.st_mtime_ns]
     return found

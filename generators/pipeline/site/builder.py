@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import posixpath
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from generators.figures import style
 from generators.pipeline import stamp
 from generators.pipeline.answers_json import answers_json
 from generators.pipeline.build import Tell, Worked
-from generators.pipeline.catalog import QuestionId
-from generators.pipeline.files import PAGES, SITE, put_in_place, restore, write_whole
+from generators.pipeline.catalog import QuestionId, shown
+from generators.pipeline.files import PAGES, SITE, put_in_place, restore, staging, write_whole
 from generators.pipeline.kept import BUILD
 from generators.pipeline.listed import Listed, contents
 from generators.pipeline.pdf.builder import build_pdfs, copy_pdfs
@@ -38,16 +37,16 @@ def build_site(entries: Entries, tell: Tell) -> None:
     restore(SITE)
     restore(PAGES)
     pdfs, worked_out = build_pdfs(entries, tell, _prepare)
-    write_pages(worked_out, pdfs)
+    written = write_pages(worked_out, pdfs)
     _write_config(worked_out)
-    new = BUILD / "site.new"
-    shutil.rmtree(new, ignore_errors=True)
+    new = staging(SITE)
     _run_mkdocs(new)
     _name_search(new)
     write_whole(new / "answers.json", answers_json(contents(worked_out.values())).encode())
     _write_search_index(new)
+    written |= stamp.seen(_files(new), new, SITE) | stamp.seen([CONFIG, *pdfs])
     put_in_place(new, SITE)
-    stamp.finished("site", inputs, [*_files(SITE), *_files(PAGES), CONFIG, *pdfs])
+    stamp.finished("site", inputs, written)
     tell(f"wrote site/ with {len(worked_out)} questions")
 
 
@@ -61,10 +60,9 @@ def _prepare() -> None:
     _import_mkdocs()
 
 
-def write_pages(worked_out: Mapping[QuestionId, Worked], pdfs: Iterable[Path]) -> None:
-    """Write Markdown, pictures, PDFs and assets of all questions, then put them in the place of the old ones."""
-    new = BUILD / "answers.new"
-    shutil.rmtree(new, ignore_errors=True)
+def write_pages(worked_out: Mapping[QuestionId, Worked], pdfs: Iterable[Path]) -> dict[str, Any]:
+    """Write Markdown, pictures, PDFs and assets of all questions, put them in the place of the old ones, and list them."""
+    new = staging(PAGES)
     listing = contents(worked_out.values())
     for question in listing:
         _write_question(new, question)
@@ -73,7 +71,9 @@ def write_pages(worked_out: Mapping[QuestionId, Worked], pdfs: Iterable[Path]) -
     _write_text(new / "conventions.md", conventions_page(listing))
     _write_text(new / "assets" / "palette.css", style.palette_css())
     write_whole(new / "assets" / "math.woff", math_font())
+    written = stamp.seen(_files(new), new, PAGES)
     put_in_place(new, PAGES)
+    return written
 
 
 def _write_question(folder: Path, question: Listed) -> None:
@@ -125,7 +125,8 @@ def _run_mkdocs(target: Path) -> None:
     logger = logging.getLogger("mkdocs")
     logger.addHandler(problems)
     try:
-        config = load_config(str(CONFIG), site_dir=str(target), strict=True)
+        config = load_config(str(CONFIG), site_dir=str(target), docs_dir=str(PAGES.parent), strict=True)
+        _refuse_missing([*config["extra_css"], *map(str, config["extra_javascript"])], Path(config["docs_dir"]))
         config.plugins["kept"] = pages = KeptPages()
         build(config)
     except (MkDocsException, SystemExit) as error:
@@ -134,6 +135,13 @@ def _run_mkdocs(target: Path) -> None:
     finally:
         logger.removeHandler(problems)
     pages.keep()
+
+
+def _refuse_missing(names: Iterable[str], docs: Path) -> None:
+    """Style sheets and scripts that mkdocs.yml names; mkdocs does not look for them."""
+    for name in names:
+        if not (docs / name).is_file():
+            raise RenderError(f"mkdocs.yml: {shown(docs / name)}: there is no such file")
 
 
 class _Problems(logging.Handler):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import io
 from pathlib import Path
 
 from generators.errors import RenderError
 from generators.pipeline.catalog import ROOT
-from generators.pipeline.digest import digest_of_file
-from generators.pipeline.files import write_whole
-from generators.pipeline.kept import BUILD
+from generators.pipeline.digest import digest_of, digests
+from generators.pipeline.kept import BUILD, Section, current, keep, load
+
+_KEPT = BUILD / "math.json"
 
 _RANGES = (
     (0x0020, 0x007E), (0x00A0, 0x00FF), (0x0300, 0x0338), (0x0391, 0x03F5), (0x2010, 0x2057), (0x20D0, 0x20F0),
@@ -22,10 +24,12 @@ _RANGES = (
 
 def math_font() -> bytes:
     """The font as WOFF with the tables that MathML needs; kept in `build/` for the next build."""
-    kept = BUILD / f"math-{digest_of_file(ROOT / 'requirements.lock')[:16]}.woff"
-    if not kept.is_file():
-        write_whole(kept, _subset())
-    return kept.read_bytes()
+    key = digest_of(digests([Path(__file__), ROOT / "requirements.lock"]))
+    held = current(load(_KEPT).get("font"), key)
+    if held is None:
+        held = Section(key, base64.b64encode(_subset()).decode())
+        keep(_KEPT, {"font": held})
+    return base64.b64decode(held.content)
 
 
 def _subset() -> bytes:
