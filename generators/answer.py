@@ -211,10 +211,12 @@ def answer(*parts: Part) -> Answer:
 class Figure:
     """A drawn picture: SVG text, a caption in plain text, and what it shows for those who can't see it.
 
-    `shows` are the addresses of what is drawn.
+    `shows` are the addresses of what is drawn. `tall` is the same picture for narrow screens, where `svg` is too wide to be
+    read there; caption and alternative text hold for both.
     """
 
     svg: str
     caption: str
     alt: str
     shows: tuple[str, ...] = ()
+    tall: str = ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from generators.answer import Figure
 from generators.cells import Cell
 from generators.figures.graph import label, laid_out, new_graph
-from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, subscripted
+from generators.figures.style import FONT_PT, LIGHT, PHONE_WIDTH_IN, PRINTED_WIDTH_IN, subscripted
 from generators.table import Series, Table
 
 _NODES = {
@@ -40,28 +41,50 @@ def search_tree_figure(table: Table, weights: Series, *, root: str, search: str,
     It grows downward, or to the right where that would be wider than the page. `search` names whose track it is.
     """
     tokens = {row: subscripted(str(token)) for row, token in table["token"].cells.items()}
-    numbers = {row: shown_weight(number) for row, number in weights.numbers.items()}
-    parents, fates = table["parent"].cells, table["track"].cells
-    leaves = len(tokens.keys() - set(parents.values()))
-    width = max(map(_width_in, (*tokens.values(), *numbers.values())))
-    across = leaves * (width + _GAP_IN) > PRINTED_WIDTH_IN
-    if across:
-        width = max(_width_in(f"{token} {numbers[row]}") for row, token in tokens.items())
-    graph = new_graph(nodesep=str(_GAP_IN), ranksep="0.3", rankdir="LR" if across else "TB")
-    height = "0.2" if across else "0.36"
-    graph.attr("node", shape="box", style="rounded,filled", width=f"{width:.3f}", height=height, fontsize=str(FONT_PT))
-    graph.node("root", label(subscripted(root)), width=f"{_width_in(root) + 0.1:.3f}", height="0.2")
-    for row, token in tokens.items():
-        fate = str(fates[row])
-        graph.node(row, f"{label(token)}{' ' if across else chr(92) + 'n'}{label(numbers[row])}", **_NODES[fate])
-        graph.edge("root" if parents[row] is None else str(parents[row]), row, **_EDGES[fate])
+    tree = _Tree(table, tokens, {row: shown_weight(number) for row, number in weights.numbers.items()}, root)
     return Figure(
-        svg=laid_out(graph).replace('stroke-dasharray="1,5"', 'stroke-dasharray="1,2"'),  # dots near enough to be an outline
-        caption=f"The {search}, a level of the tree for each step. The number {'beside' if across else 'under'} a token is its "
-        f"{weights.label.lower()} given the tokens {'before' if across else 'above'} it. {LEGEND}",
+        svg=tree.drawn(across=tree.width_in > PRINTED_WIDTH_IN),
+        tall=tree.drawn(across=True) if PHONE_WIDTH_IN < tree.width_in <= PRINTED_WIDTH_IN else "",
+        caption=f"The {search}, a level of the tree for each step. The number in a box is its token's "
+        f"{weights.label.lower()} given the tokens before it. {LEGEND}",
         alt=f"Tree diagram of the {search}. {_levels(table)}",
         shows=shows,
     )
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """Nodes with what is written in their boxes."""
+
+    table: Table
+    tokens: Mapping[str, str]
+    numbers: Mapping[str, str]
+    root: str
+
+    @property
+    def width_in(self) -> float:
+        """What the leaves take beside each other, with a number under each token."""
+        leaves = len(self.tokens.keys() - set(self.table["parent"].cells.values()))
+        return leaves * (self._box_in("\n") + _GAP_IN)
+
+    def _text(self, row: str, between: str) -> str:
+        return f"{self.tokens[row]}{between}{self.numbers[row]}"
+
+    def _box_in(self, between: str) -> float:
+        return max(_width_in(line) for row in self.tokens for line in self._text(row, between).split("\n"))
+
+    def drawn(self, *, across: bool) -> str:
+        """The tree as SVG, from the left to the right with numbers beside tokens, or downward with numbers under them."""
+        between, height, direction = (" ", "0.2", "LR") if across else ("\n", "0.36", "TB")
+        graph = new_graph(nodesep=str(_GAP_IN), ranksep="0.3", rankdir=direction)
+        width = f"{self._box_in(between):.3f}"
+        graph.attr("node", shape="box", style="rounded,filled", width=width, height=height, fontsize=str(FONT_PT))
+        graph.node("root", label(subscripted(self.root)), width=f"{_width_in(self.root) + 0.1:.3f}", height="0.2")
+        for row, parent in self.table["parent"].cells.items():
+            fate = str(self.table["track"].cells[row])
+            graph.node(row, label(self._text(row, between)), **_NODES[fate])
+            graph.edge("root" if parent is None else str(parent), row, **_EDGES[fate])
+        return laid_out(graph).replace('stroke-dasharray="1,5"', 'stroke-dasharray="1,2"')  # dots near enough to be an outline
 
 
 def shown_weight(weight: float) -> str:

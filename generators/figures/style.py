@@ -48,6 +48,8 @@ MARKERS = ("o", "s", "^", "D", "v")
 PRINTED_WIDTH_IN = 6.3
 CHART_WIDTH_IN = 4.8
 """So narrow that the labels of a chart scaled to a phone can be read."""
+PHONE_WIDTH_IN = 4.3
+"""What is wider cannot be read on a phone, in a box."""
 FONT_PT = 9
 
 _COLOURS = re.compile("|".join(LIGHT.values()))

@@ -32,6 +32,7 @@ class Worked:
     conventions: str
     errata: str
     figures: Mapping[str, str]
+    tall: Mapping[str, str]
     answer: Mapping[str, Any]
     ledger: Any = None
 
@@ -44,6 +45,7 @@ class Worked:
             title=solved["title"],
             points=solved["points"],
             figures={name: one["svg"] for name, one in sections["draw"].content.items()},
+            tall={name: one["tall"] for name, one in sections["draw"].content.items() if one["tall"]},
             answer=solved["answer"],
             ledger=matched.content["ledger"] if matched else None,
             **sections["render"].content,

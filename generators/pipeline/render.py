@@ -99,7 +99,7 @@ def context_of(
     """The names that a question's template may use."""
 
     def figure(name: str) -> Markup:
-        return image(f"{question_id.page}-{name}.svg", figures[name])
+        return image(f"{question_id.page}-{name}.svg", figures[name], has_twin=medium == "site" and figures[name].tall != "")
 
     def see(target: str, text: str) -> Markup:
         course, _, slug = target.partition("/")
@@ -137,6 +137,6 @@ def _conventions(params: Params) -> list[tuple[str, str]]:
     ]
 
 
-def image(source: str, figure: Figure) -> Markup:
-    """A figure as a Markdown image whose title is its caption."""
-    return Markup(f'![{escaped(figure.alt)}]({source} "{escaped(figure.caption)}")')
+def image(source: str, figure: Figure, *, has_twin: bool = False) -> Markup:
+    """A figure as a Markdown image whose title is its caption, and whose class says that a tall twin stands beside it."""
+    return Markup(f'![{escaped(figure.alt)}]({source} "{escaped(figure.caption)}"){"{.wide}" if has_twin else ""}')

@@ -96,14 +96,15 @@ def test_a_mistake_in_a_line_is_seen() -> None:
         assert not agree(mistake(value), again.value, again.route.tolerance)
 
 
+@pytest.mark.parametrize("tall", [False, True])
 @pytest.mark.parametrize("steps", [1, 3, 4])
-def test_nothing_in_the_picture_overlaps(steps: int) -> None:
+def test_nothing_in_the_picture_overlaps(steps: int, tall: bool) -> None:
     """A label keeps clear of other labels, of every circle but its own, and of every arrow but its own."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.patches import Circle, FancyArrowPatch
     from matplotlib.path import Path
 
-    figure = drawn(solve(RnnParams(time_steps=steps))["3.1"])
+    figure = drawn(solve(RnnParams(time_steps=steps))["3.1"], tall=tall)
     canvas = FigureCanvasAgg(figure)
     axes = figure.axes[0]
     labels = [one.get_window_extent(canvas.get_renderer()) for one in axes.texts]

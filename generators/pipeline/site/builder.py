@@ -79,7 +79,8 @@ def write_pages(worked_out: Mapping[QuestionId, Worked], pdfs: Iterable[Path]) -
 def _write_question(folder: Path, question: Listed) -> None:
     page = folder / f"{question.path}.md"
     _write_text(page, site_page(question, posixpath.relpath(question.pdf, posixpath.dirname(question.path))))
-    for name, svg in question.worked.figures.items():
+    tall = {f"{name}.tall": svg for name, svg in question.worked.tall.items()}
+    for name, svg in {**question.worked.figures, **tall}.items():
         _write_text(page.with_name(f"{page.stem}-{name}.svg"), svg)
         _write_text(page.with_name(f"{page.stem}-{name}.dark.svg"), style.dark(svg))
 

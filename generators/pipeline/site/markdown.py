@@ -1,4 +1,4 @@
-"""Python-Markdown extension of the site: formulas become MathML, figures get a caption and a dark twin."""
+"""Python-Markdown extension of the site: formulas become MathML, figures get a caption and their twins."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class _Formulas(Treeprocessor):
 
 
 class _Figures(Treeprocessor):
-    """Turns a paragraph that is one image with a title into a figure, with the picture in both palettes."""
+    """Turns a paragraph that is one image with a title into a figure, with the picture in both palettes and its tall twin."""
 
     def run(self, root: ElementTree.Element) -> None:
         for paragraph in root.iter("p"):
@@ -85,14 +85,15 @@ class _Figures(Treeprocessor):
     @staticmethod
     def _replace(paragraph: ElementTree.Element, image: ElementTree.Element) -> None:
         caption = image.attrib.pop("title")
-        source = image.get("src", "")
+        stem = image.get("src", "").removesuffix(".svg")
+        forms = {"wide": "", "tall": ".tall"} if image.get("class") else {"": ""}
         paragraph.tag = "figure"
         paragraph.set("class", "picture")
         frame = ElementTree.Element("div", {"class": "frame", "tabindex": "0", "role": "group", "aria-label": "picture"})
-        image.set("class", "on-light")
-        image.tail = None
-        twin = ElementTree.Element("img", {**image.attrib, "class": "on-dark", "src": source.removesuffix(".svg") + ".dark.svg"})
-        frame.extend([image, twin])
+        for form, ending in forms.items():
+            for scheme, palette in (("on-light", ""), ("on-dark", ".dark")):
+                twin = {"class": f"{scheme} {form}".strip(), "src": f"{stem}{ending}{palette}.svg"}
+                ElementTree.SubElement(frame, "img", {**image.attrib, **twin})
         words = ElementTree.Element("figcaption")
         words.text = caption
         paragraph[:] = [frame, words]

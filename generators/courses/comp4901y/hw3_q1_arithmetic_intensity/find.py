@@ -108,7 +108,7 @@ def _phase(label: str, layer: Layer, each: Fraction, element: int) -> Generator[
     headings: dict[str, str | Math] = {
         "sizes": Math(r"(m \times k)(k \times n)"),
         "flops": "FLOPs",
-        "formula": "Arithmetic intensity",
+        "formula": "Intensity",
     }
     columns = ("rows", "sizes", "flops", "bytes", "formula")
     yield from COUNTED.table(label, "products", products, headings=headings, columns=columns)

@@ -85,7 +85,7 @@ def _phase(label: str, rows: Sequence[Row], counting: Conventions, sheet: Part) 
             values = (value_at(of, sheet) for of in (one.flops(each), one.bytes_moved(element)))
             yield key, (", ".join(str(place) for place, _ in same), shape, *values, formula)
 
-    unit, working = column("intensity", "Arithmetic intensity", "FLOP/B"), column("formula", "Arithmetic intensity")
+    unit, working = column("intensity", "Arithmetic intensity", "FLOP/B"), column("formula", "Intensity")
     sizes, counts = column("sizes", Math(r"(m \times k)(k \times n)")), [column("flops", "FLOPs"), column("bytes")]
     return part(
         label,
