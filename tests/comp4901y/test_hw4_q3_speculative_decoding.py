@@ -95,7 +95,7 @@ def test_a_page_before_the_first_recording() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "without", "said"),
-    [("cuda", ["fixed cache, graph"], 'Launched as "eager, fixed cache"'), ("cpu", ["fixed cache"], 'Launched as "eager"')],
+    [("cuda", ["fixed cache, graph"], 'launched as "eager, fixed cache":'), ("cpu", ["fixed cache"], 'launched as "eager":')],
 )
 def test_a_page_of_one_device_with_fewer_launches(kind: str, without: list[str], said: str) -> None:
     """The page speaks of the launches and of the machine that it has."""

@@ -124,8 +124,7 @@ def _device(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
     yield from said_of_machine(SHEET, label, recording)
     for role in ("target", "assistant"):
         card = recording.models[recording.parameters[role]]
-        own = {role: card["label"], f"{role}_layers": card["layers"], f"{role}_weights": card["parameters"]}
-        yield from SHEET.values(label, own)
+        yield from SHEET.values(label, {role: card["label"], f"{role}_weights": card["parameters"]})
     small, large = (recording.models[recording.parameters[role]]["parameters"] for role in ("assistant", "target"))
     yield from SAMPLES.values(label, unit="%", weights=_shown(100 * small / large))
     yield from SAMPLES.values(label, unit="%", cost=_shown(100 * samples.cost("eager", samples.lengths[0])))
@@ -135,8 +134,6 @@ def _device(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
     made = recording.parameters
     yield from SHEET.values(label, repeats=made["repeats"], new_tokens=made["max_new_tokens"])
     both = [samples.quartiles("eager", length, [prompt]) for _, length in WAYS]
-    for (way, _), (_, low, high) in zip(WAYS, both, strict=True):
-        yield from SAMPLES.values(label, {f"{way}_low": low, f"{way}_high": high}, unit="ms")
     short, long = sorted(both)
     extremes = {"times": long[0] / short[0], "times_low": long[1] / short[2], "times_high": long[2] / short[1]}
     shown = {name: _shown(value) for name, value in extremes.items()}
@@ -150,27 +147,23 @@ def _device(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
 
 def _gains(label: str, samples: Samples) -> Iterator[Found]:
     rows: dict[str, tuple[Any, ...]] = {}
-    for launch in samples.launches:
-        standard = samples.quartiles(launch, None, samples.prompts)
-        for length in samples.lengths:
-            drafted, accepted = samples.rounds(launch, length)
-            rate = accepted.sum() / np.minimum(accepted + 1, drafted).sum()
-            alpha, cost, times = (
-                _shown(rate),
-                _shown(samples.cost(launch, length)),
-                samples.quartiles(launch, length, samples.prompts),
-            )
-            gain = [_shown(above / below) for above, below in zip(standard, (times[0], times[2], times[1]), strict=True)]
-            expected = _shown(_series(alpha, length) / (1 + length * Fraction(str(cost))))
-            rows[f"{launch}.{length}"] = (LAUNCHES[launch][1], length, *gain, expected, alpha, cost)
-            kept = np.cumprod(np.full(length, rate)).sum()
-            clock = {"formula": float((1 + kept) / (1 + length * samples.cost(launch, length)))}
-            yield from CLOCK.cells(label, "gains", {f"{launch}.{length}": clock})
+    launch = samples.launches[-1]
+    standard = samples.quartiles(launch, None, samples.prompts)
+    for length in samples.lengths:
+        drafted, accepted = samples.rounds(launch, length)
+        rate = accepted.sum() / np.minimum(accepted + 1, drafted).sum()
+        alpha, cost = _shown(rate), _shown(samples.cost(launch, length))
+        times = samples.quartiles(launch, length, samples.prompts)
+        gain = [_shown(above / below) for above, below in zip(standard, (times[0], times[2], times[1]), strict=True)]
+        expected = _shown(_series(alpha, length) / (1 + length * Fraction(str(cost))))
+        rows[str(length)] = (length, *gain, expected, alpha, cost)
+        kept = np.cumprod(np.full(length, rate)).sum()
+        clock = {"formula": float((1 + kept) / (1 + length * samples.cost(launch, length)))}
+        yield from CLOCK.cells(label, "gains", {str(length): clock})
     headings = {"gamma": "γ", "low": "At least", "high": "At most", "formula": "Expected", "alpha": "α", "cost": "c"}
-    columns = ("launch", "gamma", "measured", "low", "high", "formula", "alpha", "cost")
+    columns = ("gamma", "measured", "low", "high", "formula", "alpha", "cost")
     yield from SAMPLES.table(label, "gains", rows, headings=headings, columns=columns)
-    last = samples.launches[-1]
-    ranked = sorted((rows[f"{last}.{length}"] for length in samples.lengths), key=lambda row: -row[2])
-    apart = all(ranked[0][3] > row[4] for row in ranked[1:])
-    yield from SAMPLES.values(label, one_is_best=apart, none_is_best=not apart, best=ranked[0][1], symbols={"best": r"\gamma"})
-    yield from SHEET.values(label, last_launch=LAUNCHES[last][1])
+    ranked = sorted(rows.values(), key=lambda row: -row[1])
+    apart = all(ranked[0][2] > row[3] for row in ranked[1:])
+    yield from SAMPLES.values(label, one_is_best=apart, none_is_best=not apart, best=ranked[0][0], symbols={"best": r"\gamma"})
+    yield from SHEET.values(label, last_launch=LAUNCHES[launch][1])

@@ -57,20 +57,16 @@ def _times(runs: dict[str, Runs], prompt: str) -> Table:
 
 
 def _device(runs: Runs, prompt: str) -> Iterator[Item]:
-    """Where and of what the times are, how the two ways compare, and all gains."""
+    """Where and of what the times are, how the two ways compare, and the gains."""
     recording = runs.recording
     yield from machine(recording)
     for role in ("target", "assistant"):
         card = recording.models[recording.parameters[role]]
         yield text(role, card["label"])
-        yield number(f"{role}_layers", card["layers"])
         yield number(f"{role}_weights", card["parameters"])
     yield number("repeats", recording.parameters["repeats"], "timed runs after a warm-up")
     yield number("new_tokens", recording.parameters["max_new_tokens"])
     standard, speculative = runs.both_ways(prompt)
-    for way, times in (("standard", standard), ("speculative", speculative)):
-        yield number(f"{way}_low", times[1], f"first quartile of {way} decoding", unit="ms")
-        yield number(f"{way}_high", times[2], f"third quartile of {way} decoding", unit="ms")
     slower = speculative[0] > standard[0]
     longer = ratio(speculative, standard) if slower else ratio(standard, speculative)
     yield claim("slower", slower, "the median of speculative decoding is above that of standard decoding")
@@ -91,20 +87,17 @@ def _device(runs: Runs, prompt: str) -> Iterator[Item]:
 
 
 def _gains(runs: Runs) -> Iterator[Item]:
-    """Every launch at every draft length, and whether one length of the last launch is best beyond the spread."""
+    """The last launch at every draft length, and whether one length is best beyond the spread."""
     rows, last = {}, runs.launches[-1]
-    for by in runs.launches:
-        for length in runs.draft_lens:
-            rate, cost = runs.rate(by, length), runs.cost_ratio(by, length)
-            gain = runs.gain(by, length)
-            rows[f"{LAUNCHES[by][0]}.{length}"] = LAUNCHES[by][1], length, *gain, gain_at(rate, length, cost), rate, cost
-    found = [column("measured"), column("low", "At least"), column("high", "At most"), column("formula", "Expected")]
-    columns = [column("launch"), column("gamma", "γ"), *found, column("alpha", "α"), column("cost", "c")]
-    yield table("gains", columns, rows)
     own = {length: runs.gain(last, length) for length in runs.draft_lens}
+    for length, gain in own.items():
+        rate, cost = runs.rate(last, length), runs.cost_ratio(last, length)
+        rows[str(length)] = length, *gain, gain_at(rate, length, cost), rate, cost
+    found = [column("measured"), column("low", "At least"), column("high", "At most"), column("formula", "Expected")]
+    yield table("gains", [column("gamma", "γ"), *found, column("alpha", "α"), column("cost", "c")], rows)
     best = max(own, key=lambda length: own[length].middle)
     apart = all(own[best].low > one.high for length, one in own.items() if length != best)
-    yield text("last_launch", LAUNCHES[last][1])
+    yield text("last_launch", LAUNCHES[last])
     yield claim("one_is_best", apart, "one draft length is best beyond the spread")
     yield claim("none_is_best", not apart, "no draft length is best beyond the spread")
     yield number("best", best, "draft length with the largest measured gain", r"\gamma")
