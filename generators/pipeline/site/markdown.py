@@ -25,6 +25,9 @@ _LABEL = re.compile(r"\\label\{([^{}]*)\} ?")
 _STOP = re.compile(r"[.,;:?)]+")
 """What must not begin a line."""
 
+_OPENING = re.compile(r"[(“]+$")
+"""What must not end a line."""
+
 _NAMED_ENTITY = re.compile(r"&(?!(?:lt|gt|amp|quot|apos);)[A-Za-z]+;")
 """Names such as &ApplyFunction; behind a logarithm, which HTML knows and XML does not."""
 
@@ -44,9 +47,26 @@ class _Formulas(Treeprocessor):
     """Replaces what `pymdownx.arithmatex` marked as formulas."""
 
     def run(self, root: ElementTree.Element) -> None:
-        for element in root.iter():
-            if element.get("class") == "arithmatex":
-                self._replace(element)
+        for parent in root.iter():
+            before = None
+            for element in parent:
+                if element.get("class") == "arithmatex":
+                    self._replace(element)
+                    self._take_opening(parent, before, element)
+                before = element
+
+    @staticmethod
+    def _take_opening(parent: ElementTree.Element, before: ElementTree.Element | None, formula: ElementTree.Element) -> None:
+        """Move a bracket that opens right before the formula into it."""
+        text = (parent.text if before is None else before.tail) or ""
+        opening = _OPENING.search(text)
+        if opening:
+            formula.text = opening[0]
+            text = text.removesuffix(opening[0])
+            if before is None:
+                parent.text = text
+            else:
+                before.tail = text
 
     @staticmethod
     def _replace(element: ElementTree.Element) -> None:

@@ -15,25 +15,30 @@ if TYPE_CHECKING:
 
 def draw(answer: Answer) -> dict[str, Figure]:
     """The layer once for each method: a square a weight, as large as its magnitude, filled where it stays."""
-    from matplotlib.figure import Figure as Drawing
-
     layer, methods = answer["1/layer"], answer["1/methods"]
     n_rows, n_columns = (int(max(layer[key].numbers.values())) for key in ("output", "neuron"))
-    height = CHART_WIDTH_IN / len(methods.rows) * n_rows / n_columns + 0.35
-    figure = Drawing(figsize=(CHART_WIDTH_IN, height), layout="constrained")
-    said = []
-    for axes, (key, cells) in zip(figure.subplots(1, len(methods.rows)), methods.rows.items(), strict=True):
-        _hinton(axes, layer, layer[key])
-        axes.set_title(f"{cells['pruned_by']}: {cells['kept']} of {len(layer.rows)}", fontsize=FONT_PT, color=LIGHT["ink"])
-        said.append(f"{cells['pruned_by']} keeps {cells['kept']}")
+    said = [f"{cells['pruned_by']} keeps {cells['kept']}" for cells in methods.rows.values()]
     masks = Figure(
-        svg=to_svg(figure),
+        svg=_panels(layer, methods, CHART_WIDTH_IN / len(methods.rows) * n_rows / n_columns + 0.35, beside=len(methods.rows)),
+        tall=_panels(layer, methods, len(methods.rows) * (CHART_WIDTH_IN * n_rows / n_columns + 0.35), beside=1),
         caption="A row for each output, a column for each neuron. A square grows with the weight's magnitude; it is filled "
         "where the weight stays and hollow where it is dropped.",
         alt=f"Three pictures of {n_rows} by {n_columns} weights. {'; '.join(said)}.",
         shows=(layer.address, methods.address),
     )
     return {"masks": masks}
+
+
+def _panels(layer: Table, methods: Table, height_in: float, *, beside: int) -> str:
+    """A panel for each method, so many beside each other."""
+    from matplotlib.figure import Figure as Drawing
+
+    figure = Drawing(figsize=(CHART_WIDTH_IN, height_in), layout="constrained")
+    panels = figure.subplots(len(methods.rows) // beside, beside).flat
+    for axes, (key, cells) in zip(panels, methods.rows.items(), strict=True):
+        _hinton(axes, layer, layer[key])
+        axes.set_title(f"{cells['pruned_by']}: {cells['kept']} of {len(layer.rows)}", fontsize=FONT_PT, color=LIGHT["ink"])
+    return to_svg(figure)
 
 
 def _hinton(axes: Axes, layer: Table, mask: Series) -> None:
