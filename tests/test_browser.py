@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -140,7 +141,7 @@ def test_pages_ask_only_their_own_host(built: Project, site: str, open_page: Cal
 def test_pages_open_from_files_on_a_phone(built: Project, open_page: Callable[..., tuple[Page, Watched]]) -> None:
     """Without a server nothing but files is asked for, and nothing fails; what is wide scrolls in a frame of its own.
 
-    Every value in a box is seen without scrolling sideways.
+    Every value and formula in a box is seen without scrolling sideways.
     """
     folder = built.path("site").as_uri()
     page, watched = open_page(f"{folder}/index.html", viewport=PHONE, has_touch=True)
@@ -159,8 +160,32 @@ def test_pages_open_from_files_on_a_phone(built: Project, open_page: Callable[..
     assert watched.complaints == []
 
 
-OUTSIDE = """width => [...document.querySelectorAll('.answer [id*="/"]')].filter(e => e.getClientRects().length)
-    .filter(e => e.getBoundingClientRect().left < 0 || e.getBoundingClientRect().right > width + 1).map(e => e.id)"""
+OUTSIDE = """width => [...document.querySelectorAll('.answer [id*="/"], .answer div.formula math')].filter(e => e.getClientRects().length)
+    .filter(e => e.getBoundingClientRect().left < 0 || e.getBoundingClientRect().right > width + 1).map(e => e.id || e.parentElement.id)"""
+
+
+SHOWN = """() => [...document.querySelectorAll('figure.picture')].map(
+    f => [...f.querySelectorAll('img')].filter(i => i.getClientRects().length).map(i => [i.src, i.clientWidth]))"""
+TEXT_PT = re.compile(r'font-size="([\d.]+)"|<g id="text_\d+">\s*<g [^>]*scale\((0\.\d+) ')
+"""Sizes of an SVG's texts: of letters, or the scale of outlines that are drawn 100 points high."""
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_pictures_can_be_read_on_a_phone(
+    built: Project, site: str, open_page: Callable[..., tuple[Page, Watched]], scheme: str
+) -> None:
+    """One of a picture's twins is shown, no wider than its frame, with letters that are at least 9 pixels high."""
+    page, _ = open_page(site, viewport=PHONE, color_scheme=scheme)
+    for name in names(built):
+        page.goto(f"{site}/{name}", wait_until="load")
+        for shown in page.evaluate(SHOWN):
+            ((source, width),) = shown
+            svg = built.path(f"site/{source.removeprefix(f'{site}/')}").read_text(encoding="utf-8")
+            box = float(re.findall(r'viewBox="[\d.]+ [\d.]+ ([\d.]+)', svg)[0])
+            sizes = [float(letters or 100 * float(outlines)) for letters, outlines in TEXT_PT.findall(svg)]
+            assert source.endswith(".dark.svg") == (scheme == "dark")
+            assert min(sizes) * width / box >= 9, source
+            assert width <= PHONE["width"], source
 
 
 def first_result(page: Page, word: str) -> Locator:
