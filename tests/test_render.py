@@ -214,8 +214,9 @@ def test_labels_are_spread(positions: list[float]) -> None:
     assert all(placed[right] - placed[left] > 0.9 for left, right in pairwise(order))
 
 
-def test_no_line_begins_with_a_full_stop() -> None:
-    """What follows a formula directly stays on its line; words after it may go to the next."""
+def test_no_line_begins_with_a_full_stop_or_ends_with_a_bracket() -> None:
+    """What stands right beside a formula stays on its line; words after it may go to the next."""
     generic = {"pymdownx.arithmatex": {"generic": True}}
     html = markdown("of $x$, and ($y$). Then $z$ (see).", extensions=EXTENSIONS, extension_configs=generic)
-    assert re.findall(r"</span>([^<]*)", html) == [" and (", " Then ", " (see)."]
+    assert re.findall(r"</span>([^<]*)", html) == [" and ", " Then ", " (see)."]
+    assert html.count('class="formula">(<math>') == 1
