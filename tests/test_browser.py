@@ -273,6 +273,7 @@ def test_printing_from_the_browser(
         assert page.evaluate(pictures, "light") == page.locator("figure.picture").count(), name
         if page.locator("h1").count():
             assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(36, 41, 47)"
+            assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
