@@ -160,8 +160,10 @@ def test_pages_open_from_files_on_a_phone(built: Project, open_page: Callable[..
     assert watched.complaints == []
 
 
-OUTSIDE = """width => [...document.querySelectorAll('.answer [id*="/"], .answer div.formula math')].filter(e => e.getClientRects().length)
-    .filter(e => e.getBoundingClientRect().left < 0 || e.getBoundingClientRect().right > width + 1).map(e => e.id || e.parentElement.id)"""
+OUTSIDE = """width => [...document.querySelectorAll('.answer [id*="/"], .answer div.formula math')]
+    .filter(e => e.getClientRects().length)
+    .filter(e => e.getBoundingClientRect().left < 0 || e.getBoundingClientRect().right > width + 1)
+    .map(e => e.id || e.parentElement.id)"""
 
 
 SHOWN = """() => [...document.querySelectorAll('figure.picture')].map(

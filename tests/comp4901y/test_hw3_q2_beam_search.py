@@ -1,5 +1,6 @@
 """Tracks worked out by hand, and what bad parameters say."""
 
+import re
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 import sympy
 
 from generators.cells import Cell
+from generators.courses.comp4901y.hw3_q2_beam_search.draw import draw
 from generators.errors import ParameterError
 from generators.oracles.token_tree import decided_steps, search
 from generators.pipeline.catalog import find, load_params, load_question
@@ -98,6 +100,13 @@ def test_candidates_too_close_for_float32_are_told_apart_by_enumeration() -> Non
 
 LONG = "antidisestablish"
 LEVEL = {token: {"p": "1/2", "next": {LONG: "1/4", "b": "3/4"}} for token in (LONG, "b")}
+
+
+def flat(leaves: int) -> Whole:
+    """A tree of one level."""
+    return Whole({f"t{n}": f"1/{leaves}" for n in range(leaves)})
+
+
 CHAIN: dict[str, Any] = {"a": 1}
 for _ in range(7):
     CHAIN = {"a": {"p": 1, "next": CHAIN}}
@@ -113,11 +122,21 @@ FAR = [
     Far({"tree": Whole(CHAIN), "num_beams": 1}, ("Every sequence of 8 tokens", "It takes at least 1 beam to find")),
     Far({"tree": Whole(LEVEL), "num_beams": 2}, ("a path in the tree",), ("down the tree",)),
     Far(two("1e-7"), ("With 1 beam a most likely sequence is found.",)),
-    Far(
-        {"tree": Whole({f"t{n}": "1/32" for n in range(32)}), "num_beams": 8}, ("The number beside a token",), ("under a token",)
-    ),
-    Far({"tree": Whole(x="1/3", y="2/3"), "num_beams": 2}, ("The number under a token",), ("beside a token",)),
+    Far({"tree": flat(32), "num_beams": 8}, ("search scores 32 sequences.",)),
+    Far({"tree": Whole(x="1/3", y="2/3"), "num_beams": 2}, ("search scores 2 sequences.",)),
 ]
+
+
+@pytest.mark.parametrize(("leaves", "wide", "tall"), [(2, "down", ""), (20, "down", "across"), (32, "across", "")])
+def test_a_tree_too_wide_for_a_phone_has_a_tall_twin(leaves: int, wide: str, tall: str) -> None:
+    """It grows to the right there, as a tree too wide for a page does everywhere."""
+    figure = draw(solved(entry(tree=flat(leaves), num_beams=1)))["track"]
+    assert (grows(figure.svg), figure.tall and grows(figure.tall)) == (wide, tall)
+
+
+def grows(svg: str) -> str:
+    """Down where the leaves, of one level, stand at one height."""
+    return "down" if len(set(re.findall(r'y="([-.0-9]+)"[^>]*>t', svg))) == 1 else "across"
 
 
 @pytest.mark.parametrize(("gap", "decided"), [("1/100", 1), ("1/10000000", 0), ("0", 0)])

@@ -30,7 +30,7 @@ LABELS = {"input": (0.32, 0.22), "output": (0.64, 0.22), "": (0.54, 0.0)}
 
 @dataclass(frozen=True)
 class Node:
-    """A vector with its row, its time step, whether no edge leads to it though it is a hidden state, and whether time runs down."""
+    """A vector with its row, its time step, whether it is a hidden state that no edge leads to, and whether time runs down."""
 
     name: str
     row: str
@@ -69,9 +69,9 @@ def draw(answer: Answer) -> dict[str, Figure]:
 
 def _edges(graph: Part, *, tall: bool) -> Edges:
     cells = graph["edges"].rows.values()
-    reached = {edge["to"] for edge in cells}
+    initial = {key for key, node in graph["nodes"].rows.items() if node["row"] in LOOKS} - {edge["to"] for edge in cells}
     nodes = {
-        key: Node(_latex(node["name"]), str(row := node["row"]), int(str(node["time"])), row in LOOKS and key not in reached, tall)
+        key: Node(_latex(node["name"]), str(node["row"]), int(str(node["time"])), key in initial, tall)
         for key, node in graph["nodes"].rows.items()
     }
     return [(nodes[str(edge["from"])], nodes[str(edge["to"])], _latex(edge["weight"])) for edge in cells]
