@@ -30,6 +30,31 @@ Rows: TypeAlias = Mapping[str, Row] | Iterable[tuple[str, Row]]
 """Rows by key, in the order in which they are shown."""
 
 
+class Rounded(float):
+    """A measured number, rounded to decimals that are all shown: 0.50, not 0.5."""
+
+    decimals: int
+
+    def __new__(cls, number: float, decimals: int) -> Rounded:
+        """Round half to even, as floats do; a negative number of decimals rounds to tens, hundreds ..."""
+        made = super().__new__(cls, round(float(number), decimals))
+        made.decimals = max(0, decimals)
+        return made
+
+    def __getnewargs__(self) -> tuple[float, int]:  # type: ignore[override]
+        """What a copy is made of."""
+        return float(self), self.decimals
+
+    def __repr__(self) -> str:
+        """With all decimals."""
+        return f"{self:.{self.decimals}f}"
+
+
+def significant(number: float, digits: int) -> Rounded:
+    """A measured number with so many significant digits."""
+    return Rounded(number, digits - 1 - int(f"{number:.{digits - 1}e}".partition("e")[2]))
+
+
 def exact(expression: sympy.Basic | int | Fraction) -> Value:
     """Return `expression` as int or Fraction where it is rational, else as an expression."""
     number = sympy.sympify(expression)

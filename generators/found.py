@@ -67,11 +67,12 @@ class Route:
         headings: Mapping[str, str | Math] | None = None,
         symbols: Mapping[str, str] | None = None,
         columns: Sequence[str] = (),
+        given: Mapping[str, Route] | None = None,
     ) -> Iterator[Found]:
         """A whole table: its cells, the order of its rows and columns, and what its columns say of their numbers.
 
         `columns` names the cells of rows that are written in their order. It is needed too where a column holds formulas,
-        which have no cells here: the matcher evaluates them.
+        which have no cells here: the matcher evaluates them. Cells of the columns `given` are copied by other routes.
         """
         by_key = {
             name: row if isinstance(row, Mapping) else dict(zip(columns, row, strict=True)) for name, row in dict(rows).items()
@@ -81,7 +82,9 @@ class Route:
         for what, said in (("unit", units), ("heading", headings), ("symbol", symbols)):
             for column, one in (said or {}).items():
                 yield Found(f"{part}/{key}/{column}@{what}", one, self)
-        yield from self.cells(part, key, by_key)
+        for row, cells in by_key.items():
+            for column, cell in cells.items():
+                yield Found(f"{part}/{key}/{row}/{column}", cell, (given or {}).get(column, self))
 
     def cells(self, part: str, key: str, rows: Mapping[str, Mapping[str, Cell]]) -> Iterator[Found]:
         """Some cells of a table, as by a second route."""

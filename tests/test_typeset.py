@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generators.answer import formula, letter, part
-from generators.cells import Quantity, Value
+from generators.cells import Quantity, Rounded, Value, significant
 from generators.pipeline import typeset
 
 x, n_H, N_layer = sympy.symbols("x n_H N_layer", positive=True)
@@ -57,6 +57,9 @@ def test_grouping_keeps_every_digit(number: int) -> None:
         (12345.6, r"12\,345.6"),
         (99999.999, r"100\,000"),  # rounding carries into a new digit
         (999999.5, r"1\,000\,000"),
+        (significant(0.49999, 3), "0.500"),
+        (significant(12349.0, 3), r"12\,300"),
+        (Rounded(-2.0, 1), "-2.0"),
         (1e-7, "0.0000001"),
         (9.9e-8, r"9.9 \times 10^{-8}"),
         (1e15, r"1 \times 10^{15}"),

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import sympy
 
-from generators.cells import Quantity, Value
+from generators.cells import Quantity, Rounded, Value
 from generators.pipeline.latex import latex
 
 SIGNIFICANT_DIGITS = 6
@@ -26,7 +26,7 @@ def grouped(number: int) -> str:
 
 
 def rounded(number: int | Fraction | float) -> str:
-    """Six significant digits or all before the point, with zeros at the end only where they were rounded to.
+    """Six significant digits or all before the point, or the decimals of a Rounded; zeros at the end are rounded to.
 
     From 1e-7 to 1e15 there is no exponent.
     """
@@ -38,6 +38,8 @@ def rounded(number: int | Fraction | float) -> str:
     if not _plain(number):
         return rf"{_trimmed(mantissa) if exact else mantissa} \times 10^{{{int(exponent)}}}"
     text = f"{float(number):.{max(0, SIGNIFICANT_DIGITS - 1 - int(exponent))}f}"
+    if isinstance(number, Rounded):
+        text, exact = repr(number), False
     whole, _, decimals = (_trimmed(text) if exact else text).partition(".")
     sign = "-" if number < 0 else ""
     return sign + grouped(abs(int(whole))) + (f".{decimals}" if decimals else "")
