@@ -48,7 +48,8 @@ FAR = [
     Far({"conventions": {"bytes_per_element": 4}, **on(memory_gb=1000), "batch_sizes": [1, 3, 4096]}),
     Far({"model": {"n_heads": 1, "n_kv_heads": 1, "head_dim": 64}},
         says=("are memory-bound at every batch size.",), silent=("would be compute",)),
-    Far(on(peak_tflops="1/1000", bandwidth_gb_per_s=100000), says=("compute-bound from 1 sequence on.",)),
+    Far(on(peak_tflops="1/1000", bandwidth_gb_per_s=100000), says=("compute-bound from 1 sequence on.",),
+        silent=("Memory is full before",)),
 ]  # fmt: skip
 
 entry, solved = partial(entry_of, ID), partial(solved_entry, ID)
@@ -101,6 +102,10 @@ def test_limits() -> None:
     assert part["balanced"].value == 13  # 13147045888 / 2³⁰ = 12.24
     assert part["fitting"].value == 62  # (80·10⁹ - 13147045888 - 262144000) / 2³⁰ = 62.02
     assert part["compute_bound"].value == 346  # D·I/(D - 2I) = 345.11 with I = 989400/3350
+    assert part["memory_first"].holds
+    # attention alone: 2 products in 1024 heads, each of 128 + 2048·128 + 2048 values of 2 bytes, at 3350 GB/s
+    assert part["caches_alone"].value == F(3350 * 10**9, 2 * 1024 * 2 * (128 + 2048 * 128 + 2048))
+    assert 2 * part["outweighed"].value == pytest.approx(part["caches_alone"].value, rel=0.04)
     assert list(part["contexts"]["largest_batch"].cells.values()) == [248, 62, 15]  # 66590810112 / 2²⁸ = 248.07
 
 

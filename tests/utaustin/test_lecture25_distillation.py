@@ -38,7 +38,7 @@ TWO = {
     "temperatures": [1, 2],
 }
 SIX = {"classes": [f"class {i}" for i in range(6)], "teacher": [8, -8, 0, 8, 8, 8], "student": [-8, 8, 0, 8, 0, 0],
-       "label": "class 5", "temperature": 8, "temperatures": [999, 1000]}  # fmt: skip
+       "label": "class 5", "temperature": 8, "temperatures": [499, 500]}  # fmt: skip
 SCORES = tuple(f"3/scores/alpha_1/{name}" for name in ("divergence", "right"))
 
 FAR = [
@@ -83,6 +83,7 @@ def test_the_teacher_helps_in_every_start() -> None:
     """The means are further apart than their deviations."""
     rows = worked_out(ID)[2]["3/scores"].rows
     assert rows["alpha_3"]["nearer"] == 20
+    assert rows["alpha_3"]["more_right"] > 15
     assert rows["alpha_1"]["divergence"] - rows["alpha_3"]["divergence"] > rows["alpha_1"]["spread"] + rows["alpha_3"]["spread"]
 
 

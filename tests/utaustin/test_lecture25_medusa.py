@@ -32,7 +32,7 @@ FAR = [
     Far({"model": LLAMA_3}, says=("8 heads of keys and values",), stays=("3/tokens", "2/tokens")),
     Far({"choices": [[0], [0, 0], [1], [0, 1], [0, 0, 0]]}, says=("The sparse tree that was given, of 5 nodes, gives",)),
     Far({"choices": [[2]], "n_nodes": 120 // 2}, says=("of 1 node, gives",), silent=("Tree diagram",)),
-    Far({"heads": heads(["0.03"] * 32, ["0.999"]), "n_nodes": 30}, says=("Tree diagram with 31 nodes",)),
+    Far({"heads": heads(["0.03"] * 32, ["0.999"]), "n_nodes": 30}, says=("Tree diagram of 31 nodes",)),
     Far({"heads": heads(*[["1/2"]] * 6), "n_nodes": 6}, says=("a tree of 6 nodes",)),
     Far({"n_nodes": 31, "root": "a quite long one"}, silent=("Tree diagram",)),
 ]  # fmt: skip

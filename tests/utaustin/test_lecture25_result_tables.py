@@ -52,12 +52,12 @@ def bitfit(*rows: tuple[str, float | str, float]) -> dict[str, Any]:
 NO_SWAP, BEST = "look exchanged", "For each size, the model"
 FAR = [
     Far(arena(([1, 1.1], 1), ([2.5, 3.5], 5)), ("faster than 0 of 1 approximate method,", "between $-4$ and $-4$ points")),
-    Far(arena(([50, 50], 50), ([100, 0], 49.9), ([0, 0], 0)), ("between $0.1$ and $50$ points; the closest is m1, not even",)),
+    Far(arena(([50, 50], 50), ([100, 0], 49.9), ([0, 0], 0)), ("between $0.1$ and $50$ points. Less than one point behind: m1 (0.1).",)),
     Far(arena(([1, 2], 2), ([1, 2], 1), decimals=0), ("Of 2 printed averages, 2 agree",)),
     Far(arena(([1.1, 1.2], 1.3), ([1.1, 1.2], 1.2), ([1, 1.1], 1.1)), ("Of 3 printed averages, 2 agree", "0 more could agree")),
     Far(sheared("ab", [1, 2], [1, 2]), silent=(BEST, NO_SWAP)),
     Far(sheared("aab", [90, 1], [1, 90], [1, 90]), (NO_SWAP, BEST)),
-    Far(bitfit(("V", 100, 1), ("T", 100, 1)), silent=("minus that of full fine-tuning",)),
+    Far(bitfit(("V", 100, 1), ("T", 100, 1)), silent=("minus those of full fine-tuning",)),
     Far(bitfit(("V", "1/3", 99.9), ("V", 100, 100), ("V", 100, 0)), ("-0.1", "99.9")),
     Far({"perplexities": {"models": ["x"], "decimals": 0, "rows": [
         {"method": "a", "scheme": "float32", "values": [7]}, {"method": "b", "scheme": "absmax", "values": [7]}]}},
@@ -95,7 +95,8 @@ def test_the_long_range_arena() -> None:
     assert cells(answer, "1/averages", "row_1")[1:] == ("nearly", F("59.24"), "59.3", None)
     assert [answer[f"1/{key}"].value for key in ("n_agree", "n_nearly", "n_averages")] == [8, 1, 9]
     assert (answer["1/n_slower"].value, answer["1/faster"].value) == (5, "Linformer")
-    assert (answer["1/closest"].value, answer["1/least_behind"].value) == ("Linear Attention", F("0.2"))
+    assert (answer["1/close"].value, answer["1/least_behind"].value) == ("Linear Attention (0.2), Performer (0.9)", F("0.2"))
+    assert answer["1/left_out"].value == "Block-sparse FlashAttention"
 
 
 def test_sheared_llama() -> None:
@@ -112,6 +113,7 @@ def test_bitfit() -> None:
     answer = worked_out(ID)[2]
     assert cells(answer, "3/averages", "row_1") == ("(V) Full-FT†", "84.8", F("90.3"), 100)
     assert cells(answer, "3/beside", "row_1") == ("(V) BitFit", "(V) Full-FT†", F("-0.6"), F("-1.85"))
+    assert [answer[f"3/{key}"].value for key in ("lowest", "highest", "percent")] == [F("-0.9"), F("0.1"), F("0.08")]
     assert answer["3/scores/row_2/task_1"].value == "91.7 ± 0.1"
 
 

@@ -33,7 +33,7 @@ def gain(cost_ratio: float | str, *rates: float | str, longest: int = 16) -> dic
 
 FAR = [
     Far(models(SURE, SURE, n_drafted=1, n_greedy_calls=1, sampling={"seed": 0, "decimals": 1}),
-        says=("1 call gives 2 tokens", "keeps 1 of 1 drafted token,", "1 of 1 sequence is exactly as likely",
+        says=("1 call gives 2 tokens", "keeps 1 of 1 drafted token,", "1 of 1 possible sequence is exactly as likely",
               "have 1 decimal (seed", "as nothing was rejected"), silent=("is rejected, and",)),
     Far(models({"a": [1, 0], "b": [1, 0]}, SURE, sampling={"seed": 25, "decimals": 1}),  # the first try has r = 0, and p = 0
         says=("keeps 0 of 3 drafted tokens; “b” after “a” is rejected, and “a” is drawn in its place",)),
@@ -41,11 +41,11 @@ FAR = [
     Far(gain(0.001, 0.5, 0.9, 0.999, longest=8),
         says=("Where no best $\\gamma$ is given, the gain still rises at 8 drafted tokens",)),
     Far(gain("1/3", "2/7", "1/3", longest=1) | {"n_drafted": 1}, says=("drafts of up to 1 token were tried",)),
-    Far({"n_drafted": 5}, says=("completes one round to 6 tokens",)),
-    Far(models(EVEN, EVEN, n_drafted=6), says=("keeps 6 of 6 drafted tokens, and", "2187 of 2187 sequences are")),
+    Far({"n_drafted": 5}, says=("shorter than 6 tokens",)),
+    Far(models(EVEN, EVEN, n_drafted=6), says=("keeps 6 of 6 drafted tokens, and", "2187 of 2187 possible sequences are")),
     Far({"n_greedy_calls": 6, "n_drafted": 4, "first": "home", "sampling": {"seed": 4294967295, "decimals": 9}}),
     Far(models({word: [1, *[0] * 5] for word in "abcdef"}, {word: [0] * 5 + [1] for word in "abcdef"}, n_drafted=4),
-        says=("keeps 0 of 4", "1 of 1 sequence is")),  # nothing in common
+        says=("keeps 0 of 4", "1 of 1 possible sequence is")),  # nothing in common
 ]  # fmt: skip
 
 entry, solved = partial(entry_of, ID), partial(solved_entry, ID)

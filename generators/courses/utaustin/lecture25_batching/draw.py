@@ -33,7 +33,7 @@ def _trade_off(table: Table, named: int) -> Figure:
         Axis(axis_label([table["step"]], "latency: time of one step"), scale="log", whole=True),
         Axis(axis_label([table["throughput"]]), scale="log"),
         caption=(
-            "A line for each number of cached tokens, a mark for each batch size up to the largest that fits. "
+            "Each line is one context length, each mark a batch size up to the largest that fits. "
             "Where a line is steep, throughput costs little latency."
         ),
         alt=f"Throughput over latency, both logarithmic. {'; '.join(said)}.",

@@ -46,7 +46,7 @@ def _given(params: BatchingParams, bench: Bench) -> Iterator[Found]:
     yield from SHEET.letters(
         "sheet", n_KV=bench.kv_heads, H=bench.width, D_ff=model.d_ff or 4 * model.d_model, n=params.context_len
     )
-    yield from SHEET.letters("sheet", unit="B", M=one.memory_gb * 10**9, s=held.bytes_per_element)
+    yield from SHEET.letters("sheet", unit="B", M_GPU=one.memory_gb * 10**9, s=held.bytes_per_element)
     yield from SHEET.letters("sheet", unit="FLOP", f=held.flops_per_multiply_add)
     yield from SHEET.values("sheet", accelerator=one.name, source=one.source)
     yield from SHEET.values("sheet", unit="TFLOP/s", peak=one.peak_tflops)
@@ -99,6 +99,9 @@ def _curves(params: BatchingParams, bench: Bench) -> Iterator[Found]:
     yield from TIMED.table("2", "curves", points, units=STEP_UNITS, columns=["context", "batch", *STEP_UNITS])
     columns = ["context", "largest_batch", *STEP_UNITS, "cache"]
     headings = {"cache": "Cache of a sequence"}
+    falls = sorted((row[2] for row in rows.values()), reverse=True) == [row[2] for row in rows.values()]
+    distinct = len({row[2] for row in rows.values()})
+    yield from TIMED.values("3", longer_is_slower=falls and distinct == len(rows) > 1)
     yield from TIMED.table("3", "contexts", rows, units={"cache": "B", **STEP_UNITS}, headings=headings, columns=columns)
 
 
@@ -112,7 +115,10 @@ def _limits(params: BatchingParams, bench: Bench) -> Iterator[Found]:
     yield from COUNTED.values("3", balanced=1 + one.weight_bytes // one.cache_bytes, symbols=symbols)
     yield from BYTES.values("3", fitting=most, one_fits=not bench.fits(2, context), several_fit=bench.fits(2, context))
     yield from TIMED.values("3", gain=_timed(bench, most, context)[0] / _timed(bench, 1, context)[0])
+    reached = _timed(bench, 1 + one.weight_bytes // one.cache_bytes, context)[0]
+    caches_alone = 2000 / bench.milliseconds(2, context)[1]
+    yield from TIMED.values("3", unit="tokens/s", outweighed=reached, caches_alone=caches_alone)
     first = bench.first_compute_bound()
     yield from BISECTED.values("3", reaches_ridge=first is not None, always_memory_bound=first is None)
     if first is not None:
-        yield from BISECTED.values("3", compute_bound=first, symbols={"compute_bound": "b^*"})
+        yield from BISECTED.values("3", compute_bound=first, symbols={"compute_bound": "b^*"}, memory_first=not bench.fits(first, context))

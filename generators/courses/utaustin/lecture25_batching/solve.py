@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import sympy
 
@@ -15,7 +16,7 @@ from generators.table import column, table
 from generators.topics.roofline import Product, ridge_point, roofline_seconds
 
 BATCH, CONTEXT, N_LAYER, D, N_HEAD, V, N_KV, H, D_FF = sympy.symbols("b n N_layer D n_H V n_KV H D_ff", positive=True)
-RIDGE, WEIGHTS, CACHE, EMBEDDING, MEMORY = sympy.symbols("I_ridge M_weights M_cache M_embedding M", positive=True)
+RIDGE, WEIGHTS, CACHE, EMBEDDING, MEMORY = sympy.symbols("I_ridge M_weights M_cache M_embedding M_GPU", positive=True)
 ELEMENT, FLOPS = sympy.symbols("s f", positive=True)
 
 
@@ -175,6 +176,8 @@ def _limits(params: BatchingParams, bench: Bench, step: Part, sheet: Part) -> Pa
     for place, n in enumerate(_lengths(params), 1):
         largest = bench.largest_batch(n)
         lengths[f"length_{place}"] = (n, largest, *bench.step(largest, n), bench.at(ELEMENT * KEYS_AND_VALUES, 1, n))
+    throughputs = [row[2] for row in lengths.values()]
+    outweighed = int(rational(step["weights"].value) // rational(step["cache"].value)) + 1
     return part(
         "3",
         "Where it ends",
@@ -193,13 +196,16 @@ def _limits(params: BatchingParams, bench: Bench, step: Part, sheet: Part) -> Pa
         claim("one_fits", most == 1),
         claim("several_fit", most > 1),
         number("gain", bench.step(most, context)[0] / bench.step(1, context)[0], "throughput over that of one sequence"),
-        *_compute_bound(bench, ridge),
+        number("outweighed", bench.step(outweighed, context)[0], "throughput of that batch", unit="tokens/s"),
+        number("caches_alone", 1 / bench.seconds(ATTENTION, 1, context), "throughput that reading caches allows", unit="tokens/s"),
+        *_compute_bound(bench, ridge, most),
+        claim("longer_is_slower", all(one > other for one, other in pairwise(throughputs)) and len(throughputs) > 1),
         table("contexts", ["context", "largest_batch", *STEP, column("cache", "Cache of a sequence", "B")], lengths),
         within=sheet,
     )
 
 
-def _compute_bound(bench: Bench, ridge: Fraction) -> list[Item]:
+def _compute_bound(bench: Bench, ridge: Fraction, most: int) -> list[Item]:
     """The batch at which a product with W^Q reaches the ridge point, if any does; peaks count 2 FLOPs a multiply-add."""
     width, least = N_HEAD * H, RIDGE * ELEMENT
     left = 2 * D * width - least * (D + width)
@@ -208,4 +214,5 @@ def _compute_bound(bench: Bench, ridge: Fraction) -> list[Item]:
     if not reached:
         return claims
     bound = sympy.ceiling(least * D * width / left)
+    claims.append(claim("memory_first", most < bench.at(bound.subs(RIDGE, ridge), 1, 1), "memory is full before that batch"))
     return [*claims, formula("compute_bound", bound, "batch from which products with W^Q are compute-bound", "b^*", asked=True)]

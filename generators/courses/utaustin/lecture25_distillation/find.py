@@ -48,7 +48,7 @@ def _losses(example: Example) -> Iterator[Found]:
     yield from SHEET.part("1", "The losses")
     rows = {f"class_{place}": row for place, row in enumerate(cells, 1)}
     yield from LOSSES.table("1", "distributions", rows, headings=headings, columns=["class", *headings])
-    symbols = {"hard": "ell_hard", "soft": "C", "entropy": "H", "divergence": "D_KL", "loss": r"\ell"}
+    symbols = {"hard": "ell_hard", "soft": "C", "entropy": "H_p", "divergence": "D_KL", "loss": r"\ell"}
     yield from LOSSES.values("1", found.values, symbols=symbols)
 
 
@@ -67,8 +67,7 @@ def _gradients(example: Example) -> Iterator[Found | Proof]:
     for at, one in enumerate(example.temperatures, 1):
         found = of_example(example, one)
         slope = found.gradients["divergence"][place]
-        numbers = (found.teacher[place], found.student[place], slope, one**2 * slope)
-        heats[f"temperature_{at}"] = (one, *(round(number, 6) for number in numbers))
+        heats[f"temperature_{at}"] = (one, found.teacher[place], found.student[place], slope, one**2 * slope)
     headings = {"p": "p", "q": "q", "slope": "Gradient", "slope_times": "T² × gradient"}
     yield from AUTOGRAD.table("2", "temperatures", heats, headings=headings, columns=["T", *headings])
 
@@ -87,7 +86,8 @@ def _run(one: Training, alphas: Sequence[Fraction]) -> Iterator[Found]:
         name = "labels alone" if alpha == 1 else "the teacher alone" if alpha == 0 else f"both, α = {alpha}"
         kinds = ((found.divergence[at], 3), (percent[at], 1))
         cells = [round(float(x), n) for row, n in kinds for x in (row.mean(), row.std(correction=0))]
-        nearer = int((found.divergence[at] < found.divergence[0]).sum()) if at else None
-        rows[f"alpha_{at + 1}"] = (name, *cells, nearer)
-    headings = {"spread": "±", "right": "Right (%)", "right_spread": "± (%)", "nearer": f"Nearer (of {one.n_starts})"}
+        wins = [(found.divergence[at] < found.divergence[0]).sum(), (found.right[at] > found.right[0]).sum()]
+        rows[f"alpha_{at + 1}"] = (name, *cells, *(int(count) if at else None for count in wins))
+    headings = {"spread": "±", "right": "Right (%)", "right_spread": "± (%)"}
+    headings |= {"nearer": f"Nearer (of {one.n_starts})", "more_right": f"More right (of {one.n_starts})"}
     yield from TRAINED.table("3", "scores", rows, headings=headings, columns=["learns_from", "divergence", *headings])

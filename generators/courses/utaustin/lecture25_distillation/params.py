@@ -25,7 +25,7 @@ class Example(Params):
     label: Text
     temperature: Annotated[int, Field(ge=1, le=8)]
     alpha: Share
-    temperatures: Annotated[list[Annotated[int, Field(ge=1, le=1000)]], Field(min_length=2, max_length=8), Rising]
+    temperatures: Annotated[list[Annotated[int, Field(ge=1, le=500)]], Field(min_length=2, max_length=8), Rising]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -8,7 +8,7 @@ from fractions import Fraction
 import sympy
 
 from generators.answer import Answer, Part, answer, formula, letter, number, part, text
-from generators.cells import Cell, Value, exact
+from generators.cells import Cell, Rounded, Value, exact
 from generators.courses.utaustin.lecture25_distillation.losses import (
     ALPHA,
     T,
@@ -23,7 +23,7 @@ from generators.courses.utaustin.lecture25_distillation.training_run import netw
 from generators.table import Table, column, table
 
 DIGITS = 30
-C, H, D, ELL = sympy.symbols("C H D_KL ell_hard", positive=True)
+C, H, D, ELL = sympy.symbols("C H_p D_KL ell_hard", positive=True)
 h_t, h_s = sympy.symbols("h_t h_s", positive=True)
 
 
@@ -111,7 +111,7 @@ def _temperatures(example: Example) -> Table:
     for at, heat in enumerate(example.temperatures, 1):
         p, q = (softmax(_logits(powers), heat)[place] for powers in (example.teacher, example.student))
         whole = soft_gradient(heat, q, p)
-        rows[f"temperature_{at}"] = (heat, *(round(float(sympy.N(one, DIGITS)), 6) for one in (p, q, whole / heat**2, whole)))
+        rows[f"temperature_{at}"] = (heat, *(float(sympy.N(one, DIGITS)) for one in (p, q, whole / heat**2, whole)))
     headings = {"p": "p", "q": "q", "slope": "Gradient", "slope_times": "T² × gradient"}
     return table("temperatures", ["T", *(column(*one) for one in headings.items())], rows)
 
@@ -120,20 +120,22 @@ def _run(params: DistillationParams, sheet: Part) -> Part:
     run = params.training
     found = outcome(run, params.alphas)
     teacher, student = (sympy.expand(network_values(hidden)) for hidden in (h_t, h_s))
-    share, first, nearer = 100 / run.n_test, found.divergence[0], column("nearer", f"Nearer (of {run.n_starts})")
+    share = 100 / run.n_test
     rows: dict[str, tuple[Cell, ...]] = {}
     for place, (alpha, apart, right) in enumerate(zip(params.alphas, found.divergence, found.right, strict=True), 1):
         shown = (apart.mean(), apart.std(), share * right.mean(), share * right.std())
-        numbers = (round(float(one), digits) for one, digits in zip(shown, (3, 3, 1, 1), strict=True))
-        rows[f"alpha_{place}"] = (_learns_from(alpha), *numbers, int((apart < first).sum()) if place > 1 else None)
+        numbers = (Rounded(one, digits) for one, digits in zip(shown, (3, 3, 1, 1), strict=True))
+        better = [int((apart < found.divergence[0]).sum()), int((right > found.right[0]).sum())] if place > 1 else [None, None]
+        rows[f"alpha_{place}"] = (_learns_from(alpha), *numbers, *better)
     spread = [column("spread", "±"), column("right", "Right (%)"), column("right_spread", "± (%)")]
+    counts = [column(key, f"{key.replace('_', ' ').capitalize()} (of {run.n_starts})") for key in ("nearer", "more_right")]
     return part(
         "3",
         "A small run",
         formula("teacher", teacher, "values of the teacher", r"N_{\text{teacher}}"),
         formula("student", student, "values of a student", r"N_{\text{student}}"),
         number("teacher_right", exact(Fraction(100 * found.teacher_right, run.n_test)), "points that it gets right", unit="%"),
-        table("scores", ["learns_from", "divergence", *spread, nearer], rows, asked=True),
+        table("scores", ["learns_from", "divergence", *spread, *counts], rows, asked=True),
         within=sheet,
     )
 

@@ -35,8 +35,8 @@ def _tree(table: Table) -> Figure:
             graph.edge(_parent(key), key)
     return Figure(
         svg=laid_out(graph),
-        caption="The pruned tree. With each guess stands the probability that it and all guesses before it are right, rounded.",
-        alt=f"Tree diagram with {counted(len(tokens), 'node')} below and including the root, {tokens['root']}.",
+        caption="The pruned tree. The number under a guess is the probability that it and all guesses above it are right, rounded.",
+        alt=f"Tree diagram of {counted(len(tokens), 'node')}; its root is “{tokens['root']}”.",
         shows=(table.address,),
     )
 

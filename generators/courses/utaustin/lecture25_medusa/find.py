@@ -25,7 +25,7 @@ SEARCHED = Route("dynamic programming: every split of the nodes")
 
 Shares = tuple[tuple[Fraction, ...], ...]
 Ranks = tuple[int, ...]
-SYMBOLS = {"head": r"N_{\text{head}}", "model": r"N_{\text{model}}", "slower": "s"}
+SYMBOLS = {"head": r"N_{\text{head}}", "model": r"N_{\text{model}}", "slower": r"\kappa"}
 
 
 def find(params: MedusaParams) -> Iterator[Found]:

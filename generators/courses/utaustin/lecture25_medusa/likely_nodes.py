@@ -1,4 +1,4 @@
-"""The tree of Medusa's guesses: how likely each node is reached, and which nodes are worth checking.
+"""The tree of Medusa's guesses: how likely each node is reached, and which nodes give the most tokens.
 
 Head k guesses the token k places after the next one. Source: Cai et al. 2024, arXiv 2401.10774.
 """

@@ -69,7 +69,7 @@ def _sizes(params: MedusaParams, sheet: Part) -> Part:
         formula(
             "flops", held.flops_per_multiply_add * K * matrices, "FLOPs of all heads at one position", r"F_{\text{heads}}", "FLOP"
         ),
-        formula("slower", 1 + K * head / read, "weights a step reads, with over without heads", "s"),
+        formula("slower", 1 + K * head / read, "weights a step reads, with over without heads", r"\kappa"),
         within=sheet,
     )
 

@@ -11,7 +11,6 @@ from decimal import ROUND_HALF_DOWN, ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
-from generators.cells import Cell
 from generators.courses.utaustin.lecture25_result_tables.params import (
     Arena,
     Bitfit,
@@ -27,6 +26,8 @@ MEAN = Route("statistics.mean, exact fractions")
 ROUNDED = Route("decimal, 60 digits, halves rounded up and down")
 SORTED = Route("sorting, exact fractions")
 INVERSE = Route("products with the inverse of FP32's perplexity, exact fractions")
+PRINTED = dict.fromkeys(("model", "method", "size", "printed", "speedup", "trained", "its_tokens"), SHEET)
+"""Columns that the printed tables have as well."""
 
 TITLES = {"1": "FlashAttention", "2": "Sheared LLaMA", "3": "BitFit", "4": "LLM.int8()"}
 
@@ -87,7 +88,8 @@ def _arena(arena: Arena) -> Iterator[Found]:
     for row, agrees in zip(arena.rows, verdicts, strict=True):
         speedup = "".join(written([row.speedup], d)) + "×" if row.speedup else None
         rows.append((row.model, agrees, statistics.mean(row.scores), *written([row.average], d), speedup))
-    yield from ROUNDED.table("1", "averages", _rows(rows), columns=["model", "agrees", "recomputed", "printed", "speedup"])
+    columns = ["model", "agrees", "recomputed", "printed", "speedup"]
+    yield from ROUNDED.table("1", "averages", _rows(rows), columns=columns, given=PRINTED)
     scores = _rows((row.model, *written(row.scores, d)) for row in arena.rows)
     yield from SHEET.table("1", "scores", scores, headings=headings, columns=["model", *headings])
     yield from _agreeing("1", verdicts)
@@ -97,13 +99,19 @@ def _arena(arena: Arena) -> Iterator[Found]:
 def _slower(arena: Arena) -> Iterator[Found]:
     """Approximate methods in the order of their averages, each beside the claimed one."""
     (ours,) = (row for row in arena.rows if row.kind == "claimed")
-    others = sorted((row for row in arena.rows if row.kind == "approximate"), key=lambda row: -row.average)
+    others = sorted((row for row in arena.rows if row.kind == "approximate"), key=lambda row: (-row.average, row.model))
     slower = [row.model for row in others if (row.speedup or 0) < (ours.speedup or 0)]
     faster = [row.model for row in arena.rows if row in others and row.model not in slower]
     yield from SHEET.values("1", claimed=ours.model, n_approximate=len(others))
     yield from SORTED.values("1", n_slower=len(slower), some_faster=len(slower) < len(others), faster=", ".join(faster))
-    yield from SORTED.values("1", closest=others[0].model, least_behind=ours.average - others[0].average)
-    yield from SORTED.values("1", most_behind=ours.average - others[-1].average, close=others[0].average + 1 > ours.average)
+    close = [row for row in others if row.average + 1 > ours.average]
+    points = written([ours.average - row.average for row in close], arena.decimals)
+    said = (f"{row.model} ({one})" for row, one in zip(close, points, strict=True))
+    yield from SORTED.values("1", close=", ".join(said), some_close=len(close) > 0)
+    ends = [ours.average - others[place].average for place in (0, -1)]
+    yield from SORTED.values("1", dict(zip(("least_behind", "most_behind"), ends, strict=True)))
+    apart = [row.model for row in arena.rows if row.speedup and row not in (ours, *others)]
+    yield from SHEET.values("1", left_out=", ".join(apart), some_left_out=len(apart) > 0)
 
 
 def _sheared(sheared: Sheared) -> Iterator[Found]:
@@ -112,7 +120,7 @@ def _sheared(sheared: Sheared) -> Iterator[Found]:
     rows = []
     for row, agrees in zip(sheared.rows, verdicts, strict=True):
         rows.append((row.model, agrees, statistics.mean(row.left_out + row.shown), *written([row.average], d)))
-    yield from ROUNDED.table("2", "averages", _rows(rows), columns=["model", "agrees", "recomputed", "printed"])
+    yield from ROUNDED.table("2", "averages", _rows(rows), columns=["model", "agrees", "recomputed", "printed"], given=PRINTED)
     for key, tasks in (("shown", _tasks(sheared.shown)), ("left_out", _tasks(sheared.left_out))):
         scores = _rows((row.model, *written(getattr(row, key), d)) for row in sheared.rows)
         yield from SHEET.table("2", key, scores, headings=tasks, columns=["model", *tasks])
@@ -134,7 +142,7 @@ def _best(sheared: Sheared) -> Iterator[Found]:
             rows.append((group, best.model, ahead, best.billion_tokens, sorted(row.billion_tokens for row in others)[0]))
     headings = {"ahead": "Points ahead", "its_tokens": "Its tokens (billions)", "fewest": "Fewest of the others (billions)"}
     yield from SORTED.values("2", ranked=len(rows) > 0)
-    yield from SORTED.table("2", "best", _rows(rows), headings=headings, columns=["size", "best", *headings])
+    yield from SORTED.table("2", "best", _rows(rows), headings=headings, columns=["size", "best", *headings], given=PRINTED)
 
 
 def _swaps(sheared: Sheared) -> Iterator[Found]:
@@ -162,8 +170,8 @@ def _bitfit(bitfit: Bitfit) -> Iterator[Found]:
         spreads = [f" ± {x}" for x in written(row.spreads, d)] if row.spreads else [""] * len(row.scores)
         scores.append((_name(row), *map("".join, zip(written(row.scores, d), spreads, strict=True))))
         rows.append((_name(row), *written([row.average], d), statistics.mean(row.scores), row.percent))
-    columns, said = ["method", "printed", "recomputed", "trained"], {"recomputed": "Mean of the shown"}
-    yield from MEAN.table("3", "averages", _rows(rows), headings=said, units={"trained": "%"}, columns=columns)
+    columns, said = ["method", "printed", "recomputed", "trained"], {"recomputed": f"Mean of the {len(headings)} tasks shown"}
+    yield from MEAN.table("3", "averages", _rows(rows), headings=said, units={"trained": "%"}, columns=columns, given=PRINTED)
     yield from SHEET.table("3", "scores", _rows(scores), headings=headings, columns=["method", *headings])
     yield from SHEET.values("3", n_shown=len(bitfit.tasks))
     yield from _fewest(bitfit)
@@ -171,30 +179,34 @@ def _bitfit(bitfit: Bitfit) -> Iterator[Found]:
 
 def _fewest(bitfit: Bitfit) -> Iterator[Found]:
     """In each set, what trains the fewest parameters less what trains the most, score by score."""
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[Any, ...]] = []
+    shares = [Fraction(0)]
     for name in sorted({row.set for row in bitfit.rows}, key=[row.set for row in bitfit.rows].index):
         ranked = sorted((row for row in bitfit.rows if row.set == name), key=lambda row: row.percent)
         least = ranked[0]
         for full in (row for row in bitfit.rows if row.set == name and row.percent == ranked[-1].percent and row is not least):
             on_shown = statistics.mean([ours - theirs for ours, theirs in zip(least.scores, full.scores, strict=True)])
             rows.append((_name(least), _name(full), least.average - full.average, on_shown))
-    yield from MEAN.values("3", compared=len(rows) > 0)
-    yield from MEAN.table("3", "beside", _rows(rows), columns=["method", "minus", "printed_averages", "means_of_the_shown"])
+            shares.append(least.percent)
+    ordered = sorted(row[2] for row in rows) or [Fraction(0)]
+    yield from SORTED.values("3", compared=len(rows) > 0, lowest=ordered[0], highest=ordered[-1])
+    yield from SORTED.values("3", percent=sorted(shares)[-1], unit="%")
+    headings = {"means_of_the_shown": f"Mean of the {len(bitfit.tasks)} tasks shown"}
+    columns = ["method", "minus", "printed_averages", *headings]
+    yield from MEAN.table("3", "beside", _rows(rows), headings=headings, columns=columns)
 
 
 def _perplexities(table: Perplexities) -> Iterator[Found]:
-    headings = {f"model_{place}": model for place, model in enumerate(table.models, 1)}
-    texts = {str(row.scheme): (row.method, *written(row.values, table.decimals)) for row in table.rows}
-    yield from SHEET.table("4", "printed", texts, headings=headings, columns=["method", *headings])
     (floats,) = (row for row in table.rows if row.scheme == "float32")
     others = [row for row in table.rows if row is not floats]
     rows: dict[str, Any] = {}
-    for place, (key, model) in enumerate(headings.items()):
+    for place, model in enumerate(table.models):
         ordered = sorted(row.values[place] for row in others)
         named = ["; ".join(row.method for row in others if row.values[place] == end) for end in (ordered[0], ordered[-1])]
         best, worst = (end * (1 / floats.values[place]) for end in (ordered[0], ordered[-1]))
-        rows[key] = (model, named[0], best, named[1], worst)
+        rows[f"model_{place + 1}"] = (model, named[0], best, named[1], worst)
     largest = (sorted(row[place] for row in rows.values())[-1] for place in (2, 4))
     yield from INVERSE.values("4", dict(zip(("largest_best", "largest_worst"), largest, strict=True)))
-    said = {"best_ratio": "Over FP32", "worst_ratio": "Its ratio"}
-    yield from INVERSE.table("4", "best", rows, headings=said, columns=["model", "best", "best_ratio", "worst", "worst_ratio"])
+    said = {"best_ratio": "Best / FP32", "worst_ratio": "Worst / FP32"}
+    columns = ["model", "best", "best_ratio", "worst", "worst_ratio"]
+    yield from INVERSE.table("4", "best", rows, headings=said, columns=columns, given=PRINTED)

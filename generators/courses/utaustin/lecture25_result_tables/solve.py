@@ -12,7 +12,6 @@ from generators.answer import Answer, Item, Part, answer, claim, number, part, t
 from generators.cells import Cell, exact
 from generators.courses.utaustin.lecture25_result_tables.params import (
     Arena,
-    ArenaRow,
     Bitfit,
     BitfitRow,
     Perplexities,
@@ -85,27 +84,30 @@ def _arena(arena: Arena) -> Part:
         "FlashAttention",
         table("averages", ["model", "agrees", "recomputed", "printed", "speedup"], _keyed(rows), asked=True),
         *_agreeing([row[1] for row in rows]),
-        *_slower(arena.rows),
+        *_slower(arena),
         table("scores", ["model", *_tasks(arena.tasks)], scores),
     )
 
 
-def _slower(rows: Sequence[ArenaRow]) -> Iterator[Item]:
+def _slower(arena: Arena) -> Iterator[Item]:
     """The slide's claim: the method is faster than approximate ones, and they perform worse."""
-    ours = next(row for row in rows if row.kind == "claimed")
-    others = [row for row in rows if row.kind == "approximate"]
+    ours = next(row for row in arena.rows if row.kind == "claimed")
+    others = [row for row in arena.rows if row.kind == "approximate"]
+    left_out = [row.model for row in arena.rows if row.kind == "other" and row.speedup]
     faster = [row.model for row in others if row.speedup >= ours.speedup]  # type: ignore[operator]
-    behind = {row.model: ours.average - row.average for row in others}
-    closest = min(behind, key=behind.__getitem__)
+    behind = sorted((ours.average - row.average, row.model) for row in others)
+    close = [f"{name} ({as_printed(points, arena.decimals)})" for points, name in behind if points < 1]
     yield text("claimed", ours.model)
     yield number("n_approximate", len(others), "approximate methods")
     yield number("n_slower", len(others) - len(faster), "approximate methods that are slower", asked=True)
     yield claim("some_faster", bool(faster), "an approximate method is as fast")
     yield text("faster", ", ".join(faster))
-    yield text("closest", closest)
-    yield claim("close", behind[closest] < 1, "the best approximate method is not a point worse")
-    yield number("least_behind", exact(behind[closest]), "points by which the best approximate method is behind", asked=True)
-    yield number("most_behind", exact(max(behind.values())), "points by which the worst one is behind", asked=True)
+    yield claim("some_left_out", bool(left_out), "a method with a speedup is neither approximate nor the claimed one")
+    yield text("left_out", ", ".join(left_out))
+    yield claim("some_close", bool(close), "an approximate method is not a point worse")
+    yield text("close", ", ".join(close))
+    yield number("least_behind", exact(behind[0][0]), "points by which the best approximate method is behind", asked=True)
+    yield number("most_behind", exact(behind[-1][0]), "points by which the worst one is behind", asked=True)
 
 
 def _sheared(sheared: Sheared) -> Part:
@@ -162,42 +164,49 @@ def _bitfit(bitfit: Bitfit) -> Part:
         spreads = [f" ± {one}" for one in _texts(row.spreads, d)] if row.spreads else [""] * len(row.scores)
         scores.append((_named(row), *(x + y for x, y in zip(_texts(row.scores, d), spreads, strict=True))))
         rows.append((_named(row), as_printed(row.average, d), exact(mean(row.scores)), exact(row.percent)))
-    columns: Columns = ["method", "printed", column("recomputed", "Mean of the shown"), column("trained", unit="%")]
+    columns: Columns = ["method", "printed", column("recomputed", _of_shown(bitfit)), column("trained", unit="%")]
     return part(
         "3",
         "BitFit",
         table("averages", columns, _keyed(rows), asked=True),
         table("scores", ["method", *_tasks(bitfit.tasks)], _keyed(scores)),
         number("n_shown", len(bitfit.tasks), "tasks that the lecture shows"),
-        *_least_trained(bitfit.rows),
+        *_least_trained(bitfit),
     )
 
 
-def _least_trained(rows: Sequence[BitfitRow]) -> Iterator[Item]:
+def _of_shown(bitfit: Bitfit) -> str:
+    return f"Mean of the {len(bitfit.tasks)} tasks shown"
+
+
+def _least_trained(bitfit: Bitfit) -> Iterator[Item]:
     """Of each set, the row that trains the fewest parameters less those that train the most."""
     pairs: list[tuple[Cell, ...]] = []
-    for name in dict.fromkeys(row.set for row in rows):
-        of_set = [row for row in rows if row.set == name]
+    percent, points = Fraction(0), []
+    for name in dict.fromkeys(row.set for row in bitfit.rows):
+        of_set = [row for row in bitfit.rows if row.set == name]
         least, most = min(of_set, key=lambda row: row.percent), max(row.percent for row in of_set)
         for full in (row for row in of_set if row.percent == most and row is not least):
             differences = (least.average - full.average, mean(least.scores) - mean(full.scores))
             pairs.append((_named(least), _named(full), *map(exact, differences)))
+            percent, points = max(percent, least.percent), [*points, differences[0]]
     yield claim("compared", bool(pairs), "a set has a method to be compared with")
-    yield table("beside", ["method", "minus", "printed_averages", "means_of_the_shown"], _keyed(pairs), asked=True)
+    yield number("percent", exact(percent), "largest share that such a method trains", unit="%", asked=True)
+    yield number("lowest", exact(min(points, default=Fraction(0))), "lowest difference of printed averages", asked=True)
+    yield number("highest", exact(max(points, default=Fraction(0))), "highest difference of printed averages", asked=True)
+    columns: Columns = ["method", "minus", "printed_averages", column("means_of_the_shown", _of_shown(bitfit))]
+    yield table("beside", columns, _keyed(pairs), asked=True)
 
 
 def _perplexities(printed: Perplexities) -> Part:
-    models = [column(f"model_{place}", name) for place, name in enumerate(printed.models, 1)]
-    texts = {str(row.scheme): (row.method, *_texts(row.values, printed.decimals)) for row in printed.rows}
-    ends: dict[str, Any] = {one.key: (printed.models[at], *_ends(printed, at)) for at, one in enumerate(models)}
-    columns: Columns = ["model", "best", column("best_ratio", "Over FP32"), "worst", column("worst_ratio", "Its ratio")]
+    ends: dict[str, Any] = {f"model_{at}": (name, *_ends(printed, at - 1)) for at, name in enumerate(printed.models, 1)}
+    columns: Columns = ["model", "best", column("best_ratio", "Best / FP32"), "worst", column("worst_ratio", "Worst / FP32")]
     return part(
         "4",
         "LLM.int8()",
         table("best", columns, ends, asked=True),
         number("largest_best", max(cells[2] for cells in ends.values()), "largest ratio of a best method", asked=True),
         number("largest_worst", max(cells[4] for cells in ends.values()), "largest ratio of a worst method", asked=True),
-        table("printed", ["method", *models], texts),
     )
 
 

@@ -19,7 +19,7 @@ def _gain(table: Table, best: Table) -> Figure:
     lengths, gains = best["best"].numbers, best["gain"].numbers
     marks = {key: ((lengths[key], gains[key]),) if key in lengths else () for key in best.rows}
     lines = [replace(line_of(table["gamma"], table[key]), marked=mark) for key, mark in marks.items()]
-    marked = " A mark stands at the top of a line." if lengths else ""
+    marked = " The mark shows the best γ of each line." if lengths else ""
     figure = line_figure(
         lines,
         Axis("drafted tokens γ", whole=True),

@@ -152,7 +152,7 @@ def _gain(params: SpeculativeParams, sheet: Part) -> Part:
 def _best(params: SpeculativeParams, gains: Mapping[str, Sequence[Fraction]]) -> Table:
     """For each rate the draft length with the largest gain, of equals the shortest.
 
-    Tokens are concave in the length and time is linear, so a gain that once falls never rises again.
+    Tokens are concave in the length and time is linear, so once the gain falls, it keeps falling.
     """
     rows: dict[str, tuple[Cell, ...]] = {}
     for (key, found), rate in zip(gains.items(), params.gain.acceptance_rates, strict=True):
