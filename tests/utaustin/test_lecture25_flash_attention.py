@@ -24,7 +24,7 @@ def counted(**conventions: Any) -> dict[str, Any]:
     return {"conventions": conventions}
 
 
-TIMES = [f"3/times/{way}/{key}" for way in ("standard", "FlashAttention") for key in ("bound_by", "time", "arithmetic", "memory")]
+TIMES = [f"3/times/{way}/{key}" for way in ("standard", "FlashAttention") for key in ("bound_by", "time")]
 FAR = [
     Far(counted(flops_per_multiply_add=1), stays=[*TIMES, "3/more"]),
     Far(counted(loop_order="queries_outer", bytes_per_element=4, flops_per_multiply_add=1),

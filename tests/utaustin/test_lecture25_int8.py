@@ -32,8 +32,8 @@ def perplexities(*values: float, schemes: tuple[str, ...] = WORST_FIRST) -> dict
 
 FAR = [
     Far({"product": {**TINY, "threshold": 100}},
-        ["no feature exceeds the threshold, so that decomposition takes nothing out"], ["out of the product leaves"]),
-    Far({"product": {**TINY, "threshold": 3, "seed": 0}}, ["of 16 out of the product leaves an error"]),
+        ["no feature exceeds the threshold, so that decomposition takes nothing out"], ["out of the product brings"]),
+    Far({"product": {**TINY, "threshold": 3, "seed": 0}}, ["of 16 out of the product brings the latter"]),
     Far({"product": {"threshold": "1/100"}}, ["at most 64 features of 64 out of the product", "those features"]),
     Far({"product": {"threshold": 25, "outliers": [{"feature": 9, "size": -1000}], "largest_sizes": [1, 1000]}},
         ["Taking at most 1 feature of 64", "value of that feature", "to feature 9"]),
@@ -42,8 +42,8 @@ FAR = [
     Far({"vector": [-1, -2]}, ["zero point"]),
     Far({"vector": [1000, 999, 1, 0.001, 0, -0.5, 3, 3, -1000, 7]}),
     Far({"vector": [0, 0.001], "conventions": {"bytes_per_step": 2, "bytes_per_zero_point": 4}}),
-    Far(perplexities(*range(8, 0, -1)), ["a | yes |"], ["| no |"]),
-    Far(perplexities(*range(1, 9)), ["a | no |"], ["| yes |"]),
+    Far(perplexities(*range(8, 0, -1)), ["a | yes |", "Yes for a."], ["| no |", "No for"]),
+    Far(perplexities(*range(1, 9)), ["a | no |", "No for a: up to 28 of 28 pairs"], ["| yes |", "Yes for"]),
     Far(perplexities(*[7] * 8), ["a | yes |"]),
 ]  # fmt: skip
 

@@ -110,9 +110,9 @@ def _traffic(params: FlashParams) -> Iterator[Found]:
     one, standard = _walked(params, length, kib), _standard(params, length)
     held = _held(one, params.head_width, params.conventions.loop_order)
     yield from SHEET.part("2", "Reads and writes of memory")
-    symbols = {"outer": "B_outer", "inner": "B_inner", "passes": "T"}
+    symbols = {"outer": "B_outer", "inner": "B_inner", "passes": "n_pass"}
     yield from WALKED.values("2", outer=one.outer, inner=one.inner, passes=one.passes, symbols=symbols)
-    yield from SHAPES.values("2", held=held, symbols={"held": "E"})
+    yield from SHAPES.values("2", held=held, symbols={"held": r"M_{\text{tile}}"})
     yield from SHAPES.values("2", too_large=held > _elements(params, kib))
     moved = [element * count for count in (*standard, one.reads, one.writes)]
     yield from WALKED.values("2", dict(zip(TRAFFIC, moved, strict=True)), unit="B", symbols=TRAFFIC)
@@ -132,6 +132,9 @@ def _by_size(params: FlashParams) -> Iterator[Found]:
     units = {"sram": "KiB", "flash": "MiB", "used": "%"}
     headings = {"sram": "SRAM", "ratio": "Standard over flash", "used": "SRAM used", "outer": "Outer block"}
     columns = ["sram", "ratio", "flash", "used", "outer", "passes"]
+    fit, less = (sum(test(row) for row in rows.values()) for test in (lambda row: row[3] <= 100, lambda row: row[1] >= 1))
+    yield from SHEET.values("2", n_sizes=len(rows))
+    yield from WALKED.values("2", n_too_small=len(rows) - fit, n_moving_more=len(rows) - less)
     yield from WALKED.table("2", "sram", rows, units=units, headings=headings, columns=columns)
 
 
@@ -171,11 +174,13 @@ def _arithmetic(params: FlashParams) -> Iterator[Found | Proof]:
     pairs = zip(tiles.kept_gradients(*given), tiles.recomputed_gradients(*given), strict=True)
     off = max(float((one - other).detach().abs().max()) for one, other in pairs)
     yield from AUTOGRAD.proof("3: gradients with the scores formed again are those of autograd", off)
-    one, rows = params.accelerator, {}
+    one, rows, bounds = params.accelerator, {}, {}
     _, _, _, *ours = _walked(params, length, one.sram_kib)
     for name, counts in (("standard", _standard(params, length)), ("FlashAttention", ours)):
         arithmetic = counted["forward"] / (one.peak_tflops * 10**6)
         memory = element * sum(counts) / (one.bandwidth_gb_per_s * 10**3)
-        rows[name] = (name, "memory" if memory > arithmetic else "arithmetic", max(arithmetic, memory), arithmetic, memory)
-    units = dict.fromkeys(("time", "arithmetic", "memory"), "µs")
-    yield from WALKED.table("3", "times", rows, units=units, columns=["attention", "bound_by", *units])
+        rows[name] = (name, "memory" if memory > arithmetic else "arithmetic", max(arithmetic, memory))
+        bounds[name] = (name, arithmetic, memory)
+    yield from WALKED.table("3", "times", rows, units={"time": "µs"}, columns=["attention", "bound_by", "time"])
+    units = dict.fromkeys(("arithmetic", "memory"), "µs")
+    yield from WALKED.table("3", "bounds", bounds, units=units, columns=["attention", *units])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -14,7 +14,7 @@ from generators.courses.utaustin.lecture25_flash_attention.params import Example
 from generators.table import column, table
 from generators.topics.roofline import roofline_seconds
 
-N, HEAD_WIDTH, SRAM, PASSES, OUTER, INNER = sympy.symbols("N d M T B_outer B_inner", positive=True)
+N, HEAD_WIDTH, SRAM, PASSES, OUTER, INNER = sympy.symbols("N d M n_pass B_outer B_inner", positive=True)
 
 STANDARD = (3 * N * HEAD_WIDTH + 2 * N**2, N * HEAD_WIDTH + 2 * N**2)
 """Elements read and written by S = QKᵀ, P = softmax(S) and PV, each from memory to memory: algorithm 0 of arXiv 2205.14135."""
@@ -145,7 +145,7 @@ def _traffic(params: FlashParams, sheet: Part) -> Part:
         formula("outer", OUTER_ROWS, "rows of an outer block", OUTER),
         formula("inner", INNER_ROWS, "rows of an inner block", INNER),
         formula("passes", PASS_COUNT, "passes of the inner loop", PASSES),
-        formula("held", _held(params), "elements in SRAM at once", "E"),
+        formula("held", _held(params), "elements in SRAM at once", r"M_{\text{tile}}"),
         formula("standard_reads", element * STANDARD[0], "reads, standard", r"R_{\text{standard}}", "B", asked=True),
         formula("standard_writes", element * STANDARD[1], "writes, standard", r"W_{\text{standard}}", "B", asked=True),
         formula("flash_reads", element * reads, "reads, FlashAttention", r"R_{\text{flash}}", "B", asked=True),
@@ -154,6 +154,9 @@ def _traffic(params: FlashParams, sheet: Part) -> Part:
         claim("saves", ratio > 1, "FlashAttention moves less than standard attention"),
         claim("moves_more", ratio < 1, "FlashAttention moves more than standard attention"),
         claim("too_large", used > 100, "a tile needs more than there is of SRAM"),
+        number("n_sizes", len(sizes), "sizes of SRAM"),
+        number("n_too_small", sum(row[3] > 100 for row in sizes.values()), "sizes into which their tile does not fit"),
+        number("n_moving_more", sum(row[1] < 1 for row in sizes.values()), "sizes at which FlashAttention moves more"),
         table("sram", [*columns, column("used", "SRAM used", "%"), column("outer", "Outer block"), "passes"], sizes),
         within=sheet,
     )
@@ -177,7 +180,8 @@ def _arithmetic(params: FlashParams, sheet: Part) -> Part:
     """FLOPs of both ways, forward and in a training step, and the time of a forward pass."""
     one = params.conventions.flops_per_multiply_add * N**2 * HEAD_WIDTH
     products = FORWARD + BACKWARD
-    times = [column(key, unit="µs") for key in ("time", "arithmetic", "memory")]
+    each = [column(key, unit="µs") for key in ("arithmetic", "memory")]
+    times, bounds = _times(params)
     standard = "FLOPs of a training step, standard", r"F_{\text{standard}}", "FLOP"
     flash = "FLOPs of a training step, FlashAttention", r"F_{\text{flash}}", "FLOP"
     return part(
@@ -187,19 +191,22 @@ def _arithmetic(params: FlashParams, sheet: Part) -> Part:
         formula("standard", products * one, *standard),
         formula("flash", (products + 1) * one, *flash),
         number("more", Fraction(100, products), "more arithmetic", unit="%", asked=True),
-        table("times", ["attention", "bound_by", *times], _times(params), asked=True),
+        table("times", ["attention", "bound_by", column("time", unit="µs")], times, asked=True),
+        table("bounds", ["attention", *each], bounds),
         claim("wide", params.conventions.bytes_per_element > 2, "elements are wider than those of the peak"),
         within=sheet,
     )
 
 
-def _times(params: FlashParams) -> Iterator[tuple[str, tuple[Cell, ...]]]:
-    """Microseconds of a forward pass at the accelerator's peaks, which count 2 FLOPs a multiply-add."""
-    one = params.accelerator
+def _times(params: FlashParams) -> tuple[dict[str, tuple[Cell, ...]], dict[str, tuple[Cell, ...]]]:
+    """Microseconds of a forward pass at the accelerator's peaks, which count 2 FLOPs a multiply-add, and its two bounds."""
+    one, times, bounds = params.accelerator, {}, {}
     peak, bandwidth = one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9
     flops = Fraction(2 * FORWARD * params.seq_len**2 * params.head_width)
     for name, way in (("standard", STANDARD), ("FlashAttention", FLASH[params.conventions.loop_order])):
         moved = _bytes(params, way, one.sram_kib)
         arithmetic, longer = flops / peak, roofline_seconds(flops, moved, peak, bandwidth)
         bound_by = "arithmetic" if longer == arithmetic else "memory"
-        yield name, (name, bound_by, *(10**6 * seconds for seconds in (longer, arithmetic, moved / bandwidth)))
+        times[name] = (name, bound_by, 10**6 * longer)
+        bounds[name] = (name, 10**6 * arithmetic, 10**6 * moved / bandwidth)
+    return times, bounds

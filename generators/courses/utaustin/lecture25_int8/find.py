@@ -119,7 +119,7 @@ def _methods(params: Int8Params, drawn: Sequence[Sample], errors: dict[str, list
         whole = {key: [one for one in of if one is not None] for key, of in faked.items()}
         known = {key: {"error": _digits(fmean(of))} for key, of in whole.items() if len(of) == len(drawn)}
         yield from FAKE.cells("2", "methods", known)
-    yield from STORED.values("2", unit="B", symbols={"bytes": "M"}, bytes=rows["zero_point_vector_wise_decomposed"][-1])
+    yield from STORED.values("2", unit="B", symbols={"bytes": "M_{XW}"}, bytes=rows["zero_point_vector_wise_decomposed"][-1])
 
 
 def _digits(error: float) -> float:
@@ -165,7 +165,9 @@ def _orders(params: Int8Params, of_seeds: dict[str, list[float]]) -> Iterator[Fo
         signs, alike = (_signs(ours) * theirs)[pairs], [bool((_signs(one) * theirs >= 0).all()) for one in seeds]
         counts = (int((signs == sign).sum()) for sign in (1, -1, 0))
         rows[f"model_{place}"] = (model, "yes" if bool((signs >= 0).all()) else "no", *counts, sum(alike))
-    yield from SORTED.values("3", n_pairs=int(pairs.sum()))
+    names = [", ".join(row[0] for row in rows.values() if (row[3] > 0) == reversed_) for reversed_ in (False, True)]
+    yield from SORTED.values("3", in_order=names[0], opposite=names[1], some_in_order=names[0] != "", some_opposite=names[1] != "")
+    yield from SORTED.values("3", n_pairs=int(pairs.sum()), most_opposite=sorted(row[3] for row in rows.values())[-1])
     yield from SORTED.table("3", "agreement", rows, columns=["model", "in_order", "same", "opposite", "tied", "seeds"],
                             headings={"seeds": f"In order (of {len(seeds)} seeds)"})  # fmt: skip
     falling = [list(errors)[place] for place in torch.tensor(ours).argsort(descending=True, stable=True)]

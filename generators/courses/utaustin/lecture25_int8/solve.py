@@ -9,8 +9,8 @@ from statistics import fmean
 
 import sympy
 
-from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, value_at
-from generators.cells import Cell, exact
+from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text, value_at
+from generators.cells import Cell, Rounded, exact, significant
 from generators.courses.utaustin.lecture25_int8.params import Int8Params, Perplexities, Product
 from generators.courses.utaustin.lecture25_int8.products import (
     METHODS,
@@ -103,7 +103,7 @@ def _methods(product: Product, sheet: Part, errors: Errors) -> Part:
         found,
         number("size", _shown(fmean(root_mean_square((one.x @ one.w).astype(float)) for one in both)), "size of the product"),
         number("spread", _shown(100 * off), "most by which an error of one seed differs from the mean", unit="%"),
-        formula("bytes", _bytes(METHODS[-1]), "bytes of both operands, zero-point LLM.int8()", "M", "B"),
+        formula("bytes", _bytes(METHODS[-1]), "bytes of both operands, zero-point LLM.int8()", "M_{XW}", "B"),
         table("methods", ["method", column("error", "RMS error"), "bytes"], rows, asked=True),
         _by_size(product),
         claim("nothing_taken_out", apart == 0),
@@ -112,9 +112,9 @@ def _methods(product: Product, sheet: Part, errors: Errors) -> Part:
     )
 
 
-def _shown(error: float) -> float:
+def _shown(error: float) -> Rounded:
     """Three significant digits, as other seeds change the second."""
-    return float(f"{error:.3g}")
+    return significant(error, 3)
 
 
 def _bytes(method: Method) -> sympy.Expr:
@@ -150,11 +150,17 @@ def _orders(printed: Perplexities, errors: Errors) -> Part:
         for scheme, name in sorted(((one.scheme, one.name) for one in METHODS), key=lambda one: -ours[one[0]])
     }
     models = [column(f"model_{place}", name) for place, name in enumerate(printed.models, 1)]
+    names = {said: ", ".join(str(row[0]) for row in compared.values() if row[1] == said) for said in ("yes", "no")}
     in_seeds = column("seeds", f"In order (of {len(seeds)} seeds)")
     return part(
         "3",
         "The printed order",
         number("n_pairs", len(list(combinations(ours, 2))), "pairs of methods"),
+        claim("some_in_order", bool(names["yes"]), "for some models no pair is in the opposite order"),
+        claim("some_opposite", bool(names["no"]), "for some models a pair is in the opposite order"),
+        text("in_order", names["yes"]),
+        text("opposite", names["no"]),
+        number("most_opposite", max(row[3] for row in compared.values()), "most pairs in the opposite order", asked=True),
         table("agreement", ["model", "in_order", "same", "opposite", "tied", in_seeds], compared, asked=True),
         table("beside", ["method", column("error", "RMS error"), *models], beside),
     )

@@ -69,7 +69,7 @@ def _given(params: Nf4Params) -> Iterator[Found]:
     yield from SHEET.letters(
         "sheet", b_1=params.block_len, b_2=params.second_block_len, c_1=held.scale_bits, c_2=held.quantized_scale_bits,
         N_layer=run.n_layers, D=run.d_model, D_q=run.n_heads * width, D_kv=(run.n_kv_heads or run.n_heads) * width,
-        D_ff=run.d_ff, V=run.vocabulary_size, r=run.rank,
+        D_ff=run.d_ff, V=run.vocabulary_size, R=run.rank,
     )  # fmt: skip
     yield from SHEET.letters("sheet", unit="B", s=held.bytes_per_value, M_GPU=run.limit_mib * MIB, M_page=run.page_kib * KIB)
 
@@ -106,6 +106,8 @@ def _errors(params: Nf4Params, normal: Sequence[torch.Tensor], uniform: Sequence
         yield from NEAREST.values("2", {key: min(gaps) > 0})
     blocks = {f"length_{place}": (length, _bits_of(params, "nf4", length), _mean([error(one, length, "nf4") for one in normal]))
               for place, length in enumerate(params.sample.block_lens, 1)}  # fmt: skip
+    found = [row[2] for row in blocks.values()]
+    yield from NEAREST.values("2", smaller_is_nearer=found == sorted(set(found)) and len(found) > 1)
     yield from NEAREST.table(
         "2", "blocks", blocks, headings={"error": "Error of NF4"}, columns=["block", "bits_a_weight", "error"]
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from statistics import fmean
 
 import sympy
 
 from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
-from generators.cells import Cell, exact, rational
+from generators.cells import Cell, Rounded, exact, rational, significant
 from generators.courses.utaustin.lecture25_nf4.normal_float import (
     HALF,
     MAGNITUDES,
@@ -25,7 +26,7 @@ from generators.table import Table, column, table
 from generators.topics.quantization import seeded_weights
 
 b1, b2, c1, c2, s = sympy.symbols("b_1 b_2 c_1 c_2 s", positive=True)
-N_layer, D, D_q, D_kv, D_ff, V, r = sympy.symbols("N_layer D D_q D_kv D_ff V r", positive=True)
+N_layer, D, D_q, D_kv, D_ff, V, R = sympy.symbols("N_layer D D_q D_kv D_ff V R", positive=True)
 M_GPU, M_page, N_code, N_float, N_LoRA = sympy.symbols("M_GPU M_page N_code N_float N_LoRA", positive=True)
 M_states, M_fixed, M_token, n_page = sympy.symbols("M_states M_fixed M_token n_page", positive=True)
 CODE_BITS = 4
@@ -73,7 +74,7 @@ def _sheet(params: Nf4Params) -> Part:
         letter(D_kv, keys, "width of all heads of the keys"),
         letter(D_ff, run.d_ff, "width of the feed-forward network"),
         letter(V, run.vocabulary_size, "tokens of the vocabulary"),
-        letter(r, run.rank, "rank of the adapters"),
+        letter(R, run.rank, "rank of the adapters"),
         letter(s, held.bytes_per_value, "bytes of a value", "B"),
         letter(M_GPU, run.limit_mib * MIB, "memory of the accelerator", "B"),
         letter(M_page, run.page_kib * 1024, "page of optimizer states", "B"),
@@ -117,6 +118,7 @@ def _errors(params: Nf4Params, normal: Samples, uniform: Samples) -> Part:
         )
         for place, length in enumerate(params.sample.block_lens, 1)
     }
+    of_blocks = [error for _, _, error in by_block.values()]
 
     def always(better: str, worse: str) -> bool:
         return all(one < other for one, other in zip(errors[better], errors[worse], strict=True))
@@ -128,13 +130,14 @@ def _errors(params: Nf4Params, normal: Samples, uniform: Samples) -> Part:
         claim("beats_symmetric", always("nf4", "int4"), "NF4 is better than symmetric integers for every seed"),
         claim("affine_is_better", always("affine", "nf4"), "affine integers in the same blocks are better for every seed"),
         claim("wins_at_equal_bits", always("nf4", "affine_equal"), "NF4 is better at equal bits for every seed"),
+        claim("smaller_is_nearer", len(of_blocks) > 1 and all(one < other for one, other in pairwise(of_blocks))),
         table("blocks", ["block", "bits_a_weight", column("error", "Error of NF4")], by_block),
     )
 
 
-def _shown(errors: Sequence[float]) -> float:
+def _shown(errors: Sequence[float]) -> Rounded:
     """The mean with three significant digits, as other seeds change the third."""
-    return float(f"{round(fmean(errors), 12):.3g}")
+    return significant(round(fmean(errors), 12), 3)
 
 
 def _double(params: Nf4Params, normal: Samples, sheet: Part) -> Part:
@@ -198,14 +201,14 @@ def pages_out(sizes: Mapping[sympy.Symbol, int], activations: int) -> int:
 
 
 def _run_formulas() -> list[Item]:
-    """Adapters of rank r stand beside the matrices of queries, keys, values, output, and the three of the gated network."""
+    """Adapters of rank R stand beside the matrices of queries, keys, values, output, and the three of the gated network."""
     ends = 2 * (D + D_q) + 2 * (D + D_kv) + 3 * (D + D_ff)
     bits = CODE_BITS + DOUBLE
     return [
         formula("N_code", N_layer * D * (2 * D_q + 2 * D_kv + 3 * D_ff), "weights kept as codes", N_code),
         formula("N_float", D * (2 * V + 2 * N_layer + 1), "values of embedding, output head and norms", N_float),
         formula("values", N_code + N_float, "values of the model"),
-        formula("N_LoRA", r * N_layer * ends, "values of all adapters", N_LoRA),
+        formula("N_LoRA", R * N_layer * ends, "values of all adapters", N_LoRA),
         formula("M_states", 8 * N_LoRA + 4 * 2 * ADAPTED * N_layer, "bytes of Adam's states", M_states, "B"),
         formula("M_fixed", sympy.ceiling(N_code * bits / 8) + 2 * N_float + 2 * s * N_LoRA, "bytes that stay", M_fixed, "B"),
         formula("M_token", s * N_layer * D, "activations of a token: the input of each layer", M_token, "B"),

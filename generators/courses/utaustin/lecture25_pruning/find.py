@@ -128,10 +128,11 @@ def _work(params: PruningParams, one: Matrix) -> Iterator[Found]:
     yield from FLOPS.values("4", dense=dense, narrower=narrower, unit="FLOP", symbols=symbols)
     yield from USEFUL.values("4", useful=scale * flops(tokens, every - dropped(every, share), 1), unit="FLOP")
     columns = ["width", "tiles", "computed", "used"]
+    yield from TILES.values("4", unit="%", least_used=sorted(cells[-1] for _, cells in _tiles(params))[0])
     yield from TILES.table("4", "tiles", _tiles(params), units={"used": "%"}, columns=columns)
 
 
-def _tiles(params: PruningParams) -> Iterator[tuple[str, tuple[Cell, ...]]]:
+def _tiles(params: PruningParams) -> Iterator[tuple[str, tuple[Fraction | int, ...]]]:
     for place, width in enumerate(params.widths, 1):
         tiles = [params.tile for _ in range(0, width, params.tile)]
         yield f"width_{place}", (width, len(tiles), sum(tiles), Fraction(100 * width, sum(tiles)))

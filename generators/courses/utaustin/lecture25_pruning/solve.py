@@ -11,7 +11,7 @@ from fractions import Fraction
 import sympy
 
 from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text, value_at
-from generators.cells import Cell, exact, rational
+from generators.cells import Value, exact, rational
 from generators.courses.utaustin.lecture25_pruning.params import PruningParams
 from generators.courses.utaustin.lecture25_pruning.pruned_layer import (
     CODE_UNIT,
@@ -152,12 +152,13 @@ def _work(params: PruningParams, sheet: Part) -> Part:
         formula("dense", f * T * D * D_FF, "FLOPs of the dense product, zeros or not", r"F_{\text{dense}}", "FLOP", asked=True),
         number("useful", useful, "of which with a weight that stays", unit="FLOP", asked=True),
         formula("narrower", f * T * D * (1 - s) * D_FF, "FLOPs with fewer columns", r"F_{\text{narrower}}", "FLOP", asked=True),
+        number("least_used", min(tiles[-1] for _, tiles in _tiles(params)), "least share of computed columns in use", unit="%"),
         table("tiles", ["width", "tiles", "computed", column("used", unit="%")], _tiles(params)),
         within=sheet,
     )
 
 
-def _tiles(params: PruningParams) -> Iterator[tuple[str, tuple[Cell, ...]]]:
+def _tiles(params: PruningParams) -> Iterator[tuple[str, tuple[Value, ...]]]:
     """Widths on a grid of whole tiles."""
     for place, width in enumerate(params.widths, 1):
         tiles = -(-width // params.tile)
