@@ -13,27 +13,20 @@ from generators.courses.utaustin.lecture25_parameter_efficient_tuning.params imp
 from generators.oracles.finetuning import Adapter, LowRank
 
 Tensors = list[torch.Tensor]
-FUSED = r"attention\.query_key_value"
-NAMES = {
-    "bert": {"query": r"self\.query", "key": r"self\.key", "value": r"self\.value", "output": r"attention\.output\.dense",
-             "up": r"intermediate\.dense", "down": r"\d\.output\.dense"},
-    "gpt_neox": {"query": FUSED, "key": FUSED, "value": FUSED, "output": r"attention\.dense", "up": "dense_h_to_4h",
-                 "down": "dense_4h_to_h"},
-}  # fmt: skip
+NAMES = {"query": r"self\.query", "key": r"self\.key", "value": r"self\.value", "output": r"attention\.output\.dense",
+         "up": r"intermediate\.dense", "down": r"\d\.output\.dense"}  # fmt: skip
 """How the names of the linear layers end."""
 
 
 def _built(model: Model) -> Any:
     """The architecture from transformers on meta tensors; one head, as heads change no count."""
-    from transformers import BertConfig, BertModel, GPTNeoXConfig, GPTNeoXForCausalLM
+    from transformers import BertConfig, BertModel
 
     sizes = {"num_hidden_layers": model.n_layers, "hidden_size": model.d_model, "intermediate_size": model.d_ff,
              "num_attention_heads": 1, "vocab_size": model.vocabulary_size,
              "max_position_embeddings": model.n_positions}  # fmt: skip
     with torch.device("meta"):
-        if model.kind == "bert":
-            return BertModel(BertConfig(**sizes, type_vocab_size=model.n_segments))
-        return GPTNeoXForCausalLM(GPTNeoXConfig(**sizes, tie_word_embeddings=False))
+        return BertModel(BertConfig(**sizes, type_vocab_size=model.n_segments))
 
 
 def values(tensors: Iterable[torch.Tensor]) -> int:
@@ -63,19 +56,12 @@ class Network:
         self.apart = [one for name, one in built.named_modules() if not _in_layers(name)]
 
     def rows_outside(self) -> int:
-        """Rows of embeddings and of an output head, which has no bias."""
-        heads = [one for one in self.apart if isinstance(one, nn.Linear) and one.bias is None]
-        return sum(len(one.weight) for one in [*heads, *(one for one in self.apart if isinstance(one, nn.Embedding))])
+        """Rows of embeddings."""
+        return sum(len(one.weight) for one in self.apart if isinstance(one, nn.Embedding))
 
     def biases(self) -> Tensors:
         """Every bias, shifts of norms among them."""
-        return self._ending("bias")
-
-    def some_biases(self) -> Tensors:
-        """Those of the query, which GPT-NeoX holds with key and value, and of the first feed-forward matrix."""
-        if self.model.kind == "bert":
-            return [*self._ending("query.bias"), *self._ending("intermediate.dense.bias")]
-        return [*(one.chunk(3)[0] for one in self._ending("query_key_value.bias")), *self._ending("dense_h_to_4h.bias")]
+        return [tensor for key, tensor in self.named.items() if key.endswith("bias")]
 
     def adapters(self, width: int, *, norms: bool) -> Tensors:
         """Two bottlenecks a layer; with `norms`, the norms that stand in the layers."""
@@ -86,13 +72,10 @@ class Network:
 
     def lora(self, rank: int, on: Sequence[str]) -> Tensors:
         """A and B beside these matrices."""
-        wanted = re.compile(".*(" + "|".join(NAMES[self.model.kind][one] for one in on) + ")")
+        wanted = re.compile(".*(" + "|".join(NAMES[one] for one in on) + ")")
         matrices = [one for name, one in self.layers.items() if wanted.fullmatch(name)]
         return [tensor for one in matrices for tensor in low_rank(one, rank)]
 
-    def _ending(self, name: str) -> Tensors:
-        return [tensor for key, tensor in self.named.items() if key.endswith(name)]
-
 
 def _in_layers(name: str) -> bool:
-    return ".layer." in name or ".layers." in name
+    return ".layer." in name

@@ -1,6 +1,6 @@
 """Builds every model of transformers without storage, tunes it with torch modules, and counts what is trained.
 
-From the lecture: the reduction by LoRA for a square matrix, and the column %Param of its table, whose first model is a BERT.
+From the lecture: the reduction by LoRA for a square matrix, and the column %Param of its table, whose models are BERTs.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ BUILT = Route("models of transformers on meta tensors, their parameters by name"
 BESIDE = Route("torch modules with A and B beside a matrix, on meta tensors")
 WEIGHED = Route("torch, nbytes of the tensors that are trained, of their gradients and of states like them")
 LINE = Route("a line through what is counted at sizes one and two")
+GIVEN = dict.fromkeys(("rank", "model", "method", "layers", "width", "ffn", "counted_for", "printed"), SHEET)
+"""Columns that the lecture or the parameters have as well."""
 
-TITLES = {"bitfit": "BitFit", "bitfit_half": "BitFit, half", "adapters": "Adapters", "lora": "LoRA"}
+TITLES = {"bitfit": "BitFit", "adapters": "Adapters", "lora": "LoRA"}
 SYMBOLS = {name: rf"N_{{\text{{{title}}}}}" for name, title in TITLES.items()}
 Trained = Mapping[str, "list[torch.Tensor]"]
 """The tensors that each method trains."""
@@ -48,7 +50,6 @@ def find(params: TuningParams) -> Iterator[Found]:
 def _trained(network: Network, params: TuningParams) -> Trained:
     return {
         "bitfit": network.biases(),
-        "bitfit_half": network.some_biases(),
         "adapters": network.adapters(params.adapter_width, norms=params.conventions.adapters_train_norms),
         "lora": network.lora(params.rank, params.lora_on),
     }
@@ -86,7 +87,7 @@ def _reduction(params: TuningParams) -> Iterator[Found]:
     counts = [(rank, pair(width, width, rank)) for rank in params.ranks]
     table = {f"rank_{rank}": (rank, held, Fraction(full, held), Fraction(100 * held, full)) for rank, held in counts}
     yield from BESIDE.table("1", "ranks", table, units={"share": "%"}, headings={"values": "Values of A and B"},
-                            columns=["rank", "values", "times_fewer", "share"])  # fmt: skip
+                            given=GIVEN, columns=["rank", "values", "times_fewer", "share"])  # fmt: skip
 
 
 def _first(params: TuningParams, network: Network, trained: Trained) -> Iterator[Found]:
@@ -108,8 +109,7 @@ def _shares(networks: Sequence[Network], trained: Sequence[Trained]) -> Iterator
     from generators.courses.utaustin.lecture25_parameter_efficient_tuning.built_models import values
 
     yield from SHEET.part("2", "Trained shares")
-    for name in ("bitfit", "bitfit_half"):
-        yield from BUILT.values("2", {name: values(trained[0][name])}, symbols={name: SYMBOLS[name]})
+    yield from BUILT.values("2", bitfit=values(trained[0]["bitfit"]), symbols={"bitfit": SYMBOLS["bitfit"]})
     models: dict[str, Cells] = {}
     shares: dict[str, Cells] = {}
     for place, (network, by_method) in enumerate(zip(networks, trained, strict=True), 1):
@@ -118,10 +118,10 @@ def _shares(networks: Sequence[Network], trained: Sequence[Trained]) -> Iterator
         for name, tensors in by_method.items():
             share = Fraction(100 * values(tensors), whole)
             shares[f"model_{place}.{name}"] = (model.name, TITLES[name], share, values(tensors))
-    yield from BUILT.table(
-        "2", "models", models, headings={"width": "D", "ffn": "FFN"}, columns=["model", "layers", "width", "ffn", "values"]
-    )
-    yield from BUILT.table("2", "shares", shares, units={"share": "%"}, columns=["model", "method", "share", "trained"])
+    columns, said = ["model", "layers", "width", "ffn", "values"], {"width": "D", "ffn": "FFN"}
+    yield from BUILT.table("2", "models", models, headings=said, columns=columns, given=GIVEN)
+    columns = ["model", "method", "share", "trained"]
+    yield from BUILT.table("2", "shares", shares, units={"share": "%"}, columns=columns, given=GIVEN)
 
 
 def _printed(params: TuningParams, networks: Sequence[Network]) -> Iterator[Found]:
@@ -137,12 +137,15 @@ def _printed(params: TuningParams, networks: Sequence[Network]) -> Iterator[Foun
     width = 1 + (printed.adapters.percent * whole / 100 - one) / (two - one)
     yield from LINE.values("3", width=width, symbols={"width": r"R_{\text{printed}}"})
     rows = {f"bitfit.model_{place}": _row("BitFit", printed.bitfit, each.model.name, values(each.biases()), each)
-            for place, each in enumerate(networks, 1) if each.model.kind == "bert"}  # fmt: skip
+            for place, each in enumerate(networks, 1)}  # fmt: skip
+    alike = ", ".join(str(row[1]) for row in rows.values() if "yes" in row)
+    yield from BUILT.values("3", bitfit_models=alike, bitfit_alike=alike != "", bitfit_apart=alike == "")
     for size in sorted({params.adapter_width, *params.other_adapter_widths}):
         trained, where = values(first.adapters(size, norms=norms)), f"{first.model.name}, width {size}"
         rows[f"adapters.width_{size}"] = _row("Adapters", printed.adapters, where, trained, first)
     units = dict.fromkeys(("printed", "counted"), "%")
-    yield from BUILT.table("3", "printed", rows, units=units, columns=["method", "counted_for", *units, "rounds_to_it"])
+    columns = ["method", "counted_for", *units, "rounds_to_printed"]
+    yield from BUILT.table("3", "printed", rows, units=units, columns=columns, given=GIVEN)
 
 
 def _row(method: str, printed: Printed, where: str, trained: int, network: Network) -> tuple[Cell, ...]:
@@ -172,4 +175,4 @@ def _bytes(params: TuningParams, network: Network, trained: Trained) -> Iterator
         rows[name] = (TITLES.get(name, "Full"), *(Fraction(one, 2**20) for one in held_bytes))
     columns = ["one_task", "all_tasks", "gradients_and_optimizer"]
     yield from SHEET.part("4", "What it saves")
-    yield from WEIGHED.table("4", "bytes", rows, units=dict.fromkeys(columns, "MiB"), columns=["method", *columns])
+    yield from WEIGHED.table("4", "bytes", rows, units=dict.fromkeys(columns, "MiB"), columns=["method", *columns], given=GIVEN)

@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from generators.params import Exact, Params, PositiveInt, Rising, Text, convention
 
 Size = Annotated[int, Field(gt=0, le=2**20)]
-Kind = Literal["bert", "gpt_neox"]
 Matrix = Literal["query", "key", "value", "output", "up", "down"]
 """The linear layers of a transformer layer: four of attention, two of the feed-forward network."""
 
@@ -26,10 +25,9 @@ class Conventions(Params):
 
 
 class Model(Params):
-    """A model's configuration; positions and segments have embeddings in BERT alone."""
+    """A BERT's configuration."""
 
     name: Annotated[Text, Field(max_length=40)]
-    kind: Kind
     n_layers: Annotated[int, Field(gt=0, le=200)]
     d_model: Annotated[int, Field(gt=0, le=2**15)]
     d_ff: Size
@@ -73,8 +71,6 @@ class TuningParams(Params):
     def _consistent(self) -> Self:
         if max(self.ranks) > self.d_model:
             raise ValueError(f"ranks: must be at most d_model, {self.d_model} (got {max(self.ranks)})")
-        if self.models[0].kind != "bert":
-            raise ValueError(f"models: must begin with a BERT, which the lecture's table is about (got {self.models[0].kind})")
         names = [model.name for model in self.models]
         if len(set(names)) < len(names):
             raise ValueError(f"models: must not repeat a name (got {', '.join(names)})")

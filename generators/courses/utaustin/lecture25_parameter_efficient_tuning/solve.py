@@ -15,7 +15,7 @@ from generators.courses.utaustin.lecture25_parameter_efficient_tuning.params imp
 from generators.table import Column, column, table
 from generators.topics.peft import N_LAYER, D, R
 
-TITLES = {"bitfit": "BitFit", "bitfit_half": "BitFit, half", "adapters": "Adapters", "lora": "LoRA"}
+TITLES = {"bitfit": "BitFit", "adapters": "Adapters", "lora": "LoRA"}
 MIB = 2**20
 Rows = dict[str, tuple[Cell, ...]]
 
@@ -80,23 +80,22 @@ def _first(params: TuningParams) -> Part:
         "model",
         "The lecture's model",
         *(letter(symbol, size, words[symbol]) for symbol, size in _sizes(model).items()),
-        formula("values", counts.model_values(model.kind), "values of the model", N_MODEL),
+        formula("values", counts.model_values(), "values of the model", N_MODEL),
     )
 
 
 def _sizes(model: Model) -> dict[sympy.Symbol, Value]:
     """The letters of the formulas but R and R_ad."""
-    rows = counts.rows_outside(model.kind, model.vocabulary_size, model.n_positions, model.n_segments)
+    rows = model.vocabulary_size + model.n_positions + model.n_segments
     return {N_LAYER: model.n_layers, D: model.d_model, D_FF: model.d_ff, E: rows}
 
 
-def _formulas(kind: str, params: TuningParams) -> dict[str, sympy.Expr]:
+def _formulas(params: TuningParams) -> dict[str, sympy.Expr]:
     """The values that each method trains."""
     return {
-        "bitfit": counts.bias_values(kind),
-        "bitfit_half": counts.some_bias_values(),
+        "bitfit": counts.bias_values(),
         "adapters": counts.adapter_values(norms=params.conventions.adapters_train_norms),
-        "lora": counts.lora_values(kind, params.lora_on),
+        "lora": counts.lora_values(params.lora_on),
     }
 
 
@@ -106,7 +105,7 @@ def _symbol(name: str) -> str:
 
 def _added(name: str, size: tuple[sympy.Symbol, int, str], first: Part, params: TuningParams) -> Part:
     """A method with a size of its own, in the first model."""
-    trained = _formulas(params.models[0].kind, params)[name]
+    trained = _formulas(params)[name]
     items = letter(*size), formula("trained", trained, f"trained by {TITLES[name]}", _symbol(name))
     return part(name, TITLES[name], *items, within=first)
 
@@ -114,7 +113,7 @@ def _added(name: str, size: tuple[sympy.Symbol, int, str], first: Part, params: 
 def _trained(model: Model, params: TuningParams) -> dict[str, Fraction]:
     """Values that each method trains in a model, at the page's width and rank."""
     sizes = {"adapters": params.adapter_width, "lora": params.rank}
-    return {name: _at(one, model, sizes.get(name, 1)) for name, one in _formulas(model.kind, params).items()}
+    return {name: _at(one, model, sizes.get(name, 1)) for name, one in _formulas(params).items()}
 
 
 def _at(expression: sympy.Expr, model: Model, size: int = 1) -> Fraction:
@@ -122,7 +121,7 @@ def _at(expression: sympy.Expr, model: Model, size: int = 1) -> Fraction:
 
 
 def _whole(model: Model) -> Fraction:
-    return _at(counts.model_values(model.kind), model)
+    return _at(counts.model_values(), model)
 
 
 def _shares(params: TuningParams, first: Part) -> Part:
@@ -133,12 +132,11 @@ def _shares(params: TuningParams, first: Part) -> Part:
         models[f"model_{place}"] = (model.name, model.n_layers, model.d_model, model.d_ff, exact(whole))
         for name, trained in _trained(model, params).items():
             shares[f"model_{place}.{name}"] = (model.name, TITLES[name], exact(100 * trained / whole), exact(trained))
-    formulas = _formulas(params.models[0].kind, params)
     columns: list[Column | str] = ["model", column("layers"), column("width", "D"), column("ffn", "FFN"), column("values")]
     return part(
         "2",
         "Trained shares",
-        *(formula(name, formulas[name], f"trained by {TITLES[name]}", _symbol(name)) for name in ("bitfit", "bitfit_half")),
+        formula("bitfit", counts.bias_values(), "trained by BitFit", _symbol("bitfit")),
         table("models", columns, models),
         table("shares", ["model", "method", column("share", unit="%"), "trained"], shares, asked=True),
         within=first,
@@ -150,8 +148,8 @@ def _printed(params: TuningParams, first: Part) -> Part:
     rows: Rows = {
         f"bitfit.model_{place}": _beside(printed.bitfit, "BitFit", one.name, one, _trained(one, params)["bitfit"])
         for place, one in enumerate(params.models, 1)
-        if one.kind == "bert"
     }
+    alike = ", ".join(str(row[1]) for row in rows.values() if row[-1] == "yes")
     for width in sorted({params.adapter_width, *params.other_adapter_widths}):
         trained = _at(counts.adapter_values(norms=norms), model, width)
         rows[f"adapters.width_{width}"] = _beside(printed.adapters, "Adapters", f"{model.name}, width {width}", model, trained)
@@ -161,14 +159,17 @@ def _printed(params: TuningParams, first: Part) -> Part:
         "counted_for",
         column("printed", unit="%"),
         column("counted", unit="%"),
-        "rounds_to_it",
+        "rounds_to_printed",
     ]
     return part(
         "3",
         "Beside the lecture's table",
         letter(SHARE, exact(printed.adapters.percent / 100), "printed share of adapters, of one"),
-        formula("width", counts.width_for_share(norms=norms), "inner width that trains the printed share", r"R_{\text{printed}}"),
+        formula("width", counts.width_for_share(norms=norms), "inner width that trains the printed share", r"R_{\text{printed}}", asked=True),
         number("difference", int(float(f"{difference:.2g}")), "values of a difference with the printed share"),
+        claim("bitfit_alike", bool(alike), "the printed share of BitFit is that of a model"),
+        claim("bitfit_apart", not alike, "the printed share of BitFit is that of no model"),
+        text("bitfit_models", alike),
         table("printed", columns, rows, asked=True),
         within=first,
     )
