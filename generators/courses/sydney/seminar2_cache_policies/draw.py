@@ -34,7 +34,7 @@ def draw(answer: Answer) -> dict[str, Figure]:
     return {
         "masks": Figure(
             svg=_drawn(masks, last),
-            caption="Rows are queries, columns tokens: what each policy attends to.",
+            caption="Rows are queries, columns tokens: which tokens a query may attend to under each policy.",
             alt=f"Masks of {last} queries over {last} tokens. The last query attends to these tokens. {said}.",
             shows=tuple(one.address for one in tables.values()),
         )

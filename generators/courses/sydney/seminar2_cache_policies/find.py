@@ -41,7 +41,7 @@ def find(params: PolicyParams) -> Iterator[Found]:
 def _given(params: PolicyParams) -> Iterator[Found]:
     head, memory = params.attention, params.memory
     yield from SHEET.part("sheet", "Given")
-    yield from SHEET.values("sheet", n_tokens=head.n_tokens, head_width=head.head_width, symbols={"head_width": "d"})
+    yield from SHEET.values("sheet", n_tokens=head.n_tokens, head_width=head.head_width)
     yield from SHEET.values("sheet", budget=params.budget, n_seeds=head.n_seeds)
     yield from SHEET.values("sheet", pulled=len(head.pulls) > 0)
     held = params.conventions
@@ -102,6 +102,7 @@ def _errors(params: PolicyParams) -> Iterator[Found]:
         if params.attention.pulls or not pulled:
             rows = _rows(params, pulled=pulled)
             yield from SDPA.table("3", key, rows, headings={"deviation": "±"}, columns=COLUMNS)
+    yield from SDPA.values("3", none_is_best=all(row[-1] <= params.attention.n_seeds / 2 for row in rows.values()))
 
 
 def _rows(params: PolicyParams, *, pulled: bool) -> dict[str, tuple[str, float, float, int]]:

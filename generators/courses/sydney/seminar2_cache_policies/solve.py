@@ -9,7 +9,7 @@ from statistics import fmean, pstdev
 import sympy
 
 from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
-from generators.cells import exact, rational
+from generators.cells import Rounded, exact, rational
 from generators.courses.sydney.seminar2_cache_policies.params import Memory, PolicyParams
 from generators.courses.sydney.seminar2_cache_policies.policies import (
     Kept,
@@ -39,7 +39,7 @@ def _sheet(params: PolicyParams) -> Part:
         "sheet",
         "Given",
         number("n_tokens", head.n_tokens, "tokens of a head"),
-        number("head_width", head.head_width, symbol="d"),
+        number("head_width", head.head_width),
         number("budget", params.budget, "tokens a query attends to, its own among them"),
         number("n_seeds", head.n_seeds, "heads"),
         claim("pulled", bool(pulls), "some tokens pull"),
@@ -67,7 +67,7 @@ def _some(count: int, which: str) -> str:
 def _kept(params: PolicyParams) -> Part:
     attention = seeded_attention(params.attention, params.attention.seed)
     left = {
-        f"query_{query + 1}": (query + 1, out + 1, round(least, 3), stays + 1, round(more, 3))
+        f"query_{query + 1}": (query + 1, out + 1, Rounded(least, 3), stays + 1, Rounded(more, 3))
         for query, ((out, least), (stays, more), *_) in attention_based(attention, params.budget, params.n_recent)[1]
     }
     return part(
@@ -107,7 +107,9 @@ def _memory(params: PolicyParams, sheet: Part) -> Part:
 
 def _errors(params: PolicyParams) -> Part:
     settings = ("pulled", "plain") if params.attention.pulls else ("plain",)
-    return part("3", "Error", *(_error_table(key, params) for key in settings))
+    tables = [_error_table(key, params) for key in settings]
+    most = [max(int(cell) for cell in one["best_in"].cells.values()) for one in tables]  # type: ignore[arg-type]
+    return part("3", "Error", *tables, claim("none_is_best", 2 * most[-1] <= params.attention.n_seeds, "no policy wins most heads"))
 
 
 def _error_table(key: str, params: PolicyParams) -> Table:
@@ -120,5 +122,5 @@ def _error_table(key: str, params: PolicyParams) -> Table:
     for name, shown in NAMES.items():
         own = [one[name] for one in by_head]
         best = sum(one[name] <= min(one.values()) + SAME for one in by_head)
-        rows[name] = (shown, round(fmean(own), 2), round(pstdev(own), 2), best)
+        rows[name] = (shown, Rounded(fmean(own), 2), Rounded(pstdev(own), 2), best)
     return table(key, ["policy", "mean_error", column("deviation", "±"), "best_in"], rows, asked=True)

@@ -43,13 +43,13 @@ def _given(params: CacheParams) -> Iterator[Found]:
         for i, token in enumerate(one.tokens, 1)
     }
     yield from SHEET.table("sheet", "vectors", rows, headings={"q": "q", "k": "k", "v": "v"}, columns=("token", "q", "k", "v"))
-    yield from SHEET.letters("sheet", N=len(params.example.tokens), L=params.prompt_len, T=params.new_tokens)
+    yield from SHEET.letters("sheet", N=len(params.example.tokens), L=params.prompt_len, N_new=params.new_tokens)
     yield from SHEET.letters("sheet", N_layer=model.n_layers, D=model.d_model, n_H=model.n_heads, N_vocab=model.vocabulary_size)
     yield from META.letters("sheet", n=_last(params))
 
 
 def _shape(model: Model) -> Iterator[Found]:
-    yield from META.letters("sheet", n_KV=model.kv_heads, d_h=model.head_width, d_ff=model.up.out_features)
+    yield from META.letters("sheet", n_KV=model.kv_heads, d_h=model.head_width, D_ff=model.up.out_features)
 
 
 def _last(params: CacheParams) -> int:

@@ -30,7 +30,7 @@ from generators.courses.sydney.seminar2_kv_cache.decoding import (
 from generators.courses.sydney.seminar2_kv_cache.params import CacheParams, Example, Model
 from generators.table import Table, column, table
 
-N, PROMPT, NEW = sympy.symbols("N L T", positive=True)
+N, PROMPT, NEW = sympy.symbols("N L N_new", positive=True)
 """Tokens of the example, tokens of the prompt, and tokens generated after it."""
 ALL_SCORES, NEEDED_SCORES = N * (N + 1) * (2 * N + 1) / 6, N * (N + 1) / 2
 """Scores over N steps: a square a step without the cache, a row a step with it."""

@@ -131,5 +131,6 @@ def _errors(params: MergingParams, cache: Cache) -> Iterator[Found]:
     yield from SHEET.part("4", "The error that is left")
     said = ("eviction alone", "averaged merging", "pivotal merging", "weighted merging")
     least = " and of ".join(name for name, ours in zip(said, rounded[2], strict=True) if ours <= sorted(rounded[2])[0])
-    yield from SDPA.values("4", least_in_ours=least)
+    error = float((deviations.max() / params.trials.n_seeds**0.5).item())
+    yield from SDPA.values("4", least_in_ours=least, standard_error=float(f"{error:.0e}"))
     yield from SDPA.table("4", "errors", rows, headings={"deviation": "±"}, columns=columns)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import sqrt
 from statistics import fmean, pstdev
 
 import sympy
 
 from generators.answer import Answer, Part, answer, number, part, text
-from generators.cells import Cell, Math, exact
+from generators.cells import Cell, Math, Rounded, exact, significant
 from generators.courses.sydney.seminar2_kv_merging.merging import (
     RULES,
     GoesTo,
@@ -133,16 +134,18 @@ def _errors(params: MergingParams) -> Part:
     own = errors(params.queries, merging.keys, merging.values, conserved)
     drawn = (seeded_matrices(seed, size, len(merging.keys[0])) for seed in range(trials.seed, trials.seed + trials.n_seeds))
     by_cache = [errors(q, k, v, conserved) for q, k, v in drawn]
-    ours = {name: round(own[name], 2) for name in METHODS}
+    ours = {name: Rounded(own[name], 2) for name in METHODS}
+    most = max(pstdev([one[name] for one in by_cache]) for name in METHODS)
     rows: dict[str, tuple[Cell, ...]] = {}
     for name in METHODS:
         found = [one[name] for one in by_cache]
         best = sum(one[name] <= min(one.values()) + SAME for one in by_cache)
-        rows[name] = (name, round(fmean(found), 2), round(pstdev(found), 2), best, ours[name])
+        rows[name] = (name, Rounded(fmean(found), 2), Rounded(pstdev(found), 2), best, ours[name])
     least = [SAID.get(name, f"{name} merging") for name in METHODS if ours[name] == min(ours.values())]
     return part(
         "4",
         "The error that is left",
+        number("standard_error", significant(most / sqrt(trials.n_seeds), 1), "largest standard error of a mean", asked=True),
         text("least_in_ours", " and of ".join(least)),
         table("errors", ["method", "mean_error", column("deviation", "±"), "best_in", "our_cache"], rows, asked=True),
     )

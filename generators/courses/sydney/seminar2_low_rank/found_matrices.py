@@ -11,6 +11,7 @@ from itertools import combinations, permutations
 from math import prod
 from typing import Any
 
+from generators.cells import Math
 from generators.found import Found, Route
 
 SHEET = Route("the slides and the parameters, read again", restates=True)
@@ -31,18 +32,22 @@ def matrices_found(matrices: Mapping[str, Rows], v: Vector) -> Iterator[Found]:
     ranks, spans = {}, {}
     for place, (key, rows) in enumerate(matrices.items(), 1):
         ranks[key] = (place, _rank(rows), determinant(rows))
-        spans[key] = (place, "yes" if combination(rows, v) else "no")
+        lost = "none" if _rank(rows) == 3 else Math(rf"w \text{{ with }} ({', '.join(map(str, across(rows)))}) \cdot w \ne 0")
+        spans[key] = (place, lost, "yes" if combination(rows, v) else "no")
         yield from _matrix(key, place, rows, v)
     yield from SHEET.part("1", "Rank")
     yield from LEIBNIZ.table("1", "ranks", ranks, columns=("matrix", "rank", "determinant"))
     yield from SHEET.part("2", "Span")
-    yield from CRAMER.table("2", "spans", spans, columns=("matrix", "combination"))
+    yield from CRAMER.table("2", "spans", spans, headings={"combination": "v reached"}, columns=("matrix", "not_reached", "combination"))
 
 
 def _matrix(key: str, place: int, rows: Rows, v: Vector) -> Iterator[Found]:
     full, found = _rank(rows) == 3, combination(rows, v)
     yield from SHEET.part(key, f"Matrix {place}")
     yield from entries_found(SHEET, key, "entries", rows)
+    terms = " + ".join(rf"{_latex(a)} \cdot {_latex(b)}" for a, b in zip(rows[0], _crossed(rows[1], rows[2]), strict=True))
+    total = _latex(determinant(rows)).strip("()")
+    yield from CRAMER.values(key, expansion=Math(rf"\det M = {terms} = {total}"))
     yield from LEIBNIZ.values(key, rank=_rank(rows), independent=full, dependent=not full)
     if found:
         yield from entries_found(CRAMER, key, "factors", [[value] for value in found])
@@ -52,6 +57,12 @@ def _matrix(key: str, place: int, rows: Rows, v: Vector) -> Iterator[Found]:
         yield from CRAMER.values(key, normal_product=sum(a * b for a, b in zip(across(rows), v, strict=True)))
         yield from entries_found(CRAMER, key, "null", [[value] for value in across(rows)])
         yield from entries_found(CRAMER, key, "relation", [[value] for value in across(list(zip(*rows, strict=True)))])
+
+
+def _latex(number: Fraction) -> str:
+    """A factor: digits or a fraction, in brackets where negative."""
+    text = str(abs(number)) if number == int(number) else rf"\frac{{{abs(number.numerator)}}}{{{number.denominator}}}"
+    return f"(-{text})" if number < 0 else text
 
 
 def determinant(rows: Rows) -> Fraction:

@@ -119,7 +119,7 @@ def _mean_ratio(layer: Layer, one: Example, sigma: Fraction, rank: int) -> float
 
 
 def _removed(layer: Layer, first_a: torch.Tensor) -> float:
-    """The c of h ← h − c·g, where g is 1 in every entry."""
+    """The κ of h ← h − κ·g, where g is 1 in every entry."""
     return float(-layer.changes(first_a[None])[0].mean())
 
 
@@ -135,7 +135,7 @@ def _start(layer: Layer, one: Example) -> Iterator[Found]:
         yield from entries_found(AUTOGRAD, "4", key, values.tolist())
     losses = {f"loss_{place}": float(state.loss) for place, state in enumerate(states)}
     yield from AUTOGRAD.values("4", losses, symbols=dict.fromkeys(losses, r"\ell"))
-    yield from AUTOGRAD.values("4", symbols={"removed": "c"}, removed=_removed(layer, first_a))
+    yield from AUTOGRAD.values("4", symbols={"removed": r"\kappa"}, removed=_removed(layer, first_a))
     moves, goes_on = _any(second.b), _any(second.a_gradient)
     said = {"met_at_start": not _any(first.g), "input_lost": not _any(shown["inner"]), "goes_on": goes_on}
     yield from AUTOGRAD.values("4", said, met=moves and not goes_on)
@@ -156,7 +156,7 @@ def _sigmas(layer: Layer, one: Example) -> Iterator[Found]:
         first_a = float(sigma) * tensor(one.draw)
         losses.append(float(layer.trained(first_a, 1)[1].loss))
         rows[f"sigma_{place}"] = (sigma, losses[-1], _removed(layer, first_a), _mean_ratio(layer, one, sigma, len(one.draw)))
-    headings = {"sigma": "σ", "loss": "Loss after one step", "removed": "c", "ratio": "ρ"}
+    headings = {"sigma": "σ", "loss": "Loss after one step", "removed": "κ", "ratio": "ρ"}
     yield from AUTOGRAD.table("4", "sigmas", rows, headings=headings, columns=tuple(headings))
     yield from AUTOGRAD.values("4", overshoots=max(losses) > before * (1 + 1e-12))
 

@@ -8,8 +8,8 @@ from itertools import combinations
 import sympy
 
 from generators.answer import Item, Part, claim, number, part, text
-from generators.cells import Value, exact
-from generators.table import Table, table
+from generators.cells import Math, Value, exact
+from generators.table import Table, column, table
 
 Matrices = Mapping[str, sympy.Matrix]
 
@@ -25,6 +25,7 @@ def matrix_part(key: str, place: int, matrix: sympy.Matrix, v: sympy.Matrix) -> 
     full, found = matrix.rank() == 3, _factors(matrix, v)
     rank: list[Item] = [
         number("rank", matrix.rank()),
+        text("expansion", _expansion(matrix)),
         claim("independent", full, "the rows are independent"),
         claim("dependent", not full),
     ]
@@ -41,11 +42,18 @@ def matrix_part(key: str, place: int, matrix: sympy.Matrix, v: sympy.Matrix) -> 
         *rank,
         text("pair", pair),
         entries("null", lost),
-        number("normal_product", exact(lost.dot(v)), "n·v"),
+        number("normal_product", exact(lost.dot(v)), "z·v"),
         entries("relation", matrix.T.nullspace()[0]),
         claim("outside", found is None, "the vector is outside the plane of the rows"),
         claim("in_plane", found is not None, "the vector lies in the plane of the rows"),
     )
+
+
+def _expansion(matrix: sympy.Matrix) -> Math:
+    """The determinant along the first row: a sum of entries times cofactors."""
+    pairs = ((matrix[0, j], matrix.cofactor(0, j)) for j in range(3))
+    terms = (r" \cdot ".join(f"({sympy.latex(x)})" if x < 0 else sympy.latex(x) for x in pair) for pair in pairs)
+    return Math(rf"\det M = {' + '.join(terms)} = {sympy.latex(matrix.det())}".replace("- ", "-"))
 
 
 def rank_part(matrices: Matrices) -> Part:
@@ -55,9 +63,17 @@ def rank_part(matrices: Matrices) -> Part:
 
 
 def span_part(matrices: Matrices, v: sympy.Matrix) -> Part:
-    """Whether the rows give the vector."""
-    rows = {key: (place, "yes" if _factors(one, v) else "no") for place, (key, one) in enumerate(matrices.items(), 1)}
-    return part("2", "Span", table("spans", ["matrix", "combination"], rows, asked=True))
+    """Which vectors the rows do not give, and whether they give this one."""
+    rows = {
+        key: (place, _out_of_reach(one), "yes" if _factors(one, v) else "no") for place, (key, one) in enumerate(matrices.items(), 1)
+    }
+    return part("2", "Span", table("spans", ["matrix", "not_reached", column("combination", "v reached")], rows, asked=True))
+
+
+def _out_of_reach(matrix: sympy.Matrix) -> Math | str:
+    """The vectors that are not at right angles to what the matrix loses."""
+    lost = matrix.nullspace()
+    return Math(rf"w \text{{ with }} ({', '.join(map(str, lost[0]))}) \cdot w \ne 0") if lost else "none"
 
 
 def _factors(matrix: sympy.Matrix, v: sympy.Matrix) -> list[Value] | None:

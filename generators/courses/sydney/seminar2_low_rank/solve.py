@@ -61,7 +61,7 @@ class Problem:
         return states
 
     def removed(self, sigma: Fraction) -> sympy.Rational:
-        """The c that the first step removes of g: h ← h − ηs²‖Ax‖² g, as B alone changes."""
+        """The share κ of g that the first step removes: h ← h − ηs²‖Ax‖² g, as B alone changes."""
         inner = sympy.sympify(sigma) * self.draw * self.x
         return self.learning_rate * self.scale**2 * inner.dot(inner)
 
@@ -150,7 +150,7 @@ def _start(params: LowRankPageParams, problem: Problem, states: list[State], exa
         "The first steps",
         *starmap(entries, shown.items()),
         *(number(f"loss_{place}", exact(one.loss), "loss", r"\ell") for place, one in enumerate(states)),
-        number("removed", exact(problem.removed(params.example.sigma)), "share of g that the first step removes", "c"),
+        number("removed", exact(problem.removed(params.example.sigma)), "share of g that the first step removes", r"\kappa"),
         claim("met_at_start", met, "the frozen layer meets the target"),
         claim("input_lost", lost, "A takes the input to zero"),
         claim("goes_on", goes_on, "after one step A has a gradient"),
@@ -164,13 +164,13 @@ def _start(params: LowRankPageParams, problem: Problem, states: list[State], exa
 
 
 def _sigmas(params: LowRankPageParams, problem: Problem) -> tuple[Table, bool]:
-    """The first step with the same draw at several standard deviations, and whether c exceeds 2 at some."""
+    """The first step with the same draw at several standard deviations, and whether κ exceeds 2 at some."""
     rows = {}
     sigmas = sorted({params.example.sigma, *params.example.other_sigmas})
     for place, sigma in enumerate(sigmas, 1):
         ratio, loss = problem.scale**2 * sigma**2 * problem.draw.rows, problem.trained(sigma, problem.x, 1)[1].loss
         rows[f"sigma_{place}"] = [exact(one) for one in (sigma, loss, problem.removed(sigma), ratio)]
-    columns = [column("sigma", "σ"), column("loss", "Loss after one step"), column("removed", "c"), column("ratio", "ρ")]
+    columns = [column("sigma", "σ"), column("loss", "Loss after one step"), column("removed", "κ"), column("ratio", "ρ")]
     return table("sigmas", columns, rows), problem.removed(sigmas[-1]) > 2
 
 

@@ -54,7 +54,7 @@ def _given(params: RankAllocationParams) -> Iterator[Found]:
         noise=training.noise, learning_rate=training.learning_rate, seed=training.seed, n_seeds=training.n_seeds,
         adalora_interval=ada.interval, increlora_interval=incre.interval, reserve=incre.reserve,
     )  # fmt: skip
-    symbols = {"largest_rank": r"r_{\max}", "width": "D", "gamma": r"\gamma", "beta_1": r"\beta_1", "beta_2": r"\beta_2"}
+    symbols = {"largest_rank": r"r_{\max}", "width": "d", "gamma": r"\gamma", "beta_1": r"\beta_1", "beta_2": r"\beta_2"}
     values = (params.largest_rank, params.width, held.penalty, held.beta_1, held.beta_2)
     yield from SHEET.values("sheet", dict(zip(symbols, values, strict=True)), symbols=symbols)
     yield from SHEET.letters("sheet", b_T=params.budget, T=training.n_steps, t_i=ada.warmup, t_f=ada.final)

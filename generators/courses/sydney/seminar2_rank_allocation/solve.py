@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from generators.answer import Answer, Item, Part, answer, claim, number, part, text
-from generators.cells import Cell, Math, exact
+from generators.cells import Cell, Math, Rounded, exact
 from generators.courses.sydney.seminar2_rank_allocation import rank_methods as methods
 from generators.courses.sydney.seminar2_rank_allocation.params import RankAllocationParams
 from generators.courses.sydney.seminar2_rank_allocation.rank_methods import Growth, Problem, Run, best_ranks, least_error
@@ -38,7 +38,7 @@ def _sheet(params: RankAllocationParams) -> Part:
         "Given",
         text("names", ", ".join(module.name for module in params.modules)),
         number("n_modules", len(params.modules), "modules"),
-        number("width", params.width, "rows and columns of a target", "D"),
+        number("width", params.width, "rows and columns of a target", "d"),
         number("uniform_rank", _uniform(params)[0], "rank of each module if all get the same"),
         number("noise", exact(training.noise), "standard deviation of what is added to each entry of a target"),
         number("learning_rate", exact(training.learning_rate)),
@@ -113,9 +113,9 @@ def _dylora(params: RankAllocationParams, problems: Sequence[Problem], nested: S
     return [table("errors", [*columns, column("seeds_with_less")], rows, asked=True), better]
 
 
-def _mean(errors: Sequence[float]) -> float:
+def _mean(errors: Sequence[float]) -> Rounded:
     """The mean, to four decimals."""
-    return round(sum(errors) / len(errors), 4)
+    return Rounded(sum(errors) / len(errors), 4)
 
 
 def _told(params: RankAllocationParams, run: Run) -> list[Item]:
@@ -125,9 +125,9 @@ def _told(params: RankAllocationParams, run: Run) -> list[Item]:
     return [table("final", ["module", "rank"], _by_module(rows), asked=True), claim("best", best), claim("not_best", not best)]
 
 
-def _share(value: float, of: float) -> float:
+def _share(value: float, of: float) -> Rounded:
     """One number over another, to five decimals."""
-    return round(float(value / of), 5)
+    return Rounded(value / of, 5)
 
 
 def _adalora(params: RankAllocationParams, run: Run) -> Part:
@@ -176,7 +176,7 @@ def _raised(one: Growth) -> list[int]:
 def _logged(params: RankAllocationParams, one: Growth) -> list[Item]:
     """What the last growth rests on, and whether the module that grows needed it."""
     left = [least_error([values], [rank]) for values, rank in zip(_spectra(params), one.ranks, strict=True)]
-    logged, errors = (one.mean * one.spread, one.mean, one.spread), [round(float(error), 4) for error in one.errors]
+    logged, errors = (one.mean * one.spread, one.mean, one.spread), [Rounded(error, 4) for error in one.errors]
     rows = [
         (module.name, *(_share(of[k], of[one.grown]) for of in logged), one.ranks[k], errors[k], exact(left[k]))
         for k, module in enumerate(params.modules)
