@@ -77,7 +77,9 @@ def test_traffic() -> None:
 def test_arithmetic_and_time() -> None:
     part = worked_out(ID)[2]["3"]
     assert part["flash"].value == 14 * 4096**2 * 64
-    standard, ours = (times | bounds for times, bounds in zip(*(part[key].rows.values() for key in ("times", "bounds")), strict=True))
+    standard, ours = (
+        times | bounds for times, bounds in zip(*(part[key].rows.values() for key in ("times", "bounds")), strict=True)
+    )
     assert standard["arithmetic"] == F(4 * 4096**2 * 64 * 10**6, 312 * 10**12)
     assert (standard["bound_by"], ours["bound_by"]) == ("memory", "arithmetic")
 

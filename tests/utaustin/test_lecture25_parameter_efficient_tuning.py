@@ -41,8 +41,11 @@ FAR = [
     ),
     Far({"conventions": {"optimizer_states": 0}}, ["0 states of the optimizer"], stays=["2/bitfit", "lora/trained"]),
     Far({"adapter_width": 121, "other_adapter_widths": []}, ["BERT-large, width 121"]),
-    Far({"printed": {"bitfit": {"percent": 100, "decimals": 0}, "diff_pruning": {"percent": "1/3", "decimals": 1}}},
-        ["for none of the models"], ["comes out for BERT"]),
+    Far(
+        {"printed": {"bitfit": {"percent": 100, "decimals": 0}, "diff_pruning": {"percent": "1/3", "decimals": 1}}},
+        ["for none of the models"],
+        ["comes out for BERT"],
+    ),
 ]
 
 

@@ -52,7 +52,8 @@ def bitfit(*rows: tuple[str, float | str, float]) -> dict[str, Any]:
 NO_SWAP, BEST = "look exchanged", "For each size, the model"
 FAR = [
     Far(arena(([1, 1.1], 1), ([2.5, 3.5], 5)), ("faster than 0 of 1 approximate method,", "between $-4$ and $-4$ points")),
-    Far(arena(([50, 50], 50), ([100, 0], 49.9), ([0, 0], 0)), ("between $0.1$ and $50$ points. Less than one point behind: m1 (0.1).",)),
+    Far(arena(([50, 50], 50), ([100, 0], 49.9), ([0, 0], 0)),
+        ("between $0.1$ and $50$ points. Less than one point behind: m1 (0.1).",)),
     Far(arena(([1, 2], 2), ([1, 2], 1), decimals=0), ("Of 2 printed averages, 2 agree",)),
     Far(arena(([1.1, 1.2], 1.3), ([1.1, 1.2], 1.2), ([1, 1.1], 1.1)), ("Of 3 printed averages, 2 agree", "0 more could agree")),
     Far(sheared("ab", [1, 2], [1, 2]), silent=(BEST, NO_SWAP)),

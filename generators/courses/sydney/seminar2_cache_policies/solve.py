@@ -109,7 +109,9 @@ def _errors(params: PolicyParams) -> Part:
     settings = ("pulled", "plain") if params.attention.pulls else ("plain",)
     tables = [_error_table(key, params) for key in settings]
     most = [max(int(cell) for cell in one["best_in"].cells.values()) for one in tables]  # type: ignore[arg-type]
-    return part("3", "Error", *tables, claim("none_is_best", 2 * most[-1] <= params.attention.n_seeds, "no policy wins most heads"))
+    return part(
+        "3", "Error", *tables, claim("none_is_best", 2 * most[-1] <= params.attention.n_seeds, "no policy wins most heads")
+    )
 
 
 def _error_table(key: str, params: PolicyParams) -> Table:

@@ -38,7 +38,9 @@ def matrices_found(matrices: Mapping[str, Rows], v: Vector) -> Iterator[Found]:
     yield from SHEET.part("1", "Rank")
     yield from LEIBNIZ.table("1", "ranks", ranks, columns=("matrix", "rank", "determinant"))
     yield from SHEET.part("2", "Span")
-    yield from CRAMER.table("2", "spans", spans, headings={"combination": "v reached"}, columns=("matrix", "not_reached", "combination"))
+    yield from CRAMER.table(
+        "2", "spans", spans, headings={"combination": "v reached"}, columns=("matrix", "not_reached", "combination")
+    )
 
 
 def _matrix(key: str, place: int, rows: Rows, v: Vector) -> Iterator[Found]:

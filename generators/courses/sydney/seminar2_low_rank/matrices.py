@@ -65,7 +65,8 @@ def rank_part(matrices: Matrices) -> Part:
 def span_part(matrices: Matrices, v: sympy.Matrix) -> Part:
     """Which vectors the rows do not give, and whether they give this one."""
     rows = {
-        key: (place, _out_of_reach(one), "yes" if _factors(one, v) else "no") for place, (key, one) in enumerate(matrices.items(), 1)
+        key: (place, _out_of_reach(one), "yes" if _factors(one, v) else "no")
+        for place, (key, one) in enumerate(matrices.items(), 1)
     }
     return part("2", "Span", table("spans", ["matrix", "not_reached", column("combination", "v reached")], rows, asked=True))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from generators.cells import Cell
 from generators.courses.utaustin.lecture25_batching.params import BatchingParams
@@ -90,7 +90,7 @@ def _batches(params: BatchingParams, bench: Bench) -> Iterator[Found]:
 def _curves(params: BatchingParams, bench: Bench) -> Iterator[Found]:
     """Every length and batch size that fits, and the largest batch of each length."""
     points: dict[str, tuple[Cell, ...]] = {}
-    rows: dict[str, tuple[Cell, ...]] = {}
+    rows: dict[str, tuple[Any, ...]] = {}
     for place, length in enumerate(sorted([params.context_len, *params.other_context_lens]), 1):
         for size, batch in enumerate(_fitting(params, bench, length), 1):
             points[f"length_{place}.size_{size}"] = (length, batch, *_timed(bench, batch, length))
@@ -99,9 +99,8 @@ def _curves(params: BatchingParams, bench: Bench) -> Iterator[Found]:
     yield from TIMED.table("2", "curves", points, units=STEP_UNITS, columns=["context", "batch", *STEP_UNITS])
     columns = ["context", "largest_batch", *STEP_UNITS, "cache"]
     headings = {"cache": "Cache of a sequence"}
-    falls = sorted((row[2] for row in rows.values()), reverse=True) == [row[2] for row in rows.values()]
-    distinct = len({row[2] for row in rows.values()})
-    yield from TIMED.values("3", longer_is_slower=falls and distinct == len(rows) > 1)
+    found = [row[2] for row in rows.values()]
+    yield from TIMED.values("3", longer_is_slower=found == sorted(set(found), reverse=True) and len(found) > 1)
     yield from TIMED.table("3", "contexts", rows, units={"cache": "B", **STEP_UNITS}, headings=headings, columns=columns)
 
 
@@ -121,4 +120,6 @@ def _limits(params: BatchingParams, bench: Bench) -> Iterator[Found]:
     first = bench.first_compute_bound()
     yield from BISECTED.values("3", reaches_ridge=first is not None, always_memory_bound=first is None)
     if first is not None:
-        yield from BISECTED.values("3", compute_bound=first, symbols={"compute_bound": "b^*"}, memory_first=not bench.fits(first, context))
+        yield from BISECTED.values(
+            "3", compute_bound=first, symbols={"compute_bound": "b^*"}, memory_first=not bench.fits(first, context)
+        )

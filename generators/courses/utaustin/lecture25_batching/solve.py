@@ -197,7 +197,9 @@ def _limits(params: BatchingParams, bench: Bench, step: Part, sheet: Part) -> Pa
         claim("several_fit", most > 1),
         number("gain", bench.step(most, context)[0] / bench.step(1, context)[0], "throughput over that of one sequence"),
         number("outweighed", bench.step(outweighed, context)[0], "throughput of that batch", unit="tokens/s"),
-        number("caches_alone", 1 / bench.seconds(ATTENTION, 1, context), "throughput that reading caches allows", unit="tokens/s"),
+        number(
+            "caches_alone", 1 / bench.seconds(ATTENTION, 1, context), "throughput that reading caches allows", unit="tokens/s"
+        ),
         *_compute_bound(bench, ridge, most),
         claim("longer_is_slower", all(one > other for one, other in pairwise(throughputs)) and len(throughputs) > 1),
         table("contexts", ["context", "largest_batch", *STEP, column("cache", "Cache of a sequence", "B")], lengths),

@@ -122,17 +122,18 @@ def _traffic(params: FlashParams) -> Iterator[Found]:
 
 def _by_size(params: FlashParams) -> Iterator[Found]:
     rows: dict[str, tuple[Cell, ...]] = {}
+    fit = less = 0
     standard = sum(_standard(params, params.seq_len))
     for place, kib in enumerate(params.sram_kib, 1):
         one = _walked(params, params.seq_len, kib)
         used = Fraction(100 * _held(one, params.head_width, params.conventions.loop_order), _elements(params, kib))
         both = one.reads + one.writes
+        fit, less = fit + (used <= 100), less + (both <= standard)
         mib = Fraction(params.conventions.bytes_per_element * both, 2**20)
         rows[f"sram_{place}"] = (kib, Fraction(standard, both), mib, used, one.outer, one.passes)
     units = {"sram": "KiB", "flash": "MiB", "used": "%"}
     headings = {"sram": "SRAM", "ratio": "Standard over flash", "used": "SRAM used", "outer": "Outer block"}
     columns = ["sram", "ratio", "flash", "used", "outer", "passes"]
-    fit, less = (sum(test(row) for row in rows.values()) for test in (lambda row: row[3] <= 100, lambda row: row[1] >= 1))
     yield from SHEET.values("2", n_sizes=len(rows))
     yield from WALKED.values("2", n_too_small=len(rows) - fit, n_moving_more=len(rows) - less)
     yield from WALKED.table("2", "sram", rows, units=units, headings=headings, columns=columns)

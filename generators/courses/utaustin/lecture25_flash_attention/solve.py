@@ -200,7 +200,9 @@ def _arithmetic(params: FlashParams, sheet: Part) -> Part:
 
 def _times(params: FlashParams) -> tuple[dict[str, tuple[Cell, ...]], dict[str, tuple[Cell, ...]]]:
     """Microseconds of a forward pass at the accelerator's peaks, which count 2 FLOPs a multiply-add, and its two bounds."""
-    one, times, bounds = params.accelerator, {}, {}
+    one = params.accelerator
+    times: dict[str, tuple[Cell, ...]] = {}
+    bounds: dict[str, tuple[Cell, ...]] = {}
     peak, bandwidth = one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9
     flops = Fraction(2 * FORWARD * params.seq_len**2 * params.head_width)
     for name, way in (("standard", STANDARD), ("FlashAttention", FLASH[params.conventions.loop_order])):

@@ -166,7 +166,9 @@ def _orders(params: Int8Params, of_seeds: dict[str, list[float]]) -> Iterator[Fo
         counts = (int((signs == sign).sum()) for sign in (1, -1, 0))
         rows[f"model_{place}"] = (model, "yes" if bool((signs >= 0).all()) else "no", *counts, sum(alike))
     names = [", ".join(row[0] for row in rows.values() if (row[3] > 0) == reversed_) for reversed_ in (False, True)]
-    yield from SORTED.values("3", in_order=names[0], opposite=names[1], some_in_order=names[0] != "", some_opposite=names[1] != "")
+    yield from SORTED.values(
+        "3", in_order=names[0], opposite=names[1], some_in_order=names[0] != "", some_opposite=names[1] != ""
+    )
     yield from SORTED.values("3", n_pairs=int(pairs.sum()), most_opposite=sorted(row[3] for row in rows.values())[-1])
     yield from SORTED.table("3", "agreement", rows, columns=["model", "in_order", "same", "opposite", "tied", "seeds"],
                             headings={"seeds": f"In order (of {len(seeds)} seeds)"})  # fmt: skip

@@ -151,6 +151,7 @@ def _orders(printed: Perplexities, errors: Errors) -> Part:
     }
     models = [column(f"model_{place}", name) for place, name in enumerate(printed.models, 1)]
     names = {said: ", ".join(str(row[0]) for row in compared.values() if row[1] == said) for said in ("yes", "no")}
+    most = max(int(row[3]) for row in compared.values())  # type: ignore[arg-type]
     in_seeds = column("seeds", f"In order (of {len(seeds)} seeds)")
     return part(
         "3",
@@ -160,7 +161,7 @@ def _orders(printed: Perplexities, errors: Errors) -> Part:
         claim("some_opposite", bool(names["no"]), "for some models a pair is in the opposite order"),
         text("in_order", names["yes"]),
         text("opposite", names["no"]),
-        number("most_opposite", max(row[3] for row in compared.values()), "most pairs in the opposite order", asked=True),
+        number("most_opposite", most, "most pairs in the opposite order", asked=True),
         table("agreement", ["model", "in_order", "same", "opposite", "tied", in_seeds], compared, asked=True),
         table("beside", ["method", column("error", "RMS error"), *models], beside),
     )

@@ -35,7 +35,7 @@ def _tree(table: Table) -> Figure:
             graph.edge(_parent(key), key)
     return Figure(
         svg=laid_out(graph),
-        caption="The pruned tree. The number under a guess is the probability that it and all guesses above it are right, rounded.",
+        caption="The pruned tree. The number under a guess is the probability that it and all guesses above it are right.",
         alt=f"Tree diagram of {counted(len(tokens), 'node')}; its root is “{tokens['root']}”.",
         shows=(table.address,),
     )

@@ -182,7 +182,7 @@ def _of_shown(bitfit: Bitfit) -> str:
 def _least_trained(bitfit: Bitfit) -> Iterator[Item]:
     """Of each set, the row that trains the fewest parameters less those that train the most."""
     pairs: list[tuple[Cell, ...]] = []
-    percent, points = Fraction(0), []
+    percent, points = Fraction(0), list[Fraction]()
     for name in dict.fromkeys(row.set for row in bitfit.rows):
         of_set = [row for row in bitfit.rows if row.set == name]
         least, most = min(of_set, key=lambda row: row.percent), max(row.percent for row in of_set)
