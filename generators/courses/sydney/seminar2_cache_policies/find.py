@@ -23,6 +23,8 @@ SDPA = Route("torch, scaled_dot_product_attention under each mask, float64", tol
 HELD = Route("DynamicCache of transformers, meta tensors")
 PUSHED = Route("tokens pushed out one by one")
 SUMS = Route("torch, bytes of a meta tensor of running sums")
+GIVEN = dict.fromkeys(("policy",), SHEET)
+"""Columns that are copied."""
 
 POLICIES = {"window": "Window", "initial_and_window": "Initial and window", "attention_based": "Attention-based"}
 COLUMNS = ("policy", "mean_error", "deviation", "best_in")
@@ -101,7 +103,7 @@ def _errors(params: PolicyParams) -> Iterator[Found]:
     for key, pulled in (("pulled", True), ("plain", False)):
         if params.attention.pulls or not pulled:
             rows = _rows(params, pulled=pulled)
-            yield from SDPA.table("3", key, rows, headings={"deviation": "±"}, columns=COLUMNS)
+            yield from SDPA.table("3", key, rows, headings={"deviation": "±"}, columns=COLUMNS, given=GIVEN)
     yield from SDPA.values("3", none_is_best=all(row[-1] <= params.attention.n_seeds / 2 for row in rows.values()))
 
 

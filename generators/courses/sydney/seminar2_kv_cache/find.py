@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SHEET = Route("the seminar and the parameters, read again", restates=True)
 WHOLE = Route("torch, whole-number tensors under a mask and concatenated")
 META = Route("passes run by torch on meta tensors")
+GIVEN = dict.fromkeys(("query", "step", "tokens"), SHEET)
+"""Columns that are copied."""
 WAYS = (("without", False), ("with", True))
 
 
@@ -71,8 +73,10 @@ def _example(example: Example) -> Iterator[Found]:
         outputs[f"step_{n}"] = (n, _tuple(one.by_row), _tuple(one.by_square), " + ".join(terms))
     yield from SHEET.part("1", "Step by step")
     names = {f"k{j}": f"k{j}" for j in range(1, len(steps) + 1)}
-    yield from WHOLE.table("1", "scores", scores, headings=names, columns=("query", *names))
-    yield from WHOLE.table("1", "outputs", outputs, columns=("step", "with_the_cache", "without", "scores_times_values"))
+    yield from WHOLE.table("1", "scores", scores, headings=names, columns=("query", *names), given=GIVEN)
+    yield from WHOLE.table(
+        "1", "outputs", outputs, columns=("step", "with_the_cache", "without", "scores_times_values"), given=GIVEN
+    )
     scored = {"all": sum(one.square for one in steps), "needed": sum(len(one.row) for one in steps)}
     yield from WHOLE.values("1", scored, symbols={"all": r"S_{\text{without}}", "needed": r"S_{\text{with}}"})
 
@@ -100,7 +104,7 @@ def _costs(params: CacheParams, model: Model) -> Iterator[Found]:
     _, flops, moved = _ratio(model, _last(params))
     yield from META.values("2", more_flops=flops > moved)
     rows = {f"length_{place}": _ratio(model, length) for place, length in enumerate(params.seq_lens, 1)}
-    yield from META.table("2", "ratios", rows, headings={"flops": "FLOPs"}, columns=("tokens", "flops", "bytes"))
+    yield from META.table("2", "ratios", rows, headings={"flops": "FLOPs"}, columns=("tokens", "flops", "bytes"), given=GIVEN)
 
 
 def _ratio(model: Model, length: int) -> tuple[int, Fraction, Fraction]:
@@ -118,4 +122,4 @@ def _memory(params: CacheParams, model: Model) -> Iterator[Found]:
     caches = {length: model.held_bytes(length) for length in params.seq_lens}
     rows = {f"length_{i}": (n, Fraction(100 * held, weights), held) for i, (n, held) in enumerate(caches.items(), 1)}
     units = {"share_of_the_weights": "%", "cache": "B"}
-    yield from META.table("3", "lengths", rows, units=units, columns=("tokens", *units))
+    yield from META.table("3", "lengths", rows, units=units, columns=("tokens", *units), given=GIVEN)

@@ -22,6 +22,8 @@ ADDED = Route("every weight of the matrix, added up")
 COSINE = Route("torch, cosine_similarity", tolerance=1e-12, absolute=1e-12)
 SCATTERED = Route("torch, scatter_reduce to means", tolerance=1e-12, absolute=1e-12)
 SDPA = Route("torch, scaled_dot_product_attention, float64", tolerance=1e-9, absolute=1e-12)
+GIVEN = dict.fromkeys(("token", "kind", "rule", "method", "evicted"), SHEET)
+"""Columns that are copied."""
 RULES = ("averaged", "pivotal", "weighted")
 NEAR = 1e-9  # errors in one cache that differ by less are equal
 
@@ -94,7 +96,7 @@ def _eviction(eviction: Eviction) -> Iterator[Found]:
     yield from ADDED.values("1", evicted=out)
     names: dict[str, str | Math] = {f"on_{i}": token.name for i, token in enumerate(tokens, 1)}
     yield from SHEET.table("1", "attention", weights, headings=names, columns=["query", *names])
-    yield from ADDED.table("1", "scores", rows, columns=["token", "fate", "score", "sum", "kind"])
+    yield from ADDED.table("1", "scores", rows, columns=["token", "fate", "score", "sum", "kind"], given=GIVEN)
 
 
 def _similarity(cache: Cache) -> Iterator[Found]:
@@ -102,7 +104,7 @@ def _similarity(cache: Cache) -> Iterator[Found]:
     rows = {f"token_{token + 1}": (token + 1, home + 1, *cosines) for token, cosines, home in cells}
     columns = ["evicted", "goes_to", *(f"with_{j + 1}" for j in cache.conserved)]
     yield from SHEET.part("2", "Similarity")
-    yield from COSINE.table("2", "matrix", rows, columns=columns)
+    yield from COSINE.table("2", "matrix", rows, columns=columns, given=GIVEN)
 
 
 def _merged(cache: Cache) -> Iterator[Found]:
@@ -115,7 +117,7 @@ def _merged(cache: Cache) -> Iterator[Found]:
             for rule in RULES:
                 rows[f"token_{home + 1}_{rule}"] = (home + 1, rule, *merged(cache, rule, vectors)[place].tolist())
         names = _names(key[0], vectors.tolist())
-        yield from SCATTERED.table("3", key, rows, headings=names, columns=["token", "rule", *names])
+        yield from SCATTERED.table("3", key, rows, headings=names, columns=["token", "rule", *names], given=GIVEN)
 
 
 def _errors(params: MergingParams, cache: Cache) -> Iterator[Found]:
@@ -133,4 +135,4 @@ def _errors(params: MergingParams, cache: Cache) -> Iterator[Found]:
     least = " and of ".join(name for name, ours in zip(said, rounded[2], strict=True) if ours <= sorted(rounded[2])[0])
     error = float((deviations.max() / params.trials.n_seeds**0.5).item())
     yield from SDPA.values("4", least_in_ours=least, standard_error=float(f"{error:.0e}"))
-    yield from SDPA.table("4", "errors", rows, headings={"deviation": "±"}, columns=columns)
+    yield from SDPA.table("4", "errors", rows, headings={"deviation": "±"}, columns=columns, given=GIVEN)

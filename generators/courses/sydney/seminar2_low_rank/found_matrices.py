@@ -17,6 +17,8 @@ from generators.found import Found, Route
 SHEET = Route("the slides and the parameters, read again", restates=True)
 LEIBNIZ = Route("Leibniz' sum over all permutations")
 CRAMER = Route("Cramer's rule and cross products")
+GIVEN = dict.fromkeys(("matrix",), SHEET)
+"""Columns that are copied."""
 Vector = tuple[Fraction, ...]
 Rows = Sequence[Vector]
 
@@ -36,10 +38,10 @@ def matrices_found(matrices: Mapping[str, Rows], v: Vector) -> Iterator[Found]:
         spans[key] = (place, lost, "yes" if combination(rows, v) else "no")
         yield from _matrix(key, place, rows, v)
     yield from SHEET.part("1", "Rank")
-    yield from LEIBNIZ.table("1", "ranks", ranks, columns=("matrix", "rank", "determinant"))
+    yield from LEIBNIZ.table("1", "ranks", ranks, columns=("matrix", "rank", "determinant"), given=GIVEN)
     yield from SHEET.part("2", "Span")
     yield from CRAMER.table(
-        "2", "spans", spans, headings={"combination": "v reached"}, columns=("matrix", "not_reached", "combination")
+        "2", "spans", spans, headings={"combination": "v reached"}, columns=("matrix", "not_reached", "combination"), given=GIVEN
     )
 
 

@@ -157,7 +157,7 @@ def _sigmas(layer: Layer, one: Example) -> Iterator[Found]:
         losses.append(float(layer.trained(first_a, 1)[1].loss))
         rows[f"sigma_{place}"] = (sigma, losses[-1], _removed(layer, first_a), _mean_ratio(layer, one, sigma, len(one.draw)))
     headings = {"sigma": "σ", "loss": "Loss after one step", "removed": "κ", "ratio": "ρ"}
-    yield from AUTOGRAD.table("4", "sigmas", rows, headings=headings, columns=tuple(headings))
+    yield from AUTOGRAD.table("4", "sigmas", rows, headings=headings, columns=tuple(headings), given={"sigma": SHEET})
     yield from AUTOGRAD.values("4", overshoots=max(losses) > before * (1 + 1e-12))
 
 

@@ -23,6 +23,8 @@ LISTED = Route("enumeration of all allocations")
 SVD = Route("torch.linalg on the targets", tolerance=1e-9, absolute=1e-9)
 AUTOGRAD = Route("torch autograd, float64, with AdaLoRA's budget by de Casteljau's algorithm", tolerance=1e-9, absolute=1e-12)
 THEOREM = Route("Eckart and Young's theorem", tolerance=1e-4)
+GIVEN = dict.fromkeys(("module", "seed", "method"), SHEET)
+"""Columns that are copied."""
 NAMED = {"adalora": "AdaLoRA", "increlora": "IncreLoRA"}
 
 
@@ -133,7 +135,7 @@ def _dylora(params: RankAllocationParams, training: Training, nested: Sequence[l
 def _told(part: str, title: str, params: RankAllocationParams, ranks: Ranks) -> Iterator[Found]:
     yield from SHEET.part(part, title)
     rows = _by_module([(module.name, rank) for module, rank in zip(params.modules, ranks, strict=True)])
-    yield from AUTOGRAD.table(part, "final", rows, columns=("module", "rank"))
+    yield from AUTOGRAD.table(part, "final", rows, columns=("module", "rank"), given=GIVEN)
     best = _is_best(params, ranks)
     yield from AUTOGRAD.values(part, best=best, not_best=not best)
 
@@ -158,7 +160,7 @@ def _adalora(params: RankAllocationParams, choices: Sequence[Choice]) -> Iterato
         for module, row in zip(params.modules, choices[-1].scores, strict=True)
     ]
     columns = ("module", *(f"triplet_{place}" for place in range(1, params.adalora.initial_rank + 1)))
-    yield from AUTOGRAD.table("3", "scores", _by_module(scores), columns=columns)
+    yield from AUTOGRAD.table("3", "scores", _by_module(scores), columns=columns, given=GIVEN)
 
 
 def _increlora(params: RankAllocationParams, growths: Sequence[Choice]) -> Iterator[Found]:
@@ -181,7 +183,7 @@ def _increlora(params: RankAllocationParams, growths: Sequence[Choice]) -> Itera
     ]  # fmt: skip
     headings = {"score": Math("S_k"), "mean": Math(r"\bar I_k"), "spread": Math(r"\bar U_k")}
     columns = ("module", *headings, "rank", "error", "least")
-    yield from AUTOGRAD.table("4", "logged", _by_module(logged), headings=headings, columns=columns)
+    yield from AUTOGRAD.table("4", "logged", _by_module(logged), headings=headings, columns=columns, given=GIVEN)
 
 
 def _compared(
@@ -201,9 +203,9 @@ def _compared(
         yield from THEOREM.proof(f"5: {name} leaves no less than its ranks allow, with every seed", max(0.0, short))
     yield from SHEET.part("5", "Side by side")
     columns = ("method", "lowest", "highest", "below_lora", "best_ranks")
-    yield from AUTOGRAD.table("5", "methods", rows, headings={"below_lora": "Below LoRA"}, columns=columns)
+    yield from AUTOGRAD.table("5", "methods", rows, headings={"below_lora": "Below LoRA"}, columns=columns, given=GIVEN)
     by_seed = {
         f"seed_{seed}": (seed, *(", ".join(map(str, of)) for of in both))
         for seed, both in zip(training.seeds, zip(*ranks.values(), strict=True), strict=True)
     }
-    yield from AUTOGRAD.table("5", "ranks", by_seed, headings=NAMED, columns=("seed", *NAMED))
+    yield from AUTOGRAD.table("5", "ranks", by_seed, headings=NAMED, columns=("seed", *NAMED), given=GIVEN)

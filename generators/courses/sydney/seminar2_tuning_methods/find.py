@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SHEET = Route("the seminar and the parameters, read again", restates=True)
 TUNED = Route("a layer tuned in torch, on meta tensors")
+GIVEN = dict.fromkeys(("method",), SHEET)
+"""Columns that are copied."""
 TITLES = {"lora": "LoRA", "merged": "LoRA, merged", "adapters": "Adapters", "prefix": "Prefix tuning", "prompt": "Prompt tuning"}
 
 
@@ -56,7 +58,7 @@ def find(params: TuningParams) -> Iterator[Found]:
 def _counted(part: str, key: str, counts: Mapping[str, Fraction | int], whole: Fraction | int, unit: str = "") -> Iterator[Found]:
     rows = {name: {"method": TITLES[name], "share": Fraction(100 * one) / whole, "here": one} for name, one in counts.items()}
     units = {"share": "%", **({"here": unit} if unit else {})}
-    yield from TUNED.table(part, key, rows, units=units, columns=("method", "share", "here", "formula"))
+    yield from TUNED.table(part, key, rows, units=units, columns=("method", "share", "here", "formula"), given=GIVEN)
 
 
 def _costs(
@@ -71,4 +73,4 @@ def _costs(
     headings = {"flops": "FLOPs for a token", "bytes": "Cached bytes", "size": "Size for LoRA's values"}
     yield from SHEET.part("4", "Cost of one trained value")
     units = {"flops": "FLOP", "bytes": "B"}
-    yield from TUNED.table("4", "costs", rows, units=units, headings=headings, columns=("method", *headings))
+    yield from TUNED.table("4", "costs", rows, units=units, headings=headings, columns=("method", *headings), given=GIVEN)

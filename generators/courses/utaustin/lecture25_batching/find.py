@@ -23,6 +23,8 @@ TIMED = Route("every product that torch runs, timed")
 BYTES = Route("bytes of torch's tensors added up, one sequence more each time")
 BISECTED = Route("bisection on torch's products")
 CLOCK = Route("FLOPs done while one byte is moved")
+GIVEN = dict.fromkeys(("context",), SHEET)
+"""Columns that are copied."""
 
 STEP_UNITS = {"throughput": "tokens/s", "step": "ms"}
 
@@ -96,12 +98,14 @@ def _curves(params: BatchingParams, bench: Bench) -> Iterator[Found]:
             points[f"length_{place}.size_{size}"] = (length, batch, *_timed(bench, batch, length))
         most, cache = bench.largest(length), bench.stepped(1, length).cache_bytes
         rows[f"length_{place}"] = (length, most, *_timed(bench, most, length), cache)
-    yield from TIMED.table("2", "curves", points, units=STEP_UNITS, columns=["context", "batch", *STEP_UNITS])
+    yield from TIMED.table("2", "curves", points, units=STEP_UNITS, columns=["context", "batch", *STEP_UNITS], given=GIVEN)
     columns = ["context", "largest_batch", *STEP_UNITS, "cache"]
     headings = {"cache": "Cache of a sequence"}
     found = [row[2] for row in rows.values()]
     yield from TIMED.values("3", longer_is_slower=found == sorted(set(found), reverse=True) and len(found) > 1)
-    yield from TIMED.table("3", "contexts", rows, units={"cache": "B", **STEP_UNITS}, headings=headings, columns=columns)
+    yield from TIMED.table(
+        "3", "contexts", rows, units={"cache": "B", **STEP_UNITS}, headings=headings, columns=columns, given=GIVEN
+    )
 
 
 def _limits(params: BatchingParams, bench: Bench) -> Iterator[Found]:

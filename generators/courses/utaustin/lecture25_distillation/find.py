@@ -17,6 +17,8 @@ LOSSES = Route("torch, cross_entropy and KLDivLoss", tolerance=1e-12, absolute=1
 AUTOGRAD = Route("torch, autograd", tolerance=1e-9, absolute=1e-12)
 MODULES = Route("torch, tensors added up")
 TRAINED = Route("torch, everything trained again with autograd", tolerance=1e-4)
+GIVEN = dict.fromkeys(("class", "v", "z", "T", "learns_from"), SHEET)
+"""Columns that are copied."""
 
 
 def find(params: DistillationParams) -> Iterator[Found | Proof]:
@@ -47,7 +49,7 @@ def _losses(example: Example) -> Iterator[Found]:
     headings = {"v": "v/log\u00a02", "z": "z/log\u00a02", "p": "p", "q": "q", "q_cool": "q at T = 1"}
     yield from SHEET.part("1", "The losses")
     rows = {f"class_{place}": row for place, row in enumerate(cells, 1)}
-    yield from LOSSES.table("1", "distributions", rows, headings=headings, columns=["class", *headings])
+    yield from LOSSES.table("1", "distributions", rows, headings=headings, columns=["class", *headings], given=GIVEN)
     symbols = {"hard": "ell_hard", "soft": "C", "entropy": "H_p", "divergence": "D_KL", "loss": r"\ell"}
     yield from LOSSES.values("1", found.values, symbols=symbols)
 
@@ -60,7 +62,7 @@ def _gradients(example: Example) -> Iterator[Found | Proof]:
     cells = zip(example.classes, slopes["loss"], slopes["hard"], (heat**2 * one for one in slopes["divergence"]), strict=True)
     yield from SHEET.part("2", "The gradients")
     rows = {f"class_{at}": row for at, row in enumerate(cells, 1)}
-    yield from AUTOGRAD.table("2", "classes", rows, columns=["class", "together", "hard", "soft"])
+    yield from AUTOGRAD.table("2", "classes", rows, columns=["class", "together", "hard", "soft"], given=GIVEN)
     off = max(abs(one - other) for one, other in zip(slopes["soft"], slopes["divergence"], strict=True))
     yield from AUTOGRAD.proof("2: cross-entropy and divergence have the same gradients", off)
     heats = {}
@@ -69,7 +71,7 @@ def _gradients(example: Example) -> Iterator[Found | Proof]:
         slope = found.gradients["divergence"][place]
         heats[f"temperature_{at}"] = (one, found.teacher[place], found.student[place], slope, one**2 * slope)
     headings = {"p": "p", "q": "q", "slope": "Gradient", "slope_times": "T² × gradient"}
-    yield from AUTOGRAD.table("2", "temperatures", heats, headings=headings, columns=["T", *headings])
+    yield from AUTOGRAD.table("2", "temperatures", heats, headings=headings, columns=["T", *headings], given=GIVEN)
 
 
 def _run(one: Training, alphas: Sequence[Fraction]) -> Iterator[Found]:
@@ -90,4 +92,6 @@ def _run(one: Training, alphas: Sequence[Fraction]) -> Iterator[Found]:
         rows[f"alpha_{at + 1}"] = (name, *cells, *(int(count) if at else None for count in wins))
     headings = {"spread": "±", "right": "Right (%)", "right_spread": "± (%)"}
     headings |= {"nearer": f"Nearer (of {one.n_starts})", "more_right": f"More right (of {one.n_starts})"}
-    yield from TRAINED.table("3", "scores", rows, headings=headings, columns=["learns_from", "divergence", *headings])
+    yield from TRAINED.table(
+        "3", "scores", rows, headings=headings, columns=["learns_from", "divergence", *headings], given=GIVEN
+    )

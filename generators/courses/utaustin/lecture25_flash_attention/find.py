@@ -23,6 +23,8 @@ SHAPES = Route("shapes of a tile's tensors in torch")
 WALKED = Route("every copy of every tile, added up")
 COPIED = Route("every copied tensor of a run, counted", tolerance=1e-12)
 AUTOGRAD = Route("torch, products of forward and backward", tolerance=1e-12)
+GIVEN = dict.fromkeys(("block", "scores", "sram", "attention"), SHEET)
+"""Columns that are copied."""
 
 TRAFFIC = {"standard_reads": r"R_{\text{standard}}", "standard_writes": r"W_{\text{standard}}",
            "flash_reads": r"R_{\text{flash}}", "flash_writes": r"W_{\text{flash}}"}  # fmt: skip
@@ -73,7 +75,7 @@ def _one_query(params: FlashParams) -> Iterator[Found]:
     headings: dict[str, str | Math] = {"largest": Math("m"), "sum": Math(r"\ell")}
     headings |= {f"u{j}": Math(f"u_{{{j}}}") for j in components}
     columns = ["block", "scores", "largest", "factor", "sum", *(f"u{j}" for j in components)]
-    yield from EXACT.table("1", "blocks", rows, headings=headings, columns=columns)
+    yield from EXACT.table("1", "blocks", rows, headings=headings, columns=columns, given=GIVEN)
     *_, (_, _, _, _, total, *weighted) = rows.values()
     yield from EXACT.values("1", blocks_in_all=len(rows), sum=total, symbols={"sum": r"\ell"})
     found = {f"component_{j}": {"component": one / total} for j, one in zip(components, weighted, strict=True)}
@@ -136,7 +138,7 @@ def _by_size(params: FlashParams) -> Iterator[Found]:
     columns = ["sram", "ratio", "flash", "used", "outer", "passes"]
     yield from SHEET.values("2", n_sizes=len(rows))
     yield from WALKED.values("2", n_too_small=len(rows) - fit, n_moving_more=len(rows) - less)
-    yield from WALKED.table("2", "sram", rows, units=units, headings=headings, columns=columns)
+    yield from WALKED.table("2", "sram", rows, units=units, headings=headings, columns=columns, given=GIVEN)
 
 
 def _runs(params: FlashParams) -> Iterator[Proof]:
@@ -182,6 +184,6 @@ def _arithmetic(params: FlashParams) -> Iterator[Found | Proof]:
         memory = element * sum(counts) / (one.bandwidth_gb_per_s * 10**3)
         rows[name] = (name, "memory" if memory > arithmetic else "arithmetic", max(arithmetic, memory))
         bounds[name] = (name, arithmetic, memory)
-    yield from WALKED.table("3", "times", rows, units={"time": "µs"}, columns=["attention", "bound_by", "time"])
+    yield from WALKED.table("3", "times", rows, units={"time": "µs"}, columns=["attention", "bound_by", "time"], given=GIVEN)
     units = dict.fromkeys(("arithmetic", "memory"), "µs")
-    yield from WALKED.table("3", "bounds", bounds, units=units, columns=["attention", *units])
+    yield from WALKED.table("3", "bounds", bounds, units=units, columns=["attention", *units], given=GIVEN)

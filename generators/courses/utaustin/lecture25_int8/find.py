@@ -26,6 +26,8 @@ INT8 = Route("torch._int_mm, int8 tensors", tolerance=1e-9, absolute=1e-12)
 FAKE = Route("torch's observers of ranges and fake_quantize", tolerance=1e-9)
 STORED = Route("torch, nbytes of the tensors kept")
 SORTED = Route("torch.sign, every pair of methods", tolerance=1e-9)
+GIVEN = dict.fromkeys(("x", "method", "largest", "model"), SHEET)
+"""Columns that are copied."""
 
 
 def find(params: Int8Params) -> Iterator[Found]:
@@ -73,7 +75,7 @@ def _vector(vector: tuple[Fraction, ...]) -> Iterator[Found]:
         rows[f"value_{place}"] = (x, c, step * c, step * c - x, d, wide * (d - zero), wide * (d - zero) - x)
     headings = {"x": "x", "shifted_code": "Code, shifted", "shifted_stands_for": "It stands for", "shifted_error": "Its error"}
     columns = ["x", "code", "stands_for", "error", *list(headings)[1:]]
-    yield from ENUMERATED.table("1", "codes", rows, headings=headings, columns=columns)
+    yield from ENUMERATED.table("1", "codes", rows, headings=headings, columns=columns, given=GIVEN)
     ordered = sorted(vector)
     yield from ENUMERATED.letters("1", a=max(-ordered[0], ordered[-1]), x_min=ordered[0], x_max=ordered[-1])
     symbols = {"absmax_step": r"\Delta", "shifted_step": r"\Delta", "zero": "z"}
@@ -113,7 +115,7 @@ def _methods(params: Int8Params, drawn: Sequence[Sample], errors: dict[str, list
     ends = [abs(end(of) - fmean(of)) / fmean(of) for of in errors.values() for end in (min, max)]
     yield from INT8.values("2", unit="%", spread=_digits(100 * max(ends)))
     yield from INT8.table("2", "methods", rows, headings={"error": "RMS error"},
-                          columns=["method", "error", "bytes"])  # fmt: skip
+                          columns=["method", "error", "bytes"], given=GIVEN)  # fmt: skip
     if not any(bool(one.wide.all()) for one in drawn):
         faked = {key: [quantizers_error(one, way) for one in drawn] for key, way in WAYS.items()}
         whole = {key: [one for one in of if one is not None] for key, of in faked.items()}
@@ -138,7 +140,7 @@ def _by_size(params: Int8Params) -> Iterator[Found]:
         drawn = list(samples(product, size / most))
         rows[f"size_{place}"] = (size, *(_digits(fmean(error(one, way) for one in drawn)) for way in ways.values()))
     headings = {key: way.name if way else "FP16" for key, way in ways.items()}
-    yield from INT8.table("2", "sizes", rows, headings=headings, columns=["largest", *headings])
+    yield from INT8.table("2", "sizes", rows, headings=headings, columns=["largest", *headings], given=GIVEN)
 
 
 def _signs(numbers: Sequence[float]) -> torch.Tensor:
@@ -171,10 +173,11 @@ def _orders(params: Int8Params, of_seeds: dict[str, list[float]]) -> Iterator[Fo
     )
     yield from SORTED.values("3", n_pairs=int(pairs.sum()), most_opposite=sorted(row[3] for row in rows.values())[-1])
     yield from SORTED.table("3", "agreement", rows, columns=["model", "in_order", "same", "opposite", "tied", "seeds"],
-                            headings={"seeds": f"In order (of {len(seeds)} seeds)"})  # fmt: skip
+                            headings={"seeds": f"In order (of {len(seeds)} seeds)"}, given=GIVEN)  # fmt: skip
     falling = [list(errors)[place] for place in torch.tensor(ours).argsort(descending=True, stable=True)]
     written = {key: [f"{float(one):.{printed.decimals}f}" for one in values[key]] for key in falling}
     beside = {key: (WAYS[key].name, _digits(errors[key]), *written[key]) for key in falling}
     headings = {f"model_{place}": model for place, model in enumerate(printed.models, 1)}
     yield from SORTED.table("3", "beside", beside, columns=["method", "error", *headings],
-                            headings={"error": "RMS error", **headings})  # fmt: skip
+                            headings={"error": "RMS error", **headings},
+                            given={**GIVEN, **dict.fromkeys(headings, SHEET)})  # fmt: skip

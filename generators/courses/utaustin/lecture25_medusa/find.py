@@ -22,6 +22,8 @@ PLAYED = Route("enumeration: every outcome of the heads")
 PATHS = Route("enumeration: every path of guesses")
 GROWN = Route("a queue of the nodes that could join next")
 SEARCHED = Route("dynamic programming: every split of the nodes")
+GIVEN = dict.fromkeys(("head", "guesses_a_head"), SHEET)
+"""Columns that are copied."""
 
 Shares = tuple[tuple[Fraction, ...], ...]
 Ranks = tuple[int, ...]
@@ -96,7 +98,7 @@ def _full(shares: Shares) -> Iterator[Found]:
         hit = sum((chance for right, chance in outcomes(shares) if len(right) > head), Fraction(0))
         rows[f"head_{head + 1}"] = (head + 1, hit / looked, hit)
     headings = {"rate": "One guess is right", "so_far": "So for all heads up to it"}
-    yield from PLAYED.table("2", "hits", rows, headings=headings, columns=["head", *headings])
+    yield from PLAYED.table("2", "hits", rows, headings=headings, columns=["head", *headings], given=GIVEN)
 
 
 @lru_cache(maxsize=16)
@@ -190,7 +192,7 @@ def _sizes(shares: Shares, slower: Fraction) -> Iterator[Found]:
         of_size = 1 + best_of(shares)[len(paths)]
         rows[f"width_{width}"] = (width, len(paths), played(shares, paths), of_size, of_size / slower)
     columns = ["guesses_a_head", "nodes", "full_tree", "best", "its_gain"]
-    yield from SEARCHED.table("3", "sizes", rows, headings={"best": "Best tree"}, columns=columns)
+    yield from SEARCHED.table("3", "sizes", rows, headings={"best": "Best tree"}, columns=columns, given=GIVEN)
 
 
 def _chosen(shares: Shares, chosen: frozenset[Ranks]) -> Iterator[Found]:

@@ -30,6 +30,8 @@ BUILT = Route("a Llama of transformers with A and B beside its linear layers, on
 ADAMW = Route("torch.optim.AdamW, a step on meta tensors")
 COUNTED = Route("bisection on what fits")
 MISSING = Route("what is missing, in whole pages")
+GIVEN = dict.fromkeys(("steps_from_zero", "code", "block", "model", "step", "tokens"), SHEET)
+"""Columns that are copied."""
 
 LEVELS = (
     -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334,
@@ -83,7 +85,7 @@ def _levels() -> Iterator[Found]:
     yield from NDTRI.values("1", largest=float(quantiles().max()))
     for route, found in ((NDTRI, levels("nf4").tolist()), (PRINTED, LEVELS)):
         rows = {f"step_{step}": (step, found[7 - step] if step < 8 else None, found[7 + step]) for step in range(1, 9)}
-        yield from route.table("1", "levels", rows, columns=["steps_from_zero", "below", "above"])
+        yield from route.table("1", "levels", rows, columns=["steps_from_zero", "below", "above"], given=GIVEN)
 
 
 def _errors(params: Nf4Params, normal: Sequence[torch.Tensor], uniform: Sequence[torch.Tensor]) -> Iterator[Found]:
@@ -98,7 +100,7 @@ def _errors(params: Nf4Params, normal: Sequence[torch.Tensor], uniform: Sequence
               _mean([error(one, length, name) for one in uniform]))
         for key, (name, length) in kept.items()
     }  # fmt: skip
-    yield from NEAREST.table("2", "errors", rows, columns=["code", "block", "bits_a_weight", "normal", "uniform"])
+    yield from NEAREST.table("2", "errors", rows, columns=["code", "block", "bits_a_weight", "normal", "uniform"], given=GIVEN)
     claims = {"beats_symmetric": ("nf4", "int4"), "affine_is_better": ("affine", "nf4"),
               "wins_at_equal_bits": ("nf4", "affine_equal")}  # fmt: skip
     for key, (better, worse) in claims.items():
@@ -109,7 +111,7 @@ def _errors(params: Nf4Params, normal: Sequence[torch.Tensor], uniform: Sequence
     found = [row[2] for row in blocks.values()]
     yield from NEAREST.values("2", smaller_is_nearer=found == sorted(set(found)) and len(found) > 1)
     yield from NEAREST.table(
-        "2", "blocks", blocks, headings={"error": "Error of NF4"}, columns=["block", "bits_a_weight", "error"]
+        "2", "blocks", blocks, headings={"error": "Error of NF4"}, columns=["block", "bits_a_weight", "error"], given=GIVEN
     )
 
 
@@ -144,7 +146,7 @@ def _double(params: Nf4Params, normal: Sequence[torch.Tensor]) -> Iterator[Found
         memory[f"model_{place}"] = (model.name, fp16, nf4, both, nf4 - both)
     headings = {"fp16": "FP16", "nf4": "NF4", "nf4_dq": "NF4 + DQ", "saved": "DQ saves"}
     yield from SCALED.table("3", "memory", memory, units=dict.fromkeys(headings, "GiB"), headings=headings,
-                            columns=["model", *headings])  # fmt: skip
+                            columns=["model", *headings], given=GIVEN)  # fmt: skip
     sizes = params.block_len, params.second_block_len, params.conventions.quantized_scale_bits
     scales, weights = zip(*(doubly(one, *sizes) for one in normal), strict=True)
     yield from NEAREST.values("3", error_of_scales=_mean(scales), error_of_weights=_mean(weights))
@@ -191,7 +193,7 @@ def _steps(params: Nf4Params, fixed: int, token: int, states: int) -> Iterator[F
     for place, tokens in enumerate(params.training.tokens, 1):
         needed = tokens * token
         rows[f"step_{place}"] = (place, tokens, -(-max(0, fixed + needed + states - limit) // page))
-    yield from MISSING.table("4", "steps", rows, columns=["step", "tokens", "pages_out"])
+    yield from MISSING.table("4", "steps", rows, columns=["step", "tokens", "pages_out"], given=GIVEN)
     moved = 2 * page * sum(cells[2] for cells in rows.values())
     yield from MISSING.values("4", pages_leave=moved > 0, pages_stay=moved == 0)
     yield from MISSING.values("4", unit="B", moved=moved)

@@ -25,6 +25,8 @@ FLOPS = Route("torch, FLOP counter on meta tensors")
 USEFUL = Route("torch, FLOP counter on one row of as many weights as are kept")
 GROUP = Route("places of a group beyond those kept, listed")
 TILES = Route("enumeration: every tile")
+GIVEN = dict.fromkeys(("pruned_by", "output", "neuron", "sparsity", "width"), SHEET)
+"""Columns that are copied."""
 
 
 def find(params: PruningParams) -> Iterator[Found | Proof]:
@@ -67,12 +69,14 @@ def _stays(params: PruningParams, fit: Fit) -> Iterator[Found]:
     methods = {key: (names[key], int(mask.sum()), *errors) for key, (mask, *errors) in found.items()}
     again = {"error_fitted_again": "Error, fitted again"}
     yield from SHEET.part("1", "What stays")
-    yield from PRUNED.table("1", "methods", methods, columns=["pruned_by", "kept", "error", *again], headings=again)
+    yield from PRUNED.table("1", "methods", methods, columns=["pruned_by", "kept", "error", *again], headings=again, given=GIVEN)
     stays = found["magnitude"][0].bool()
     yield from PRUNED.values("1", weights=fit.codes.numel())
     yield from PRUNED.values("1", largest_dropped=Fraction(int(fit.codes[~stays].abs().max()), 10_000))
     yield from PRUNED.values("1", smallest_kept=Fraction(int(fit.codes[stays].abs().min()), 10_000))
-    yield from PRUNED.table("1", "layer", _weights(fit, [*found.values()]), columns=["output", "neuron", "weight", *found])
+    yield from PRUNED.table(
+        "1", "layer", _weights(fit, [*found.values()]), columns=["output", "neuron", "weight", *found], given=GIVEN
+    )
 
 
 def _weights(fit: Fit, found: list[Pruned]) -> Iterator[tuple[str, tuple[Cell, ...]]]:
@@ -88,7 +92,8 @@ def _errors(params: PruningParams, fit: Fit) -> Iterator[Found]:
     yield from SHEET.part("2", "Error against sparsity")
     yield from PRUNED.table("2", "sparsities", rows, units={"sparsity": "%"},
                             headings={"magnitude_again": "Magnitude, fitted again", "neurons_again": "Neurons, fitted again"},
-                            columns=["sparsity", "magnitude", "magnitude_again", "neurons", "neurons_again"])  # fmt: skip
+                            columns=["sparsity", "magnitude", "magnitude_again", "neurons", "neurons_again"],
+                            given=GIVEN)  # fmt: skip
 
 
 def _bytes(params: PruningParams, one: Matrix) -> Iterator[Found | Proof]:
@@ -129,7 +134,7 @@ def _work(params: PruningParams, one: Matrix) -> Iterator[Found]:
     yield from USEFUL.values("4", useful=scale * flops(tokens, every - dropped(every, share), 1), unit="FLOP")
     columns = ["width", "tiles", "computed", "used"]
     yield from TILES.values("4", unit="%", least_used=sorted(cells[-1] for _, cells in _tiles(params))[0])
-    yield from TILES.table("4", "tiles", _tiles(params), units={"used": "%"}, columns=columns)
+    yield from TILES.table("4", "tiles", _tiles(params), units={"used": "%"}, columns=columns, given=GIVEN)
 
 
 def _tiles(params: PruningParams) -> Iterator[tuple[str, tuple[Fraction | int, ...]]]:

@@ -11,7 +11,7 @@ from fractions import Fraction
 import sympy
 
 from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text, value_at
-from generators.cells import Value, exact, rational
+from generators.cells import Value, exact, rational, significant
 from generators.courses.utaustin.lecture25_pruning.params import PruningParams
 from generators.courses.utaustin.lecture25_pruning.pruned_layer import (
     CODE_UNIT,
@@ -107,7 +107,7 @@ def _stays(params: PruningParams, problem: Problem, codes: Codes) -> Part:
 def _both_errors(problem: Problem, codes: Codes, mask: Mask) -> tuple[float, float]:
     """Exact until here, with four significant digits."""
     found = (error(problem, codes, mask), refitted_error(problem, mask))
-    return float(f"{float(found[0]):.4g}"), float(f"{float(found[1]):.4g}")
+    return significant(float(found[0]), 4), significant(float(found[1]), 4)
 
 
 def _errors(params: PruningParams, problem: Problem, codes: Codes) -> Part:

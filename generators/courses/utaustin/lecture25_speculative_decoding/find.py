@@ -21,6 +21,8 @@ ADDED_UP = Route("enumeration: every draft and fate")
 BY_TARGET = Route("the target alone, greedily")
 REPLAYED = Route("replay: the same numbers")
 RECURSION = Route("recursion: over the draft, token by token")
+GIVEN = dict.fromkeys(("x", "p", "q", "alpha", "gamma"), SHEET)
+"""Columns that are copied."""
 NAMES = {"x": "x", "p": "p(x)", "q": "q(x)"}
 
 Rows = Mapping[str, Mapping[str, Fraction]]
@@ -112,7 +114,7 @@ def _trace(params: SpeculativeParams, target: Rows, draft: Rows) -> Iterator[Fou
     shares = p_of if kept == n else redrawn(p_of, q_of)
     chosen, ends = _pick(shares, number), accumulate(shares.values())
     last = {f"token_{place}": cells for place, cells in enumerate(zip(shares, shares.values(), ends, strict=True), 1)}
-    yield from REPLAYED.table("2", "last", last, headings={"x": "x"}, columns=["x", "drawn_with", "sum_so_far"])
+    yield from REPLAYED.table("2", "last", last, headings={"x": "x"}, columns=["x", "drawn_with", "sum_so_far"], given=GIVEN)
     yield from REPLAYED.values("2", last_token=chosen, text=" ".join([*words[1 : kept + 1], chosen]))
 
 
@@ -170,7 +172,7 @@ def _distribution(params: SpeculativeParams, target: Rows, draft: Rows) -> Itera
     }
     yield from SHEET.part("3", "The distribution is unchanged")
     columns = [*NAMES, "drafted_and_kept", "drawn_instead", "emitted"]
-    yield from ADDED_UP.table("3", "one_token", rows, headings=NAMES, columns=columns)
+    yield from ADDED_UP.table("3", "one_token", rows, headings=NAMES, columns=columns, given=GIVEN)
     yield from BY_TARGET.cells("3", "one_token", {row: {"emitted": share} for row, share in zip(rows, p.values(), strict=True)})
     emitted = one_round(target, draft, params.first, params.n_drafted)
     possible, equal = equally_likely(target, emitted, params.first, params.n_drafted)
@@ -203,7 +205,7 @@ def _gain(params: SpeculativeParams) -> Iterator[Found]:
         best[key] = (rate, *((top, found[top]) if top <= gain.longest_draft else (None, None)))
     yield from RECURSION.values("4", some_beyond=any(one[1] is None for one in best.values()))
     headings = {"alpha": "α", "best": "Best γ", "gain": "Gain there"}
-    yield from RECURSION.table("4", "best", best, headings=headings, columns=list(headings))
+    yield from RECURSION.table("4", "best", best, headings=headings, columns=list(headings), given=GIVEN)
     headings = {"gamma": "γ", **{key: f"α = {float(rate):g}" for key, rate in zip(gains, gain.acceptance_rates, strict=True)}}
     rows = {f"gamma_{k}": {"gamma": k, **{key: found[k] for key, found in gains.items()}} for k in lengths[:-1]}
-    yield from RECURSION.table("4", "gain_by_length", rows, headings=headings)
+    yield from RECURSION.table("4", "gain_by_length", rows, headings=headings, given=GIVEN)
