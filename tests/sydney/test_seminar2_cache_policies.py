@@ -33,7 +33,7 @@ FAR = [
     Far({"attention": {"n_tokens": 3, "head_width": 1, "n_seeds": 2, "pulls": [PULL]}, "budget": 2} | ONES),
     Far({"attention": {"n_tokens": 20, "head_width": 8, "n_seeds": 3}, "budget": 19, "n_initial": 18, "n_recent": 18},
         says=("the first 18 tokens and the last token",)),
-    Far({"memory": ONE_OF_ALL}, says=("1 layer (", "1 head of keys", "1 token (", r"4\ \text{B}$, or $100\,\%$ of that")),
+    Far({"memory": ONE_OF_ALL}, says=("1 layer (", "1 head of keys", "1 token (", r"4\ \text{B}$, or $100\,\%$ of dense")),
     Far({"memory": {"n_kv_heads": 8}}, says=("8 heads of keys", r"256\ \text{MiB}"), stays=("2/share",)),
     Far({"memory": {"head_dim": 64, "n_layers": 999, "seq_len": 2**24, "budget": 2**24}}, says=("TiB", "of width 64")),
     Far({"conventions": {"bytes_per_element": 4, "bytes_per_sum": 2}}, (r"2\ \text{GiB}", r"4\ \text{MiB}"), (), ("2/share",)),

@@ -24,7 +24,6 @@ HELD = Route("DynamicCache of transformers, meta tensors")
 PUSHED = Route("tokens pushed out one by one")
 SUMS = Route("torch, bytes of a meta tensor of running sums")
 GIVEN = dict.fromkeys(("policy",), SHEET)
-"""Columns that are copied."""
 
 POLICIES = {"window": "Window", "initial_and_window": "Initial and window", "attention_based": "Attention-based"}
 COLUMNS = ("policy", "mean_error", "deviation", "best_in")

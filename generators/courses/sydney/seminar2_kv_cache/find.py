@@ -20,7 +20,6 @@ SHEET = Route("the seminar and the parameters, read again", restates=True)
 WHOLE = Route("torch, whole-number tensors under a mask and concatenated")
 META = Route("passes run by torch on meta tensors")
 GIVEN = dict.fromkeys(("query", "step", "tokens"), SHEET)
-"""Columns that are copied."""
 WAYS = (("without", False), ("with", True))
 
 

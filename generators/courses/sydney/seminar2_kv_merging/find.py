@@ -23,7 +23,6 @@ COSINE = Route("torch, cosine_similarity", tolerance=1e-12, absolute=1e-12)
 SCATTERED = Route("torch, scatter_reduce to means", tolerance=1e-12, absolute=1e-12)
 SDPA = Route("torch, scaled_dot_product_attention, float64", tolerance=1e-9, absolute=1e-12)
 GIVEN = dict.fromkeys(("token", "kind", "rule", "method", "evicted"), SHEET)
-"""Columns that are copied."""
 RULES = ("averaged", "pivotal", "weighted")
 NEAR = 1e-9  # errors in one cache that differ by less are equal
 

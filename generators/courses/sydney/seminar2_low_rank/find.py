@@ -42,7 +42,8 @@ def _sizes(params: LowRankPageParams) -> Iterator[Found]:
             shape = Math(r" \times ".join(said[size] for size in small))
             rows[one] = {"tensor": Math(one), "here": prod(large), "shape": shape}
     yield from SHEET.part("3", "LoRA on the feed-forward network")
-    yield from PEFT.table("3", "tensors", rows, columns=("tensor", "here", "values", "shape"))
+    headings = {"here": "Values", "values": "Formula"}
+    yield from PEFT.table("3", "tensors", rows, headings=headings, columns=("tensor", "here", "values", "shape"))
     network, lora, one_each = (sum(map(prod, of)) for of in (*shapes(width, rank).values(), shapes(width, 1)["lora"]))
     found = {"network": network, "lora": lora, "share": Fraction(lora, network), "equal": Fraction(network, one_each)}
     symbols = (r"N_{\text{FFN}}", r"N_{\text{LoRA}}", r"N_{\text{LoRA}} / N_{\text{FFN}}", r"R_{\text{equal}}")

@@ -18,7 +18,6 @@ SHEET = Route("the slides and the parameters, read again", restates=True)
 LEIBNIZ = Route("Leibniz' sum over all permutations")
 CRAMER = Route("Cramer's rule and cross products")
 GIVEN = dict.fromkeys(("matrix",), SHEET)
-"""Columns that are copied."""
 Vector = tuple[Fraction, ...]
 Rows = Sequence[Vector]
 

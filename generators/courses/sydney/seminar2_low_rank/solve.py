@@ -106,7 +106,7 @@ def _sizes(sheet: Part) -> Part:
                 r"N_{\text{LoRA}} / N_{\text{FFN}}", asked=True),
         formula("equal", sympy.cancel(whole / (added / peft.R)), "rank at which LoRA trains as many values as the network has",
                 r"R_{\text{equal}}"),
-        table("tensors", ["tensor", "here", column("values", of="here"), "shape"], rows),
+        table("tensors", ["tensor", column("here", "Values"), column("values", "Formula", of="here"), "shape"], rows),
         within=sheet,
     )  # fmt: skip
 

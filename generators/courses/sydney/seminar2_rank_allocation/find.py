@@ -24,7 +24,6 @@ SVD = Route("torch.linalg on the targets", tolerance=1e-9, absolute=1e-9)
 AUTOGRAD = Route("torch autograd, float64, with AdaLoRA's budget by de Casteljau's algorithm", tolerance=1e-9, absolute=1e-12)
 THEOREM = Route("Eckart and Young's theorem", tolerance=1e-4)
 GIVEN = dict.fromkeys(("module", "seed", "method"), SHEET)
-"""Columns that are copied."""
 NAMED = {"adalora": "AdaLoRA", "increlora": "IncreLoRA"}
 
 

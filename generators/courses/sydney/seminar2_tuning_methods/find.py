@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 SHEET = Route("the seminar and the parameters, read again", restates=True)
 TUNED = Route("a layer tuned in torch, on meta tensors")
 GIVEN = dict.fromkeys(("method",), SHEET)
-"""Columns that are copied."""
 TITLES = {"lora": "LoRA", "merged": "LoRA, merged", "adapters": "Adapters", "prefix": "Prefix tuning", "prompt": "Prompt tuning"}
 
 
@@ -57,8 +56,10 @@ def find(params: TuningParams) -> Iterator[Found]:
 
 def _counted(part: str, key: str, counts: Mapping[str, Fraction | int], whole: Fraction | int, unit: str = "") -> Iterator[Found]:
     rows = {name: {"method": TITLES[name], "share": Fraction(100 * one) / whole, "here": one} for name, one in counts.items()}
-    units = {"share": "%", **({"here": unit} if unit else {})}
-    yield from TUNED.table(part, key, rows, units=units, columns=("method", "share", "here", "formula"), given=GIVEN)
+    units, said = {"share": "%", **({"here": unit} if unit else {})}, {"1": "Values", "2": "FLOPs", "3": "Bytes"}[part]
+    yield from TUNED.table(
+        part, key, rows, units=units, headings={"here": said}, columns=("method", "share", "here", "formula"), given=GIVEN
+    )
 
 
 def _costs(

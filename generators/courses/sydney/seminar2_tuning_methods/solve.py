@@ -75,7 +75,8 @@ def _counted(
     for name, expression in formulas.items():
         here = value_at(expression, sheet)
         rows[name] = (found[name].title, exact(100 * rational(here) / of), here, expression)
-    columns = [column("share", unit="%"), column("here", unit=unit), column("formula", of="here")]
+    said = {"": "Values", "FLOP": "FLOPs", "B": "Bytes"}[unit]
+    columns = [column("share", unit="%"), column("here", said, unit), column("formula", of="here")]
     return table(key, ["method", *columns], rows, asked=True)
 
 

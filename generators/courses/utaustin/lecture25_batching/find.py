@@ -24,7 +24,6 @@ BYTES = Route("bytes of torch's tensors added up, one sequence more each time")
 BISECTED = Route("bisection on torch's products")
 CLOCK = Route("FLOPs done while one byte is moved")
 GIVEN = dict.fromkeys(("context",), SHEET)
-"""Columns that are copied."""
 
 STEP_UNITS = {"throughput": "tokens/s", "step": "ms"}
 

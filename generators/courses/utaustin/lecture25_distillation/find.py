@@ -18,7 +18,6 @@ AUTOGRAD = Route("torch, autograd", tolerance=1e-9, absolute=1e-12)
 MODULES = Route("torch, tensors added up")
 TRAINED = Route("torch, everything trained again with autograd", tolerance=1e-4)
 GIVEN = dict.fromkeys(("class", "v", "z", "T", "learns_from"), SHEET)
-"""Columns that are copied."""
 
 
 def find(params: DistillationParams) -> Iterator[Found | Proof]:

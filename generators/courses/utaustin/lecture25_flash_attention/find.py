@@ -24,7 +24,6 @@ WALKED = Route("every copy of every tile, added up")
 COPIED = Route("every copied tensor of a run, counted", tolerance=1e-12)
 AUTOGRAD = Route("torch, products of forward and backward", tolerance=1e-12)
 GIVEN = dict.fromkeys(("block", "scores", "sram", "attention"), SHEET)
-"""Columns that are copied."""
 
 TRAFFIC = {"standard_reads": r"R_{\text{standard}}", "standard_writes": r"W_{\text{standard}}",
            "flash_reads": r"R_{\text{flash}}", "flash_writes": r"W_{\text{flash}}"}  # fmt: skip

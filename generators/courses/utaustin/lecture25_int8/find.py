@@ -27,7 +27,6 @@ FAKE = Route("torch's observers of ranges and fake_quantize", tolerance=1e-9)
 STORED = Route("torch, nbytes of the tensors kept")
 SORTED = Route("torch.sign, every pair of methods", tolerance=1e-9)
 GIVEN = dict.fromkeys(("x", "method", "largest", "model"), SHEET)
-"""Columns that are copied."""
 
 
 def find(params: Int8Params) -> Iterator[Found]:

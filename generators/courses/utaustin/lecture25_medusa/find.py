@@ -23,7 +23,6 @@ PATHS = Route("enumeration: every path of guesses")
 GROWN = Route("a queue of the nodes that could join next")
 SEARCHED = Route("dynamic programming: every split of the nodes")
 GIVEN = dict.fromkeys(("head", "guesses_a_head"), SHEET)
-"""Columns that are copied."""
 
 Shares = tuple[tuple[Fraction, ...], ...]
 Ranks = tuple[int, ...]

@@ -31,7 +31,6 @@ ADAMW = Route("torch.optim.AdamW, a step on meta tensors")
 COUNTED = Route("bisection on what fits")
 MISSING = Route("what is missing, in whole pages")
 GIVEN = dict.fromkeys(("steps_from_zero", "code", "block", "model", "step", "tokens"), SHEET)
-"""Columns that are copied."""
 
 LEVELS = (
     -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334,

@@ -13,7 +13,7 @@ import sympy
 from generators.topics.peft import ATTENTION_MATRICES, N_LAYER, D, R, adapter_groups, total
 
 D_FF, E = sympy.symbols("D_ff E", positive=True)
-ROWS, COLUMNS, SHARE, N_MODEL, R_AD = sympy.symbols("m n q N_model R_ad", positive=True)
+SHARE, N_MODEL, R_AD = sympy.symbols("q N_model R_ad", positive=True)
 NORM_VALUES = 2 * 2 * D
 """Scales and shifts of a layer's two norms."""
 FFN = ("up", "down")

@@ -76,13 +76,12 @@ def _joined(names: Sequence[str]) -> str:
 def _reduction(params: TuningParams) -> Iterator[Found]:
     from generators.courses.utaustin.lecture25_parameter_efficient_tuning.built_models import pair
 
-    width, rows, columns = params.d_model, params.n_rows, params.n_columns
+    width = params.d_model
     yield from SHEET.part("1", "The reduction by LoRA")
-    yield from SHEET.letters("1", D=width, R=params.rank, m=rows, n=columns)
+    yield from SHEET.letters("1", D=width, R=params.rank)
     full, beside, each = width**2, pair(width, width, params.rank), pair(width, width, 1)
     values = {"full": full, "lora": beside, "ratio": Fraction(full, beside), "break_even": Fraction(full, each)}
-    values["rectangular"] = -(-rows * columns // pair(rows, columns, 1))
-    symbols = {"full": "N_W", "lora": "N_{BA}", "ratio": "N_W / N_{BA}", "break_even": "r_0", "rectangular": "r_0"}
+    symbols = {"full": "N_W", "lora": "N_{BA}", "ratio": "N_W / N_{BA}", "break_even": "r_0"}
     yield from BESIDE.values("1", values, symbols=symbols)
     counts = [(rank, pair(width, width, rank)) for rank in params.ranks]
     table = {f"rank_{rank}": (rank, held, Fraction(full, held), Fraction(100 * held, full)) for rank, held in counts}

@@ -56,8 +56,6 @@ class TuningParams(Params):
 
     d_model: Size
     ranks: Annotated[list[Size], Field(min_length=1, max_length=8), Rising]
-    n_rows: Size
-    n_columns: Size
     models: Annotated[list[Model], Field(min_length=1, max_length=4)]
     adapter_width: Size
     other_adapter_widths: Annotated[list[Size], Field(max_length=5)]

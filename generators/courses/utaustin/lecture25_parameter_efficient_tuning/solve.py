@@ -10,7 +10,7 @@ import sympy
 from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text
 from generators.cells import Cell, Value, exact, rational
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning import counts
-from generators.courses.utaustin.lecture25_parameter_efficient_tuning.counts import COLUMNS, D_FF, N_MODEL, R_AD, ROWS, SHARE, E
+from generators.courses.utaustin.lecture25_parameter_efficient_tuning.counts import D_FF, N_MODEL, R_AD, SHARE, E
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning.params import Model, Printed, TuningParams
 from generators.table import Column, column, table
 from generators.topics.peft import N_LAYER, D, R
@@ -61,13 +61,10 @@ def _reduction(params: TuningParams) -> Part:
         "The reduction by LoRA",
         letter(D, params.d_model, "rows and columns of W"),
         letter(R, params.rank, "rank"),
-        letter(ROWS, params.n_rows, "rows of a rectangular matrix"),
-        letter(COLUMNS, params.n_columns, "its columns"),
         formula("full", D**2, "values of W", "N_W"),
         formula("lora", 2 * D * R, "values of A and B", "N_{BA}", asked=True),
         formula("ratio", D / (2 * R), "times fewer", "N_W / N_{BA}", asked=True),
         formula("break_even", D / 2, "rank that saves nothing", "r_0"),
-        formula("rectangular", sympy.ceiling(ROWS * COLUMNS / (ROWS + COLUMNS)), "rank that saves nothing beside m×n", "r_0"),
         table("ranks", columns, rows),
     )
 

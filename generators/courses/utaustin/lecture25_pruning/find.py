@@ -24,9 +24,7 @@ CONVERTED = Route("torch, conversion of matrices with values")
 FLOPS = Route("torch, FLOP counter on meta tensors")
 USEFUL = Route("torch, FLOP counter on one row of as many weights as are kept")
 GROUP = Route("places of a group beyond those kept, listed")
-TILES = Route("enumeration: every tile")
-GIVEN = dict.fromkeys(("pruned_by", "output", "neuron", "sparsity", "width"), SHEET)
-"""Columns that are copied."""
+GIVEN = dict.fromkeys(("pruned_by", "output", "neuron", "sparsity"), SHEET)
 
 
 def find(params: PruningParams) -> Iterator[Found | Proof]:
@@ -52,7 +50,7 @@ def _given(params: PruningParams) -> Iterator[Found]:
     yield from SHEET.part("sheet", "Given")
     yield from SHEET.values("sheet", n_inputs=layer.n_inputs, n_outputs=layer.n_outputs, n_samples=layer.n_samples)
     name = f"{pattern.kept}:{pattern.group}"
-    yield from SHEET.values("sheet", seed=layer.seed, pattern=name, matrix=large.name, tile=params.tile)
+    yield from SHEET.values("sheet", seed=layer.seed, pattern=name, matrix=large.name)
     yield from GROUP.values("sheet", dropped_of_group=len(range(pattern.kept, pattern.group)))
     yield from GROUP.values("sheet", share_dropped=100 * _share_dropped(pattern), unit="%")
     yield from SHEET.letters("sheet", D=large.n_rows, D_ff=large.n_columns, T=large.n_tokens)
@@ -132,12 +130,3 @@ def _work(params: PruningParams, one: Matrix) -> Iterator[Found]:
     yield from SHEET.part("4", "Work")
     yield from FLOPS.values("4", dense=dense, narrower=narrower, unit="FLOP", symbols=symbols)
     yield from USEFUL.values("4", useful=scale * flops(tokens, every - dropped(every, share), 1), unit="FLOP")
-    columns = ["width", "tiles", "computed", "used"]
-    yield from TILES.values("4", unit="%", least_used=sorted(cells[-1] for _, cells in _tiles(params))[0])
-    yield from TILES.table("4", "tiles", _tiles(params), units={"used": "%"}, columns=columns, given=GIVEN)
-
-
-def _tiles(params: PruningParams) -> Iterator[tuple[str, tuple[Fraction | int, ...]]]:
-    for place, width in enumerate(params.widths, 1):
-        tiles = [params.tile for _ in range(0, width, params.tile)]
-        yield f"width_{place}", (width, len(tiles), sum(tiles), Fraction(100 * width, sum(tiles)))

@@ -59,14 +59,12 @@ class Stored(Params):
 
 
 class PruningParams(Params):
-    """The small layer and how it is pruned, the large matrix, and widths on tiles."""
+    """The small layer and how it is pruned, and the large matrix."""
 
     layer: Layer
     pattern: Pattern
     sparsities: Annotated[list[Sparsity], Field(min_length=2, max_length=12), Rising]
     stored: Stored
-    tile: Size
-    widths: Annotated[list[Size], Field(min_length=1, max_length=8)]
     conventions: Conventions = Conventions()
 
     @model_validator(mode="after")

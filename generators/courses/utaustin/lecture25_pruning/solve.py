@@ -5,13 +5,12 @@ b bytes a value and i an index; k values stay; s is the share that does not; T t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 
 import sympy
 
 from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text, value_at
-from generators.cells import Value, exact, rational, significant
+from generators.cells import exact, rational, significant
 from generators.courses.utaustin.lecture25_pruning.params import PruningParams
 from generators.courses.utaustin.lecture25_pruning.pruned_layer import (
     CODE_UNIT,
@@ -76,7 +75,6 @@ def _sheet(params: PruningParams) -> Part:
         letter(N_KEPT, pattern.kept, "weights kept of every group"),
         letter(M_GROUP, pattern.group, "weights of a group"),
         letter(s, exact(sparsity_of(pattern)), "share of the weights dropped"),
-        number("tile", params.tile, "columns that are computed together"),
     )
 
 
@@ -143,7 +141,7 @@ def _bytes(params: PruningParams, sheet: Part) -> Part:
 
 
 def _work(params: PruningParams, sheet: Part) -> Part:
-    """FLOPs of the whole matrix, of the weights that stay, and of fewer columns, and tiles."""
+    """FLOPs of the whole matrix, of the weights that stay, and of fewer columns."""
     flops, large = params.conventions.flops_per_multiply_add, params.stored
     useful = flops * large.n_tokens * kept_count(large.n_rows * large.n_columns, sparsity_of(params.pattern))
     return part(
@@ -152,15 +150,5 @@ def _work(params: PruningParams, sheet: Part) -> Part:
         formula("dense", f * T * D * D_FF, "FLOPs of the dense product, zeros or not", r"F_{\text{dense}}", "FLOP", asked=True),
         number("useful", useful, "of which with a weight that stays", unit="FLOP", asked=True),
         formula("narrower", f * T * D * (1 - s) * D_FF, "FLOPs with fewer columns", r"F_{\text{narrower}}", "FLOP", asked=True),
-        number("least_used", min(tiles[-1] for _, tiles in _tiles(params)), "least share of computed columns in use", unit="%"),
-        table("tiles", ["width", "tiles", "computed", column("used", unit="%")], _tiles(params)),
         within=sheet,
     )
-
-
-def _tiles(params: PruningParams) -> Iterator[tuple[str, tuple[Value, ...]]]:
-    """Widths on a grid of whole tiles."""
-    for place, width in enumerate(params.widths, 1):
-        tiles = -(-width // params.tile)
-        computed = tiles * params.tile
-        yield f"width_{place}", (width, tiles, computed, exact(Fraction(100 * width, computed)))

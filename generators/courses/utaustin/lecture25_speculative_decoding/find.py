@@ -22,7 +22,6 @@ BY_TARGET = Route("the target alone, greedily")
 REPLAYED = Route("replay: the same numbers")
 RECURSION = Route("recursion: over the draft, token by token")
 GIVEN = dict.fromkeys(("x", "p", "q", "alpha", "gamma"), SHEET)
-"""Columns that are copied."""
 NAMES = {"x": "x", "p": "p(x)", "q": "q(x)"}
 
 Rows = Mapping[str, Mapping[str, Fraction]]
