@@ -115,9 +115,11 @@ def on_own_pages(page: str) -> str:
 def agreement_page(document: str, form: Agreement, signed: Student) -> str:
     """The signed agreement that opens a document handed in as one file; blank lines where nothing is given."""
     rows = [(form.signature, signed.signature), (form.name, signed.name), (form.student_id, signed.student_id)]
-    lines = [[escaped(label), escaped(breakable(text)) if text else "&#95;" * 40] for label, text in rows]
-    text = "\n\n".join(escaped(paragraph) for paragraph in signed.agreement or form.text)
-    return f"# Agreement\n\n{escaped(document)}\n\n{text}\n{pipe_table(['', ''], lines, right=[False, False], widths=[25, 75])}"
+    lines = [
+        f"`#v(8mm) #box(width: 4cm)[`{{=typst}}{escaped(label)}`]`{{=typst}} {escaped(breakable(text)) if text else '&#95;' * 40}"
+        for label, text in rows
+    ]
+    return "\n\n".join(["# Agreement", *map(escaped, [document, *(signed.agreement or form.text)]), *lines])
 
 
 def breakable(text: str) -> str:
