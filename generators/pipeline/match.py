@@ -268,7 +268,8 @@ def _boxed(item: Quantity | Table | Derivation, found: Findings, many: int) -> l
         if 0 < len(numbers) <= many:
             return [_one_boxed(one, found) for one in numbers]
         addresses = [f"{item.address}/{row}/{key}" for row in item.rows for key, one in item.columns.items() if not one.of]
-    ones = [one for address in addresses for one in found.at[address] if not one.route.restates]
+    ones = [one for address in addresses for one in found.at[address]]
+    ones = [one for one in ones if not one.route.restates] or ones
     noun = "line" if isinstance(item, Derivation) else "cell"
     return [Boxed(item.address, counted(len(addresses), noun), f"{len(addresses)} equal", _routes(ones))]
 
@@ -280,7 +281,7 @@ def _one_boxed(one: Quantity, found: Findings) -> Boxed:
 
 
 def _routes(ones: Sequence[Found]) -> str:
-    return ", ".join(dict.fromkeys(one.route.name for one in ones)) or "the sheet, read again"
+    return ", ".join(dict.fromkeys(one.route.name for one in ones))
 
 
 def shown(value: Any) -> str:
@@ -295,5 +296,7 @@ def shown(value: Any) -> str:
         return "that it holds" if value else "that it does not hold"
     if isinstance(value, tuple):
         value = ", ".join(map(str, value))
+    if isinstance(value, sympy.Basic):
+        value = str(value).replace("**", "^").replace("*", "·")
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 60 else f"{text[:28]}…{text[-28:]}"
