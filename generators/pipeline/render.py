@@ -110,7 +110,7 @@ def context_of(
     return {
         "see": see,
         "definition": filters.definition,
-        "conventions": _conventions(params),
+        "conventions": _conventions(params, medium),
         "answer": answer,
         "figure": figure,
         "medium": medium,
@@ -125,8 +125,8 @@ def _stated(field: FieldInfo, value: Any) -> str:
     return str(says[0].format(counted(value, says[1])) if isinstance(says, tuple) else says[value])
 
 
-def _conventions(params: Params) -> list[tuple[str, str]]:
-    """Key and value of every convention in force, and the sentence that says it."""
+def _conventions(params: Params, medium: Medium) -> list[tuple[str, str]]:
+    """Key and value of every convention in force that the medium states, and the sentence that says it."""
     held: Params | None = getattr(params, "conventions", None)
     if held is None:
         return []
@@ -134,6 +134,7 @@ def _conventions(params: Params) -> list[tuple[str, str]]:
     return [
         (f"{name}: {str(one).lower() if isinstance(one, bool) else one}", _stated(field, one))
         for name, (field, one) in fields.items()
+        if medium != "handed_in" or field.json_schema_extra["handed_in"]  # type: ignore[call-overload, index]
     ]
 
 
