@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 import pytest
@@ -92,6 +93,22 @@ def test_rounded_numbers_lose_their_exact_form() -> None:
     assert shown(sympy.exp(-2)) == "0.135335"
     assert shown(Fraction(25), "%") == r"25\,\%"
     assert shown(2 * L) == "2 L"
+
+
+def test_numbers_with_fewer_digits() -> None:
+    """An exact value stays as it is; a measured one keeps the zeros that it was rounded to."""
+    assert filters.bare(str(filters.value(quantity(Fraction(200, 3), "%"), digits=3))) == r"$\approx 66.7\,\%$"
+    assert filters.bare(str(filters.value(quantity(Fraction(10**6 + 1, 3), "%"), digits=3))) == r"$\approx 333\,334\,\%$"
+    assert filters.bare(str(filters.value(quantity(2**20 + 1, "B"), digits=3))).endswith(r"$\approx 1.00\ \text{MiB}$")
+    assert filters.bare(str(filters.value(quantity(1.7), digits=3))) == "$1.70$"
+
+
+def test_aligned_numbers_have_as_many_decimals() -> None:
+    """Nothing and a fraction have none."""
+    made = table("t", ["x"], {"a": {"x": -5}, "b": {"x": Fraction(-49, 10)}, "c": {"x": 0}})
+    assert re.findall(r"[-\d.]+(?=\$)", filters.bare(str(filters.table(made, aligned=True)))) == ["-5.0", "-4.9", "0"]
+    made = table("t", ["x"], {"a": {"x": -5}, "b": {"x": Fraction(-1, 3)}})
+    assert "$-5$" in filters.bare(str(filters.table(made, aligned=True)))
 
 
 def test_a_formula_in_a_cell_has_no_bar_that_would_end_it() -> None:

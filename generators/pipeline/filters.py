@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 import jinja2
@@ -80,29 +80,32 @@ def plain(value: Cell) -> str:
     raise TypeError(f"must be a number or text (got {value!r})")
 
 
-def value(of: Quantity, *, rounded: bool = False) -> Markup:
-    """The value with its unit, `rounded` without its exact fraction; a line may break before = and ≈."""
+def value(of: Quantity, *, rounded: bool = False, digits: int = 0) -> Markup:
+    """The value with its unit, `rounded` without its exact fraction; a line may break before = and ≈.
+
+    `digits` is how many significant ones a rounded number has, where not the usual six.
+    """
     if isinstance(of.value, str):
         return Markup(marked(of.address, of.value))
-    return _breakable(of.address, _latex(_rounded(of.value, of.unit) if rounded else of.value, of.unit))
+    return _breakable(of.address, _latex(_rounded(of.value, of.unit) if rounded else of.value, of.unit, digits))
 
 
-def _latex(cell: Cell, unit: str) -> str:
+def _latex(cell: Cell, unit: str, digits: int = 0) -> str:
     if isinstance(cell, Math):
         return cell.latex
     if cell is None or isinstance(cell, str):
         raise TypeError(f"must be a number or an expression (got {cell!r})")
     if unit == "%" and isinstance(cell, float):
-        return rf"{typeset.rounded(cell)}\,\%"
+        return rf"{typeset.rounded(cell, digits)}\,\%"
     if unit == "%":
         cell = Fraction(cell) / 100  # typeset takes a share
-    return typeset.value(cell, unit)
+    return typeset.value(cell, unit, digits)
 
 
-def result(of: Quantity, *, letters: bool = True) -> Markup:
+def result(of: Quantity, *, letters: bool = True, digits: int = 0) -> Markup:
     """Symbol, formula and value; a line may break before = and ≈."""
     middle = f" = {typeset.formula(of.formula)}" if letters and of.formula is not None else ""
-    return _breakable(of.address, f"{typeset.named(of.symbol)}{middle} {typeset.equated(_latex(of.value, of.unit))}")
+    return _breakable(of.address, f"{typeset.named(of.symbol)}{middle} {typeset.equated(_latex(of.value, of.unit, digits))}")
 
 
 def _breakable(address: str, latex: str) -> Markup:
@@ -161,12 +164,15 @@ def table(
     tokens: bool = False,
     rounded: bool = False,
     units_in_headings: bool = False,
+    digits: int = 0,
+    aligned: bool = False,
 ) -> Markup:
     """A table, all its columns or those named; `widths` are relative and matter in print only.
 
     `names` is the column whose cells name the rows that stand as columns too, as in a mask; its texts then head them.
     With `tokens`, text such as t13 is shown as t₁₃; `rounded` shows numbers without their exact fractions, and
-    `units_in_headings` without units and their multiples.
+    `units_in_headings` without units and their multiples. A rounded number has `digits` significant ones. With
+    `aligned`, the numbers of a column but zero have as many decimals as its longest.
     """
     kept = [of.columns[key] for key in columns or of.columns]
     if widths and len(widths) != len(kept):
@@ -179,9 +185,13 @@ def table(
         for text, one in zip(header, kept, strict=True)
     ]
     rows = [
-        [_cell(of.cell(row, one.key), one.unit if behind[one.key] else "", tokens=tokens, rounded=rounded) for one in kept]
+        [
+            _cell(of.cell(row, one.key), one.unit if behind[one.key] else "", tokens=tokens, rounded=rounded, digits=digits,
+                  decimals=_decimals(of[one.key].cells.values()) if aligned else 0)
+            for one in kept
+        ]
         for row in of.rows
-    ]
+    ]  # fmt: skip
     numeric = [all(not isinstance(of.rows[row][one.key], str | Math) for row in of.rows) for one in kept]
     return Markup(pipe_table(header, rows, right=numeric, widths=widths))
 
@@ -196,12 +206,21 @@ def _stands_behind(of: Table, one: Column) -> bool:
     return one.unit in _WITH_NUMBERS and not measured
 
 
-def _cell(of: Quantity, unit: str, *, tokens: bool, rounded: bool) -> str:
+def _decimals(cells: Iterable[Cell]) -> int:
+    """The decimals of the number that has most, 0 where one is a fraction."""
+    numbers = [plain(one) for one in cells if isinstance(one, int | Fraction)]
+    return 0 if "/" in "".join(numbers) else max((len(one.partition(".")[2]) for one in numbers), default=0)
+
+
+def _cell(of: Quantity, unit: str, *, tokens: bool, rounded: bool, digits: int, decimals: int) -> str:
     if of.value is None:
         return "–"
     if isinstance(of.value, str):
         return marked(of.address, subscripted(of.value) if tokens else of.value)
-    latex = _latex(_rounded(of.value, unit) if rounded else of.value, unit)
+    latex = _latex(_rounded(of.value, unit) if rounded else of.value, unit, digits)
+    if decimals and of.value != 0:
+        whole, _, behind = latex.partition(".")
+        latex = f"{whole}.{behind:0<{decimals}}"
     return f"$\\label{{{of.address}}} {latex}$".replace("|", r"\vert ")
 
 

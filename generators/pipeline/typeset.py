@@ -25,19 +25,21 @@ def grouped(number: int) -> str:
     return ("-" if number < 0 else "") + digits
 
 
-def rounded(number: int | Fraction | float) -> str:
+def rounded(number: int | Fraction | float, digits: int = 0) -> str:
     """Six significant digits or all before the point, or the decimals of a Rounded; zeros at the end are rounded to.
 
-    From 1e-7 to 1e15 there is no exponent.
+    A float with other `digits` was rounded to them, and keeps its zeros. From 1e-7 to 1e15 there is no exponent.
     """
     if number == 0:
         return "0"
-    scientific = f"{float(number):.{SIGNIFICANT_DIGITS - 1}e}"
+    kept = digits or SIGNIFICANT_DIGITS
+    scientific = f"{float(number):.{kept - 1}e}"
     mantissa, _, exponent = scientific.partition("e")
-    exact = (float if isinstance(number, float) else Fraction)(scientific) == number
+    measured = isinstance(number, float)
+    exact = not (digits and measured) and (float if measured else Fraction)(scientific) == number
     if not _plain(number):
         return rf"{_trimmed(mantissa) if exact else mantissa} \times 10^{{{int(exponent)}}}"
-    text = f"{float(number):.{max(0, SIGNIFICANT_DIGITS - 1 - int(exponent))}f}"
+    text = f"{float(number):.{max(0, kept - 1 - int(exponent))}f}"
     if isinstance(number, Rounded):
         text, exact = repr(number), False
     whole, _, decimals = (_trimmed(text) if exact else text).partition(".")
@@ -59,23 +61,23 @@ def terminates(number: Fraction) -> bool:
     return Fraction(rounded(number).replace(r"\,", "")) == number if _plain(number) else number == 0
 
 
-def value(number: Value, unit: str = "") -> str:
+def value(number: Value, unit: str = "", digits: int = 0) -> str:
     r"""A value with its unit as LaTeX: exact, then rounded where that differs, as in \frac{4096}{3} \approx 1365.33."""
     if isinstance(number, float):
-        return rounded(number) + _unit(unit)
+        return rounded(number, digits) + _unit(unit)
     if not isinstance(number, int | Fraction):
         return _constant(number) + _unit(unit)
     if unit == "%":
-        return _percent(Fraction(number))
+        return _percent(Fraction(number), digits)
     if _is_long(Fraction(number)):
-        return rf"\approx {rounded(number)}{_unit(unit)}"
+        return rf"\approx {rounded(number, digits)}{_unit(unit)}"
     exact = _exact(Fraction(number)) + _unit(unit)
     if unit == "B":
-        return exact + _scaled(Fraction(number), _BINARY, "")
+        return exact + _scaled(Fraction(number), _BINARY, "", digits)
     if unit == "FLOP":
-        return exact + _scaled(Fraction(number), _DECIMAL, unit)
+        return exact + _scaled(Fraction(number), _DECIMAL, unit, digits)
     if r"\frac" in exact:
-        return rf"{_exact(Fraction(number))} \approx {rounded(number)}{_unit(unit)}"
+        return rf"{_exact(Fraction(number))} \approx {rounded(number, digits)}{_unit(unit)}"
     return exact
 
 
@@ -113,16 +115,18 @@ def _unit(unit: str) -> str:
     return rf"\ \text{{{unit}}}" if unit else ""
 
 
-def _percent(share: Fraction) -> str:
-    sign = "" if terminates(share * 100) else r"\approx "
-    return rf"{sign}{rounded(share * 100)}\,\%"
+def _percent(share: Fraction, digits: int) -> str:
+    if terminates(share * 100):
+        return rf"{rounded(share * 100)}\,\%"
+    return rf"\approx {rounded(share * 100, digits)}\,\%"
 
 
-def _scaled(number: Fraction, scales: tuple[tuple[int, str], ...], unit: str) -> str:
+def _scaled(number: Fraction, scales: tuple[tuple[int, str], ...], unit: str, digits: int) -> str:
     for scale, name in scales:
         if abs(number) >= scale:
-            relation = "=" if terminates(number / scale) else r"\approx"
-            return rf" {relation} {rounded(number / scale)}\ \text{{{name}{unit}}}"
+            exact = terminates(number / scale)
+            said = f"= {rounded(number / scale)}" if exact else rf"\approx {rounded(number / scale, digits)}"
+            return rf" {said}\ \text{{{name}{unit}}}"
     return ""
 
 
