@@ -11,7 +11,5 @@ QUESTION = Question(
     params=GenerationParams,
     solve=solve,
     find=find,
-    recordings={
-        f"hw3_{one}": Recorded(cuda=()) for one in ("q3_output_len", "q3_beam_width", "q3_top_k", "q3_top_p", "q1_products")
-    },
+    recordings={f"hw3_q3_{one}": Recorded(cuda=()) for one in ("output_len", "beam_width", "top_k", "top_p")},
 )

@@ -21,7 +21,8 @@ from generators.found import Found, Proof, Route
 from generators.oracles.recorded import machine_rows
 from generators.recording import Recording, Series
 
-SHEET = Route("the sheet, the entry and the recordings, read again", restates=True)
+SHEET = Route("the sheet and the entry, read again", restates=True)
+RECORDED = Route("the recording, read again", restates=True)
 SAMPLES = Route("numpy, from the raw samples", tolerance=1e-12)
 FILTERS = Route("numpy, the filters in a few lines", tolerance=1e-6)
 BOUND = Route("bound, entropy of a flat distribution", tolerance=1e-6)
@@ -51,12 +52,12 @@ def find(params: GenerationParams) -> Iterator[Found | Proof]:
     kinds = [kind for kind, of_kind in made.items() if of_kind]
     if kinds:
         first = max(kinds, key=lambda kind: len(made[kind]))
-        yield from _parts(made[first], params.measured[first].get("hw3_q1_products"))
+        yield from _parts(made[first])
         yield from _runs(made[first])
         for kind in set(kinds) - {first}:
             if "3.1" in made[kind]:
                 yield from SHEET.part(f"measured_{kind}", OTHERS[kind])
-                yield from SHEET.values(f"measured_{kind}", device=made[kind]["3.1"].device)
+                yield from RECORDED.values(f"measured_{kind}", device=made[kind]["3.1"].device)
                 yield from _per_token(f"measured_{kind}", made[kind]["3.1"])
             yield from _devices(made[first], made[kind])
 
@@ -79,14 +80,14 @@ def _filters() -> Iterator[Proof]:
     yield from FILTERS.proof(f"probabilities that generate draws from at {where}", distance)
 
 
-def _parts(made: Made, ceilings: Recording | None) -> Iterator[Found | Proof]:
+def _parts(made: Made) -> Iterator[Found | Proof]:
     for label, recording in made.items():
         title, argument = SHOWN[label]
         yield from SHEET.part(label, title)
         yield from _outputs(label, argument, recording)
         if label == "3.1":
             yield from _per_token(label, recording)
-            yield from _lengths(label, recording, ceilings)
+            yield from _lengths(label, recording)
         elif label == "3.2":
             yield from _beams(label, recording)
         else:
@@ -114,10 +115,10 @@ def _outputs(label: str, argument: str, recording: Recording) -> Iterator[Found]
             letter if ord(letter) < 128 else ascii(letter)[1:-1] for letter in "\n".join(f"Generated: {one}" for one in texts)
         )
         rows[f"n_{value}"] = (f"--{argument} {value}", letters)
-    yield from SHEET.values(label, launch=f"for N in {' '.join(map(str, values))}; do\n{loop}\ndone")
-    yield from SHEET.table(label, "outputs", rows, columns=("setting", "text"))
+    yield from RECORDED.values(label, launch=f"for N in {' '.join(map(str, values))}; do\n{loop}\ndone")
+    yield from RECORDED.table(label, "outputs", rows, columns=("setting", "text"))
     batched = "sequences" in taken
-    yield from SHEET.values(label, batched=batched, first_of_several=missing > 0, as_launched=not missing and not batched)
+    yield from RECORDED.values(label, batched=batched, first_of_several=missing > 0, as_launched=not missing and not batched)
 
 
 def _three(number: Any) -> float:
@@ -136,16 +137,7 @@ def _per_token(label: str, recording: Recording) -> Iterator[Found]:
     yield from SAMPLES.values(label, unit="ms", per_token=_three(slope))
 
 
-def _lengths(label: str, recording: Recording, ceilings: Recording | None) -> Iterator[Found]:
-    import torch
-
-    yield from SHEET.values(label, copy_timed=ceilings is not None)
-    if ceilings:
-        copy, (card,) = ceilings.one("seconds", ceiling="copy"), recording.models.values()
-        read: int = card["parameters"] * getattr(torch, recording.parameters["dtype"]).itemsize
-        yield from SAMPLES.values(
-            label, unit="ms", reading=_three(1000 * read * np.median(copy.samples) / float(copy.at["bytes"]))
-        )
+def _lengths(label: str, recording: Recording) -> Iterator[Found]:
     rows = {f"n_{one.at['output_len']}": (one.at["output_len"], *map(_three, _ms(one))) for one in recording.find("seconds")}
     yield from SAMPLES.table(label, "times", rows, units=TIMES, columns=("output_length", *TIMES))
 
@@ -191,7 +183,7 @@ def _together(by_k: Recording, by_p: Recording) -> Iterator[Found | Proof]:
     if by_k.models != by_p.models or by_k.parameters["prompt"] != by_p.parameters["prompt"] or not {1.0, p} <= kept[1].keys():
         return
     yield from SHEET.part("together", "Both filters")
-    yield from SHEET.values("together", k=k, p=Fraction(round(p * 10**6), 10**6))
+    yield from RECORDED.values("together", k=k, p=Fraction(round(p * 10**6), 10**6))
     yield from SAMPLES.values("together", by_k=kept[1][1.0], by_both=kept[1][p])
     if k in kept[0]:
         yield from SAMPLES.proof("tokens kept in 3.3 and 3.4 where top-k and top-p are the same", abs(kept[0][k] - kept[1][p]))
@@ -203,11 +195,11 @@ def _runs(made: Made) -> Iterator[Found]:
     for one in made.values():
         (card,) = one.models.values()
         rows = machine_rows(one, ("Model", card["label"]), ("Element type", one.parameters["dtype"]))
-        yield from SHEET.table("runs", "machine", rows, columns=("what", "value"))
-        yield from SHEET.values("runs", device=one.device, model=card["label"], trained="training" in card)
-        yield from SHEET.values("runs", parameters=card["parameters"])
+        yield from RECORDED.table("runs", "machine", rows, columns=("what", "value"))
+        yield from RECORDED.values("runs", device=one.device, model=card["label"], trained="training" in card)
+        yield from RECORDED.values("runs", parameters=card["parameters"])
         if "training" in card:
-            yield from SHEET.values("runs", unit="nat/token", held_out_loss=float(card["training"]["held_out_loss"]))
+            yield from RECORDED.values("runs", unit="nat/token", held_out_loss=float(card["training"]["held_out_loss"]))
 
 
 def _devices(one: Made, other: Made) -> Iterator[Proof]:

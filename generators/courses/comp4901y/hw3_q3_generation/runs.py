@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from generators.answer import Item, claim, number
+from generators.answer import Item, number
 from generators.cells import Cell
 from generators.recording import Recording, Series
 from generators.table import column, table
-from generators.topics.measured import ELEMENT_BYTES, PER_SECOND_MS, in_ms
+from generators.topics.measured import in_ms
 
 TIMES = [column(key, unit="ms") for key in ("median", "quartile_1", "quartile_3")]
 
@@ -38,15 +38,9 @@ def per_token(recording: Recording) -> Item:
     return number("per_token", three_digits(float(slope)), "time of one more token", unit="ms")
 
 
-def lengths(recording: Recording, ceilings: Recording | None) -> Iterator[Item]:
-    """Time against output length, what a token costs, and where it was measured what reading all weights would cost."""
+def lengths(recording: Recording) -> Iterator[Item]:
+    """Time against output length, and what a token costs."""
     yield per_token(recording)
-    yield claim("copy_timed", ceilings is not None, "the copy rate was measured on the same device")
-    if ceilings:
-        copy, card = ceilings.one("seconds", ceiling="copy"), next(iter(recording.models.values()))
-        size = card["parameters"] * ELEMENT_BYTES[recording.parameters["dtype"]]
-        reading = three_digits(PER_SECOND_MS * size * copy.median / float(copy.at["bytes"]))
-        yield number("reading", reading, "time to read every weight once", unit="ms")
     rows = ((f"n_{one.at['output_len']}", (int(one.at["output_len"]), *_times(one))) for one in recording.find("seconds"))
     yield table("times", ["output_length", *TIMES], rows)
 

@@ -32,8 +32,8 @@ def solve(params: GenerationParams) -> Answer:
     kinds = sorted((kind for kind, made in of_kind.items() if made), key=lambda kind: -len(of_kind[kind]))
     if not kinds:
         return answer(sheet)
-    made, ceilings = of_kind[kinds[0]], params.measured[kinds[0]].get("hw3_q1_products")
-    shown = [_part(label, recording, ceilings) for label, recording in made.items()]
+    made = of_kind[kinds[0]]
+    shown = [_part(label, recording) for label, recording in made.items()]
     both = [part("together", "Both filters", *runs.together(made["3.3"], made["3.4"]))] if _comparable(made) else []
     others = [
         part(f"measured_{kind}", OTHERS[kind], text("device", of_kind[kind]["3.1"].device), runs.per_token(of_kind[kind]["3.1"]))
@@ -43,10 +43,10 @@ def solve(params: GenerationParams) -> Answer:
     return answer(sheet, *shown, *both, part("runs", "Machine and model", *_runs(made)), *others)
 
 
-def _part(label: str, recording: Recording, ceilings: Recording | None) -> Part:
+def _part(label: str, recording: Recording) -> Part:
     title, _, argument = PARTS[label]
     if label == "3.1":
-        results = runs.lengths(recording, ceilings)
+        results = runs.lengths(recording)
     elif label == "3.2":
         results = runs.beams(recording)
     else:
