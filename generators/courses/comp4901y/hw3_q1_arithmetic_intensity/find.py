@@ -184,6 +184,9 @@ def _measured(kind: str, recording: Recording) -> Iterator[Found]:
     (per_flop,) = (median / at["flops"] for at, median in timed if at.get("ceiling") == "matrix product")
     yield from SAMPLES.values(label, unit="GB/s", bandwidth=three(1e-9 / per_byte))
     yield from SAMPLES.values(label, unit="TFLOP/s", rate=three(1e-12 / per_flop))
+    quartiles = (np.percentile(one.samples, (25, 50, 75)) for one in recording.find("seconds"))
+    spread = max(float(max(middle - low, high - middle) / middle) for low, middle, high in quartiles)
+    yield from SAMPLES.values(label, unit="%", spread=three(100 * spread))
     layer, element = Layer(length, width, heads, width // heads, heads, 4 * width), {"float16": 2, "float32": 4}[made["dtype"]]
     forms = {phase: run(layer, element, decode=phase == "decode") for phase in ("prefill", "decode")}
     rows: dict[str, Sequence[Cell]] = {}

@@ -35,9 +35,15 @@ def measured(kind: str, recording: Recording) -> Part:
         *(number(key, made[key]) for key in ("seq_len", "d_model", "n_heads")),
         number("bandwidth", three_digits(bandwidth / 1e9), unit="GB/s"),
         number("rate", three_digits(rate / 1e12), unit="TFLOP/s"),
+        number("spread", three_digits(_farthest(recording)), "farthest quartile from its median", unit="%"),
         claim("beyond", any(share > 100 for _, share, _, _ in rows.values()), "a product was faster than its roofline"),
         table("products", ["product", *columns], rows),
     )
+
+
+def _farthest(recording: Recording) -> float:
+    """Percent of the median by which the farthest quartile of all series is off."""
+    return max(100 * abs(quartile / one.median - 1) for one in recording.find("seconds") for quartile in one.spread)
 
 
 def three_digits(number: float) -> float:
