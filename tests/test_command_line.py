@@ -95,7 +95,7 @@ def test_show(built: Project) -> None:
     done = built.run("show", "comp4901y/hw4_q1")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert lines[0] == f"comp4901y/{FINE}: Memory of parameters and gradients in fine-tuning"
+    assert lines[0] == f"comp4901y/{FINE}: Memory of four fine-tuning methods"
     assert "  1.1/gradients = 24*D**2*N_top = 1610612736 B" in lines
     assert "1.4 VeRA" in lines
     assert any(re.fullmatch(r"\d+ values found again", line) for line in lines)

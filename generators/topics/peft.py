@@ -52,17 +52,12 @@ def adapter_groups(*, biases: bool) -> list[Group]:
     return groups
 
 
-def low_rank_groups(names: str, count: int) -> list[Group]:
-    """A and B beside each of `count` D×D matrices."""
-    return [Group(rf"A \text{{ of {names}}}", count, (D, R)), Group(rf"B \text{{ of {names}}}", count, (R, D))]
-
-
 def lora_groups(kv: sympy.Expr = D) -> list[Group]:
-    """A and B beside each of W^Q, W^K, W^V, of which the last two have `kv` outputs."""
+    """W_A and W_B beside each of W^Q, W^K, W^V, of which the last two have `kv` outputs."""
+    inner = Group(r"W_A \text{ of query, key, value}", ADAPTED, (D, R))
     if kv == D:
-        return low_rank_groups("query, key, value", ADAPTED)
-    inner = Group(r"A \text{ of query, key, value}", ADAPTED, (D, R))
-    return [inner, Group(r"B \text{ of query}", 1, (R, D)), Group(r"B \text{ of key, value}", 2, (R, kv))]
+        return [inner, Group(r"W_B \text{ of query, key, value}", ADAPTED, (R, D))]
+    return [inner, Group(r"W_B \text{ of query}", 1, (R, D)), Group(r"W_B \text{ of key, value}", 2, (R, kv))]
 
 
 def vera_groups(kv: sympy.Expr = D) -> list[Group]:

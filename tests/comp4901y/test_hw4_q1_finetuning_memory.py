@@ -135,7 +135,7 @@ FAR = [
     Far({"conventions": {"flops_per_multiply_add": 1}}, (ON_A_GPU,), stays=(*SHARES, *COSTS)),  # counting changes no share
     Far({"conventions": {"bytes_per_element": 4}}, ("Each value takes 4 bytes",), (ON_A_GPU,), (*SHARES, *COSTS)),
     Far({"conventions": {"adapter_biases": True}}, (r"b_A \text{ of each adapter}",), (ON_A_GPU,)),
-    Far({"n_kv_heads": 8, "d_ff": 14336}, (KV, FF, r"B \text{ of key, value}"), (ON_A_GPU, "$4D$")),
+    Far({"n_kv_heads": 8, "d_ff": 14336}, (KV, FF, r"W_B \text{ of key, value}"), (ON_A_GPU, "$4D$")),
     Far({"n_kv_heads": 32}, (KV, "$4D$"), (FF,), SHARES),  # as many heads as queries have, said in letters
     Far({"d_ff": 1}, (FF,), (KV,)),
     Far({"n_heads": 1, "n_kv_heads": 1, "d_model": 64, "rank": 64}, (KV,)),

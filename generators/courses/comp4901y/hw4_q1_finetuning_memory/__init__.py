@@ -6,7 +6,7 @@ from generators.courses.comp4901y.hw4_q1_finetuning_memory.solve import solve
 from generators.question import Question, Recorded
 
 QUESTION = Question(
-    title="Memory of parameters and gradients in fine-tuning",
+    title="Memory of four fine-tuning methods",
     points=40,
     params=FinetuningParams,
     solve=solve,

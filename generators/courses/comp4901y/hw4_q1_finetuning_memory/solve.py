@@ -93,7 +93,7 @@ def _method(name: str, groups: list[Group], size: sympy.Expr, each: int) -> Iter
         yield formula("parameters", size, "trainable parameters", r"M_{\text{param}}", "B", asked=True)
     yield formula("gradients", size, "gradients", r"M_{\text{grad}}", "B", asked=True)
     if name == "vera":
-        yield formula("frozen", each * peft.vera_frozen(), "frozen A and B, kept once", r"M_{\text{frozen}}", "B")
+        yield formula("frozen", each * peft.vera_frozen(), "frozen matrices, kept once", r"M_{\text{frozen}}", "B")
 
 
 def _side_by_side(size: Mapping[str, sympy.Expr], sheet: Part) -> Table:

@@ -23,7 +23,7 @@ ROLES = {
     "freezing": (("W^{}", "qkvo"), ("W^1", ("up",)), ("W^2", ("down",))),
     "adapters": tuple((rf"{one} \text{{{{ of each adapter}}}}", (key,)) for one, key in
                       (("W_A", "w_a.weight"), ("W_B", "w_b.weight"), ("b_A", "w_a.bias"), ("b_B", "w_b.bias"))),
-    "lora": (("A", ("a",)), ("B", ("b",))),
+    "lora": (("W_A", ("a",)), ("W_B", ("b",))),
     "vera": (("d", ("d",)), ("b", ("b",))),
 }  # fmt: skip
 """What the page calls the trainable tensors of a method, and what they are called in the modules."""
@@ -97,7 +97,7 @@ def trainable_groups(method: str, sizes: Mapping[str, int], *, biases: bool) -> 
 
 
 def _titled(method: str, title: str, names: list[str]) -> str:
-    """W^Q, W^K; A of query, key."""
+    """W^Q, W^K; W_A of query, key."""
     if "{}" in title and method == "freezing":
         return ", ".join(title.format(name.split(".")[1].upper()) for name in names)
     if method in ("lora", "vera"):
