@@ -134,7 +134,7 @@ def _mask(table: Table, names: Mapping[str, str], *, ancestors: bool) -> Figure:
     axes.tick_params(length=0, pad=1, labelcolor=LIGHT["ink"])
     axes.spines[["left", "bottom"]].set_visible(False)
     above, below = ("row", "column") if ancestors else ("column", "row")
-    meaning = f"where the {above}'s token is the {below}'s token or its ancestor"
+    meaning = f"where the {above}'s node is the {below}'s node or its ancestor"
     ones = {names[row]: [names[one] for one, value in cells.items() if value == 1] for row, cells in table.rows.items()}
     said = [f"{name}: {', '.join(below)}" for name, below in ones.items()]
     return Figure(

@@ -17,9 +17,10 @@ class Conventions(Params):
     rows: Literal["ancestors", "queries"] = convention(
         "ancestors",
         {
-            "ancestors": "A row of the mask is an ancestor, and its columns are the tokens that see it",
-            "queries": "A row of the mask is a token, and its columns are what it sees",
+            "ancestors": "Row i of a mask marks with 1 the nodes that attend to node i",
+            "queries": "Row i of a mask marks with 1 the nodes that node i attends to",
         },
+        handed_in=False,
     )
     tokens: Literal["unique", "repeatable"] = convention(
         "unique",
@@ -27,6 +28,7 @@ class Conventions(Params):
             "unique": "Each token of 2.1 stands in one place of the tree only",
             "repeatable": "A token of 2.1 may stand in several places of the tree",
         },
+        handed_in=False,
     )
 
 
