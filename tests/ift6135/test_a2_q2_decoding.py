@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-import sympy
 
 from generators.cells import Cell
 from generators.courses.ift6135.a2_q2_decoding.solve import B, N, T
@@ -31,7 +30,7 @@ FAR = [
     Far(
         {"beam_width": 1},
         ["1 beam drops it at step 2"],
-        ["starts with 0", "The best of the", "start with the same word"],
+        ["starts with 0", "The best of the"],
         ["2.4a/log_likelihood"],
     ),
     Far({"beam_width": 8}, ["8 beams happen to find"], ["are the fewest"], ["2.4a/log_likelihood", "2.5/smallest_width"]),
@@ -112,7 +111,6 @@ def test_both_searches_miss_the_best_and_the_wider_one_does_worse() -> None:
     answer = worked_out(ID)[2]
     # -1.5 - 3.4 - 3.3
     assert cells("2.5/sequences", "sequence", "log_likelihood", "found_by")[0] == ("the green rectangle", Fraction(-82, 10), "–")
-    assert answer["2.5/greedy_ratio"].value == sympy.exp(sympy.Rational(9, 10))  # -8.2 + 9.1
     assert (answer["2.5/greedy_loses"].value, answer["2.5/beams_lose"].value) == (2, 2)
     assert answer["2.5/smallest_width"].value == 4  # the green is fourth at step 2
     assert answer["2.5/beams_do_worse"].holds  # -9.3 and -9.1

@@ -87,6 +87,5 @@ def _feasibility(params: DecodingParams) -> Iterator[Found]:
     )
     yield from COUNTED.values("2.2", unit="s", symbols={"seconds": "t"}, seconds=Fraction(count, rate))
     yield from COUNTED.values("2.2", unit="years", symbols={"years": "t"}, years=Fraction(count, rate * YEAR_S))
-    yield from SHEET.values("2.2", unit="s", year=YEAR_S)
     yield from COUNTED.values("2.2", symbols={"doubling": "S(2N) / S(N)"}, doubling=Fraction(doubled, count))
     yield from COUNTED.values("2.2", feasible=count <= rate * DAY_S, infeasible=count > rate * DAY_S)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import accumulate
@@ -16,7 +15,6 @@ from generators.oracles.token_tree import Prefix, Scores, Weights
 SHEET = Route("the sheet and the parameters, read again", restates=True)
 ADDED = Route("a running sum")
 COUNTED = Route("ranks by counting better candidates")
-POWERS = Route("e to the difference of two scores, in float64", tolerance=1e-12)
 SCORED = {"log_likelihood": "Log-likelihood"}
 
 
@@ -82,16 +80,13 @@ def _limitations(
     ends = {name: scores[steps[-1].kept[0]] for name, steps in (("greedy", greedy), ("beam", beams))}
     gaps = {name: scores[best] - end for name, end in ends.items()}
     yield from SHEET.part("2.5", "Limitations")
-    yield from COUNTED.letters("2.5", ell_best=scores[best], ell_greedy=ends["greedy"], ell_beam=ends["beam"])
-    yield from POWERS.values("2.5", greedy_ratio=math.exp(gaps["greedy"]))
+    yield from COUNTED.values("2.5", ell_best=scores[best], ell_greedy=ends["greedy"], ell_beam=ends["beam"])
     for key, name, steps in (("greedy_loses", "greedy", greedy), ("beams_lose", "beam", beams)):
         if gaps[name]:
             yield from COUNTED.values("2.5", {key: trees.pruned_at(best, steps)})
     yield from COUNTED.values("2.5", greedy_misses=gaps["greedy"] > 0, greedy_finds=gaps["greedy"] == 0)
     yield from COUNTED.values("2.5", beams_miss=gaps["beam"] > 0, beams_find=gaps["beam"] == 0)
     yield from COUNTED.values("2.5", beams_do_worse=gaps["beam"] > gaps["greedy"], best=" ".join(best))
-    last = beams[-1].kept
-    yield from COUNTED.values("2.5", one_first_word=params.beam_width > 1 and all(one[0] == last[0][0] for one in last))
     smallest = trees.smallest_width(scores, ties)
     yield from COUNTED.values("2.5", smallest_width=smallest, symbols={"smallest_width": "B^*"})
     rows = trees.ranked_cells(scores, list(order), "log_likelihood")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import sympy
-
-from generators.answer import Part, claim, formula, letter, number, part, text
+from generators.answer import Part, claim, number, part, text
 from generators.cells import Cell, Math
 from generators.table import Column, Table, column, table
 from generators.topics.beam_search import SUM, Ties, Track, exhaustive_search, final, first_loss, smallest_width
@@ -14,7 +12,6 @@ from generators.topics.beam_search_tables import in_words, node_keys, ranked_row
 from generators.topics.token_tree import Tree
 
 SCORE = column("log_likelihood", "Log-likelihood")
-ELL_BEST, ELL_GREEDY, ELL_BEAM = sympy.symbols("ell_best ell_greedy ell_beam", real=True)
 
 
 def _candidates(tree: Tree, track: Track) -> Table:
@@ -66,10 +63,9 @@ def limitations(tree: Tree, greedy: Track, beams: Track, width: int, ties: Ties)
     return part(
         "2.5",
         "Limitations",
-        letter(ELL_BEST, best, "log-likelihood of the best sequence"),
-        letter(ELL_GREEDY, one, "log-likelihood of greedy decoding's sequence"),
-        letter(ELL_BEAM, several, "log-likelihood of beam search's best sequence"),
-        formula("greedy_ratio", sympy.exp(ELL_BEST - ELL_GREEDY), "the best over greedy decoding", asked=one < best),
+        number("ell_best", best, "log-likelihood of the best sequence"),
+        number("ell_greedy", one, "log-likelihood of greedy decoding's sequence"),
+        number("ell_beam", several, "log-likelihood of beam search's best sequence"),
         *([number("greedy_loses", first_loss(greedy, everything[0].sequence) or 0)] if one < best else []),
         *([number("beams_lose", first_loss(beams, everything[0].sequence) or 0)] if several < best else []),
         number("smallest_width", smallest_width(tree, SUM, ties), "fewest beams that find a best sequence", "B^*"),
@@ -79,7 +75,6 @@ def limitations(tree: Tree, greedy: Track, beams: Track, width: int, ties: Ties)
         claim("beams_miss", several < best, "a sequence exceeds beam search's best"),
         claim("beams_find", several == best, "no sequence exceeds beam search's best"),
         claim("beams_do_worse", several < one, "beam search ends below greedy decoding"),
-        claim("one_first_word", width > 1 and len({found.sequence[0] for found in final(beams)}) == 1, "all start alike"),
         _sequences(greedy, beams, everything=ranked_rows(everything, SCORE)),
     )
 

@@ -95,7 +95,6 @@ def _feasibility(params: DecodingParams, sheet: Part) -> Part:
         claim("feasible", feasible, "all sequences are tried within a day"),
         claim("infeasible", not feasible, "all sequences take longer than a day"),
         formula("seconds", count / r, "time for all sequences", "t", "s", asked=feasible),
-        number("year", SECONDS_PER_YEAR, "a year in seconds", unit="s"),
         formula("years", count / (r * SECONDS_PER_YEAR), "the same in years", "t", "years", asked=not feasible),
         formula("doubling", doubled / count, "growth when the vocabulary doubles", "S(2N) / S(N)", asked=True),
         within=sheet,
