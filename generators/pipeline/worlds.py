@@ -67,8 +67,10 @@ def _sum(expression: Any, world: Mapping[str, Any]) -> Array:
 
 
 def _entries(expression: Any, world: Mapping[str, Any]) -> Array:
-    """All entries at once, laid along the rows for an index i and along the columns for j."""
+    """All entries at once, laid along the rows for an index i and along the columns for j; those at i, i along the rows."""
     matrix, indices = world[str(expression.parent.name)], (str(expression.i), str(expression.j))
+    if indices == ("i", "i"):
+        return np.diag(matrix)[:, None]
     if indices not in (("i", "j"), ("i", "0"), ("j", "0")):
         raise NoValue(f"no value for the entry {expression}")
     return matrix.T if indices == ("j", "0") else matrix

@@ -28,11 +28,11 @@ TITLES = {
     "3.3": "Gradients of the weights",
 }
 LINES = {
-    "3.2a/forward": "by_output output_by_state gradient argument_entry slope_entry entry",
+    "3.2a/forward": "by_output output_by_state product gradient argument_entry slope_entry entry_product entry",
     "3.2a/backward": "gradient entry",
     "3.2b/f": "jacobian",
     "3.2b/b": "jacobian",
-    "3.3/w": "copy entry argument own gradient",
+    "3.3/w": "copy entry argument own_entry own gradient",
     "3.3/u": "entry gradient",
 }
 SIZES = {"square": ((3, 4, 4, 4), (1, 3, 3, 3), (2, 1, 1, 1)), "general": ((5, 2, 4, 3), (1, 2, 4, 3), (3, 4, 2, 5))}

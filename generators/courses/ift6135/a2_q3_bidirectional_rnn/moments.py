@@ -49,6 +49,11 @@ def fraction(of: str, by: str, value: torch.Tensor) -> Named:
     return Named(rf"\frac{{\partial {of}}}{{\partial {by}}}", value)
 
 
+def bracketed(one: Named, indices: str, value: torch.Tensor | None = None) -> Named:
+    """Entries of a derivative, all of them unless their numbers are given."""
+    return Named(rf"\left({one.name}\right)_{{{indices}}}", one.value if value is None else value)
+
+
 def numbers(one: Named) -> Any:
     """As a matrix; a vector is a column."""
     found = one.value.detach()
@@ -70,7 +75,11 @@ def world(net: Network, t: int) -> dict[str, Any]:
     """Every quantity that the right side of a line about step t may name."""
     held, loss = vectors(net, t), Named("L", net.loss)
     named = [*held.values(), *(weight(net, *key) for key in net.weights)]
-    named += [gradient(loss, one) for (letter, *at), one in held.items() if letter == "h" and ("a", *at) in held]
+    inner = [at for letter, *at in held if letter == "a"]
+    named += [gradient(loss, held[(letter, *at)]) for letter in "ah" for at in inner]
+    named += [jacobian(held[("h", *at)], held[("a", *at)]) for at in inner]
+    named += [jacobian(held["a", to, chain], held["h", "t", chain]) for to, chain in (("t+1", "f"), ("t-1", "b"))
+              if ("a", to, chain) in held and ("h", "t", chain) in held]  # fmt: skip
     if t in net.times:
         output = held["y", "t", ""]
         named.append(gradient(Named("L_t", net.losses[t]), output))
@@ -95,15 +104,17 @@ def _of_one_step(loss: Named, output: Named, state: Named, name: str) -> Iterato
     """Gradients of the loss of step t."""
     yield f"3.2a/{name}/by_output", gradient(loss, output)
     yield f"3.2a/{name}/output_by_state", jacobian(output, state)
-    yield f"3.2a/{name}/gradient", gradient(loss, state)
+    for line in ("product", "gradient"):
+        yield f"3.2a/{name}/{line}", gradient(loss, state)
 
 
 def _of_next_state(a: Named, state: Named, after: Named, name: str) -> Iterator[tuple[str, Named]]:
     """From the hidden state of step t, which may be the initial one, to the next of its chain."""
     slope, argument, whole = jacobian(after, a), jacobian(a, state), jacobian(after, state)
-    yield f"3.2a/{name}/argument_entry", fraction(a.entry("i"), state.entry("j"), argument.value)
-    yield f"3.2a/{name}/slope_entry", fraction(after.entry("i"), a.entry("i"), slope.value.diagonal())
-    yield f"3.2a/{name}/entry", Named(rf"\left({whole.name}\right)_{{i j}}", whole.value)
+    yield f"3.2a/{name}/argument_entry", bracketed(argument, "i j")
+    yield f"3.2a/{name}/slope_entry", bracketed(slope, "i i", slope.value.diagonal())
+    for line in ("entry_product", "entry"):
+        yield f"3.2a/{name}/{line}", bracketed(whole, "i j")
     yield f"3.2b/{name[0]}/jacobian", whole
 
 
@@ -115,4 +126,5 @@ def _weight(net: Network, held: Vectors, letter: str, chain: str) -> Iterator[tu
     for i, row in enumerate(derivative(a.value, copy.value)):
         yield f"{where}/entry", fraction(a.entry("i"), copy.entry("i j"), row[i : i + 1])
     yield f"{where}/argument", gradient(loss, a)
+    yield f"{where}/own_entry", bracketed(own, "i j")
     yield f"{where}/own", own

@@ -79,10 +79,12 @@ def _edges_of_step(t: int) -> Iterator[tuple[str, Sequence[Cell]]]:
 def _local_gradient(chain: Chain) -> dict[str, Line]:
     """The gradient of one step's loss by the hidden state of the same step."""
     h, y, error = vector("h", "t", chain.name), vector("y", "t"), chain.error("t")
+    by_output, by_state = MatrixSymbol(gradient("L_t", y), chain.d_y, 1), MatrixSymbol(jacobian(y, h), *chain.v.shape)
     return {
-        "by_output": line(gradient("L_t", y), MatMul(-2, error), "derivative of the square"),
-        "output_by_state": line(jacobian(y, h), chain.v, "the output is linear in the state"),
-        "gradient": line(gradient("L_t", h), MatMul(-2, Transpose(chain.v), error), "chain rule, gradients as columns"),
+        "by_output": line(by_output.name, MatMul(-2, error), "derivative of the square"),
+        "output_by_state": line(by_state.name, chain.v, "the output is linear in the state"),
+        "product": line(gradient("L_t", h), MatMul(Transpose(by_state), by_output), "chain rule"),
+        "gradient": line(gradient("L_t", h), MatMul(-2, Transpose(chain.v), error), "both lines put in"),
     }
 
 
@@ -90,11 +92,13 @@ def _entries(chain: Chain) -> dict[str, Line]:
     """The Jacobian of the next state entry by entry, through the argument a of its tanh."""
     after, h = chain.h(chain.after), chain.h("t")
     a = vector("a", chain.after, chain.name)
-    slope = 1 - after[i, 0] ** 2
+    by_argument, by_state = (MatrixSymbol(jacobian(*pair), chain.d_h, chain.d_h) for pair in ((after.name, a), (a, h.name)))
+    slope, whole = 1 - after[i, 0] ** 2, entry(jacobian(after.name, h.name), "i j")
     return {
-        "argument_entry": line(jacobian(entry(a, "i"), entry(h.name, "j")), chain.u[i, j], "row i of U times the state"),
-        "slope_entry": line(jacobian(entry(after.name, "i"), entry(a, "i")), slope, "derivative of tanh"),
-        "entry": line(entry(jacobian(after.name, h.name), "i j"), slope * chain.u[i, j], "chain rule"),
+        "argument_entry": line(entry(by_state.name, "i j"), chain.u[i, j], "row i of U times the state"),
+        "slope_entry": line(entry(by_argument.name, "i i"), slope, "derivative of tanh"),
+        "entry_product": line(whole, by_argument[i, i] * by_state[i, j], "chain rule, as entry i of h depends on entry i of a only"),
+        "entry": line(whole, slope * chain.u[i, j], "both lines put in"),
     }
 
 
@@ -108,12 +112,13 @@ def _by_weight(chain: Chain, name: str, weight: MatrixSymbol, factor: MatrixSymb
     """The gradient of a weight that multiplies `factor`: give each step its own copy, then add the copies' gradients."""
     copy = MatrixSymbol(vector(name, "t", chain.name), *weight.shape)
     a, grad_h = vector("a", "t", chain.name), chain.loss_by_h("t")
-    through = MatMul(chain.slope("t"), grad_h)
+    through, by_a = MatMul(chain.slope("t"), grad_h), MatrixSymbol(gradient("L", a), chain.d_h, 1)
     own = MatMul(*through.args, Transpose(factor))
     return {
         "copy": line(a, MatAdd(MatMul(copy, factor), rest), "step t uses a copy of its own"),
         "entry": line(jacobian(entry(a, "i"), entry(copy.name, "i j")), factor[j, 0], "row i acts on entry i of a"),
-        "argument": line(gradient("L", a), through, "chain rule through tanh"),
-        "own": line(gradient("L", copy.name), own, "chain rule"),
+        "argument": line(by_a.name, through, "chain rule through tanh"),
+        "own_entry": line(entry(gradient("L", copy.name), "i j"), by_a[i, 0] * factor[j, 0], "chain rule"),
+        "own": line(gradient("L", copy.name), own, "all entries"),
         "gradient": line(gradient("L", weight.name), TimeSum(own), "the copies are one matrix"),
     }
