@@ -105,9 +105,9 @@ def test_numbers_with_fewer_digits() -> None:
 
 def test_aligned_numbers_have_as_many_decimals() -> None:
     """Nothing and a fraction have none."""
-    made = table("t", ["x"], {"a": {"x": -5}, "b": {"x": Fraction(-49, 10)}, "c": {"x": 0}})
+    made = table("t", ["x"], {"a": (-5,), "b": (Fraction(-49, 10),), "c": (0,)})
     assert re.findall(r"[-\d.]+(?=\$)", filters.bare(str(filters.table(made, aligned=True)))) == ["-5.0", "-4.9", "0"]
-    made = table("t", ["x"], {"a": {"x": -5}, "b": {"x": Fraction(-1, 3)}})
+    made = table("t", ["x"], {"a": (-5,), "b": (Fraction(-1, 3),)})
     assert "$-5$" in filters.bare(str(filters.table(made, aligned=True)))
 
 

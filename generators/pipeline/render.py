@@ -134,7 +134,7 @@ def _conventions(params: Params, medium: Medium) -> list[tuple[str, str]]:
     return [
         (f"{name}: {str(one).lower() if isinstance(one, bool) else one}", _stated(field, one))
         for name, (field, one) in fields.items()
-        if medium != "handed_in" or field.json_schema_extra["handed_in"]  # type: ignore[call-overload, index]
+        if medium != "handed_in" or field.json_schema_extra["handed_in"]  # type: ignore[index]
     ]
 
 

@@ -63,7 +63,7 @@ def limitations(tree: Tree, greedy: Track, beams: Track, width: int, ties: Ties)
     return part(
         "2.5",
         "Limitations",
-        number("ell_best", best, "log-likelihood of the best sequence"),
+        number("ell_best", best, "log-likelihood of the best sequence", asked=one < best),
         number("ell_greedy", one, "log-likelihood of greedy decoding's sequence"),
         number("ell_beam", several, "log-likelihood of beam search's best sequence"),
         *([number("greedy_loses", first_loss(greedy, everything[0].sequence) or 0)] if one < best else []),

@@ -75,9 +75,9 @@ def world(net: Network, t: int) -> dict[str, Any]:
     """Every quantity that the right side of a line about step t may name."""
     held, loss = vectors(net, t), Named("L", net.loss)
     named = [*held.values(), *(weight(net, *key) for key in net.weights)]
-    inner = [at for letter, *at in held if letter == "a"]
-    named += [gradient(loss, held[(letter, *at)]) for letter in "ah" for at in inner]
-    named += [jacobian(held[("h", *at)], held[("a", *at)]) for at in inner]
+    inner = [(time, chain) for letter, time, chain in held if letter == "a"]
+    named += [gradient(loss, held[letter, time, chain]) for letter in "ah" for time, chain in inner]
+    named += [jacobian(held["h", time, chain], held["a", time, chain]) for time, chain in inner]
     named += [jacobian(held["a", to, chain], held["h", "t", chain]) for to, chain in (("t+1", "f"), ("t-1", "b"))
               if ("a", to, chain) in held and ("h", "t", chain) in held]  # fmt: skip
     if t in net.times:

@@ -97,7 +97,7 @@ def _entries(chain: Chain) -> dict[str, Line]:
     return {
         "argument_entry": line(entry(by_state.name, "i j"), chain.u[i, j], "row i of U times the state"),
         "slope_entry": line(entry(by_argument.name, "i i"), slope, "derivative of tanh"),
-        "entry_product": line(whole, by_argument[i, i] * by_state[i, j], "chain rule, as entry i of h depends on entry i of a only"),
+        "entry_product": line(whole, by_argument[i, i] * by_state[i, j], "chain rule; entry i of h depends on entry i of a only"),
         "entry": line(whole, slope * chain.u[i, j], "both lines put in"),
     }
 

@@ -70,16 +70,12 @@ def _operands(rows: sympy.Expr, inner: sympy.Expr, columns: sympy.Expr) -> str:
 
 
 def _held(modules: tuple[Module, ...]) -> Table:
-    """The shapes of A and B, how many values all of them have, and what the codes of QLoRA take."""
-    columns: list[Column | str] = ["module", "pairs", column("a", Math("A")), column("b", Math("B"))]
+    """Pairs of A and B, how many values all of them have, and what the codes of QLoRA take."""
     rows = {
-        one.name.lower(): (
-            *(one.name, exact(one.adapted), Math(_shape(d, r)), Math(_shape(one.width, r)), one.trainable),
-            *(sympy.expand(one.weights), one.quantization),
-        )
+        one.name.lower(): (one.name, exact(one.adapted), one.trainable, sympy.expand(one.weights), one.quantization)
         for one in modules
     }
-    return table("held", [*columns, "trainable", "dequantization", "quantization"], rows)
+    return table("held", ["module", "pairs", "trainable", "dequantization", "quantization"], rows)
 
 
 def _shape(*sizes: sympy.Expr) -> str:

@@ -30,6 +30,7 @@ PRODUCTS: dict[str, dict[str, tuple[str, tuple[int, ...]]]] = {
     },
 }
 """Each row's name, and which of the products that run, in order, it stands for."""
+HELD = ("module", "pairs", "trainable", "dequantization", "quantization")
 STEPS = {
     "branches": "add the two branches",
     "scaling": "divide the scores by √d",
@@ -44,8 +45,7 @@ def find_complexities(entry: Entry) -> Iterator[Found]:
     softmax = entry.at(entry.seen("MHA", "LoRA").operations["softmax"])
     yield from MODULES.values("4.4a", softmax_row=softmax / (entry.sizes["h"] * entry.sizes["n"]))
     held = {module.lower(): _held(module, entry) for module in PRODUCTS}
-    headings, columns = {"a": Math("A"), "b": Math("B")}, "module pairs a b trainable dequantization quantization"
-    yield from MODULES.table("4.4a", "held", held, headings=headings, columns=columns.split())
+    yield from MODULES.table("4.4a", "held", held, columns=HELD)
     yield from _sums(entry)
 
 
@@ -68,9 +68,7 @@ def _shape(rows: int, columns: int) -> str:
 
 def _held(module: str, entry: Entry) -> tuple[Cell, ...]:
     seen, codes = entry.seen(module, "LoRA"), entry.seen(module, "QLoRA")
-    down, up = (seen.products[place].shape for place in (1, 2))
-    shapes = Math(_shape(*down[1:])), Math(_shape(*up[:0:-1]))
-    return module, seen.pairs, *shapes, seen.trainable, codes.operations["dequantization"], codes.quantization
+    return module, seen.pairs, seen.trainable, codes.operations["dequantization"], codes.quantization
 
 
 def _sums(entry: Entry) -> Iterator[Found]:
@@ -118,6 +116,12 @@ def find_choice(entry: Entry, headroom: Fraction) -> Iterator[Found]:
     ours, theirs = (entry.at(entry.seen(module, "LoRA").weights) for module in PRODUCTS)
     yield from COMBINED.values("4.4b", weights_share=theirs / (ours + theirs))
     yield from _combinations(both, limit)
+    modules = [(entry.seen(module, "LoRA"), entry.seen(module, "QLoRA")) for module in PRODUCTS]
+    bits = 8 * entry.params.conventions.bytes_per_value
+    less = [entry.at(bits * codes.trainable + codes.frozen_bits - full.frozen_bits) for full, codes in modules]
+    *_, inner, outer = (entry.at(written(side)) for side in modules[1][0].products[11].shape)
+    yield from COMBINED.values("4.4b", unit="B", copy=inner * outer * bits / 8)
+    yield from COMBINED.values("4.4b", codes_move_less=sum(less) < 0)
     chosen = _best(both, limit)
     rows = {
         "memory_limit": ("Memory limit", *min(both, key=lambda pair: both[pair][::-1])),
