@@ -41,7 +41,7 @@ def solve(params: RnnParams) -> Answer:
             _results("backward", {**_local_gradient(backward), **_entries(backward)}, "gradient", "entry"),
         ),
         part("3.2b", "Jacobian matrices", _jacobian(forward), _jacobian(backward)),
-        part("3.3", "Gradients of the weights", derivation("w", by_w, asked=True), _results("u", by_u, "entry", "gradient")),
+        part("3.3", "Gradients of the weights", derivation("w", by_w, asked=True), _results("u", by_u, "gradient")),
     )
 
 
@@ -113,12 +113,12 @@ def _by_weight(chain: Chain, name: str, weight: MatrixSymbol, factor: MatrixSymb
     copy = MatrixSymbol(vector(name, "t", chain.name), *weight.shape)
     a, grad_h = vector("a", "t", chain.name), chain.loss_by_h("t")
     through, by_a = MatMul(chain.slope("t"), grad_h), MatrixSymbol(gradient("L", a), chain.d_h, 1)
-    own = MatMul(*through.args, Transpose(factor))
     return {
         "copy": line(a, MatAdd(MatMul(copy, factor), rest), "step t uses a copy of its own"),
         "entry": line(jacobian(entry(a, "i"), entry(copy.name, "i j")), factor[j, 0], "row i acts on entry i of a"),
         "argument": line(by_a.name, through, "chain rule through tanh"),
         "own_entry": line(entry(gradient("L", copy.name), "i j"), by_a[i, 0] * factor[j, 0], "chain rule"),
-        "own": line(gradient("L", copy.name), own, "all entries"),
-        "gradient": line(gradient("L", weight.name), TimeSum(own), "the copies are one matrix"),
+        "gradient": line(
+            gradient("L", weight.name), TimeSum(MatMul(*through.args, Transpose(factor))), "the copies are one matrix"
+        ),
     }

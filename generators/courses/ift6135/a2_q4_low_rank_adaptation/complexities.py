@@ -27,12 +27,12 @@ def complexities(lffn: Module, mha: Module, sheet: Part, *, narrow: bool) -> Par
 def _sums(modules: tuple[Module, ...], *, narrow: bool) -> Table:
     """What one pass takes and what is trained, exactly and as orders of growth."""
     products = column("multiply_adds", "Multiply-adds")
-    columns: list[Column | str] = ["module", "method", "time", "space", products, "other_operations"]
+    columns: list[Column | str] = ["case", "time", "space", products, "other_operations"]
     return table(
         "sums",
         columns,
         {
-            f"{module.name}.{method}".lower(): (module.name, method, *_sum(module, method, narrow=narrow))
+            f"{module.name}.{method}".lower(): (f"{module.name}, {method}", *_sum(module, method, narrow=narrow))
             for module in modules
             for method in METHODS
         },

@@ -77,8 +77,8 @@ def _sums(entry: Entry) -> Iterator[Found]:
         seen = entry.seen(module, method)
         products, others = seen.multiply_adds(), seen.others
         orders = [_order(one, entry.params.conventions.output_matrix) for one in (products + others, seen.trainable)]
-        rows[f"{module}.{method}".lower()] = (module, method, *orders, products, others)
-    columns = ("module", "method", "time", "space", "multiply_adds", "other_operations")
+        rows[f"{module}.{method}".lower()] = (f"{module}, {method}", *orders, products, others)
+    columns = ("case", "time", "space", "multiply_adds", "other_operations")
     yield from GROWN.table("4.4a", "sums", rows, headings={"multiply_adds": "Multiply-adds"}, columns=columns)
 
 
