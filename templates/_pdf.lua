@@ -22,6 +22,9 @@ local function Str(str)
   end
 end
 
+-- Fractions in a table's cells, which need room above and below; lines of a derivation have it.
+local roomy = {}
+
 -- Formulas repeat, and each run of the writer costs milliseconds: all different ones are written in one run, a block each.
 local written = {}
 
@@ -52,7 +55,7 @@ local function in_typst(math)
   local block = math.mathtype == 'DisplayMath' and 'true' or 'false'
   local code = '#math.equation(block: ' .. block .. ', alt: ' .. quoted(spoken(math.text)) .. ', ' .. typst .. ')'
   if math.text:match('^\\displaystyle') then -- pandoc drops the command, and lines do not make room for what is tall
-    code = '#box(inset: (y: -0.1em), {set text(top-edge: "bounds", bottom-edge: "bounds"); show math.equation: math.display; ' .. code:sub(2) .. '})'
+    code = '#box(inset: (y: ' .. (roomy[math.text] and '0.15em' or '-0.1em') .. '), {set text(top-edge: "bounds", bottom-edge: "bounds"); show math.equation: math.display; ' .. code:sub(2) .. '})'
   end
   return code
 end
@@ -112,6 +115,7 @@ local function legible(tbl)
     math.text = math.text:gsub('^(-?)\\frac{([%d\\,]+)}{([%d\\,]+)}', '%1%2/%3')
     if math.text:match('\\frac') and not math.text:match('^\\displaystyle') then
       math.text = '\\displaystyle ' .. math.text
+      roomy[math.text] = true
     end
     return unbroken(math)
   end })
