@@ -181,7 +181,7 @@ def width_cells(scores: Scores, order: Mapping[Prefix, int], widest: int, ties: 
             "best_sequence_found": " ".join(one),
             score: scores[one],
             "rank_among_all": order[one],
-            "first_tokens_left": len({sequence[0] for sequence in steps[-1].kept}),
+            "distinct_first_tokens": len({sequence[0] for sequence in steps[-1].kept}),
             "candidates_scored": sum(len(step.ranks) for step in steps),
         }
     return rows

@@ -96,5 +96,5 @@ def widths_table(tree: Tree, widest: int, scoring: Scoring, ties: Ties, score: C
         best, left = final(track)[0], {one.sequence[0] for one in final(track)}
         found = [written(best.sequence), best.score, ranks[best.sequence]]
         rows[f"beams_{width}"] = [width, *found, len(left), scored_candidates(track)]
-    after = ("rank_among_all", "first_tokens_left", "candidates_scored")
+    after = ("rank_among_all", "distinct_first_tokens", "candidates_scored")
     return table("widths", ["beams", "best_sequence_found", score, *after], rows)

@@ -33,6 +33,7 @@ class Conventions(Params):
             "product": "The score of a sequence is the product of its probabilities",
             "sum of logs": "The score of a sequence is the sum of the logarithms of its probabilities",
         },
+        handed_in=False,
     )
     ties: Literal["first", "last"] = convention(
         "first",
@@ -40,6 +41,7 @@ class Conventions(Params):
             "first": "Of two equal candidates the one further left in the tree is preferred",
             "last": "Of two equal candidates the one further right in the tree is preferred",
         },
+        handed_in=False,
     )
 
 
