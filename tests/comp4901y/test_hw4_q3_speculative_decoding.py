@@ -10,7 +10,14 @@ import pytest
 
 from generators.answer import Answer
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.params import SpeculativeParams
-from generators.courses.comp4901y.hw4_q3_speculative_decoding.runs import Ratio, acceptance_rate, gain_at, ratio, whole_ms
+from generators.courses.comp4901y.hw4_q3_speculative_decoding.runs import (
+    Ratio,
+    acceptance_rate,
+    gain_at,
+    ratio,
+    to_spread,
+    whole_ms,
+)
 from generators.errors import RecordingError
 from generators.pipeline.catalog import entries, find, load_params, load_question
 from generators.pipeline.match import Findings, problems
@@ -69,6 +76,13 @@ def test_a_ratio_compares_opposite_quartiles() -> None:
 
 def test_long_times_have_whole_milliseconds() -> None:
     assert [whole_ms(time) for time in (1176.4, 99.96, 0.12345)] == [1176, 100, 0.123]
+
+
+def test_a_wide_spread_takes_digits() -> None:
+    """Quartiles 279 ms apart leave tens, 58 ms apart leave whole milliseconds, 1500 ms apart leave hundreds."""
+    assert to_spread((816, 718, 997)) == (820, 720, 1000)
+    assert to_spread((1175, 1166, 1224)) == (1175, 1166, 1224)
+    assert to_spread((2540, 2000, 3500)) == (2500, 2000, 3500)
 
 
 def test_times_of_the_sheets_program() -> None:

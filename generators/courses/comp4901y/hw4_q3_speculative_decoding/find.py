@@ -93,6 +93,12 @@ class Samples:
         found = [np.percentile(self.of("seconds", launch, prompt=one, **mode), (50, 25, 75)) for one in prompts]
         return tuple(sum(map(_milliseconds, column)) for column in np.transpose(found))
 
+    def shown(self, length: int | None, prompt: str) -> tuple[float, ...]:
+        """Those of one prompt, launched eagerly, to a tenth of the power of ten that is between the quartiles."""
+        times = self.quartiles("eager", length, [prompt])
+        decades = sum(times[2] - times[1] >= 10**power for power in range(2, 9))
+        return tuple(float(np.round(time, -decades)) for time in times) if decades else times
+
     def rounds(self, launch: str, length: int) -> tuple[Any, Any]:
         """Drafted and accepted tokens of all calls."""
         ats = [{"prompt": prompt, "draft_len": length} for prompt in self.prompts]
@@ -113,7 +119,7 @@ class Samples:
 
 def _times(recorded: dict[str, Samples], prompt: str) -> Iterator[Found]:
     rows = {
-        kind: {"machine": one.recording.device, **{way: one.quartiles("eager", length, [prompt])[0] for way, length in WAYS}}
+        kind: {"machine": one.recording.device, **{way: one.shown(length, prompt)[0] for way, length in WAYS}}
         for kind, one in recorded.items()
     }
     yield from SAMPLES.table("3", "times", rows, units=dict.fromkeys(("standard", "speculative"), "ms"))
@@ -128,21 +134,24 @@ def _device(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
     small, large = (recording.models[recording.parameters[role]]["parameters"] for role in ("assistant", "target"))
     yield from SAMPLES.values(label, unit="%", weights=_shown(100 * small / large))
     yield from SAMPLES.values(label, unit="%", cost=_shown(100 * samples.cost("eager", samples.lengths[0])))
-    every = [samples.quartiles("eager", length, samples.prompts) for length in (None, 0)]
-    gains = [_shown(every[0][above] / every[1][below]) for above, below in ((0, 0), (1, 2), (2, 1))]
-    yield from SAMPLES.values(label, dict(zip(("all_prompts", "all_low", "all_high"), gains, strict=True)))
     made = recording.parameters
     yield from SHEET.values(label, repeats=made["repeats"], new_tokens=made["max_new_tokens"])
-    both = [samples.quartiles("eager", length, [prompt]) for _, length in WAYS]
-    short, long = sorted(both)
-    extremes = {"times": long[0] / short[0], "times_low": long[1] / short[2], "times_high": long[2] / short[1]}
-    shown = {name: _shown(value) for name, value in extremes.items()}
-    slower = both[0][0] < both[1][0]
-    yield from SAMPLES.values(label, shown, slower=slower, faster=not slower, unclear=not shown["times_low"] > 1)
+    yield from _compared(label, "", [samples.shown(length, prompt) for _, length in WAYS])
+    yield from _compared(label, "all_", [samples.quartiles("eager", length, samples.prompts) for _, length in WAYS])
     compared = list(recording.find("agreeing_tokens"))
     same = [one for one in compared if set(one.samples) == {one.at["of"]}]
     yield from SAMPLES.values(label, same=len(same), compared=len(compared))
     yield from _gains(label, samples)
+
+
+def _compared(label: str, of: str, both: Sequence[tuple[float, ...]]) -> Iterator[Found]:
+    """The way with the longer median over the other one, and the same of opposite quartiles."""
+    short, long = sorted(both)
+    extremes = {"times": long[0] / short[0], "times_low": long[1] / short[2], "times_high": long[2] / short[1]}
+    shown = {name: _shown(value) for name, value in extremes.items()}
+    slower = both[0][0] < both[1][0]
+    said: dict[str, Any] = {**shown, "slower": slower, "faster": not slower, "unclear": not shown["times_low"] > 1}
+    yield from SAMPLES.values(label, {f"{of}{name}": one for name, one in said.items()})
 
 
 def _gains(label: str, samples: Samples) -> Iterator[Found]:
@@ -165,5 +174,6 @@ def _gains(label: str, samples: Samples) -> Iterator[Found]:
     yield from SAMPLES.table(label, "gains", rows, headings=headings, columns=columns)
     ranked = sorted(rows.values(), key=lambda row: -row[1])
     apart = all(ranked[0][2] > row[3] for row in ranked[1:])
-    yield from SAMPLES.values(label, one_is_best=apart, none_is_best=not apart, best=ranked[0][0], symbols={"best": r"\gamma"})
+    best = " and ".join(str(row[0]) for row in rows.values() if row[1] == ranked[0][1])
+    yield from SAMPLES.values(label, one_is_best=apart, none_is_best=not apart, best=best)
     yield from SHEET.values(label, last_launch=LAUNCHES[launch][1])

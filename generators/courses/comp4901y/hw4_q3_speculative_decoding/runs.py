@@ -35,6 +35,12 @@ def whole_ms(value: float) -> float:
     return float(round(value)) if value >= 100 else measured(value)
 
 
+def to_spread(times: Sequence[float]) -> tuple[float, ...]:
+    """Median and quartiles in milliseconds, to tens where the quartiles are a hundred apart, to hundreds where a thousand."""
+    unit = 10 ** (len(str(int(times[2] - times[1]))) - 2)
+    return tuple(float(unit * round(time / unit)) for time in times) if unit > 1 else tuple(times)
+
+
 class Ratio(NamedTuple):
     """One time over another, of the medians, and from quartile to quartile."""
 
@@ -81,16 +87,16 @@ class Runs:
         return tuple(map(whole_ms, in_ms(self.recording.one("seconds", by=by, prompt=prompt, **at))))
 
     def both_ways(self, prompt: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Standard and speculative decoding as the sheet's program runs them."""
-        return self.ms(EAGER, prompt, None), self.ms(EAGER, prompt, LIBRARY_RULE)
+        """Standard and speculative decoding as the sheet's program runs them, with the digits that their spread allows."""
+        return to_spread(self.ms(EAGER, prompt, None)), to_spread(self.ms(EAGER, prompt, LIBRARY_RULE))
+
+    def together(self, by: str, draft_len: int | None) -> list[float]:
+        """Median and quartiles of one way, the times of all prompts together."""
+        return [sum(times) for times in zip(*(self.ms(by, prompt, draft_len) for prompt in self.prompts), strict=True)]
 
     def gain(self, by: str, draft_len: int) -> Ratio:
         """Standard over speculative decoding, the times of all prompts together."""
-        standard, speculative = (
-            [sum(times) for times in zip(*(self.ms(by, prompt, one) for prompt in self.prompts), strict=True)]
-            for one in (None, draft_len)
-        )
-        return ratio(standard, speculative)
+        return ratio(self.together(by, None), self.together(by, draft_len))
 
     def rate(self, by: str, draft_len: int) -> float:
         """The acceptance rate of all prompts."""

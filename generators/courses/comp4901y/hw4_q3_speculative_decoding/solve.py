@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from generators.answer import Answer, Item, answer, claim, number, part, text
@@ -67,15 +67,8 @@ def _device(runs: Runs, prompt: str) -> Iterator[Item]:
     yield number("repeats", recording.parameters["repeats"], "timed runs after a warm-up")
     yield number("new_tokens", recording.parameters["max_new_tokens"])
     standard, speculative = runs.both_ways(prompt)
-    slower = speculative[0] > standard[0]
-    longer = ratio(speculative, standard) if slower else ratio(standard, speculative)
-    yield claim("slower", slower, "the median of speculative decoding is above that of standard decoding")
-    yield claim("faster", not slower, "the median of speculative decoding is not above that of standard decoding")
-    yield claim("unclear", longer.low <= 1, "the quartiles of both ways overlap")
-    for key, one, what in zip(("times", "times_low", "times_high"), longer, ("of medians", "at least", "at most"), strict=True):
-        yield number(key, one, f"longer time over shorter time, {what}")
-    for key, one in zip(("all_prompts", "all_low", "all_high"), runs.gain(EAGER, LIBRARY_RULE), strict=True):
-        yield number(key, one, "standard over speculative decoding, all prompts together")
+    yield from _compared("", standard, speculative)
+    yield from _compared("all_", *(runs.together(EAGER, one) for one in (None, LIBRARY_RULE)))
     weights = (recording.models[recording.parameters[role]]["parameters"] for role in ("assistant", "target"))
     yield number("weights", measured(100 * Fraction(*weights)), "weights of the draft over the target's", unit="%")
     yield number("cost", measured(100 * runs.eager_cost()), "time of a drafted token over a target's, eager", unit="%")
@@ -84,6 +77,17 @@ def _device(runs: Runs, prompt: str) -> Iterator[Item]:
     yield number("same", same, "settings whose tokens all equal standard decoding's")
     yield number("compared", len(compared), "settings compared")
     yield from _gains(runs)
+
+
+def _compared(of: str, standard: Sequence[float], speculative: Sequence[float]) -> Iterator[Item]:
+    """Which way is slower, how many times by the medians, and by opposite quartiles; `of` opens the keys."""
+    slower = speculative[0] > standard[0]
+    longer = ratio(speculative, standard) if slower else ratio(standard, speculative)
+    yield claim(f"{of}slower", slower, "the median of speculative decoding is above that of standard decoding")
+    yield claim(f"{of}faster", not slower, "the median of speculative decoding is not above that of standard decoding")
+    yield claim(f"{of}unclear", longer.low <= 1, "the quartiles of both ways overlap")
+    for key, one, what in zip(("times", "times_low", "times_high"), longer, ("of medians", "at least", "at most"), strict=True):
+        yield number(f"{of}{key}", one, f"longer time over shorter time, {what}")
 
 
 def _gains(runs: Runs) -> Iterator[Item]:
@@ -95,9 +99,10 @@ def _gains(runs: Runs) -> Iterator[Item]:
         rows[str(length)] = length, *gain, gain_at(rate, length, cost), rate, cost
     found = [column("measured"), column("low", "At least"), column("high", "At most"), column("formula", "Expected")]
     yield table("gains", [column("gamma", "γ"), *found, column("alpha", "α"), column("cost", "c")], rows)
-    best = max(own, key=lambda length: own[length].middle)
-    apart = all(own[best].low > one.high for length, one in own.items() if length != best)
+    best = max(one.middle for one in own.values())
+    lengths = [length for length, one in own.items() if one.middle == best]
+    apart = all(own[lengths[0]].low > one.high for length, one in own.items() if length != lengths[0])
     yield text("last_launch", LAUNCHES[last])
     yield claim("one_is_best", apart, "one draft length is best beyond the spread")
     yield claim("none_is_best", not apart, "no draft length is best beyond the spread")
-    yield number("best", best, "draft length with the largest measured gain", r"\gamma")
+    yield text("best", " and ".join(map(str, lengths)))
