@@ -88,8 +88,8 @@ class _Tree:
 
 
 def shown_weight(weight: float) -> str:
-    """A probability as .4, a log-probability as −3.4."""
-    text = f"{weight:g}".replace("-", "−")
+    """A probability as .4, a log-probability as −3.4 or −5.0."""
+    text = (f"{weight:.1f}" if weight < 0 and weight.is_integer() else f"{weight:g}").replace("-", "−")
     return text[1:] if text.startswith("0.") else text
 
 
