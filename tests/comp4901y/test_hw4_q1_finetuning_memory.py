@@ -10,7 +10,7 @@ import sympy
 from generators.answer import Answer
 from generators.errors import ParameterError
 from generators.pipeline.catalog import entries, find
-from generators.pipeline.unit import Task, overlaid
+from generators.pipeline.unit import Task, composed, overlaid
 from generators.topics.peft import N_LAYER, N_TOP, B, D, L, R
 from tests.conftest import worked_out
 from tests.entries import Far
@@ -88,6 +88,13 @@ def test_flops_of_one_training_step() -> None:
         assert sympy.expand(part.cell(name, "backward").formula - 2 * (N_LAYER * backward - not_needed)) == 0
     tuned = 2 * (2 * N_TOP * (weights + attention) - 3 * width)  # gradients stop at the lowest tuned layer
     assert sympy.expand(part.cell("freezing", "backward").formula - tuned) == 0
+
+
+def test_what_is_handed_in_counts_no_flops() -> None:
+    """They stand on the site only, and so does the convention that counts them."""
+    made = composed(find(PREFIX), entries()[find(PREFIX)], {}).sections["render"].content
+    assert ("FLOP" in made["site"], "FLOP" in made["pdf"]) == (True, False)
+    assert "A parameter or gradient value takes 2 bytes" in made["pdf"]
 
 
 def test_one_layer_of_width_one() -> None:
