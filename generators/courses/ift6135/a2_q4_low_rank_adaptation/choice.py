@@ -44,7 +44,7 @@ def choice(mha: Module, lffn: Module, size: int, headroom: Fraction, sheet: Part
         "both": ("Both", *both),
     }
     (output,) = (one for one in mha.steps if one.key == "output")
-    served, full = (rational(value_at(one, sheet)) for one in _read(mha, lffn, size))
+    less = sum(one.frozen_bytes("LoRA", size) - one.frozen_bytes("QLoRA", size) - size * one.trainable for one in (mha, lffn))
     return part(
         "4.4b",
         "LoRA or QLoRA for each module",
@@ -54,15 +54,9 @@ def choice(mha: Module, lffn: Module, size: int, headroom: Fraction, sheet: Part
         _combinations(pairs, limit),
         *_reasons(both),
         formula("copy", size * sympy.prod(output.shape[1:]), "the dequantized output matrix", unit="B"),
-        claim("codes_move_less", served < full, "QLoRA reads fewer bytes of both modules than merged LoRA"),
+        claim("codes_move_less", rational(value_at(less, sheet)) > 0, "QLoRA reads fewer bytes of both modules than merged LoRA"),
         within=sheet,
     )
-
-
-def _read(mha: Module, lffn: Module, size: int) -> Iterator[sympy.Expr]:
-    """Bytes of weights that a pass reads: QLoRA's codes, A and B, and merged LoRA's weights."""
-    yield sum(one.frozen_bytes("QLoRA", size) + size * one.trainable for one in (mha, lffn))
-    yield sum(one.frozen_bytes("LoRA", size) for one in (mha, lffn))
 
 
 def _costs(module: Module, size: int, sheet: Part) -> Costs:
