@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 
 from generators.answer import Answer, Figure
 from generators.figures.graph import FONTS, label, laid_out, new_graph
-from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, new_axes, plain, subscripted, to_svg
+from generators.figures.style import FONT_PT, LIGHT, PRINTED_WIDTH_IN, subscripted
 from generators.pipeline.wording import counted
 from generators.table import Table
 
-CELL_IN, GAP_IN, STEP_IN, HIGHEST_IN = 0.2, 0.05, 0.2, 8.5
+GAP_IN, STEP_IN, HIGHEST_IN = 0.05, 0.2, 8.5
 ROW_PT = 9.8
-"""Between the lines of an outline."""
+"""Between lines of text."""
+CELL_PT = 14.4
+"""A square that has room for its digit."""
 LONGEST_LABEL, LONGEST_NAME = 2, 60
 """Letters of a token that fit a mask's edge, where two subscripts count as one, and of one that fits an outline."""
 MOST_NAMED = 30
@@ -98,12 +100,16 @@ def _outline(levels: list[tuple[str, int]], tokens: Mapping[str, str], children:
     names = {row: name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for row, name in tokens.items()}
     drawn = []
     for row, (left, y) in place.items():
-        for x, text in ((left, row), (left + 15, html.escape(names[row]))):
-            drawn.append(f'<text x="{x:.1f}" y="{y:.1f}">{text}</text>')
+        drawn += [_text(left, y, row), _text(left + 15, y, names[row])]
         for right, below in (place[one] for one in children.get(row, [])):
             line = f"M{right - max(step - 4, 5):.1f} {y + 2:.1f}V{below - 3:.1f}H{right - 2:.1f}"
             drawn.append(f'<path d="{line}" stroke="{LIGHT["muted"]}" fill="none" stroke-width="0.6"/>')
-    width, height = max(left + 20 + 5.8 * len(names[row]) for row, (left, _) in place.items()), ROW_PT * len(levels) + 4
+    width = max(left + 20 + 5.8 * len(names[row]) for row, (left, _) in place.items())
+    return _svg(width, ROW_PT * len(levels) + 4, drawn)
+
+
+def _svg(width: float, height: float, drawn: Iterable[str]) -> str:
+    """Elements in points, with the project's font."""
     box = f'width="{width:.0f}pt" height="{height:.0f}pt" viewBox="0 0 {width:.0f} {height:.0f}"'
     font = f'font-family="{FONTS}" font-size="{FONT_PT}" fill="{LIGHT["ink"]}"'
     return f'<svg {box} xmlns="http://www.w3.org/2000/svg"><g {font}>{"".join(drawn)}</g></svg>'
@@ -111,35 +117,42 @@ def _outline(levels: list[tuple[str, int]], tokens: Mapping[str, str], children:
 
 def _mask(table: Table, names: Mapping[str, str], *, ancestors: bool) -> Figure:
     """A square a pair of nodes: filled where the mask is 1, empty where it is 0, with the digit where there is room."""
-    from matplotlib.patches import Rectangle
-
-    n = len(names)
-    cell = min(CELL_IN, (PRINTED_WIDTH_IN - 0.4) / n)
-    digits = cell == CELL_IN
-    figure, axes = new_axes(height_in=n * cell + 0.35, width_in=n * cell + 0.35)
-    for i, j in product(range(n), repeat=2):
-        value = table.rows[str(i + 1)][str(j + 1)]
-        fill = ("accent-tint" if digits else "accent") if value == 1 else "paper"
-        axes.add_patch(Rectangle((j, i), 1, 1, facecolor=LIGHT[fill], edgecolor=LIGHT["faint"], linewidth=0.6))
-        if digits:
-            colour, weight = ("accent", "bold") if value == 1 else ("muted", "normal")
-            axes.text(j + 0.5, i + 0.55, str(value), ha="center", va="center", fontsize=FONT_PT, color=LIGHT[colour],
-                      fontweight=weight)  # fmt: skip
-    every = 1 if digits else 4
-    ticks, labels = [place + 0.5 for place in range(0, n, every)], [plain(name) for name in names.values()][::every]
-    axes.set(xlim=(0, n), ylim=(n, 0), aspect="equal")
-    axes.set_xticks(ticks, [name.replace(" ", "\n") for name in labels])
-    axes.set_yticks(ticks, labels)
-    axes.xaxis.tick_top()
-    axes.tick_params(length=0, pad=1, labelcolor=LIGHT["ink"])
-    axes.spines[["left", "bottom"]].set_visible(False)
+    edge = 6 + 5.8 * max(map(len, names.values()))
+    cell = min(CELL_PT, (72 * PRINTED_WIDTH_IN - edge) / len(names))
+    digits = cell == CELL_PT
     above, below = ("row", "column") if ancestors else ("column", "row")
     meaning = f"where the {above}'s node is the {below}'s node or its ancestor"
     ones = {names[row]: [names[one] for one, value in cells.items() if value == 1] for row, cells in table.rows.items()}
     said = [f"{name}: {', '.join(below)}" for name, below in ones.items()]
     return Figure(
-        svg=to_svg(figure),
+        svg=_squares(table, names, edge, cell, digits=digits),
         caption=f"1 {meaning}, 0 elsewhere." if digits else f"Filled squares are 1, {meaning}; empty ones are 0.",
-        alt=f"Mask of {counted(n, 'row')} and as many columns. Ones by row: {'; '.join(said)}.",
+        alt=f"Mask of {counted(len(names), 'row')} and as many columns. Ones by row: {'; '.join(said)}.",
         shows=(table.address,),
     )
+
+
+def _squares(table: Table, names: Mapping[str, str], edge: float, cell: float, *, digits: bool) -> str:
+    """Names stand left of the rows and above the columns, on two lines where they are a number and a token."""
+    top = ROW_PT * (2 if " " in next(iter(names.values())) else 1) + 4
+    places = {row: place * cell for place, row in enumerate(names)}
+    outlines: dict[bool, str] = {True: "", False: ""}
+    drawn = []
+    for (row, y), (column, x) in product(places.items(), repeat=2):
+        value = table.rows[row][column]
+        outlines[value == 1] += f"M{edge + x:.2f} {top + y:.2f}h{cell:.2f}v{cell:.2f}h-{cell:.2f}z"
+        if digits:
+            look = f'fill="{LIGHT["accent"]}" font-weight="bold"' if value == 1 else f'fill="{LIGHT["muted"]}"'
+            drawn.append(_text(edge + x + cell / 2, top + y + cell / 2 + 3, str(value), "middle", look))
+    for row, place in list(places.items())[:: 1 if digits else 4]:
+        drawn.append(_text(edge - 3, top + place + cell / 2 + 3, names[row], "end"))
+        for line, word in enumerate(reversed(names[row].split(" "))):
+            drawn.append(_text(edge + place + cell / 2, top - 3 - line * ROW_PT, word, "middle"))
+    fills = {True: LIGHT["accent-tint" if digits else "accent"], False: LIGHT["paper"]}
+    squares = [f'<path d="{d}" fill="{fills[one]}" stroke="{LIGHT["faint"]}" stroke-width="0.6"/>' for one, d in outlines.items()]
+    side = cell * len(names) + 1
+    return _svg(edge + side, top + side, [*squares, *drawn])
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start", look: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {look}>{html.escape(text)}</text>'
