@@ -121,11 +121,18 @@ def bounded_tree(tree: Any) -> Any:
     return tree
 
 
-def sequences_of(tree: Mapping[str, Any]) -> int:
-    """How many sequences a tree has; refuses those of several lengths, and more than can be enumerated and drawn."""
+def ended() -> Any:
+    """The convention that a tree needs whose sequences end after different numbers of tokens."""
+    says = {"stays": "A sequence that has ended keeps its score and competes at all later steps"}
+    return convention(None, says)
+
+
+def sequences_of(tree: Mapping[str, Any], ended: str | None) -> int:
+    """How many sequences a tree has; refuses several lengths without a rule, and more than can be enumerated and drawn."""
     lengths = sorted(_lengths(tree, 1))
-    if lengths[0] != lengths[-1]:
-        raise ValueError(f"tree: every sequence must have the same length (got {lengths[0]} and {lengths[-1]})")
+    if lengths[0] != lengths[-1] and not ended:
+        said = f"(got {lengths[0]} and {lengths[-1]} tokens)"
+        raise ValueError(f"conventions.ended: must be given, as stays, where sequences of the tree have different lengths {said}")
     if len(lengths) > MAX_SEQUENCES:
         raise ValueError(f"tree: must have at most {MAX_SEQUENCES} sequences to be enumerated and drawn (got {len(lengths)})")
     return len(lengths)

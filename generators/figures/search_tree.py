@@ -100,19 +100,20 @@ def _width_in(text: str) -> float:
 
 
 def _levels(table: Table) -> str:
-    """Who was kept and who was pruned on each level, in words."""
+    """Who was kept and who was pruned on each level, in words; a level is a step unless some sequences end before others."""
     names: dict[str, str] = {}
     for row, parent in table["parent"].cells.items():
         token = str(table["token"].cells[row])
         names[row] = token if parent is None else f"{names[str(parent)]} {token}"
-    depths = table["depth"].cells
+    depths, inner = table["depth"].cells, set(table["parent"].cells.values())
+    level = "Step" if len({depth for row, depth in depths.items() if row not in inner}) == 1 else "Level"
     return " ".join(
-        _level(str(depth), {names[row]: table["track"].cells[row] for row in names if depths[row] == depth})
+        _level(f"{level} {depth}", {names[row]: table["track"].cells[row] for row in names if depths[row] == depth})
         for depth in dict.fromkeys(depths.values())
     )
 
 
-def _level(depth: str, fates: Mapping[str, Cell]) -> str:
+def _level(name: str, fates: Mapping[str, Cell]) -> str:
     kept = [name for name, fate in fates.items() if fate in ("final", "kept")]
     pruned = [name for name, fate in fates.items() if fate == "pruned"]
-    return f"Step {depth} keeps {', '.join(kept)}{'; pruned: ' + ', '.join(pruned) if pruned else ''}."
+    return f"{name} keeps {', '.join(kept)}{'; pruned: ' + ', '.join(pruned) if pruned else ''}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -36,13 +36,15 @@ def along(weights: Weights, prefix: Prefix) -> list[Fraction]:
 
 
 def length(scores: Scores) -> int:
-    """Tokens of a complete sequence."""
+    """Tokens of the longest sequence."""
     return max(map(len, scores))
 
 
-def complete(scores: Scores) -> list[Prefix]:
-    """All sequences of full length, from left to right."""
-    return [prefix for prefix in scores if len(prefix) == length(scores)]
+def complete(scores: Iterable[Prefix]) -> list[Prefix]:
+    """All sequences that begin no other, from left to right."""
+    prefixes = list(scores)
+    begun = {prefix[:-1] for prefix in prefixes if prefix}
+    return [prefix for prefix in prefixes if prefix not in begun]
 
 
 def ranks(scores: Scores, among: Sequence[Prefix], ties: str) -> dict[Prefix, int]:
@@ -67,11 +69,14 @@ class Found:
 
 
 def search(scores: Scores, width: int, ties: str) -> list[Found]:
-    """Beam search by filtering all prefixes of a length for those whose beginning was kept."""
+    """Beam search by filtering all prefixes for those of a length whose beginning was kept, and for kept ones that have ended."""
     kept: list[Prefix] = [()]
-    steps = []
-    for size in range(1, length(scores) + 1):
-        among = [prefix for prefix in scores if len(prefix) == size and prefix[:-1] in kept]
+    steps: list[Found] = []
+    ended = complete(scores)
+    while not all(prefix in ended for prefix in kept):
+        size = len(steps) + 1
+        goes_on = [prefix for prefix in scores if len(prefix) == size and prefix[:-1] in kept]
+        among = [prefix for prefix in scores if prefix in goes_on or (prefix in kept and prefix in ended)]
         steps.append(Found(ranks(scores, among, ties), width))
         kept = steps[-1].kept
     return steps
@@ -86,12 +91,22 @@ def smallest_width(scores: Scores, ties: str) -> int:
 
 
 def decided_steps(logs: Mapping[Prefix, Fraction] | Mapping[Prefix, float], steps: Sequence[Found]) -> int:
-    """How many steps precede the first whose last kept and first pruned candidate a search in float32 may not tell apart."""
+    """How many steps precede the first whose last kept and first pruned candidate a search in float32 may not tell apart.
+
+    A step that keeps what never happens is not decided either: such a candidate ranks below any that takes no part.
+    """
     for number, step in enumerate(steps):
         cut = [float(logs[one]) for one in list(step.ranks)[step.width - 1 : step.width + 1]]
-        if len(cut) == 2 and too_close(*cut):
+        never = any(float(logs[one]) == -math.inf for one in step.kept)
+        if never or (len(cut) == 2 and too_close(*cut)):
             return number
     return len(steps)
+
+
+def settled(logs: Mapping[Prefix, Fraction] | Mapping[Prefix, float], steps: Sequence[Found]) -> bool:
+    """Whether a search in float32 must end with these scores: the last cut may be open where no candidate goes on."""
+    ended = complete(logs)
+    return decided_steps(logs, steps) >= len(steps) - all(one in ended for one in steps[-1].ranks)
 
 
 def too_close(one: float, other: float) -> bool:
@@ -100,19 +115,24 @@ def too_close(one: float, other: float) -> bool:
 
 
 def fate(prefix: Prefix, steps: Sequence[Found]) -> str:
-    """What became of a prefix."""
-    step = steps[len(prefix) - 1]
-    if prefix not in step.ranks:
+    """What became of a prefix at the last step that ranks it."""
+    ranked = [step for step in steps if prefix in step.ranks]
+    if not ranked:
         return "not scored"
-    if prefix not in step.kept:
+    if prefix not in ranked[-1].kept:
         return "pruned"
-    return "final" if step is steps[-1] else "kept"
+    return "final" if ranked[-1] is steps[-1] else "kept"
 
 
 def pruned_at(sequence: Prefix, steps: Sequence[Found]) -> int | None:
     """The step, from 1, whose kept prefixes are the first without the beginning of `sequence`."""
     lost = [sequence[:size] not in step.kept for size, step in enumerate(steps, 1)]
     return lost.index(True) + 1 if True in lost else None
+
+
+def scored(steps: Sequence[Found]) -> int:
+    """How many different prefixes a search ranks."""
+    return len({prefix for step in steps for prefix in step.ranks})
 
 
 def node_keys(weights: Weights) -> dict[Prefix, str]:
@@ -138,21 +158,24 @@ def tree_cells(weights: Weights, steps: Sequence[Found], weight: str) -> dict[st
 def candidate_cells(
     weights: Weights, scores: Scores, steps: Sequence[Found], shown: Callable[[Fraction], Cell] = lambda score: score
 ) -> list[dict[str, dict[str, Cell]]]:
-    """For every step its candidates, best first: score before the last token, that token's weight, score, rank and fate."""
+    """For every step its candidates, best first: score before the last token, that token's weight, score, rank and fate.
+
+    A candidate that ended at an earlier step has no last token.
+    """
     keys = node_keys(weights)
     return [
         {
             keys[one]: {
                 "candidate": " ".join(one),
-                "before": shown(scores[one[:-1]]),
-                "last_token": shown(weights[one]),
+                "before": shown(scores[one[:-1]]) if len(one) == size else None,
+                "last_token": shown(weights[one]) if len(one) == size else None,
                 "score": shown(scores[one]),
                 "rank": rank,
-                "track": fate(one, steps),
+                "track": fate(one, [step]) if size == len(steps) or one not in step.kept else "kept",
             }
             for one, rank in step.ranks.items()
         }
-        for step in steps
+        for size, step in enumerate(steps, 1)
     ]
 
 
@@ -182,6 +205,6 @@ def width_cells(scores: Scores, order: Mapping[Prefix, int], widest: int, ties: 
             score: scores[one],
             "rank_among_all": order[one],
             "distinct_first_tokens": len({sequence[0] for sequence in steps[-1].kept}),
-            "candidates_scored": sum(len(step.ranks) for step in steps),
+            "candidates_scored": scored(steps),
         }
     return rows

@@ -12,8 +12,10 @@ import torch
 
 from generators.cells import Cell
 from generators.found import Route
+from generators.oracles import token_tree
 from generators.oracles.token_tree import FLOAT32_MARGIN, Prefix, Weights, node_keys
 
+ENDED = ""
 LogWeights: TypeAlias = tuple[tuple[Prefix, float], ...]
 
 
@@ -27,9 +29,13 @@ class Generated:
 
 @lru_cache(maxsize=64)
 def generated(log_weights: LogWeights, width: int) -> Generated:
-    """Run generate with `width` beams, greedily with one; probability that the tree leaves out goes to a forbidden token."""
-    names = sorted({prefix[-1] for prefix, _ in log_weights})
-    model, seen = _model(dict(log_weights), names)
+    """Run generate with `width` beams, greedily with one; probability that the tree leaves out goes to a forbidden token.
+
+    A sequence that has ended goes on with a token that is certain, so that all get as long as the longest.
+    """
+    weights = _lengthened(dict(log_weights))
+    names = sorted({prefix[-1] for prefix in weights})
+    model, seen = _model(weights, names)
     beams = {"num_beams": width, "num_return_sequences": width, "length_penalty": 0.0, "output_scores": True}
     result = model.generate(
         torch.tensor([[len(names) + 1]]),
@@ -43,7 +49,15 @@ def generated(log_weights: LogWeights, width: int) -> Generated:
     )
     found = [tuple(names[token] for token in row[1:]) for row in result.sequences.tolist()]
     scores = result.sequences_scores.tolist() if width > 1 else [_log_probability(result)]
-    return Generated(tuple(map(tuple, (*seen[1:], found))), tuple(zip(found, scores, strict=True)))
+    ended = [tuple(tuple(token for token in prefix if token != ENDED) for prefix in step) for step in (*seen[1:], found)]
+    return Generated(tuple(ended), tuple(zip(ended[-1], scores, strict=True)))
+
+
+def _lengthened(weights: dict[Prefix, float]) -> dict[Prefix, float]:
+    longest = max(map(len, weights))
+    for one in token_tree.complete(weights):
+        weights |= {(*one, *(ENDED,) * more): 0.0 for more in range(1, longest - len(one) + 1)}
+    return weights
 
 
 def _log_probability(result: Any) -> float:
@@ -92,13 +106,17 @@ def generate_route(width: int, log: float = 1.0) -> Route:
 
 
 def generated_fates(weights: Weights, run: Generated, decided: int) -> dict[str, dict[str, Cell]]:
-    """What became of every prefix in a run, for the steps that are decided: it goes on from what it kept."""
+    """What became of every prefix in a run, for the steps that are decided: it goes on from what it kept.
+
+    One that ended early competes at all later steps too.
+    """
     begun: tuple[tuple[Prefix, ...], ...] = (((),), *run.kept)
+    ended = token_tree.complete(weights)
     found: dict[str, dict[str, Cell]] = {}
     for prefix, key in node_keys(weights).items():
-        size = len(prefix)
-        if size <= decided:
-            kept = "final" if size == len(run.kept) else "kept"
-            fate = kept if prefix in run.kept[size - 1] else "pruned" if prefix[:-1] in begun[size - 1] else "not scored"
-            found[key] = {"track": fate}
+        last = len(run.kept) if prefix in ended else len(prefix)
+        if last <= decided:
+            kept = "final" if prefix in ended else "kept"
+            scored = prefix[:-1] in begun[len(prefix) - 1]
+            found[key] = {"track": kept if prefix in run.kept[last - 1] else "pruned" if scored else "not scored"}
     return found

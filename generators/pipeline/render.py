@@ -126,7 +126,10 @@ def _stated(field: FieldInfo, value: Any) -> str:
 
 
 def _conventions(params: Params, medium: Medium) -> list[tuple[str, str]]:
-    """Key and value of every convention in force that the medium states, and the sentence that says it."""
+    """Key and value of every convention in force that the medium states, and the sentence that says it.
+
+    One without a value is not in force.
+    """
     held: Params | None = getattr(params, "conventions", None)
     if held is None:
         return []
@@ -134,7 +137,7 @@ def _conventions(params: Params, medium: Medium) -> list[tuple[str, str]]:
     return [
         (f"{name}: {str(one).lower() if isinstance(one, bool) else one}", _stated(field, one))
         for name, (field, one) in fields.items()
-        if medium != "handed_in" or field.json_schema_extra["handed_in"]  # type: ignore[index]
+        if one is not None and (medium != "handed_in" or field.json_schema_extra["handed_in"])  # type: ignore[index]
     ]
 
 

@@ -28,11 +28,14 @@ SUM = Scoring(operator.add, Fraction(0))
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A sequence scored at one step: the score before its last token, that token's weight, its score and rank from 1."""
+    """A sequence scored at one step: the score before its last token, that token's weight, its score and rank from 1.
+
+    One that had ended before has no last token at this step: it keeps its score and its place among the candidates.
+    """
 
     sequence: Sequence
-    before: Fraction
-    weight: Fraction
+    before: Fraction | None
+    weight: Fraction | None
     score: Fraction
     rank: int
     kept: bool
@@ -43,30 +46,34 @@ Track: TypeAlias = tuple[tuple[Candidate, ...], ...]
 
 
 def beam_search(tree: Tree, width: int, scoring: Scoring, ties: Ties = "first", starts: int = 1) -> Track:
-    """Keep the `width` best candidates of each step, all of them where there are fewer.
+    """Keep the `width` best candidates of each step, all of them where there are fewer, until all that are kept have ended.
 
     `starts` is the number of equal hypotheses the search begins with.
     """
     below = followers(tree)
     kept: list[tuple[Sequence, Fraction]] = [((), scoring.empty)] * starts
-    track = []
+    track: list[tuple[Candidate, ...]] = []
     while any(sequence in below for sequence, _ in kept):
-        scored = [(below_it, score) for sequence, score in kept for below_it in below[sequence]]
-        step = _ranked(tree, scored, width, scoring, ties)
+        scored = [(longer, score) for sequence, score in kept for longer in below.get(sequence, [sequence])]
+        step = _ranked(tree, scored, len(track) + 1, width, scoring, ties)
         kept = [(candidate.sequence, candidate.score) for candidate in step if candidate.kept]
         track.append(step)
     return tuple(track)
 
 
 def _ranked(
-    tree: Tree, scored: list[tuple[Sequence, Fraction]], width: int, scoring: Scoring, ties: Ties
+    tree: Tree, scored: list[tuple[Sequence, Fraction]], length: int, width: int, scoring: Scoring, ties: Ties
 ) -> tuple[Candidate, ...]:
+    """Candidates of `length` tokens with the scores before their last ones, and shorter ones that have ended with their own."""
     place = {prefix: number if ties == "first" else -number for number, prefix in enumerate(tree)}
-    rows = [(sequence, before, scoring.join(before, tree[sequence])) for sequence, before in scored]
-    rows.sort(key=lambda row: (-row[2], place[row[0]]))
+    rows = [
+        (one, before, tree[one], scoring.join(before, tree[one])) if len(one) == length else (one, None, None, before)
+        for one, before in scored
+    ]
+    rows.sort(key=lambda row: (-row[3], place[row[0]]))
     return tuple(
-        Candidate(sequence=sequence, before=before, weight=tree[sequence], score=score, rank=rank, kept=rank <= width)
-        for rank, (sequence, before, score) in enumerate(rows, 1)
+        Candidate(sequence=sequence, before=before, weight=weight, score=score, rank=rank, kept=rank <= width)
+        for rank, (sequence, before, weight, score) in enumerate(rows, 1)
     )
 
 
@@ -90,8 +97,8 @@ def smallest_width(tree: Tree, scoring: Scoring, ties: Ties = "first") -> int:
 
 
 def scored_candidates(track: Track) -> int:
-    """How many candidates a search scores in all its steps."""
-    return sum(len(step) for step in track)
+    """How many candidates a search scores in all its steps; one that has ended is scored once."""
+    return sum(candidate.weight is not None for step in track for candidate in step)
 
 
 Fate: TypeAlias = Literal["final", "kept", "pruned", "not scored"]

@@ -56,7 +56,7 @@ def step_parts(
         kept = "final" if number == len(track) else "kept"
         rows: dict[str, list[Cell]] = {}
         for one in candidates:
-            scores = map(shown, (one.before, one.weight, one.score))
+            scores = (None if score is None else shown(score) for score in (one.before, one.weight, one.score))
             rows[keys[one.sequence]] = [written(one.sequence), *scores, one.rank, kept if one.kept else "pruned"]
         title = f"Step {number}: {counted(len(candidates), 'candidate')}"
         yield part(f"step_{number}", title, table("candidates", columns, rows))

@@ -28,6 +28,11 @@ def followers(tree: Tree) -> dict[Sequence, list[Sequence]]:
     return below
 
 
+def same_length(tree: Tree) -> bool:
+    """Whether all sequences end after equally many tokens."""
+    return len(set(map(len, complete_sequences(tree)))) == 1
+
+
 def complete_sequences(tree: Tree) -> list[Sequence]:
     """The prefixes that nothing follows, in the order of the tree."""
     below = followers(tree)

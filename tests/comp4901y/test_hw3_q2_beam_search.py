@@ -1,6 +1,7 @@
 """Tracks worked out by hand, and what bad parameters say."""
 
 import re
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from generators.courses.comp4901y.hw3_q2_beam_search.draw import draw
 from generators.errors import ParameterError
 from generators.oracles.token_tree import decided_steps, search
 from generators.pipeline.catalog import find, load_params, load_question
+from generators.pipeline.unit import overlaid
 from generators.question import Whole
 from tests.conftest import worked_out
 from tests.entries import Far, entry_of, solved_entry
@@ -87,6 +89,11 @@ def test_a_tie_at_the_cut_goes_by_the_stated_rule(ties: str, kept: str) -> None:
     assert [name for name, track in cells("step_2/candidates", "candidate", "track", of=answer) if track == "kept"][-1] == kept
 
 
+def entry_with(change: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """The entry with a mapping laid over it."""
+    return overlaid(entry(), {**change, **more})
+
+
 def two(gap: str) -> dict[str, Any]:
     """Two tokens that are nearly as likely: one half less and more a gap."""
     return {"tree": Whole(a=str(Fraction(1, 2) - Fraction(gap)), b=str(Fraction(1, 2) + Fraction(gap))), "num_beams": 1}
@@ -96,6 +103,46 @@ def test_candidates_too_close_for_float32_are_told_apart_by_enumeration() -> Non
     """Hugging Face's generate, which adds in float32, may keep the other one."""
     for gap in ("1e-7", "1e-30"):
         assert cells("2/final", "sequence", of=solved(entry(**two(gap)))) == [("b",)]
+
+
+ENDING = {
+    "a": {"p": 0.5, "next": {"a": {"p": 0.8, "next": {"b": "1/4", "a": "3/4"}}, "b": 0.2}},
+    "b": {"p": 0.1, "next": {"</s>": 1}},
+    "</s>": {"p": 0.4},
+}
+STAYS = {"tree": Whole(ENDING), "num_beams": 2, "conventions": {"ended": "stays"}}
+
+
+def test_a_sequence_that_has_ended_competes_with_longer_ones() -> None:
+    """</s> ends at step 1 with .4, and is second at step 2 behind a a, .5 · .8; a a a, .4 · .75, ends below it."""
+    answer = solved(entry_with(STAYS))
+    columns = ("candidate", "before", "last_token", "score", "track")
+    assert cells("step_2/candidates", *columns, of=answer) == [
+        ("a a", Fraction(1, 2), Fraction(4, 5), Fraction(2, 5), "kept"),  # .4 as well, and further left
+        ("</s>", None, None, Fraction(2, 5), "kept"),
+        ("a b", Fraction(1, 2), Fraction(1, 5), Fraction(1, 10), "pruned"),
+    ]
+    assert cells("2/final", "sequence", "probability", of=answer) == [("</s>", Fraction(2, 5)), ("a a a", Fraction(3, 10))]
+    assert answer["comparison/candidates_scored"].value == 3 + 2 + 2  # </s> is scored once
+    greedy = cells("comparison/searches", "sequence", "rank_among_all", "best_pruned_at_step", of=answer)[0]
+    assert greedy == ("a a a", 2, 1)
+
+
+def test_a_sequence_that_has_ended_may_be_pruned_later() -> None:
+    """At step 2 stand a a and a b with .6 · .5 each: .35 is better, .25 is third of two beams."""
+    for ended, other, fate in (("0.35", "0.05", "final"), ("0.25", "0.15", "pruned")):
+        tree = Whole({"a": {"p": 0.6, "next": {"a": 0.5, "b": 0.5}}, "</s>": ended, "b": {"p": other, "next": {"a": 1}}})
+        answer = solved(entry_with(STAYS, tree=tree))
+        assert cells("2/tree", "token", "track", of=answer)[3] == ("</s>", fate)
+
+
+def test_a_probability_of_zero_is_kept_only_where_nothing_else_is_left() -> None:
+    answer = solved(
+        entry_with({"tree": Whole(a={"p": 0, "next": {"a": 0, "b": 1}}, b={"p": 1, "next": {"a": "1/3", "b": "2/3"}})})
+    )
+    assert cells("2/final", "sequence", "probability", of=answer) == [("b b", Fraction(2, 3)), ("b a", Fraction(1, 3))]
+    answer = solved(entry_with({"tree": Whole(a=0, b=1), "num_beams": 2}))
+    assert cells("2/final", "sequence", "probability", of=answer) == [("b", 1), ("a", 0)]
 
 
 LONG = "antidisestablish"
@@ -122,6 +169,23 @@ FAR = [
     Far({"tree": Whole(CHAIN), "num_beams": 1}, ("Every sequence of 8 tokens", "It takes at least 1 beam to find")),
     Far({"tree": Whole(LEVEL), "num_beams": 2}, ("a path in the tree",), ("down the tree",)),
     Far(two("1e-7"), ("With 1 beam a most likely sequence is found.",)),
+    Far(
+        STAYS,
+        ("holds sequences of at most 3 tokens", "has ended is a candidate again", "Level 1 keeps a, </s>", "scores 7 of 8 nodes"),
+        ("Every sequence of",),
+    ),
+    Far(
+        {
+            "tree": Whole(a={"p": 0.5, "next": {"b": 0.25}}, b={"p": 0.25, "next": {"a": 1}}),
+            "num_beams": 1,
+            "vocabulary": ["a", "b", "c"],
+        },
+        ("the vocabulary a, b, c. Each is a path", "branches that are left out take no part", "that the tree holds after it"),
+        ("has ended", "Level"),
+    ),
+    Far(
+        {"tree": Whole(a=0, b="1/3", c="2/3"), "num_beams": 3}, ("With 3 beams a most likely sequence is found.",), ("left out",)
+    ),
     Far({"tree": flat(32), "num_beams": 8}, ("search scores 32 sequences.",)),
     Far({"tree": Whole(x="1/3", y="2/3"), "num_beams": 2}, ("search scores 2 sequences.",)),
 ]
@@ -154,6 +218,10 @@ def refusal(changed: dict[str, Any]) -> str:
     return message.removeprefix("generators/courses/comp4901y/params.yml: hw3_q2_beam_search: ")
 
 
+SUM = "probabilities must sum to 1, with a third written as 1/3"
+SOME = "probabilities, of which some are left out, must sum to at most 1 and more than 0"
+
+
 def tree_with(path: list[str], value: object) -> dict[str, Any]:
     changed = entry()
     place = changed["tree"]
@@ -166,21 +234,30 @@ def tree_with(path: list[str], value: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (["a", "p"], 0.3, "tree: at the root the probabilities must sum to 1 (got 1.1)"),
-        (["b", "next", "c", "next", "a"], 0.6000001, "tree: after 'b c' the probabilities must sum to 1 (got 1.0000001)"),
-        (["a", "p"], 0, "tree.a.p: must be greater than 0 (got 0)"),
-        (["c", "next", "a", "next", "b"], -0.4, "tree.c.next.a.next.b.p: must be greater than 0 (got -0.4)"),
+        (["a", "p"], 0.3, f"tree: at the root the {SUM} (got 1.1)"),
+        (["b", "next", "c", "next", "a"], 0.6000001, f"tree: after 'b c' the {SUM} (got 1.0000001)"),
+        (["c", "next", "c", "next"], {"a": 0.333, "b": 0.333, "c": 0.333}, f"tree: after 'c c' the {SUM} (got 0.999)"),
+        (["c", "next", "a", "next", "b"], -0.4, "tree.c.next.a.next.b.p: must be greater than or equal to 0 (got -0.4)"),
         (["a", "p"], "many", "tree.a.p: must be a finite number (got 'many')"),
-        (["a", "next"], {}, "tree: every sequence must have the same length (got 1 and 3)"),
-        (
-            ["a", "next", "b", "next"],
-            {"a": 0.8, "b": 0.2},
-            "tree: after 'a b' must stand every token of ['a', 'b', 'c'] (got ['a', 'b'])",
-        ),
+        (["a", "next"], {}, "conventions.ended: must be given, as stays, where sequences of the tree have different lengths "
+         "(got 1 and 3 tokens)"),
+        (["a", "next", "b", "next"], {"a": 0.8, "b": 0.4}, f"tree: after 'a b' the {SOME} (got 1.2)"),
+        (["a", "next", "b", "next"], {"a": 0}, f"tree: after 'a b' the {SOME} (got 0)"),
     ],
 )  # fmt: skip
 def test_a_bad_tree_is_refused(path: list[str], value: object, message: str) -> None:
     assert refusal(tree_with(path, value)) == message
+
+
+def test_a_probability_of_zero_has_no_logarithm() -> None:
+    logs = {"tree": Whole(a=0, b=1), "num_beams": 1, "conventions": {"scoring": "sum of logs"}}
+    message = "conventions.scoring: must be product where a probability is 0, which has no log (got sum of logs)"
+    assert refusal(entry_with(logs)) == message
+
+
+def test_a_vocabulary_holds_every_token_of_the_tree() -> None:
+    message = "vocabulary: must hold every token of the tree, a, b, c (got ['a', 'b'])"
+    assert refusal(entry(vocabulary=["a", "b"])) == message
 
 
 def test_a_bad_number_of_beams_is_refused() -> None:

@@ -10,6 +10,7 @@ from generators.cells import Cell
 from generators.courses.ift6135.a2_q2_decoding.solve import B, N, T
 from generators.errors import ParameterError
 from generators.pipeline.catalog import find, load_params, load_question
+from generators.pipeline.unit import overlaid
 from generators.question import Whole
 from generators.topics.growth import ORDER
 from tests.conftest import worked_out
@@ -22,7 +23,12 @@ SMALL = {"vocabulary_size": 10, "length": 3, "beam_width": 1, "sequences_per_sec
 ONES = {"vocabulary_size": 3, "length": 1, "beam_width": 1, "sequences_per_second": 1}
 EVEN = {"log_p": "-1", "next": {"x": "-1", "y": "-1"}}
 DEEP = Whole(a={"log_p": "-1/3", "next": {"b": {"log_p": 0, "next": {"c": {"log_p": 0, "next": {"d": "-2"}}}}}})
+ENDING = {
+    "tree": Whole(a={"log_p": -1, "next": {"</s>": -1.5, "b": {"log_p": -0.5, "next": {"</s>": -0.75}}}}, **{"</s>": -2}),
+    "conventions": {"ended": "stays"},
+}
 FAR = [
+    Far(ENDING, ["A sequence that has ended is a candidate again", "\\mathbf{w}^{(b)}", "Level 1 keeps a, </s>"], ["2021"]),
     Far({"sizes": SMALL}, ["Feasible only for", "1000\\ \\text{s}", "numbers, here $19$"], ["Not feasible."]),
     Far({"sizes": ONES, "tree": Whole(a="-1"), "beam_width": 1}, ["numbers, here $8$", "Beam search with 1 beam"], ["2021"]),
     Far({"sizes": {"vocabulary_size": 10, "length": 20}}, ["Not feasible.", "1\\,048\\,576"], ["Feasible only"]),
@@ -107,6 +113,21 @@ def test_beam_search_with_two_beams() -> None:
     ]
 
 
+def test_a_sequence_that_has_ended_competes_with_longer_ones() -> None:
+    """</s> ends at step 1 with -2; a </s> is third at step 2 with -2.5; a b </s> comes to -1 - .5 - .75."""
+    answer = solved(overlaid(entry(), ENDING))
+    assert cells("2.4b/candidates", "step", "candidate", "before", "last", "log_likelihood", "kept", of=answer)[2:] == [
+        (2, "a b", -1, Fraction(-1, 2), Fraction(-3, 2), "yes"),
+        (2, "</s>", None, None, -2, "yes"),
+        (2, "a </s>", -1, Fraction(-3, 2), Fraction(-5, 2), "no"),
+        (3, "</s>", None, None, -2, "yes"),
+        (3, "a b </s>", Fraction(-3, 2), Fraction(-3, 4), Fraction(-9, 4), "yes"),
+    ]
+    assert answer["2.4a/sequence"].value == "a b </s>"
+    assert answer["2.5/best"].value == "</s>"
+    assert answer["2.5/greedy_loses"].value == 1
+
+
 def test_both_searches_miss_the_best_and_the_wider_one_does_worse() -> None:
     answer = worked_out(ID)[2]
     # -1.5 - 3.4 - 3.3
@@ -132,7 +153,10 @@ def test_a_tie_goes_to_the_one_that_the_rule_names(ties: str, third: str) -> Non
         # e^-0.1 + e^-1.8 = 0.904837 + 0.165299
         ("tree", "the", {"log_p": -0.1, "next": {"red": {"log_p": -1, "next": {"circle": -1}}}},
          "tree: at the root the probabilities must sum to at most 1 (got 1.07014)"),
-        ("tree", "the", -1.5, "tree: every sequence must have the same length (got 1 and 3)"),
+        ("tree", "the", -1.5, "conventions.ended: must be given, as stays, where sequences of the tree have different lengths "
+         "(got 1 and 3 tokens)"),
+        ("tree", "the", float("-inf"), "tree.the.log_p: must be finite; leave out a branch of probability 0, whose logarithm is "
+         "minus infinity (got -inf)"),
         ("", "beam_width", 9, "beam_width: must be at most the 8 sequences of the tree (got 9)"),
     ],
 )  # fmt: skip

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import product
 
 from generators.courses.comp4901y.hw3_q2_beam_search.params import BeamParams
 from generators.found import Found, Route
@@ -36,8 +37,11 @@ def find(params: BeamParams) -> Iterator[Found]:
 
 
 def _marginals(weights: Weights) -> dict[Prefix, Fraction]:
-    """The probability of each prefix as the sum over all sequences that begin with it."""
-    sequences = {one: math.prod(trees.along(weights, one), start=Fraction(1)) for one in trees.complete(weights)}
+    """The probability of each prefix as the sum over all sequences that begin with it, those that are left out as one more."""
+    shown, begun = dict(weights), {prefix[:-1] for prefix in weights}
+    for prefix in begun:
+        shown[(*prefix, "")] = 1 - sum((p for one, p in weights.items() if one[:-1] == prefix), Fraction(0))
+    sequences = {one: math.prod(trees.along(shown, one), start=Fraction(1)) for one in trees.complete(shown)}
     return {
         prefix: sum((p for one, p in sequences.items() if one[: len(prefix)] == prefix), Fraction(0)) for prefix in ((), *weights)
     }
@@ -46,9 +50,13 @@ def _marginals(weights: Weights) -> dict[Prefix, Fraction]:
 def _given(params: BeamParams, weights: Weights) -> Iterator[Found]:
     beams, conventions = params.num_beams, params.conventions
     yield from SHEET.part("sheet", "Given")
-    tokens = dict.fromkeys(prefix[-1] for prefix in weights)
+    tokens = dict.fromkeys([prefix[-1] for prefix in weights] if params.vocabulary is None else params.vocabulary)
     yield from SHEET.values("sheet", root=params.root, vocabulary=", ".join(tokens), num_beams=beams, ties=conventions.ties)
-    yield from SHEET.values("sheet", length=trees.length(weights))
+    length, sequences = trees.length(weights), trees.complete(weights)
+    whole = set(sequences) == set(product(tokens, repeat=length))
+    yield from SHEET.values("sheet", length=length)
+    yield from ENUMERATED.values("sheet", every_sequence=whole, some_sequences=not whole)
+    yield from ENUMERATED.values("sheet", lengths_differ=any(len(one) < length for one in sequences))
     yield from SHEET.values("sheet", one_beam=beams == 1, several_beams=beams != 1)
     products = {"product": True, "sum of logs": False}[conventions.scoring]
     yield from SHEET.values("sheet", scores_are_products=products, scores_are_sums_of_logs=not products)
@@ -80,7 +88,7 @@ def _beams(number: int) -> str:
 
 def _log(score: Fraction) -> float:
     """The natural logarithm, of a number too small for a float as well."""
-    return math.log(score.numerator) - math.log(score.denominator)
+    return math.log(score.numerator) - math.log(score.denominator) if score else -math.inf
 
 
 def _comparison(
@@ -89,9 +97,8 @@ def _comparison(
     ties = params.conventions.ties
     found, best, width = scores[steps[-1].kept[0]], max(scores[one] for one in order), trees.smallest_width(scores, ties)
     yield from SHEET.part("comparison", "Against greedy and exhaustive search")
-    scored = [len(step.ranks) for step in steps]
     yield from ENUMERATED.values("comparison", sequences=len(order), nodes=len(weights))
-    yield from INSERTED.values("comparison", candidates_scored=sum(scored))
+    yield from INSERTED.values("comparison", candidates_scored=trees.scored(steps))
     yield from INSERTED.values("comparison", smallest_width=width)
     yield from INSERTED.values("comparison", misses_the_best=found != best, finds_the_best=found == best)
     rows = {}
@@ -122,7 +129,7 @@ def _generated(width: int, weights: Weights, scores: Scores, steps: Sequence[tre
         for rank, one in enumerate(dict.fromkeys(kept), 1):
             if not any(trees.too_close(logs[one], logs[other]) for other in step.ranks if other != one):
                 yield from by.cells(f"step_{number}", "candidates", {keys[one]: {"rank": rank}})
-    if decided >= len(steps) - 1:
+    if trees.settled(logs, steps) and all(scores[one] for one in steps[-1].kept):
         for rank, (_, log) in enumerate(run.final, 1):
             yield from generate_route(width, log).cells("2", "final", {f"rank_{rank}": {"probability": math.exp(log)}})
 
@@ -133,7 +140,7 @@ def _generated_widths(num_beams: int, weights: Weights, scores: Scores, ties: st
 
     for width in range(1, max(trees.smallest_width(scores, ties), num_beams) + 1):
         steps = trees.search(scores, width, ties)
-        if trees.decided_steps(_logs(scores), steps) >= len(steps) - 1:
+        if trees.settled(_logs(scores), steps) and scores[steps[-1].kept[0]]:
             log = generated(tuple(_logs(weights).items()), width).final[0][1]
             cells = {f"beams_{width}": {"probability": math.exp(log)}}
             yield from generate_route(width, log).cells("comparison", "widths", cells)

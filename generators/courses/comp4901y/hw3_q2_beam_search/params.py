@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from generators.params import Params, PositiveExact, PositiveInt, Token, bounded_tree, convention, sequences_of, siblings
+from generators.params import Exact, Params, PositiveInt, Token, bounded_tree, convention, ended, sequences_of, siblings
 
 
 class Branch(Params):
     """A token's probability after what precedes it and what may follow it; a bare number is a last token."""
 
-    p: PositiveExact
+    p: Annotated[Exact, Field(ge=0, le=1)]
     next: dict[Token, Branch] = Field(default_factory=dict)
 
     @model_validator(mode="before")
@@ -43,29 +43,47 @@ class Conventions(Params):
         },
         handed_in=False,
     )
+    ended: Literal["stays"] | None = ended()
 
 
 class BeamParams(Params):
-    """Every sequence's conditional probabilities, and the number of beams."""
+    """Every sequence's conditional probabilities, and the number of beams.
+
+    A probability may be 0, and tokens may be left out: those that stand after the same prefix sum to 1, or to less where a token
+    of the vocabulary is left out there. `vocabulary` is needed only for tokens that the tree holds nowhere. A third is written
+    1/3. A token that nothing follows ends its sequence, as an end token does; where sequences end after different numbers of
+    tokens, `conventions.ended` says what becomes of those that have ended.
+    """
 
     root: Token
     tree: Annotated[dict[Token, Branch], Field(min_length=1), BeforeValidator(bounded_tree)]
+    vocabulary: list[Token] | None = None
     num_beams: PositiveInt
     conventions: Conventions = Conventions()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        sequences = sequences_of(self.tree)
-        vocabulary = sorted(self.tree)
-        for place, below in siblings(self.tree):
-            if sorted(below) != vocabulary:
-                raise ValueError(f"tree: {place} must stand every token of {list(self.tree)} (got {list(below)})")
-            total = sum((branch.p for branch in below.values()), Fraction(0))
-            if total != 1:
-                raise ValueError(f"tree: {place} the probabilities must sum to 1 (got {_decimal(total)})")
+        sequences, groups = sequences_of(self.tree, self.conventions.ended), list(siblings(self.tree))
+        held = list(dict.fromkeys(token for _, below in groups for token in below))
+        vocabulary = set(self.vocabulary or held)
+        if not vocabulary.issuperset(held):
+            raise ValueError(f"vocabulary: must hold every token of the tree, {', '.join(held)} (got {self.vocabulary})")
+        for place, below in groups:
+            _refuse_sum(place, [branch.p for branch in below.values()], all_shown=len(below) == len(vocabulary))
+        if self.conventions.scoring == "sum of logs" and any(one.p == 0 for _, below in groups for one in below.values()):
+            raise ValueError("conventions.scoring: must be product where a probability is 0, which has no log (got sum of logs)")
         if self.num_beams > sequences:
             raise ValueError(f"num_beams: must be at most the {sequences} sequences of the tree (got {self.num_beams})")
         return self
+
+
+def _refuse_sum(place: str, probabilities: list[Fraction], *, all_shown: bool) -> None:
+    total = sum(probabilities, Fraction(0))
+    if all_shown and total != 1:
+        raise ValueError(f"tree: {place} the probabilities must sum to 1, with a third written as 1/3 (got {_decimal(total)})")
+    if not 0 < total <= 1:
+        rule = "the probabilities, of which some are left out, must sum to at most 1 and more than 0"
+        raise ValueError(f"tree: {place} {rule} (got {_decimal(total)})")
 
 
 def _decimal(number: Fraction) -> str:

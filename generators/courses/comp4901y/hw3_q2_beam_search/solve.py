@@ -11,7 +11,7 @@ from generators.table import Table, column, table
 from generators.topics import beam_search as beams
 from generators.topics import beam_search_tables as tables
 from generators.topics.beam_search import PRODUCT, Track, beam_search
-from generators.topics.token_tree import Tree, flattened
+from generators.topics.token_tree import Tree, complete_sequences, flattened, same_length
 
 PROBABILITY = column("probability")
 
@@ -39,12 +39,18 @@ def solve(params: BeamParams) -> Answer:
 
 def _sheet(params: BeamParams, tree: Tree) -> Part:
     """What is given."""
+    tokens = dict.fromkeys(params.vocabulary or (prefix[-1] for prefix in tree))
+    length, equal = max(map(len, tree)), same_length(tree)
+    whole = equal and len(complete_sequences(tree)) == len(tokens) ** length
     return part(
         "sheet",
         "Given",
         text("root", params.root),
-        text("vocabulary", ", ".join(params.tree)),
-        number("length", max(map(len, tree)), "tokens of a sequence"),
+        text("vocabulary", ", ".join(tokens)),
+        number("length", length, "tokens of the longest sequence"),
+        claim("every_sequence", whole, "the tree holds every sequence of this length"),
+        claim("some_sequences", not whole, "the tree holds some sequences, none of them longer"),
+        claim("lengths_differ", not equal, "sequences end after different numbers of tokens"),
         number("num_beams", params.num_beams, "beams"),
         claim("one_beam", params.num_beams == 1),
         claim("several_beams", params.num_beams > 1),

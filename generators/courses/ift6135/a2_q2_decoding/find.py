@@ -15,7 +15,7 @@ from generators.courses.ift6135.a2_q2_decoding.find_complexity import complexity
 from generators.courses.ift6135.a2_q2_decoding.find_searches import searches
 from generators.courses.ift6135.a2_q2_decoding.params import DecodingParams
 from generators.found import Found, Proof, Route
-from generators.oracles.token_tree import weights_of
+from generators.oracles.token_tree import complete, length, weights_of
 
 SHEET = Route("the sheet and the parameters, read again", restates=True)
 COUNTED = Route("all sequences written out where they are few, else one factor a position")
@@ -44,6 +44,7 @@ def _given(params: DecodingParams) -> Iterator[Found]:
     yield from SHEET.values("sheet", beam_width=width, several_beams=width != 1)
     weights = weights_of(params.tree, "log_p")
     yield from SHEET.values("sheet", tree_of_the_figure=_read(EDITIONS_OF_2021) == weights)
+    yield from SHEET.values("sheet", lengths_differ=any(len(one) < length(weights) for one in complete(weights)))
 
 
 def _read(text: str) -> dict[tuple[str, ...], Fraction]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import accumulate
 
-from generators.cells import Math
+from generators.cells import Cell, Math
 from generators.courses.ift6135.a2_q2_decoding.params import DecodingParams
 from generators.found import Found, Route
 from generators.oracles import token_tree as trees
@@ -38,11 +38,12 @@ def _sum(weights: Weights, prefix: Prefix) -> Fraction:
 
 def _candidates(label: str, weights: Weights, scores: Scores, steps: Sequence[trees.Found]) -> Iterator[Found]:
     keys = trees.node_keys(weights)
-    rows = {
-        keys[one]: (len(one), " ".join(one), scores[one[:-1]], weights[one], scores[one], "yes" if one in step.kept else "no")
-        for step in steps
-        for one in step.ranks
-    }
+    rows: dict[str, tuple[Cell, ...]] = {}
+    for number, step in enumerate(steps, 1):
+        for one in step.ranks:
+            key, last = (f"{keys[one]}.step_{number}", (None, None)) if number > len(one) else (
+                keys[one], (scores[one[:-1]], weights[one]))  # fmt: skip
+            rows[key] = (number, " ".join(one), *last, scores[one], "yes" if one in step.kept else "no")
     headings = {"before": "Before", "last": "Last word", **SCORED}
     yield from COUNTED.table(label, "candidates", rows, headings=headings, columns=("step", "candidate", *headings, "kept"))
 
@@ -62,7 +63,9 @@ def _beams(weights: Weights, scores: Scores, steps: Sequence[trees.Found], param
     tree = trees.tree_cells(weights, steps, "log_probability")
     yield from COUNTED.table("2.4b", "tree", tree, headings={"log_probability": "Log-probability"})
     rows = trees.ranked_cells(scores, steps[-1].kept, "log_likelihood")
-    headings: dict[str, str | Math] = {"rank": Math("b"), "sequence": Math(rf"\mathbf{{w}}_{{1:{len(steps)}}}^{{(b)}}"), **SCORED}
+    equal = {len(one) for one in trees.complete(scores)} == {len(steps)}
+    words = Math(rf"\mathbf{{w}}_{{1:{len(steps)}}}^{{(b)}}" if equal else r"\mathbf{w}^{(b)}")
+    headings: dict[str, str | Math] = {"rank": Math("b"), "sequence": words, **SCORED}
     yield from COUNTED.table("2.4b", "final", rows, headings=headings)
     yield from _candidates("2.4b", weights, scores, steps)
     pruned = [[scores[one] for one in step.ranks if one not in step.kept] for step in steps]
@@ -104,7 +107,7 @@ def _generated(label: str, width: int, weights: Weights, scores: Scores, steps: 
     run, by, decided = generated(logs, width), generate_route(width), trees.decided_steps(scores, steps)
     if label == "2.4b":
         yield from by.cells(label, "tree", generated_fates(weights, run, decided))
-    if decided < len(steps) - 1:
+    if not trees.settled(scores, steps):
         return
     if label == "2.4a":
         yield from by.values(label, log_likelihood=run.final[0][1])

@@ -8,15 +8,21 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from generators.params import Exact, Params, PositiveInt, Token, bounded_tree, convention, sequences_of, siblings
+from generators.params import Exact, Params, PositiveInt, Token, bounded_tree, convention, ended, sequences_of, siblings
 
 MAX_DIGITS = 300
+
+
+def _finite(value: Any) -> Any:
+    if str(value) == "-inf":
+        raise ValueError("must be finite; leave out a branch of probability 0, whose logarithm is minus infinity")
+    return value
 
 
 class LogBranch(Params):
     """A token's log-probability after what precedes it and what may follow it; a bare number is a last token."""
 
-    log_p: Annotated[Exact, Field(le=0)]
+    log_p: Annotated[Exact, Field(le=0), BeforeValidator(_finite)]
     next: dict[Token, LogBranch] = Field(default_factory=dict)
 
     @model_validator(mode="before")
@@ -57,10 +63,15 @@ class Conventions(Params):
             "last": "Of two equal candidates the one further right in the tree is preferred",
         },
     )
+    ended: Literal["stays"] | None = ended()
 
 
 class DecodingParams(Params):
-    """Sizes for 2.2 and 2.3, and the tree of log-probabilities with the beam width of 2.4."""
+    """Sizes for 2.2 and 2.3, and the tree of log-probabilities with the beam width of 2.4.
+
+    Branches may be left out, as those of probability 0 are. A word that nothing follows ends its sequence, as an end token does;
+    where sequences end after different numbers of words, `conventions.ended` says what becomes of those that have ended.
+    """
 
     sizes: Sizes
     tree: Annotated[dict[Token, LogBranch], Field(min_length=1), BeforeValidator(bounded_tree)]
@@ -69,7 +80,7 @@ class DecodingParams(Params):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        sequences = sequences_of(self.tree)
+        sequences = sequences_of(self.tree, self.conventions.ended)
         for place, below in siblings(self.tree):
             total = math.fsum(math.exp(branch.log_p) for branch in below.values())
             if total > 1 + 1e-12:

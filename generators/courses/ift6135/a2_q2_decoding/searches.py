@@ -9,17 +9,17 @@ from generators.cells import Cell, Math
 from generators.table import Column, Table, column, table
 from generators.topics.beam_search import SUM, Ties, Track, exhaustive_search, final, first_loss, smallest_width
 from generators.topics.beam_search_tables import in_words, node_keys, ranked_rows, tree_table, written
-from generators.topics.token_tree import Tree
+from generators.topics.token_tree import Tree, same_length
 
 SCORE = column("log_likelihood", "Log-likelihood")
 
 
 def _candidates(tree: Tree, track: Track) -> Table:
-    """The candidates of every step, best first."""
+    """The candidates of every step, best first; one that ended before has a row at each later step too."""
     keys = node_keys(tree)
     columns: list[Column | str] = ["step", "candidate", column("before", "Before"), column("last", "Last word"), SCORE, "kept"]
     rows = {
-        keys[one.sequence]: (
+        keys[one.sequence] if one.weight is not None else f"{keys[one.sequence]}.step_{step}": (
             step, written(one.sequence), one.before, one.weight, one.score, "yes" if one.kept else "no",
         )
         for step, candidates in enumerate(track, 1)
@@ -43,7 +43,7 @@ def greedy_part(tree: Tree, track: Track) -> Part:
 def beam_part(tree: Tree, track: Track, width: int, ties: Ties) -> Part:
     """The track, where it ends, and whether equal scores had to be told apart."""
     cuts = [candidates[width - 1 : width + 1] for candidates in track]
-    words = column("sequence", Math(rf"\mathbf{{w}}_{{1:{len(track)}}}^{{(b)}}"))
+    words = column("sequence", Math(rf"\mathbf{{w}}_{{1:{len(track)}}}^{{(b)}}" if same_length(tree) else r"\mathbf{w}^{(b)}"))
     tie = any(len(cut) == 2 and cut[0].score == cut[1].score for cut in cuts)
     return part(
         "2.4b",

@@ -10,7 +10,7 @@ from generators.courses.ift6135.a2_q2_decoding.searches import beam_part, greedy
 from generators.table import Table, column, table
 from generators.topics.beam_search import SUM, beam_search
 from generators.topics.growth import ORDER, leading_terms
-from generators.topics.token_tree import Tree, flattened
+from generators.topics.token_tree import Tree, flattened, same_length
 
 SECONDS_PER_DAY, SECONDS_PER_YEAR = 86_400, 31_557_600  # a Julian year of 365.25 days
 FIGURE_OF_2021 = {
@@ -64,6 +64,7 @@ def _sheet(params: DecodingParams, tree: Tree) -> Part:
         claim("starts_once", params.conventions.bos == "start only", "the start token never stands again"),
         number("beam_width", width, "beam width on the tree"),
         claim("several_beams", width > 1),
+        claim("lengths_differ", not same_length(tree), "sequences of the tree end after different numbers of words"),
         claim("tree_of_the_figure", dict(tree) == {one: sympy.Rational(log_p) for one, log_p in FIGURE_OF_2021.items()}),
     )
 
