@@ -11,7 +11,11 @@ QUESTION = Question(
     params=FinetuningParams,
     solve=solve,
     find=find,
-    others=({"n_layers": 3, "n_top_layers": 2, "d_model": 12, "n_heads": 3, "rank": 5, "batch_size": 2, "seq_len": 7},),
+    others=(
+        {"n_layers": 3, "n_top_layers": 2, "d_model": 12, "n_heads": 3, "rank": 5, "batch_size": 2, "seq_len": 7},
+        # as many heads as most numbers of heads of keys and values divide
+        {"n_layers": 3, "n_top_layers": 2, "d_model": 13440, "n_heads": 6720, "rank": 5, "batch_size": 2, "seq_len": 7},
+    ),
     recordings={
         "hw4_q1_allocation": Recorded(cuda=("n_layers", "n_top_layers", "d_model", "n_heads", "n_kv_heads", "d_ff", "rank"))
     },

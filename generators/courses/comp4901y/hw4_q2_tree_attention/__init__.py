@@ -4,7 +4,7 @@ from generators.courses.comp4901y.hw4_q2_tree_attention.draw import draw
 from generators.courses.comp4901y.hw4_q2_tree_attention.find import find
 from generators.courses.comp4901y.hw4_q2_tree_attention.params import TreeParams
 from generators.courses.comp4901y.hw4_q2_tree_attention.solve import solve
-from generators.question import Question, Recorded
+from generators.question import Question, Recorded, Whole
 
 QUESTION = Question(
     title="Tree attention: prefix trees and masks",
@@ -16,7 +16,7 @@ QUESTION = Question(
     others=(
         {
             "candidates": [["a", "b"], ["a", "c", "d"]],
-            "medusa": {"root": "a", "heads": [["b", "c", "d"], ["e", "f"]], "top_k": 2},
+            "medusa": Whole(root="a", heads=[["b", "c", "d"], ["e", "f"]], top_k=2),
         },
     ),
     recordings={"hw4_q2_tree_batch": Recorded(cuda=("candidates", "medusa"), cpu=("candidates", "medusa"))},

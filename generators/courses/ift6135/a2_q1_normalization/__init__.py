@@ -5,21 +5,17 @@ from generators.courses.ift6135.a2_q1_normalization.params import TensorParams
 from generators.courses.ift6135.a2_q1_normalization.solve import solve
 from generators.question import Question
 
+
+def _tensor(samples: int, channels: int, features: int) -> list[list[list[int]]]:
+    """Unlike numbers; the largest tensors that may be entered have no entry that none of them has."""
+    return [[[(i * i + 7 * j + 11 * i * k) % 19 - 4 for k in range(features)] for j in range(channels)] for i in range(samples)]
+
+
 QUESTION = Question(
     title="Normalization: batch, layer and instance",
     points=6,
     params=TensorParams,
     solve=solve,
     find=find,
-    others=(
-        {
-            "tensor": [
-                [[0, 7], [1, -2], [5, 5]],
-                [["1/2", 3], [4, 4], [9, 1]],
-                [[-1, 6], [2, 8], [0, 3]],
-                [[10, 2], ["2.5", 1], [7, 0]],
-                [[3, 3], [6, -4], [1, 2]],
-            ]
-        },
-    ),
+    others=tuple({"tensor": _tensor(*sizes)} for sizes in ((9, 5, 2), (12, 4, 2), (12, 5, 1))),
 )

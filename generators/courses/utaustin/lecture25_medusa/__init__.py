@@ -17,7 +17,7 @@ QUESTION = Question(
     find=find,
     draw=draw,
     others=(
-        {"model": _SMALL, "heads": [_HEAD], "n_nodes": 1},
-        {"model": {**_SMALL, "n_layers": 3, "d_model": 11, "n_kv_heads": 3}, "heads": [_HEAD] * 3, "n_nodes": 2},
+        {"model": _SMALL, "heads": [_HEAD], "n_nodes": 1, "choices": None},
+        {"model": {**_SMALL, "n_layers": 3, "d_model": 11, "n_kv_heads": 3}, "heads": [_HEAD] * 3, "n_nodes": 2, "choices": None},
     ),
 )
