@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PrivateAttr
 
@@ -80,6 +80,20 @@ def _rising(numbers: list[Any]) -> list[Any]:
 
 Rising = AfterValidator(_rising)
 """For a list whose numbers rise from each to the next."""
+
+
+def _distinct(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError(f"must not repeat a matrix (got {', '.join(names)})")
+    return names
+
+
+Matrix = Literal["query", "key", "value", "output", "up", "down"]
+"""The linear layers of a transformer layer: four of attention, two of the feed-forward network."""
+Matrices = Annotated[list[Matrix], Field(min_length=1), AfterValidator(_distinct)]
+"""Linear layers by name, as those that LoRA stands beside."""
+Distinct = AfterValidator(_distinct)
+"""For a list of matrices of another kind."""
 
 
 def _showable(text: str) -> str:

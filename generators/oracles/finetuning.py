@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
@@ -38,14 +38,14 @@ class LowRank(nn.Module):
 
 
 class FrozenPair(nn.Module):
-    """VeRA's random A (D×R) and B (R×D), one pair for the whole model."""
+    """VeRA's random A and B, one pair for the whole model, wide enough for all of its adapted layers."""
 
-    def __init__(self, d_model: int, rank: int) -> None:
+    def __init__(self, inputs: int, outputs: int, rank: int) -> None:
         super().__init__()
         self.a: torch.Tensor
         self.b: torch.Tensor
-        self.register_buffer("a", torch.randn(d_model, rank))
-        self.register_buffer("b", torch.randn(rank, d_model))
+        self.register_buffer("a", torch.randn(inputs, rank))
+        self.register_buffer("b", torch.randn(rank, outputs))
 
 
 class VectorScaled(nn.Module):
@@ -59,8 +59,8 @@ class VectorScaled(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(…, D) to (…, D)."""
-        up = self.pair.b[:, : self.base.out_features]
-        out: torch.Tensor = self.base(x) + x @ self.pair.a * self.d @ up * self.b
+        down, up = self.pair.a[: self.base.in_features], self.pair.b[:, : self.base.out_features]
+        out: torch.Tensor = self.base(x) + x @ down * self.d @ up * self.b
         return out
 
 
@@ -89,8 +89,10 @@ class Layer(nn.Module):
         return result
 
 
-def build(method: str, sizes: Mapping[str, int], n_heads: int, *, biases: bool) -> nn.Sequential:
-    """A stack of layers in which only the method's own tensors are trainable."""
+def build(
+    method: str, sizes: Mapping[str, int], n_heads: int, *, biases: bool, on: Sequence[str] = ("q", "k", "v")
+) -> nn.Sequential:
+    """A stack of layers in which only the method's own tensors are trainable; LoRA and VeRA stand beside the layers `on`."""
     d_model, rank = sizes["D"], sizes["R"]
     layers = [Layer(d_model, n_heads, sizes.get("D_kv"), sizes.get("D_ff")) for _ in range(sizes["N_layer"])]
     model = nn.Sequential(*layers)
@@ -103,9 +105,10 @@ def build(method: str, sizes: Mapping[str, int], n_heads: int, *, biases: bool) 
             layer.after_attention = Adapter(d_model, rank, biases=biases)
             layer.after_ffn = Adapter(d_model, rank, biases=biases)
     if method in ("lora", "vera"):
-        pair = FrozenPair(d_model, rank)
+        adapted = [getattr(layers[0], name) for name in on]
+        pair = FrozenPair(max(one.in_features for one in adapted), max(one.out_features for one in adapted), rank)
         for layer in layers:
-            for name in ("q", "k", "v"):
+            for name in on:
                 base = getattr(layer, name)
                 setattr(layer, name, LowRank(base, rank) if method == "lora" else VectorScaled(base, pair))
     return model

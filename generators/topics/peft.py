@@ -7,7 +7,9 @@ Counts are symbolic; one FLOP stands here for one multiply-add, which callers sc
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import sympy
 
@@ -15,8 +17,10 @@ N_LAYER, N_TOP, D, R, B, L, D_KV, D_FF = sympy.symbols("N_layer N_top D R B L D_
 
 ATTENTION_MATRICES = 4
 ADAPTERS = 2
-ADAPTED = 3  # query, key and value
 FFN_FACTOR = 4
+BELOW_ATTENTION, ABOVE_ATTENTION = ("query", "key", "value"), ("output", "up", "down")
+GRADIENTS = {"query": ("scores", "query"), "key": ("scores", "key"), "value": ("value",)}
+"""The products of attention that lead backward to each: the gradient of the scores, then those of query or key, or of value."""
 
 
 @dataclass(frozen=True)
@@ -52,20 +56,30 @@ def adapter_groups(*, biases: bool) -> list[Group]:
     return groups
 
 
-def lora_groups(kv: sympy.Expr = D) -> list[Group]:
-    """W_A and W_B beside each of W^Q, W^K, W^V, of which the last two have `kv` outputs."""
-    inner = Group(r"W_A \text{ of query, key, value}", ADAPTED, (D, R))
-    if kv == D:
-        return [inner, Group(r"W_B \text{ of query, key, value}", ADAPTED, (R, D))]
-    return [inner, Group(r"W_B \text{ of query}", 1, (R, D)), Group(r"W_B \text{ of key, value}", 2, (R, kv))]
+Ends: TypeAlias = Mapping[str, tuple[sympy.Expr, sympy.Expr]]
+"""Inputs and outputs of linear layers by name, from the bottom of a transformer layer up."""
 
 
-def vera_groups(kv: sympy.Expr = D) -> list[Group]:
-    """The two tunable vectors beside each of W^Q, W^K, W^V; A and B are frozen and shared."""
-    inner = Group(r"d \text{ of query, key, value}", ADAPTED, (R,))
-    if kv == D:
-        return [inner, Group(r"b \text{ of query, key, value}", ADAPTED, (D,))]
-    return [inner, Group(r"b \text{ of query}", 1, (D,)), Group(r"b \text{ of key, value}", 2, (kv,))]
+def linear_ends(kv: sympy.Expr = D, ff: sympy.Expr = FFN_FACTOR * D) -> Ends:
+    """The linear layers of a layer whose keys and values have width `kv`, and `ff` inside."""
+    return {"query": (D, D), "key": (D, kv), "value": (D, kv), "output": (D, D), "up": (D, ff), "down": (ff, D)}
+
+
+def _by_shape(tensor: str, shapes: Mapping[str, tuple[sympy.Expr, ...]]) -> list[Group]:
+    """A tensor beside each linear layer, those of one shape together."""
+    alike = {shape: [name for name, one in shapes.items() if one == shape] for shape in shapes.values()}
+    return [Group(rf"{tensor} \text{{ of {', '.join(names)}}}", len(names), shape) for shape, names in alike.items()]
+
+
+def lora_groups(ends: Ends) -> list[Group]:
+    """A and B beside each linear layer."""
+    into = {name: (inputs, R) for name, (inputs, _) in ends.items()}
+    return _by_shape("W_A", into) + _by_shape("W_B", {name: (R, outputs) for name, (_, outputs) in ends.items()})
+
+
+def vera_groups(ends: Ends) -> list[Group]:
+    """The two tunable vectors beside each linear layer; A and B are frozen and shared."""
+    return _by_shape("d", dict.fromkeys(ends, (R,))) + _by_shape("b", {name: (outputs,) for name, (_, outputs) in ends.items()})
 
 
 def ffn_groups() -> list[Group]:
@@ -85,9 +99,15 @@ def total(groups: list[Group]) -> sympy.Expr:
     return sympy.expand(sum(group.values for group in groups))
 
 
-def vera_frozen() -> sympy.Expr:
-    """Values of VeRA's frozen A (D×R) and B (R×D), kept once for the whole model."""
-    return 2 * D * R
+def vera_frozen(ends: Ends) -> sympy.Expr:
+    """Values of VeRA's frozen A and B, kept once for the whole model and wide enough for every linear layer."""
+    return R * sum((_widest(side) for side in zip(*ends.values(), strict=True)), sympy.Integer(0))
+
+
+def _widest(widths: Iterable[sympy.Expr]) -> sympy.Expr:
+    """The largest number; keys and values are never wider than the model."""
+    letters = set(widths)
+    return sympy.Max(*(letters - {D_KV} if D in letters else letters))
 
 
 @dataclass(frozen=True)
@@ -116,15 +136,18 @@ class Step:
     lowest trainable value, nor the gradient of the input that it meets.
     """
 
-    def __init__(self, kv: sympy.Expr = D, ff: sympy.Expr = FFN_FACTOR * D) -> None:
+    def __init__(self, kv: sympy.Expr, ff: sympy.Expr, lora: Ends) -> None:
         tokens = B * L
-        self.attention = 2 * B * L**2 * D  # QKᵀ and score·V over all heads
+        self.pairs = B * L**2 * D  # one product over all pairs of tokens and all heads
+        self.attention = 2 * self.pairs  # QKᵀ and score·V
         self.weights = tokens * total(layer_groups(kv, ff))
         self.layer = self.weights + self.attention
-        self.qkv = tokens * (D**2 + 2 * D * kv)
-        self.below_ffn = self.qkv + tokens * D**2
+        self.products = {name: tokens * inputs * outputs for name, (inputs, outputs) in linear_ends(kv, ff).items()}
+        self.qkv = sum((self.products[name] for name in BELOW_ATTENTION), sympy.Integer(0))
+        self.below_ffn = self.qkv + self.products["output"]
         self.low_rank = tokens * D * R  # one product with a D×R or R×D matrix
-        self.beside_qkv = tokens * (3 * D * R + R * D + 2 * R * kv)  # A and B of query, key and value
+        self.into = {name: tokens * inputs * R for name, (inputs, _) in lora.items()}  # with A
+        self.beside = sum(self.into.values()) + sum(tokens * R * outputs for _, outputs in lora.values())
 
     def freezing(self, n_tuned: sympy.Symbol) -> StepCost:
         """Train the top `n_tuned` layers; all layers for full fine-tuning."""
@@ -137,11 +160,22 @@ class Step:
         return StepCost(self.layer + added, self.weights + 2 * self.attention + 2 * added, not_needed)
 
     def lora(self) -> StepCost:
-        """Two low-rank products for each of W^Q, W^K, W^V, each with two products backward."""
-        backward = self.weights + 2 * self.attention + 2 * self.beside_qkv
-        return StepCost(self.layer + self.beside_qkv, backward, self.qkv + ADAPTED * self.low_rank)
+        """Two low-rank products for each matrix named, each with two products backward."""
+        backward = self.weights + 2 * self.attention + 2 * self.beside
+        return StepCost(self.layer + self.beside, backward, self._below_low_rank())
 
     def vera(self) -> StepCost:
         """As LoRA forward; backward the frozen A and B pass gradients by input alone."""
-        backward = self.weights + 2 * self.attention + self.beside_qkv
-        return StepCost(self.layer + self.beside_qkv, backward, self.qkv + ADAPTED * self.low_rank)
+        backward = self.weights + 2 * self.attention + self.beside
+        return StepCost(self.layer + self.beside, backward, self._below_low_rank())
+
+    def _below_low_rank(self) -> sympy.Expr:
+        """Products backward in the first layer that lead only to its input or to frozen values."""
+        lowest = [name for name in BELOW_ATTENTION if name in self.into]
+        if lowest:
+            led_to = {one for name in lowest for one in GRADIENTS[name]}
+            unled = len({one for all_of in GRADIENTS.values() for one in all_of}) - len(led_to)
+            return self.qkv + unled * self.pairs + sum(self.into[name] for name in lowest)
+        first = next(name for name in ABOVE_ATTENTION if name in self.into)
+        below = ABOVE_ATTENTION[: ABOVE_ATTENTION.index(first) + 1]
+        return self.qkv + 2 * self.attention + sum(self.products[name] for name in below) + self.into[first]

@@ -105,6 +105,28 @@ def test_one_layer_of_width_one() -> None:
     assert (full["forward"], full["backward"]) == (28, 50)  # 2·(12 + 2), and twice that less 2·3
 
 
+def test_low_rank_beside_all_linear_layers() -> None:
+    """Of Llama 3 8B: query and output 4096 to 4096, key and value to 1024, up and down between 4096 and 14336."""
+    every = ["query", "key", "value", "output", "up", "down"]
+    answer = answered(n_kv_heads=8, d_ff=14336, lora_on=every)
+    assert answer["1.3/values_per_layer"].value == 1_015_808  # 16·2·(8192 + 5120 + 18432)
+    assert answer["1.4/values_per_layer"].value == 28_768  # 6·16 + 2·4096 + 2·1024 + 14336 + 4096
+    assert answer["1.4/frozen"].value == 917_504  # 2·16·(14336 + 14336)
+
+
+def test_the_backward_pass_ends_at_the_lowest_low_rank_pair() -> None:
+    """All sizes 1 and d_ff 1: six weights, QKᵀ and score·V, and two products of a pair, each with two products backward.
+
+    Only value's B needs the gradient that score·V gives; below down nothing is needed but its own A and B.
+    """
+    answers = {name: answered(**ONES, d_ff=1, lora_on=[name]) for name in ("query", "value", "down")}
+    flops = {name: answer["optional/flops"].rows["lora"] for name, answer in answers.items()}
+    assert {row["forward"] for row in flops.values()} == {20}  # 2·(6 + 2 + 2)
+    # of 6 + 4 + 4 products, these lead nowhere: three projections backward, x·A, and in attention two or three of four
+    assert [flops[name]["backward"] for name in ("query", "value")] == [2 * (14 - 3 - 1 - 2), 2 * (14 - 3 - 1 - 3)]
+    assert flops["down"]["backward"] == 2 * (14 - 6 - 4 - 1)  # all weights, all of attention, and x·A
+
+
 def test_biases_of_adapters_are_a_convention() -> None:
     """With biases each adapter has R + D values more."""
     part = answered(conventions={"adapter_biases": True})["1.2"]
@@ -119,6 +141,8 @@ def test_biases_of_adapters_are_a_convention() -> None:
         ({"n_kv_heads": 3}, "n_heads: must be divisible by n_kv_heads (got 32 and 3)"),
         ({"n_heads": 3}, "d_model: must be divisible by n_heads (got 4096 and 3)"),
         ({"n_top_layers": 33}, "n_top_layers: must be at most n_layers (got 33 and 32)"),
+        ({"lora_on": ["gate"]}, "lora_on.0: must be 'query', 'key', 'value', 'output', 'up' or 'down' (got 'gate')"),
+        ({"lora_on": ["up", "up"]}, "lora_on: must not repeat a matrix (got up, up)"),
         ({"rank": 4097}, "rank: must be at most d_model (got 4097 and 4096)"),
         ({"conventions": {"bytes_per_element": 8}}, "conventions.bytes_per_element: must be 2 or 4 (got 8)"),
         ({"conventions": {"flops_per_multiply_add": 0}}, "conventions.flops_per_multiply_add: must be 1 or 2 (got 0)"),
@@ -143,6 +167,12 @@ FAR = [
     Far({"conventions": {"bytes_per_element": 4}}, ("Each value takes 4 bytes",), (ON_A_GPU,), (*SHARES, *COSTS)),
     Far({"conventions": {"adapter_biases": True}}, (r"b_A \text{ of each adapter}",), (ON_A_GPU,)),
     Far({"n_kv_heads": 8, "d_ff": 14336}, (KV, FF, r"W_B \text{ of key, value}"), (ON_A_GPU, "$4D$")),
+    Far(
+        {"lora_on": ["down", "query"], "d_ff": 14336},
+        ("these linear layers: query, down (1.3)", r"W_B \text{ of query, down}"),
+        (ON_A_GPU, "three"),
+    ),
+    Far({"lora_on": ["key", "value"], "n_kv_heads": 8}, (KV, "a narrower one uses only a part")),
     Far({"n_kv_heads": 32}, (KV, "$4D$"), (FF,), SHARES),  # as many heads as queries have, said in letters
     Far({"d_ff": 1}, (FF,), (KV,)),
     Far({"n_heads": 1, "n_kv_heads": 1, "d_model": 64, "rank": 64}, (KV,)),

@@ -29,6 +29,9 @@ TINY = {"n_layers": 1, "d_model": 1, "n_heads": 1, "d_ff": 1, "vocabulary_size":
 
 FAR = [
     Far({"training": LLAMA3}, [r"167\,772\,160", "8 030 261 248"]),
+    Far({"training": {**LLAMA3, "lora_on": ["value", "query"]}},  # 32 · 64 · (4096 + 4096 + 4096 + 1024)
+        [r"27\,262\,976", "beside these alone, query, value", "each of the 4 tensors of a layer"], ["all seven"]),
+    Far({"training": {**TINY, "lora_on": ["down"], "tokens": [1]}}, ["each of the 2 tensors"]),
     Far({"training": {**LLAMA3, "model": "8B", "head_dim": 64}, "models": [{"name": "8B", "n_parameters": 8_030_261_248}]}),
     Far({"training": {"tokens": [512, 640]}}, ["No step needs to move a page"], ["moving"]),
     Far({"training": {"tokens": [1, 7389], "link_gb_per_s": "1/3"}}, ["out and back takes"]),
@@ -94,6 +97,7 @@ def test_pages_by_hand() -> None:
         ({"second_block_len": 3}, "second_block_len: must divide the 256 scales (got 3)"),
         ({"training": {"model": "1B"}}, "training.model: must be the name of one of the models (got '1B')"),
         ({"training": {"n_kv_heads": 5}}, "training: n_heads: must be divisible by n_kv_heads (got 32 and 5)"),
+        ({"training": {"lora_on": ["up", "up"]}}, "training.lora_on: must not repeat a matrix (got up, up)"),
         ({"training": {"n_heads": 3}}, "training: d_model: must be divisible by n_heads (got 4096 and 3)"),
         ({"models": [{"name": "7B", "n_parameters": 1}] * 2}, "models: must have different names (got ['7B', '7B'])"),
         ({"training": {"page_kib": 4}}, "training.page_kib: must cut the states into at most 20000 pages (got 312321)"),

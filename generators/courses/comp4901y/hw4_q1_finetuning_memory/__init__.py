@@ -17,6 +17,8 @@ QUESTION = Question(
         {"n_layers": 3, "n_top_layers": 2, "d_model": 13440, "n_heads": 6720, "rank": 5, "batch_size": 2, "seq_len": 7},
     ),
     recordings={
-        "hw4_q1_allocation": Recorded(cuda=("n_layers", "n_top_layers", "d_model", "n_heads", "n_kv_heads", "d_ff", "rank"))
+        "hw4_q1_allocation": Recorded(
+            cuda=("n_layers", "n_top_layers", "d_model", "n_heads", "n_kv_heads", "d_ff", "rank", "lora_on")
+        )
     },
 )

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import product
+from typing import Any
 
 from generators.cells import Cell, Math
 from generators.courses.comp4901y.hw4_q1_finetuning_memory.params import FinetuningParams
@@ -20,6 +21,7 @@ SHEET = Route("the sheet and the parameters, read again", restates=True)
 MODULES = Route("torch modules, trained a step on meta tensors")
 SHAPES = Route("torch modules, the shapes of small tensors")
 PEFT = Route("peft, beside query, key and value")
+PEFT_ELSEWHERE = Route("peft, beside the linear layers named")
 STORED = Route("the recorded storages, read again", restates=True)
 BLOCKS = Route("blocks of 512 B, tensor by tensor")
 
@@ -34,7 +36,7 @@ rest of its segment too, unless it fills whole segments itself."""
 
 def find(params: FinetuningParams) -> Iterator[Found]:
     """Everything that is published about the methods."""
-    from generators.courses.comp4901y.hw4_q1_finetuning_memory.training_step import extended
+    from generators.courses.comp4901y.hw4_q1_finetuning_memory.training_step import PROJECTIONS, extended
 
     held, sizes = params.conventions, letters(params)
     yield from SHEET.part("sheet", "Given")
@@ -42,16 +44,20 @@ def find(params: FinetuningParams) -> Iterator[Found]:
     yield from SHEET.values("sheet", unit="B", bytes_per_element=held.bytes_per_element)
     yield from SHEET.values("sheet", adapters_with_biases=held.adapter_biases, adapters_without_biases=not held.adapter_biases)
     yield from SHEET.values("sheet", other_kv="D_kv" in sizes, other_ff="D_ff" in sizes, usual_ff="D_ff" not in sizes)
-    found = {name: extended(name, sizes, params.n_heads, held.bytes_per_element, biases=held.adapter_biases) for name in TITLES}
+    on = [key for key, name in PROJECTIONS.items() if name in (params.lora_on or ("query", "key", "value"))]
+    words = ", ".join(PROJECTIONS[key] for key in on)
+    yield from SHEET.values("sheet", lora_on=words, usual_lora=on == ["q", "k", "v"], other_lora=on != ["q", "k", "v"])
+    built: dict[str, Any] = {"biases": held.adapter_biases, "on": on}
+    found = {name: extended(name, sizes, params.n_heads, held.bytes_per_element, **built) for name in TITLES}
     for label, name in LABELS.items():
         yield from SHEET.part(label, TITLES[name])
-        yield from _matrices(label, name, sizes, biases=held.adapter_biases)
+        yield from _matrices(label, name, sizes, built)
         left_out = {"freezing": ("parameters", "frozen"), "vera": ()}.get(name, ("frozen",))
         symbols = {key: symbol for key, symbol in SYMBOLS.items() if key not in left_out}
         held_bytes = {key: found[name][key] for key in symbols if key != "values_per_layer"}
         yield from MODULES.values(label, held_bytes, unit="B", symbols=symbols)
         yield from MODULES.values(label, values_per_layer=found[name]["values_per_layer"])
-    yield from _with_peft(params)
+    yield from _with_peft(params, on)
     yield from _comparison(found)
     yield from _optional(found, Fraction(held.flops_per_multiply_add, 2))  # torch counts two FLOPs a multiply-add
     yield from _measured(params)
@@ -68,12 +74,12 @@ def letters(params: FinetuningParams) -> dict[str, int]:
     return {**layers, **widths, "R": params.rank, "B": params.batch_size, "L": params.seq_len}
 
 
-def _matrices(label: str, name: str, sizes: Mapping[str, int], *, biases: bool) -> Iterator[Found]:
+def _matrices(label: str, name: str, sizes: Mapping[str, int], built: Mapping[str, Any]) -> Iterator[Found]:
     """Names are the sheet's and the methods' papers'; shapes and numbers of values those of small tensors."""
     from generators.courses.comp4901y.hw4_q1_finetuning_memory.training_step import AXES, SMALL, trainable_groups
 
     small = [{key: size for key, size in one.items() if key in sizes} for one in SMALL]
-    worlds = [trainable_groups(name, one, biases=biases) for one in small]
+    worlds = [trainable_groups(name, one, **built) for one in small]
     rows: dict[str, dict[str, Cell]] = {}
     for place, (title, shapes) in enumerate(worlds[0].items(), 1):
         shape = Math(r" \times ".join(AXES[size] for size in shapes[0]))
@@ -83,8 +89,8 @@ def _matrices(label: str, name: str, sizes: Mapping[str, int], *, biases: bool) 
     yield from SHAPES.table(label, "matrices", rows, columns=("trainable", "shape", "number_per_layer", "values"))
 
 
-def _with_peft(params: FinetuningParams) -> Iterator[Found]:
-    """Trainable values that peft adds to query, key and value of one layer."""
+def _with_peft(params: FinetuningParams, on: Sequence[str]) -> Iterator[Found]:
+    """Trainable values that peft adds beside the linear layers named, in one layer."""
     import peft
     import torch
 
@@ -94,8 +100,9 @@ def _with_peft(params: FinetuningParams) -> Iterator[Found]:
     for label, kind in (("1.3", peft.LoraConfig), ("1.4", peft.VeraConfig)):
         with torch.device("meta"):
             plain = build("full", sizes, params.n_heads, biases=False)
-        tuned = peft.get_peft_model(plain, kind(r=params.rank, target_modules=["q", "k", "v"]))
-        yield from PEFT.values(label, values_per_layer=sum(one.numel() for one in tuned.parameters() if one.requires_grad))
+        tuned = peft.get_peft_model(plain, kind(r=params.rank, target_modules=on))
+        route = PEFT if on == ["q", "k", "v"] else PEFT_ELSEWHERE
+        yield from route.values(label, values_per_layer=sum(one.numel() for one in tuned.parameters() if one.requires_grad))
 
 
 def _comparison(found: Mapping[str, Mapping[str, int]]) -> Iterator[Found]:

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from generators.params import Params, PositiveInt, RecordedParams, check_heads, convention
+from generators.params import Matrices, Params, PositiveInt, RecordedParams, check_heads, convention
 
 
 class Conventions(Params):
@@ -23,7 +23,8 @@ class FinetuningParams(RecordedParams):
     """Example sizes for which the symbolic answers are also given in bytes.
 
     `n_kv_heads` and `d_ff` stand where a model has fewer heads of keys and values than of queries, or another inner width
-    of its feed-forward network than four times its own.
+    of its feed-forward network than four times its own. `lora_on` names the linear layers that LoRA and VeRA stand beside, by
+    default query, key and value.
     """
 
     n_layers: PositiveInt
@@ -33,6 +34,7 @@ class FinetuningParams(RecordedParams):
     n_kv_heads: PositiveInt | None = None
     d_ff: PositiveInt | None = None
     rank: PositiveInt
+    lora_on: Matrices | None = None
     batch_size: PositiveInt
     seq_len: PositiveInt
     conventions: Conventions = Conventions()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import sympy
 
-from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, value_at
+from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text, value_at
 from generators.cells import Cell, Math, exact, rational
 from generators.courses.comp4901y.hw4_q1_finetuning_memory.params import FinetuningParams
 from generators.recording import Recording
@@ -31,22 +31,23 @@ class Widths(NamedTuple):
 def solve(params: FinetuningParams) -> Answer:
     """Each method's part, the methods side by side, a training step, and the recorded bytes."""
     widths = Widths(D_KV if params.n_kv_heads else D, D_FF if params.d_ff else 4 * D)
-    sheet = _sheet(params)
-    groups = _groups(widths, biases=params.conventions.adapter_biases)
+    lora = {name: ends for name, ends in peft.linear_ends(*widths).items() if name in (params.lora_on or peft.BELOW_ATTENTION)}
+    sheet = _sheet(params, ", ".join(lora))
+    groups = _groups(widths, lora, biases=params.conventions.adapter_biases)
     each = params.conventions.bytes_per_element
     size = {name: _bytes(name, ones, each) for name, ones in groups.items()}
     return answer(
         sheet,
-        *(part(label, TITLES[name], *_method(name, groups[name], size[name], each), within=sheet)
+        *(part(label, TITLES[name], *_method(name, groups[name], size[name], each, lora), within=sheet)
           for name, label in LABELS.items()),
         part("comparison", "The methods side by side", _side_by_side(size, sheet), within=sheet),
-        part("optional", "FLOPs of one training step", _training_step(widths, sheet, params), within=sheet),
+        part("optional", "FLOPs of one training step", _training_step(peft.Step(*widths, lora), sheet, params), within=sheet),
         *_measured(params),
     )  # fmt: skip
 
 
-def _sheet(params: FinetuningParams) -> Part:
-    held = params.conventions
+def _sheet(params: FinetuningParams, lora_on: str) -> Part:
+    held, usual = params.conventions, lora_on == ", ".join(peft.BELOW_ATTENTION)
     kv = [letter(D_KV, params.d_model // params.n_heads * params.n_kv_heads, "width of keys and values")
           for _ in "k" if params.n_kv_heads]  # fmt: skip
     ff = [letter(D_FF, params.d_ff, "inner width of the feed-forward network")] if params.d_ff else []
@@ -62,6 +63,9 @@ def _sheet(params: FinetuningParams) -> Part:
         letter(B, params.batch_size, "sequences of a batch"),
         letter(L, params.seq_len, "tokens of a sequence"),
         number("bytes_per_element", held.bytes_per_element, "bytes of one value", unit="B"),
+        text("lora_on", lora_on),
+        claim("usual_lora", usual, "LoRA stands beside query, key and value"),
+        claim("other_lora", not usual, "LoRA stands beside other linear layers"),
         claim("adapters_without_biases", not held.adapter_biases),
         claim("adapters_with_biases", held.adapter_biases),
         claim("other_kv", bool(kv), "keys and values have a width of their own"),
@@ -70,10 +74,10 @@ def _sheet(params: FinetuningParams) -> Part:
     )
 
 
-def _groups(widths: Widths, *, biases: bool) -> dict[str, list[Group]]:
+def _groups(widths: Widths, lora: peft.Ends, *, biases: bool) -> dict[str, list[Group]]:
     """The trainable tensors of one tuned layer by method."""
     layer = peft.layer_groups(*widths)
-    low_rank = {"lora": peft.lora_groups(widths.kv), "vera": peft.vera_groups(widths.kv)}
+    low_rank = {"lora": peft.lora_groups(lora), "vera": peft.vera_groups(lora)}
     return {"full": layer, "freezing": layer, "adapters": peft.adapter_groups(biases=biases), **low_rank}
 
 
@@ -82,7 +86,7 @@ def _bytes(name: str, groups: list[Group], each: int) -> sympy.Expr:
     return sympy.factor(each * (N_TOP if name == "freezing" else N_LAYER) * peft.total(groups))
 
 
-def _method(name: str, groups: list[Group], size: sympy.Expr, each: int) -> Iterator[Item]:
+def _method(name: str, groups: list[Group], size: sympy.Expr, each: int, lora: peft.Ends) -> Iterator[Item]:
     rows = {}
     for place, group in enumerate(groups, 1):
         shape = r" \times ".join(re.sub(r"_\{(\w+)\}", r"_{\\text{\1}}", sympy.latex(axis)) for axis in group.shape)
@@ -93,7 +97,7 @@ def _method(name: str, groups: list[Group], size: sympy.Expr, each: int) -> Iter
         yield formula("parameters", size, "trainable parameters", r"M_{\text{param}}", "B", asked=True)
     yield formula("gradients", size, "gradients", r"M_{\text{grad}}", "B", asked=True)
     if name == "vera":
-        yield formula("frozen", each * peft.vera_frozen(), "frozen matrices, kept once", r"M_{\text{frozen}}", "B")
+        yield formula("frozen", each * peft.vera_frozen(lora), "frozen matrices, kept once", r"M_{\text{frozen}}", "B")
 
 
 def _side_by_side(size: Mapping[str, sympy.Expr], sheet: Part) -> Table:
@@ -103,9 +107,9 @@ def _side_by_side(size: Mapping[str, sympy.Expr], sheet: Part) -> Table:
     return table("bytes", ["method", column("trained", unit="B"), column("share_of_all_weights", unit="%")], rows)
 
 
-def _training_step(widths: Widths, sheet: Part, params: FinetuningParams) -> Table:
+def _training_step(step: peft.Step, sheet: Part, params: FinetuningParams) -> Table:
     """FLOPs of both passes of each method, their formulas, and their sum beside that of full fine-tuning."""
-    step, each = peft.Step(*widths), params.conventions.flops_per_multiply_add
+    each = params.conventions.flops_per_multiply_add
     costs = {"full": step.freezing(N_LAYER), "freezing": step.freezing(N_TOP), "adapters": step.adapters()}
     formulas = {name: (cost.forward(each), cost.backward(each))
                 for name, cost in {**costs, "lora": step.lora(), "vera": step.vera()}.items()}  # fmt: skip

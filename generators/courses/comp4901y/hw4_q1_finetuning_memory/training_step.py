@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
@@ -27,17 +27,19 @@ ROLES = {
     "vera": (("d", ("d",)), ("b", ("b",))),
 }  # fmt: skip
 """What the page calls the trainable tensors of a method, and what they are called in the modules."""
-PROJECTIONS = {"q": "query", "k": "key", "v": "value"}
+PROJECTIONS = {"q": "query", "k": "key", "v": "value", "o": "output", "up": "up", "down": "down"}
 
 
 def _trained(model: nn.Module) -> list[nn.Parameter]:
     return [one for one in model.parameters() if one.requires_grad]
 
 
-def train_one_step(method: str, sizes: Mapping[str, int], n_heads: int, element: int, *, biases: bool) -> dict[str, int]:
+def train_one_step(
+    method: str, sizes: Mapping[str, int], n_heads: int, element: int, *, biases: bool, on: Sequence[str]
+) -> dict[str, int]:
     """Run forward and backward once on meta tensors and read products, parameters and .grad tensors."""
     with torch.device("meta"):
-        model = build(method, sizes, n_heads, biases=biases).to(DTYPES[element])
+        model = build(method, sizes, n_heads, biases=biases, on=on).to(DTYPES[element])
         x = torch.ones(sizes["B"], sizes["L"], sizes["D"], dtype=DTYPES[element])
     with ProductRecorder() as recorder:
         loss = model(x).sum()
@@ -53,14 +55,16 @@ def train_one_step(method: str, sizes: Mapping[str, int], n_heads: int, element:
     }
 
 
-def extended(method: str, sizes: Mapping[str, int], n_heads: int, element: int, *, biases: bool) -> dict[str, int]:
+def extended(
+    method: str, sizes: Mapping[str, int], n_heads: int, element: int, *, biases: bool, on: Sequence[str]
+) -> dict[str, int]:
     """Count with one and two layers, and let every further layer add what the second adds.
 
     A further tuned layer is the second of (2 layers, 2 tuned); a further frozen one that of (2, 1).
     """
 
     def run(n_layers: int, n_tuned: int) -> dict[str, int]:
-        return train_one_step(method, {**sizes, "N_layer": n_layers, "N_top": n_tuned}, n_heads, element, biases=biases)
+        return train_one_step(method, {**sizes, "N_layer": n_layers, "N_top": n_tuned}, n_heads, element, biases=biases, on=on)
 
     tuned = sizes["N_top"] if method == "freezing" else sizes["N_layer"]
     frozen = sizes["N_layer"] - tuned
@@ -78,13 +82,15 @@ def tensor_bytes(method: str, sizes: Mapping[str, int], n_heads: int, element: i
     return [one.nbytes for one in _trained(layer)] * (sizes["N_top"] if method == "freezing" else sizes["N_layer"])
 
 
-def trainable_groups(method: str, sizes: Mapping[str, int], *, biases: bool) -> dict[str, list[tuple[int, ...]]]:
+def trainable_groups(
+    method: str, sizes: Mapping[str, int], *, biases: bool, on: Sequence[str]
+) -> dict[str, list[tuple[int, ...]]]:
     """The shapes of the trainable tensors of a small layer, in groups of one kind and shape, by what a page calls them.
 
     A linear module keeps the transpose of the matrix that x meets.
     """
     with torch.device("meta"):
-        layer = build(method, sizes, SMALL_HEADS, biases=biases)[-1]
+        layer = build(method, sizes, SMALL_HEADS, biases=biases, on=on)[-1]
     shapes = {f".{name}.": tuple((one.T if name.endswith(".weight") else one).shape)
               for name, one in layer.named_parameters() if one.requires_grad}  # fmt: skip
     groups: dict[str, list[tuple[int, ...]]] = {}

@@ -10,9 +10,9 @@ import math
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from generators.courses.utaustin.lecture25_nf4.params import Nf4Params
+from generators.courses.utaustin.lecture25_nf4.params import Matrix, Nf4Params
 from generators.found import Found, Route
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def _given(params: Nf4Params) -> Iterator[Found]:
     magnitudes = {f"level_{code}": (code, size) for code, size in enumerate(sorted(float_magnitudes()))}
     headings = {key: NAMES[key] for key in ("int4", "fp4")}
     yield from CODES.table("sheet", "magnitudes", magnitudes, headings=headings, columns=["int4", "fp4"])
+    adapted = [one for one in get_args(Matrix) if one in run.lora_on]
+    yield from SHEET.values("sheet", lora_on=", ".join(adapted), all_adapted=len(adapted) == 7, some_adapted=len(adapted) < 7)
     yield from SHEET.values("sheet", unit="MiB", limit=run.limit_mib)
     yield from SHEET.values("sheet", unit="GB/s", link=run.link_gb_per_s)
     width = run.head_dim or Fraction(run.d_model, run.n_heads)
@@ -164,7 +166,7 @@ def _paging(params: Nf4Params) -> Iterator[Found]:
     from generators.courses.utaustin.lecture25_nf4.weighed_tensors import counts, layer_inputs, nbytes
 
     run, element, page = params.training, params.conventions.bytes_per_value, params.training.page_kib * KIB
-    linear, others, adapters, states = counts(run)
+    linear, others, adapters, states, tensors = counts(run)
     codes, _, double = _bits(params, params.block_len)
     trained = nbytes(adapters, element) + nbytes(adapters, element)  # and a gradient for each
     fixed, token = (
@@ -174,7 +176,7 @@ def _paging(params: Nf4Params) -> Iterator[Found]:
     pages = len(range(0, states, page))
     yield from SHEET.part("4", "Optimizer states in pages")
     yield from BUILT.letters("4", N_code=linear, N_float=others, N_LoRA=adapters)
-    yield from BUILT.values("4", {"values": linear + others})
+    yield from BUILT.values("4", {"values": linear + others, "tensors": tensors})
     yield from SHEET.values("4", given={model.name: model.n_parameters for model in params.models}[run.model])
     yield from ADAMW.letters("4", unit="B", M_states=states)
     yield from SCALED.letters("4", unit="B", M_fixed=fixed)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from generators.params import Params, PositiveExact, PositiveInt, Rising, Text, check_heads, convention
+from generators.params import Distinct, Params, PositiveExact, PositiveInt, Rising, Text, check_heads, convention
 
 MIB = 2**20
 MAX_PAGES = 20_000
 Size = Annotated[int, Field(gt=0, le=2**20)]
+Matrix = Literal["query", "key", "value", "output", "gate", "up", "down"]
+"""The linear layers of a transformer layer: four of attention, three of the gated feed-forward network."""
 
 
 class Conventions(Params):
@@ -48,7 +50,8 @@ class Model(Params):
 class Training(Params):
     """A fine-tuning run: the model's shape, the adapters' rank, the accelerator, and the tokens of each step.
 
-    By default keys and values have as many heads as queries, and the heads together are as wide as the model.
+    By default keys and values have as many heads as queries, the heads together are as wide as the model, and adapters stand
+    beside every linear layer; `lora_on` names those that get one.
     """
 
     model: Text
@@ -60,6 +63,7 @@ class Training(Params):
     d_ff: Size
     vocabulary_size: Size
     rank: Size
+    lora_on: Annotated[list[Matrix], Field(min_length=1, default_factory=lambda: list(get_args(Matrix))), Distinct]
     limit_mib: PositiveInt
     page_kib: PositiveInt
     link_gb_per_s: PositiveExact
@@ -109,8 +113,9 @@ def _refuse_what_does_not_fit(params: Nf4Params) -> None:
     """Weights and states must fit the accelerator, and each step's activations what is free without any state."""
     run, held = params.training, params.conventions
     d, (q, kv) = run.d_model, head_widths(run)
-    adapters = run.n_layers * run.rank * (2 * (d + q) + 2 * (d + kv) + 3 * (d + run.d_ff))
-    pages = -(-(8 * adapters + 56 * run.n_layers) // (1024 * run.page_kib))
+    ends = {"query": q, "output": q, "key": kv, "value": kv}
+    adapters = run.n_layers * run.rank * sum(d + ends.get(one, run.d_ff) for one in run.lora_on)
+    pages = -(-(8 * adapters + 8 * len(run.lora_on) * run.n_layers) // (1024 * run.page_kib))
     if pages > MAX_PAGES:
         raise ValueError(f"training.page_kib: must cut the states into at most {MAX_PAGES} pages (got {pages})")
     bits = 4 + (held.quantized_scale_bits + Fraction(held.scale_bits, params.second_block_len)) / params.block_len

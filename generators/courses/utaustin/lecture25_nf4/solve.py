@@ -30,8 +30,8 @@ N_layer, D, D_q, D_kv, D_ff, V, R = sympy.symbols("N_layer D D_q D_kv D_ff V R",
 M_GPU, M_page, N_code, N_float, N_LoRA = sympy.symbols("M_GPU M_page N_code N_float N_LoRA", positive=True)
 M_states, M_fixed, M_token, n_page = sympy.symbols("M_states M_fixed M_token n_page", positive=True)
 CODE_BITS = 4
-ADAPTED = 7
-"""Matrices with an adapter in a layer."""
+ENDS = {"query": D_q, "key": D_kv, "value": D_kv, "output": D_q, "gate": D_ff, "up": D_ff, "down": D_ff}
+"""The other width of each linear layer; one is always the model's."""
 PLAIN, DOUBLE = c1 / b1, c2 / b1 + c1 / (b1 * b2)
 """Bits a weight for the scales of its block, and for quantized scales and the scales of their blocks."""
 CODES = {"nf4": "NF4", "int4": "Int4, symmetric", "fp4": "FP4", "affine": "Int4, affine", "affine_equal": "Int4, affine"}
@@ -63,6 +63,9 @@ def _sheet(params: Nf4Params) -> Part:
         table("magnitudes", [column(key, CODES[key]) for key in MAGNITUDES], magnitudes),
         text("model", run.model),
         number("limit", run.limit_mib, "memory of the accelerator", unit="MiB"),
+        claim("all_adapted", len(run.lora_on) == len(ENDS), "every linear layer has an adapter"),
+        claim("some_adapted", len(run.lora_on) < len(ENDS), "some linear layers have an adapter"),
+        text("lora_on", ", ".join(one for one in ENDS if one in run.lora_on)),
         number("link", exact(run.link_gb_per_s), "rate of moving pages", unit="GB/s"),
         letter(b1, params.block_len, "weights that share a scale"),
         letter(b2, params.second_block_len, "scales that share a scale"),
@@ -170,7 +173,7 @@ def _model_memory(params: Nf4Params, bits: Sequence[Fraction]) -> Table:
 
 
 def _paging(params: Nf4Params, sheet: Part) -> Part:
-    formulas = _run_formulas()
+    formulas = _run_formulas(params.training.lora_on)
     sizes = {symbol: int(one) for symbol, one in part("4", "", *formulas, within=sheet).letters.items()}
     rows = {
         f"step_{place}": (place, tokens, pages_out(sizes, sizes[M_token] * tokens))
@@ -182,6 +185,7 @@ def _paging(params: Nf4Params, sheet: Part) -> Part:
         "4",
         "Optimizer states in pages",
         *formulas,
+        number("tensors", 2 * len(params.training.lora_on), "tensors of the adapters of a layer"),
         number("given", given, "parameters that the model's name stands for"),
         table("steps", ["step", "tokens", "pages_out"], rows, asked=True),
         claim("pages_leave", moved > 0, "pages leave in some step"),
@@ -200,16 +204,16 @@ def pages_out(sizes: Mapping[sympy.Symbol, int], activations: int) -> int:
     return left
 
 
-def _run_formulas() -> list[Item]:
-    """Adapters of rank R stand beside the matrices of queries, keys, values, output, and the three of the gated network."""
-    ends = 2 * (D + D_q) + 2 * (D + D_kv) + 3 * (D + D_ff)
+def _run_formulas(lora_on: Sequence[str]) -> list[Item]:
+    """Adapters of rank R stand beside the linear layers that are named."""
+    ends = sum((D + ENDS[one] for one in lora_on), sympy.Integer(0))
     bits = CODE_BITS + DOUBLE
     return [
         formula("N_code", N_layer * D * (2 * D_q + 2 * D_kv + 3 * D_ff), "weights kept as codes", N_code),
         formula("N_float", D * (2 * V + 2 * N_layer + 1), "values of embedding, output head and norms", N_float),
         formula("values", N_code + N_float, "values of the model"),
         formula("N_LoRA", R * N_layer * ends, "values of all adapters", N_LoRA),
-        formula("M_states", 8 * N_LoRA + 4 * 2 * ADAPTED * N_layer, "bytes of Adam's states", M_states, "B"),
+        formula("M_states", 8 * N_LoRA + 4 * 2 * len(lora_on) * N_layer, "bytes of Adam's states", M_states, "B"),
         formula("M_fixed", sympy.ceiling(N_code * bits / 8) + 2 * N_float + 2 * s * N_LoRA, "bytes that stay", M_fixed, "B"),
         formula("M_token", s * N_layer * D, "activations of a token: the input of each layer", M_token, "B"),
         formula("n_page", sympy.ceiling(M_states / M_page), "pages of states", n_page),

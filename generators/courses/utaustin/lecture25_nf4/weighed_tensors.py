@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from generators.courses.utaustin.lecture25_nf4.params import Training
 
 FLOATS = {16: torch.float16, 32: torch.float32}
+NAMES = {"q_proj": "query", "k_proj": "key", "v_proj": "value", "o_proj": "output", "gate_proj": "gate", "up_proj": "up",
+         "down_proj": "down"}  # fmt: skip
 INTEGERS = {8: torch.int8, 16: torch.int16}
 
 
@@ -27,25 +29,28 @@ def bits_a_weight(scale_bits: int, quantized_bits: int, block_len: int, second: 
 
 
 class Counts(NamedTuple):
-    """Values of a model's linear layers, of all else in it, of the adapters, and the bytes of AdamW's states for these."""
+    """Values of linear layers, of all else, of adapters, bytes of AdamW's states for these, and tensors of them in a layer."""
 
     linear: int
     others: int
     adapters: int
     states: int
+    tensors: int
 
 
 def counts(run: Training) -> Counts:
     """Counts of a Llama with A and B beside its linear layers, by the line through those with one and with two layers."""
     one, two = (_counted(run, layers) for layers in (1, 2))
-    return Counts(*(first + (run.n_layers - 1) * (second - first) for first, second in zip(one, two, strict=True)))
+    counted = (first + (run.n_layers - 1) * (second - first) for first, second in zip(one, two, strict=True))
+    return Counts(*counted)._replace(tensors=one.tensors)
 
 
 def _counted(run: Training, layers: int) -> Counts:
     model = llama(run, layers)
-    linear = linear_layers(model)
+    linear = linear_layers(model).values()
     with torch.device("meta"):
-        ends = [(run.rank, one.in_features) for one in linear] + [(one.out_features, run.rank) for one in linear]
+        adapted = [one for name, one in linear_layers(model).items() if NAMES[name.split(".")[-1]] in run.lora_on]
+        ends = [(run.rank, one.in_features) for one in adapted] + [(one.out_features, run.rank) for one in adapted]
         adapters = [torch.empty(shape, requires_grad=True) for shape in ends]
     for one in adapters:
         one.grad = torch.empty_like(one)
@@ -53,7 +58,7 @@ def _counted(run: Training, layers: int) -> Counts:
     optimizer.step()
     states = sum(value.nbytes for state in optimizer.state.values() for value in state.values())
     coded = _values(one.weight for one in linear)
-    return Counts(coded, _values(model.parameters()) - coded, _values(adapters), states)
+    return Counts(coded, _values(model.parameters()) - coded, _values(adapters), states, len(adapters) // layers)
 
 
 def llama(run: Training, n_layers: int) -> Any:
@@ -72,9 +77,9 @@ def llama(run: Training, n_layers: int) -> Any:
         return LlamaForCausalLM(config)
 
 
-def linear_layers(model: Any) -> list[torch.nn.Linear]:
-    """All of them but the output head."""
-    return [one for name, one in model.named_modules() if isinstance(one, torch.nn.Linear) and name != "lm_head"]
+def linear_layers(model: Any) -> dict[str, torch.nn.Linear]:
+    """All of them by name but the output head."""
+    return {name: one for name, one in model.named_modules() if isinstance(one, torch.nn.Linear) and name != "lm_head"}
 
 
 def _values(tensors: Iterable[torch.Tensor]) -> int:

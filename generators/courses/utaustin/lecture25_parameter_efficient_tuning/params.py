@@ -6,11 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveInt, Rising, Text, convention
+from generators.params import Exact, Matrices, Params, PositiveInt, Rising, Text, convention
 
 Size = Annotated[int, Field(gt=0, le=2**20)]
-Matrix = Literal["query", "key", "value", "output", "up", "down"]
-"""The linear layers of a transformer layer: four of attention, two of the feed-forward network."""
 
 
 class Conventions(Params):
@@ -60,7 +58,7 @@ class TuningParams(Params):
     adapter_width: Size
     other_adapter_widths: Annotated[list[Size], Field(max_length=5)]
     rank: Size
-    lora_on: Annotated[list[Matrix], Field(min_length=1)]
+    lora_on: Matrices
     n_tasks: PositiveInt
     printed: TableOfLecture
     conventions: Conventions = Conventions()
@@ -72,8 +70,6 @@ class TuningParams(Params):
         names = [model.name for model in self.models]
         if len(set(names)) < len(names):
             raise ValueError(f"models: must not repeat a name (got {', '.join(names)})")
-        if len(set(self.lora_on)) < len(self.lora_on):
-            raise ValueError(f"lora_on: must not repeat a matrix (got {', '.join(self.lora_on)})")
         narrowest = min(self.d_model, *(min(model.d_model, model.d_ff) for model in self.models))
         if self.rank > narrowest:
             raise ValueError(f"rank: must be at most the smallest width, {narrowest} (got {self.rank})")
