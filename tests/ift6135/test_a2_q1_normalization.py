@@ -124,6 +124,12 @@ def test_sample_variance_divides_by_one_less() -> None:
             "conventions.variance: a sample variance needs at least two features, "
             "since instance normalization has one value a feature (got 1 feature)",
         ),
+        (
+            [[[[1, 2], [3, 4]]]],
+            "population",
+            "tensor: must be samples, then channels, then features; write the rows of each channel one behind the other as its "
+            "features, as every technique averages over all of them (got [[[[1, 2], [3, 4]]]])",
+        ),
         ([[[1, 2]]], "biased", "conventions.variance: must be 'population' or 'sample' (got 'biased')"),
     ],
 )

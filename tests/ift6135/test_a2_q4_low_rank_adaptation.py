@@ -26,6 +26,8 @@ FAR = [
     Far(NARROW, ["each head is", "$h \\le d$"], ["the only change that keeps every equation"]),
     Far({"context_len": 131072, "d_model": 16384, "n_heads": 128}, ["for 131 072 tokens", "Quantizing MHA alone"]),
     Far({"context_len": 2**20, "d_model": 2**20, "rank": 2**20, "n_heads": 2**20, "quantized_bits": 31}),
+    Far({"lora_on": ["value", "query"]}, ["only these have an adapter: query, value."]),
+    Far({"lora_on": ["key"], **NARROW}, ["only these have an adapter: key."], ["the only change"]),
     Far({"rank": 4096}, ["reads no fewer bytes than merged LoRA"], ["There QLoRA can be faster"]),
     Far({"conventions": {"bytes_per_value": 2}, "quantized_bits": 8}, ["$= 8$ bits in place of 16"], stays=MOVED),
     Far({"memory_headroom": 0}, ["Quantizing one of the two alone is not enough."], ["fits unquantized"], MOVED),
@@ -61,6 +63,12 @@ def test_attention_by_hand() -> None:
         180, 75, 345,  # 9·20 additions; 3·25 divisions by √d; softmax 3·5·(5·5 - 2)
         144, 192, 768,  # 9·(8 + 8) values; 9·16 + 12·4 weights
     ]  # fmt: skip
+
+
+def test_query_and_value_alone_by_hand() -> None:
+    """Six pairs in place of nine: 6·40 and 6·40 multiply-adds, 6·20 additions, 6·(8 + 8) values."""
+    counted = counts(solved(lora_on=["value", "query"]), "MHA")
+    assert counted == [720, 240, 240, 300, 300, 240, 120, 75, 345, 96, 192, 768]
 
 
 def test_narrow_heads_by_hand() -> None:
@@ -122,6 +130,8 @@ def test_arithmetic_without_a_rule_is_not_passed_over() -> None:
     ("change", "message"),
     [
         ({"rank": 5}, "rank: must be at most d_model (got 5 and 4)"),
+        ({"lora_on": ["output"]}, "lora_on.0: must be 'query', 'key' or 'value' (got 'output')"),
+        ({"lora_on": []}, "lora_on: must have at least 1 item (got [])"),
         ({"quantized_bits": 1}, "quantized_bits: must be greater than or equal to 2 (got 1)"),
         ({"quantized_bits": 32}, "quantized_bits: must be below the 32 bits of full precision (got 32)"),
         (NARROW, "d_model: must be divisible by n_heads while conventions.output_matrix is d by d (got 4 and 3)"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import lcm
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, model_validator
 
 from generators.params import Exact, Params, convention
 
@@ -29,10 +29,27 @@ class Conventions(Params):
     )
 
 
-class TensorParams(Params):
-    """The tensor as samples, then channels, then features."""
+def _flat(tensor: Any) -> Any:
+    """Refuse rows and columns in place of features, and say how they are written."""
+    first = tensor
+    for _ in range(3):
+        first = first[0] if isinstance(first, list) and first else None
+    if isinstance(first, list):
+        raise ValueError(
+            "must be samples, then channels, then features; write the rows of each channel one behind the other as its features, "
+            "as every technique averages over all of them"
+        )
+    return tensor
 
-    tensor: list[list[list[Exact]]]
+
+class TensorParams(Params):
+    """The tensor as samples, then channels, then features.
+
+    Images have rows and columns in place of features. Write all rows of a channel one behind the other: batch, layer and instance
+    normalization average over rows and columns together, so their order changes nothing.
+    """
+
+    tensor: Annotated[list[list[list[Exact]]], BeforeValidator(_flat)]
     conventions: Conventions = Conventions()
 
     @model_validator(mode="after")

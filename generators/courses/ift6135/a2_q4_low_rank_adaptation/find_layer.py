@@ -18,18 +18,18 @@ MODULES = Route("torch modules, run under recorders")
 GROWN = Route("terms of what torch modules counted, compared at grown sizes")
 COMBINED = Route("torch modules, every combination")
 METHODS = ("LoRA", "QLoRA")
-PRODUCTS: dict[str, dict[str, tuple[str, tuple[int, ...]]]] = {
-    "LFFN": {"frozen": ("X W^F", (0,)), "down": ("X A^F", (1,)), "up": ("(X A^F) (B^F)^T", (2,))},
+PRODUCTS = {
+    "LFFN": {"frozen": "X W^F", "down": "X A^F", "up": "(X A^F) (B^F)^T"},
     "MHA": {
-        "frozen": ("H W", (0, 3, 6)),
-        "down": ("H A", (1, 4, 7)),
-        "up": ("(H A) B^T", (2, 5, 8)),
-        "scores": ("Q K^T", (9,)),
-        "weighting": (r"\text{softmax}(QK^T / \sqrt{d})\, V", (10,)),
-        "output": (r"[\text{head}_1, \dots, \text{head}_h]\, W^O", (11,)),
+        "frozen": "H W",
+        "down": "H A",
+        "up": "(H A) B^T",
+        "scores": "Q K^T",
+        "weighting": r"\text{softmax}(QK^T / \sqrt{d})\, V",
+        "output": r"[\text{head}_1, \dots, \text{head}_h]\, W^O",
     },
 }
-"""Each row's name, and which of the products that run, in order, it stands for."""
+"""Each row's name."""
 HELD = ("module", "pairs", "trainable", "dequantization", "quantization")
 STEPS = {
     "branches": "add the two branches",
@@ -51,8 +51,9 @@ def find_complexities(entry: Entry) -> Iterator[Found]:
 
 def _steps(module: str, entry: Entry) -> Iterator[tuple[str, tuple[Cell, ...]]]:
     """Rows by key: the products that ran, then what ran outside products."""
-    seen = entry.seen(module, "LoRA")
-    for key, (name, places) in PRODUCTS[module].items():
+    seen, ran_as = entry.seen(module, "LoRA"), _ran_as(module, entry)
+    for key, name in PRODUCTS[module].items():
+        places = [place for place, one in enumerate(ran_as) if one == key]
         ran = [seen.products[place] for place in places]
         a, b, c = ran[0].shape
         operands = Math(rf"({_shape(a, b)})\,({_shape(b, c)})")
@@ -60,6 +61,15 @@ def _steps(module: str, entry: Entry) -> Iterator[tuple[str, tuple[Cell, ...]]]:
     for step, name in STEPS.items():
         if step in seen.operations:
             yield step, (module, name, None, None, seen.operations[step])
+
+
+def _ran_as(module: str, entry: Entry) -> list[str]:
+    """The row of each product that runs, in order."""
+    adapted = ["frozen", "down", "up"]
+    if module == "LFFN":
+        return adapted
+    heads = [adapted if one in entry.params.lora_on else ["frozen"] for one in ("query", "key", "value")]
+    return [*(key for one in heads for key in one), "scores", "weighting", "output"]
 
 
 def _shape(rows: int, columns: int) -> str:

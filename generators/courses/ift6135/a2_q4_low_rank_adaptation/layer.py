@@ -102,19 +102,19 @@ def lffn() -> Module:
     return Module("LFFN", steps, weights=d * d, matrices=ONE, adapted=ONE, width=d)
 
 
-def mha(*, narrow: bool) -> Module:
-    """Heads with adapted query, key and value, side by side times W^O, which has no adapter; narrow heads share d."""
-    w, rows, projections = (d / h, d, 3 * h) if narrow else (d, h * d, 3 * h)
+def mha(adapters: int, *, narrow: bool) -> Module:
+    """Heads of query, key and value, of which so many are adapted, side by side times W^O, which is not; narrow heads share d."""
+    w, rows, projections, adapted = (d / h, d, 3 * h, adapters * h) if narrow else (d, h * d, 3 * h, adapters * h)
     steps = (
         products("frozen", "H W", (n, d, w), projections),
-        products("down", "H A", (n, d, r), projections, adapter=True),
-        products("up", "(H A) B^T", (n, r, w), projections, adapter=True),
+        products("down", "H A", (n, d, r), adapted, adapter=True),
+        products("up", "(H A) B^T", (n, r, w), adapted, adapter=True),
         products("scores", "Q K^T", (n, w, n), h),
         products("weighting", r"\text{softmax}(QK^T / \sqrt{d})\, V", (n, n, w), h),
         products("output", r"[\text{head}_1, \dots, \text{head}_h]\, W^O", (n, rows, d)),
-        Step("branches", "add the two branches", projections * n * w, adapter=True),
+        Step("branches", "add the two branches", adapted * n * w, adapter=True),
         Step("scaling", "divide the scores by √d", h * n**2),
         Step("softmax", "softmax", sympy.expand(h * n * SOFTMAX_PER_ROW)),
     )
     weights = projections * d * w + rows * d
-    return Module("MHA", steps, weights=weights, matrices=projections + 1, adapted=projections, width=w)
+    return Module("MHA", steps, weights=weights, matrices=projections + 1, adapted=adapted, width=w)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, convention
+from generators.params import Distinct, Exact, Params, convention
 
+Projection = Literal["query", "key", "value"]
 Size = Annotated[int, Field(gt=0, le=2**20)]
 
 
@@ -28,11 +29,13 @@ class Conventions(Params):
 class LowRankParams(Params):
     """Sizes of the layer, bits of a quantized weight, and the memory limit of 4.4 (b).
 
-    A headroom of 0 fits the combination that stores the least and no other, 1 fits all.
+    A headroom of 0 fits the combination that stores the least and no other, 1 fits all. `lora_on` names the projections of a head
+    that have an adapter, by default all three; W^F always has one, and W^O has none in the sheet's equations.
     """
 
     d_model: Size
     rank: Size
+    lora_on: Annotated[list[Projection], Field(min_length=1, default_factory=lambda: list(get_args(Projection))), Distinct]
     n_heads: Size
     context_len: Size
     quantized_bits: Annotated[int, Field(ge=2)]

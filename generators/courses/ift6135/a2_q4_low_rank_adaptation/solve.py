@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import sympy
 
-from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, value_at
+from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text, value_at
 from generators.cells import exact, rational
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.choice import choice
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.complexities import complexities
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.layer import METHODS, TRAINED, d, h, lffn, m, mha, n, r
-from generators.courses.ift6135.a2_q4_low_rank_adaptation.params import LowRankParams
+from generators.courses.ift6135.a2_q4_low_rank_adaptation.params import LowRankParams, Projection
 from generators.table import Table, column, table
 
 ONE = lffn()
@@ -19,7 +21,7 @@ ONE = lffn()
 def solve(params: LowRankParams) -> Answer:
     """All five parts."""
     narrow, size = params.conventions.output_matrix == "d by d", params.conventions.bytes_per_value
-    sheet, attention = _sheet(params, narrow=narrow), mha(narrow=narrow)
+    sheet, attention = _sheet(params, narrow=narrow), mha(len(params.lora_on), narrow=narrow)
     return answer(
         sheet,
         _implementation(size, sheet),
@@ -42,6 +44,8 @@ def _sheet(params: LowRankParams, *, narrow: bool) -> Part:
         letter(m, params.quantized_bits, "bits of a quantized weight"),
         number("full_bits", 8 * params.conventions.bytes_per_value, "bits of a value in full precision"),
         number("headroom", exact(100 * params.memory_headroom), "way to the largest combination", unit="%"),
+        text("lora_on", ", ".join(one for one in get_args(Projection) if one in params.lora_on)),
+        claim("some_adapted", len(params.lora_on) < len(get_args(Projection)), "some projections of a head have no adapter"),
         claim("several_tokens", params.context_len > 1),
         claim("several_heads", params.n_heads > 1),
         claim("narrow_heads", narrow, "heads share the width"),

@@ -66,12 +66,26 @@ class Adapted(nn.Module):
         return x @ w + (x @ self.a) @ b if form == "beside" else x @ w
 
 
-class Mha(nn.Module):
-    """h heads with adapted query, key and value side by side; narrow heads share the width."""
+class Plain(nn.Module):
+    """X W for `count` matrices W at once."""
 
-    def __init__(self, d: int, r: int, h: int, *, narrow: bool) -> None:
+    def __init__(self, count: int, rows: int, columns: int) -> None:
         super().__init__()
-        self.q, self.k, self.v = (Adapted(h, d, d // h if narrow else d, r) for _ in range(3))
+        self.frozen = Frozen(count, rows, columns)
+
+    def forward(self, x: torch.Tensor, form: Form) -> torch.Tensor:
+        """(n, rows) to (count, n, columns) in every form."""
+        w: torch.Tensor = self.frozen()
+        return x.expand(len(w), -1, -1) @ w
+
+
+class Mha(nn.Module):
+    """h heads of query, key and value, of which those in `on` are adapted, side by side; narrow heads share the width."""
+
+    def __init__(self, d: int, r: int, h: int, on: Sequence[str], *, narrow: bool) -> None:
+        super().__init__()
+        sizes = (h, d, d // h if narrow else d)
+        self.q, self.k, self.v = (Adapted(*sizes, r) if one in on else Plain(*sizes) for one in ("query", "key", "value"))
         self.o = Frozen(1, d if narrow else h * d, d)
 
     def forward(self, x: torch.Tensor, form: Form = "beside") -> torch.Tensor:
@@ -142,11 +156,11 @@ class Seen:
 
 
 @lru_cache(maxsize=64)
-def observe(module: str, method: str, bits: int, size: int, reading: str, form: Form = "beside") -> Seen:
+def observe(module: str, method: str, bits: int, size: int, reading: str, on: tuple[str, ...], form: Form = "beside") -> Seen:
     """Run a pass with codes of `bits` bits and other values of `size` bytes under recorders, and read the module's tensors."""
     with torch.device("meta"):
         width, rank, heads = (SIZES[one] for one in (d, r, h))
-        layer = Adapted(1, width, width, rank) if module == "LFFN" else Mha(width, rank, heads, narrow=reading == NARROW)
+        layer = Adapted(1, width, width, rank) if module == "LFFN" else Mha(width, rank, heads, on, narrow=reading == NARROW)
         built, x = layer.to(DTYPES[size]), torch.ones(SIZES[n], width, dtype=DTYPES[size])
         frozen = [one for one in built.modules() if isinstance(one, Frozen)]
         with torch.no_grad(), Recorder() as once:
@@ -198,7 +212,8 @@ class Entry:
     def seen(self, module: str, method: str, form: Form = "beside") -> Seen:
         """One pass."""
         held = self.params.conventions
-        return observe(module, method, self.params.quantized_bits, held.bytes_per_value, held.output_matrix, form)
+        how = self.params.quantized_bits, held.bytes_per_value, held.output_matrix, tuple(self.params.lora_on)
+        return observe(module, method, *how, form)
 
     def at(self, count: sympy.Expr, **others: int) -> Fraction:
         """What was counted in letters, as a number; at other sizes where they are given."""
