@@ -1,4 +1,4 @@
-"""Orders of growth: the terms of a counted polynomial that no other term outgrows."""
+"""Orders of growth: the fastest-growing terms of a counted polynomial."""
 
 from __future__ import annotations
 

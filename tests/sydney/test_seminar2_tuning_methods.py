@@ -24,6 +24,11 @@ FAR = [
     Far(ONES, ["1$ layer of width", "virtual token, the user's prompt has $L$ $= 1$ token."]),
     Far(LLAMA, ["$= 1024$", "$= 14\\,336$"]),
     Far({"n_kv_heads": 1}, ["$= 128$"]),
+    Far(
+        {**LLAMA, "lora_on": ["down", "output"]},
+        ["makes of a row $x$: output and down.", "on output and down instead"],
+        ["query, key"],
+    ),
     Far({"d_model": 96, "n_heads": 5, "head_dim": 64, "rank": 96}, ["$= 320$"]),
     Far({"n_layers": 1024, "d_model": 2**20, "n_heads": 2**20, "rank": 2**20, "n_virtual_tokens": 2**14, "context_len": 2**17}),
     Far(
@@ -33,6 +38,12 @@ FAR = [
     Far({"conventions": {"bytes_per_element": 4}}, stays=["3/bytes/prefix/share", "3/bytes/prompt/share", "2/in_pass/lora/here"]),
     Far({"context_len": 1, "n_virtual_tokens": 2**14}, ["$= 16\\,384$ virtual tokens"]),
 ]
+
+
+def test_lora_beside_all_linear_layers() -> None:
+    """Of Llama 3 8B at rank 8: 32·8·(2·8192 + 2·5120 + 2·18432)."""
+    answer = solved_entry(ID, entry(**LLAMA, lora_on=["query", "key", "value", "output", "up", "down"]))
+    assert answer["1/values"].rows["lora"]["here"] == 16_252_928
 
 
 def column(address: str, key: str) -> list[Cell]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from generators.courses.sydney.seminar2_tuning_methods.params import TuningParams
 from generators.found import Found, Route
+from generators.params import Matrix
 
 if TYPE_CHECKING:
     from generators.courses.sydney.seminar2_tuning_methods.tuned_model import Counts
@@ -35,6 +36,10 @@ def find(params: TuningParams) -> Iterator[Found]:
     letters |= {"R": params.rank, "p": params.n_virtual_tokens, "L": params.context_len}
     yield from SHEET.part("sheet", "Given")
     yield from SHEET.values("sheet", letters, symbols={name: name for name in letters})
+    on = [one for one in get_args(Matrix) if one in params.lora_on]
+    said = f"{', '.join(on[:-1])} and {on[-1]}" if len(on) > 1 else on[0]
+    usual = set(on) == {"query", "key", "value"}
+    yield from SHEET.values("sheet", lora_on=said, usual_lora=usual, other_lora=not usual)
     yield from SHEET.part("1", "Trainable values")
     whole = model_values(params)
     yield from TUNED.values("1", model=whole, symbols={"model": r"N_{\text{model}}"})

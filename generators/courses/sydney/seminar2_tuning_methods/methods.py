@@ -8,6 +8,7 @@ arXiv 2104.08691 (prompt).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import sympy
@@ -16,8 +17,8 @@ N_LAYER, D, D_Q, D_KV, D_FF, R, P, L = sympy.symbols("N_layer D D_q D_kv D_ff R 
 ONE, ZERO = sympy.Integer(1), sympy.Integer(0)
 LAYER = 2 * D * (D_Q + D_KV + D_FF)
 """Values of a layer's matrices, each used in one multiply-add for every token."""
-LORA = R * (3 * D + D_Q + 2 * D_KV)
-"""A and B beside query, key and value."""
+ENDS = {"query": D + D_Q, "key": D + D_KV, "value": D + D_KV, "output": D_Q + D, "up": D + D_FF, "down": D_FF + D}
+"""Inputs and outputs of each linear layer together: A and B beside it have R values for each."""
 ADAPTERS = 4 * D * R
 """Two matrices in each of two adapters."""
 
@@ -54,9 +55,9 @@ def token_multiply_adds() -> sympy.Expr:
     return N_LAYER * (LAYER + attention(ONE, L + 1))
 
 
-def methods() -> dict[str, Method]:
-    """The four methods in the order of the seminar's overview, and LoRA once it is merged."""
-    lora, adapters = N_LAYER * LORA, N_LAYER * ADAPTERS
+def methods(lora_on: Iterable[str]) -> dict[str, Method]:
+    """The four methods in the order of the seminar's overview, and LoRA, beside the layers named, once it is merged."""
+    lora, adapters = N_LAYER * R * sum((ENDS[one] for one in lora_on), ZERO), N_LAYER * ADAPTERS
     more_keys, cached = N_LAYER * attention(ONE, P), cache_values(P)
     prompt_pass = sympy.factor(sympy.expand(pass_multiply_adds(P + L) - pass_multiply_adds(L)))
     return {

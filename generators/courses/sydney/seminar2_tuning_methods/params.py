@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Params, check_heads, convention
+from generators.params import Matrices, Params, check_heads, convention
 
 Size = Annotated[int, Field(gt=0, le=2**20)]
 
@@ -21,7 +21,8 @@ class Conventions(Params):
 class TuningParams(Params):
     """Sizes of the model and of what each method adds to it.
 
-    By default all heads have keys of their own and share the width, and the feed-forward network is four times as wide.
+    By default all heads have keys of their own and share the width, the feed-forward network is four times as wide, and LoRA
+    stands beside query, key and value; `lora_on` names other linear layers.
     """
 
     n_layers: Annotated[int, Field(gt=0, le=1024)]
@@ -31,6 +32,7 @@ class TuningParams(Params):
     head_dim: Size | None = None
     d_ff: Size | None = None
     rank: Size
+    lora_on: Annotated[Matrices, Field(default_factory=lambda: ["query", "key", "value"])]
     n_virtual_tokens: Annotated[int, Field(gt=0, le=2**14)]
     context_len: Annotated[int, Field(gt=0, le=2**17)]
     conventions: Conventions = Conventions()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import sympy
 
-from generators.answer import Answer, Part, answer, formula, letter, part, value_at
+from generators.answer import Answer, Part, answer, claim, formula, letter, part, text, value_at
 from generators.cells import exact, rational
 from generators.courses.sydney.seminar2_tuning_methods import methods as counts
 from generators.courses.sydney.seminar2_tuning_methods.methods import Method
@@ -16,7 +16,7 @@ from generators.table import Table, column, table
 
 def solve(params: TuningParams) -> Answer:
     """What each method trains, adds to passes and to the cache, and costs for one trained value."""
-    found, sheet, held = counts.methods(), _sheet(params), params.conventions
+    found, sheet, held = counts.methods(params.lora_on), _sheet(params), params.conventions
     trained = {name: one for name, one in found.items() if name != "merged"}
     flops, size = held.flops_per_multiply_add, held.bytes_per_element
     passes, tokens = flops * counts.pass_multiply_adds(counts.L), flops * counts.token_multiply_adds()
@@ -51,6 +51,7 @@ def solve(params: TuningParams) -> Answer:
 
 
 def _sheet(params: TuningParams) -> Part:
+    on = [one for one in counts.ENDS if one in params.lora_on]
     head_dim = params.head_dim or params.d_model // params.n_heads
     return part(
         "sheet",
@@ -61,6 +62,9 @@ def _sheet(params: TuningParams) -> Part:
         letter(counts.D_KV, (params.n_kv_heads or params.n_heads) * head_dim, "width of the keys of all heads"),
         letter(counts.D_FF, params.d_ff or 4 * params.d_model, "width of the feed-forward network"),
         letter(counts.R, params.rank, "rank of LoRA, inner width of adapters"),
+        text("lora_on", " and ".join([", ".join(on[:-1]), on[-1]] if on[1:] else on)),
+        claim("usual_lora", on == ["query", "key", "value"], "LoRA stands beside query, key and value"),
+        claim("other_lora", on != ["query", "key", "value"], "LoRA stands beside other linear layers"),
         letter(counts.P, params.n_virtual_tokens, "virtual tokens"),
         letter(counts.L, params.context_len, "tokens of the user's prompt"),
     )

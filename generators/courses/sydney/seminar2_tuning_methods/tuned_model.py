@@ -12,6 +12,7 @@ from generators.courses.sydney.seminar2_tuning_methods.params import TuningParam
 from generators.oracles.finetuning import Adapter, LowRank
 from generators.oracles.products import ProductRecorder
 
+NAMES = {"query": "q", "key": "k", "value": "v", "output": "o", "up": "up", "down": "down"}
 Cache = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -67,7 +68,8 @@ def shape_of(params: TuningParams) -> Shape:
 
 def run(method: str, params: TuningParams, size: int) -> Counts:
     """Pass a prompt through a layer tuned with this rank, width or number of virtual tokens, then one more token."""
-    return _run(method, size, shape_of(params), params.context_len, params.conventions.bytes_per_element, params.n_layers)
+    made = params.context_len, params.conventions.bytes_per_element, params.n_layers
+    return _run(method, size, shape_of(params), *made, tuple(NAMES[one] for one in params.lora_on))
 
 
 def model_values(params: TuningParams) -> int:
@@ -77,10 +79,10 @@ def model_values(params: TuningParams) -> int:
 
 
 @lru_cache(maxsize=64)
-def _run(method: str, size: int, shape: Shape, tokens: int, element: int, n_layers: int) -> Counts:
+def _run(method: str, size: int, shape: Shape, tokens: int, element: int, n_layers: int, on: tuple[str, ...]) -> Counts:
     with torch.device("meta"), torch.no_grad():
         layer, own = Layer(shape).requires_grad_(False), torch.empty(tokens, shape.width)
-        _tune(layer.parts, method, shape.width, size)
+        _tune(layer.parts, method, shape.width, size, on)
         trained = {"prefix": [shape.keys] * 2, "prompt": [shape.width]}.get(method, [])
         tensors = [nn.Parameter(torch.empty(size, width)) for width in trained]
         prefix = (tensors[0], tensors[1]) if method == "prefix" else None
@@ -95,13 +97,13 @@ def _run(method: str, size: int, shape: Shape, tokens: int, element: int, n_laye
     return Counts(values, n_layers * first.flops, n_layers * second.flops, n_layers * 2 * held.numel() * element)
 
 
-def _tune(parts: nn.ModuleDict, method: str, width: int, size: int) -> None:
+def _tune(parts: nn.ModuleDict, method: str, width: int, size: int, on: tuple[str, ...]) -> None:
     """Put in what stands beside or behind matrices; adapters stand behind attention and behind the feed-forward network."""
     if method == "adapters":
         for name in ("o", "down"):
             parts[name] = nn.Sequential(parts[name], Adapter(width, size, biases=False))
     if method in ("lora", "merged"):
-        for name in "qkv":
+        for name in on:
             tuned = LowRank(parts[name], size)  # type: ignore[arg-type]
             if method == "merged":
                 tuned.base.weight += (tuned.a @ tuned.b).T
