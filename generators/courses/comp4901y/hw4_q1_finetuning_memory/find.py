@@ -45,8 +45,10 @@ def find(params: FinetuningParams) -> Iterator[Found]:
     yield from SHEET.values("sheet", adapters_with_biases=held.adapter_biases, adapters_without_biases=not held.adapter_biases)
     yield from SHEET.values("sheet", other_kv="D_kv" in sizes, other_ff="D_ff" in sizes, usual_ff="D_ff" not in sizes)
     on = [key for key, name in PROJECTIONS.items() if name in (params.lora_on or ("query", "key", "value"))]
-    words = ", ".join(PROJECTIONS[key] for key in on)
-    yield from SHEET.values("sheet", lora_on=words, usual_lora=on == ["q", "k", "v"], other_lora=on != ["q", "k", "v"])
+    usual = on == ["q", "k", "v"]
+    yield from SHEET.values("sheet", usual_lora=usual, other_lora=not usual)
+    if not usual:
+        yield from SHEET.values("sheet", lora_on=", ".join(PROJECTIONS[key] for key in on))
     built: dict[str, Any] = {"biases": held.adapter_biases, "on": on}
     found = {name: extended(name, sizes, params.n_heads, held.bytes_per_element, **built) for name in TITLES}
     for label, name in LABELS.items():

@@ -63,7 +63,7 @@ def _sheet(params: FinetuningParams, lora_on: str) -> Part:
         letter(B, params.batch_size, "sequences of a batch"),
         letter(L, params.seq_len, "tokens of a sequence"),
         number("bytes_per_element", held.bytes_per_element, "bytes of one value", unit="B"),
-        text("lora_on", lora_on),
+        *([] if usual else [text("lora_on", lora_on)]),
         claim("usual_lora", usual, "LoRA stands beside query, key and value"),
         claim("other_lora", not usual, "LoRA stands beside other linear layers"),
         claim("adapters_without_biases", not held.adapter_biases),

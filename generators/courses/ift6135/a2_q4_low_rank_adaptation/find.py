@@ -44,7 +44,9 @@ def _given(params: LowRankParams) -> Iterator[Found]:
     yield from SHEET.values("sheet", unit="%", headroom=100 * params.memory_headroom)
     yield from SHEET.values("sheet", narrow_heads=narrow, wide_heads=not narrow, several_heads=params.n_heads > 1)
     on = [one for one in ("query", "key", "value") if one in params.lora_on]
-    yield from SHEET.values("sheet", lora_on=", ".join(on), some_adapted=on != ["query", "key", "value"])
+    yield from SHEET.values("sheet", some_adapted=len(on) != 3)
+    if len(on) != 3:
+        yield from SHEET.values("sheet", lora_on=", ".join(on))
     yield from SHEET.values("sheet", several_tokens=params.context_len > 1)
     for part, title in (
         ("4.1", "How the updates are implemented"),

@@ -34,6 +34,7 @@ def solve(params: LowRankParams) -> Answer:
 
 def _sheet(params: LowRankParams, *, narrow: bool) -> Part:
     """What is given."""
+    adapted, every = params.lora_on, get_args(Projection)
     return part(
         "sheet",
         "Given",
@@ -44,8 +45,8 @@ def _sheet(params: LowRankParams, *, narrow: bool) -> Part:
         letter(m, params.quantized_bits, "bits of a quantized weight"),
         number("full_bits", 8 * params.conventions.bytes_per_value, "bits of a value in full precision"),
         number("headroom", exact(100 * params.memory_headroom), "way to the largest combination", unit="%"),
-        text("lora_on", ", ".join(one for one in get_args(Projection) if one in params.lora_on)),
-        claim("some_adapted", len(params.lora_on) < len(get_args(Projection)), "some projections of a head have no adapter"),
+        *([text("lora_on", ", ".join(one for one in every if one in adapted))] if len(adapted) < len(every) else []),
+        claim("some_adapted", len(adapted) < len(every), "some projections of a head have no adapter"),
         claim("several_tokens", params.context_len > 1),
         claim("several_heads", params.n_heads > 1),
         claim("narrow_heads", narrow, "heads share the width"),

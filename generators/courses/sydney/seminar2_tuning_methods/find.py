@@ -39,7 +39,8 @@ def find(params: TuningParams) -> Iterator[Found]:
     on = [one for one in get_args(Matrix) if one in params.lora_on]
     said = f"{', '.join(on[:-1])} and {on[-1]}" if len(on) > 1 else on[0]
     usual = set(on) == {"query", "key", "value"}
-    yield from SHEET.values("sheet", lora_on=said, usual_lora=usual, other_lora=not usual)
+    yield from SHEET.values("sheet", usual_lora=usual, other_lora=not usual)
+    yield from SHEET.values("sheet", {} if usual else {"lora_on": said})
     yield from SHEET.part("1", "Trainable values")
     whole = model_values(params)
     yield from TUNED.values("1", model=whole, symbols={"model": r"N_{\text{model}}"})

@@ -13,6 +13,8 @@ from generators.courses.sydney.seminar2_tuning_methods.methods import Method
 from generators.courses.sydney.seminar2_tuning_methods.params import TuningParams
 from generators.table import Table, column, table
 
+USUAL = ["query", "key", "value"]
+
 
 def solve(params: TuningParams) -> Answer:
     """What each method trains, adds to passes and to the cache, and costs for one trained value."""
@@ -62,9 +64,9 @@ def _sheet(params: TuningParams) -> Part:
         letter(counts.D_KV, (params.n_kv_heads or params.n_heads) * head_dim, "width of the keys of all heads"),
         letter(counts.D_FF, params.d_ff or 4 * params.d_model, "width of the feed-forward network"),
         letter(counts.R, params.rank, "rank of LoRA, inner width of adapters"),
-        text("lora_on", " and ".join([", ".join(on[:-1]), on[-1]] if on[1:] else on)),
-        claim("usual_lora", on == ["query", "key", "value"], "LoRA stands beside query, key and value"),
-        claim("other_lora", on != ["query", "key", "value"], "LoRA stands beside other linear layers"),
+        *([] if on == USUAL else [text("lora_on", " and ".join([", ".join(on[:-1]), on[-1]] if on[1:] else on))]),
+        claim("usual_lora", on == USUAL, "LoRA stands beside query, key and value"),
+        claim("other_lora", on != USUAL, "LoRA stands beside other linear layers"),
         letter(counts.P, params.n_virtual_tokens, "virtual tokens"),
         letter(counts.L, params.context_len, "tokens of the user's prompt"),
     )

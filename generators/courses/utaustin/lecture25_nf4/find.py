@@ -65,7 +65,8 @@ def _given(params: Nf4Params) -> Iterator[Found]:
     headings = {key: NAMES[key] for key in ("int4", "fp4")}
     yield from CODES.table("sheet", "magnitudes", magnitudes, headings=headings, columns=["int4", "fp4"])
     adapted = [one for one in get_args(Matrix) if one in run.lora_on]
-    yield from SHEET.values("sheet", lora_on=", ".join(adapted), all_adapted=len(adapted) == 7, some_adapted=len(adapted) < 7)
+    yield from SHEET.values("sheet", all_adapted=len(adapted) == 7, some_adapted=len(adapted) < 7)
+    yield from SHEET.values("sheet", {"lora_on": ", ".join(adapted)} if len(adapted) < 7 else {})
     yield from SHEET.values("sheet", unit="MiB", limit=run.limit_mib)
     yield from SHEET.values("sheet", unit="GB/s", link=run.link_gb_per_s)
     width = run.head_dim or Fraction(run.d_model, run.n_heads)

@@ -65,7 +65,7 @@ def _sheet(params: Nf4Params) -> Part:
         number("limit", run.limit_mib, "memory of the accelerator", unit="MiB"),
         claim("all_adapted", len(run.lora_on) == len(ENDS), "every linear layer has an adapter"),
         claim("some_adapted", len(run.lora_on) < len(ENDS), "some linear layers have an adapter"),
-        text("lora_on", ", ".join(one for one in ENDS if one in run.lora_on)),
+        *([text("lora_on", ", ".join(one for one in ENDS if one in run.lora_on))] if len(run.lora_on) < len(ENDS) else []),
         number("link", exact(run.link_gb_per_s), "rate of moving pages", unit="GB/s"),
         letter(b1, params.block_len, "weights that share a scale"),
         letter(b2, params.second_block_len, "scales that share a scale"),
