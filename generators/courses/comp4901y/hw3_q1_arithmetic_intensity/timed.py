@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from generators.answer import Part, claim, number, part
+from generators.cells import Rounded, significant
 from generators.recording import Recording
 from generators.table import column, table
 from generators.topics.measured import ELEMENT_BYTES, machine
@@ -46,6 +47,6 @@ def _farthest(recording: Recording) -> float:
     return max(100 * abs(quartile / one.median - 1) for one in recording.find("seconds") for quartile in one.spread)
 
 
-def three_digits(number: float) -> float:
+def three_digits(number: float) -> Rounded:
     """A measured number to three significant digits, as samples spread by about a percent."""
-    return float(f"{number:.3g}")
+    return significant(number, 3)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from generators.answer import Item, number
-from generators.cells import Cell
+from generators.cells import Cell, Rounded, significant
 from generators.recording import Recording, Series
 from generators.table import column, table
 from generators.topics.measured import in_ms
@@ -14,9 +14,9 @@ from generators.topics.measured import in_ms
 TIMES = [column(key, unit="ms") for key in ("median", "quartile_1", "quartile_3")]
 
 
-def three_digits(number: float) -> float:
+def three_digits(number: float) -> Rounded:
     """A measured number to three significant digits."""
-    return float(f"{number:.3g}")
+    return significant(number, 3)
 
 
 def _times(series: Series) -> Iterator[float]:
@@ -69,7 +69,7 @@ def kept(recording: Recording, argument: str, name: str) -> Iterator[Item]:
         value = first.at[argument]
         texts = {output.text for output in recording.outputs if output.at[argument] == value}
         tokens = int(recording.one("first_kept_tokens", **first.at).median)
-        rows[f"n_{value}"] = (Fraction(str(value)), tokens, three_digits(first.median) + 0.0, len(texts))
+        rows[f"n_{value}"] = (Fraction(str(value)), tokens, three_digits(first.median + 0.0), len(texts))
     yield number("batch", int(recording.parameters["sequences"]), "texts that were drawn at once")
     yield table("kept", [column("value", name), "kept", column("entropy", unit="nat"), "distinct_outputs"], rows)
 

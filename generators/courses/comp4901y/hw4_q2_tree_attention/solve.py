@@ -8,7 +8,7 @@ from itertools import product
 import sympy
 
 from generators.answer import Answer, Item, Part, answer, claim, formula, number, part, text
-from generators.cells import Cell
+from generators.cells import Cell, Rounded, significant
 from generators.courses.comp4901y.hw4_q2_tree_attention.params import TreeParams
 from generators.recording import Recording
 from generators.table import column, table
@@ -109,6 +109,6 @@ def _ratios(rows: dict[str, Sequence[Cell]]) -> Iterator[Item]:
     yield claim("memory_above_all", memory, "the tree saves more of the cache than of the time")
 
 
-def three_digits(value: float) -> float:
+def three_digits(value: float) -> Rounded:
     """A measured number as a page shows it."""
-    return float(f"{value:.3g}")
+    return significant(value, 3)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
+from generators.cells import significant
 from generators.recording import At, Recording, Series
 from generators.topics.measured import in_ms
 from generators.topics.speculative_decoding import expected_tokens
@@ -27,7 +28,7 @@ LIBRARY_RULE = 0
 
 def measured(value: float | Fraction) -> float:
     """Three significant digits."""
-    return float(f"{float(value):.3g}")
+    return significant(float(value), 3)
 
 
 def whole_ms(value: float) -> float:
