@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -128,3 +129,21 @@ def text_parameters(project: Project, texts: tuple[str, ...]) -> None:
         for i, (name, source) in enumerate(zip(texts[:4], texts[4:8], strict=True))
     ]
     project.parameters("hw3_q1_arithmetic_intensity", accelerators=accelerators)
+
+
+PROGRESS = re.compile(r"[a-z0-9_/]+: (\d+ values found again \(\d+\.\d s\)|(solved|drawn|rendered)(, (drawn|rendered))*)")
+
+
+def refused(project: Project, *arguments: str, status: int = 2) -> str:
+    """Run a command that must be refused, with everything built before still whole; return its one line."""
+    before = project.kept()
+    done = project.run(*arguments)
+    lines = [line for line in done.stderr.splitlines() if line]
+    errors = [line for line in lines if line.startswith("error: ")]
+    assert len(errors) == 1, done.stderr
+    assert lines[-1] == errors[0]
+    assert all(PROGRESS.fullmatch(line) for line in lines[:-1]), done.stderr
+    assert done.returncode == status
+    assert done.stdout == ""
+    assert project.kept() == before
+    return errors[0].removeprefix("error: ")

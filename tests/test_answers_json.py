@@ -88,7 +88,7 @@ def test_addresses_stand_once_and_are_ids_of_the_page(content: dict[str, Any], b
         ids = re.findall(r'\bid="([^"]+)"', page)
         assert len(set(ids)) == len(ids), question["id"]
         for boxed in question["found"]["boxed"]:
-            if not boxed["published"].endswith((" cells", " lines", " line")):
+            if not boxed["published"].endswith((" cells", " cell", " lines", " line")):
                 assert boxed["address"] in ids, f"{question['id']} {boxed['address']}"
                 assert f'href="#{boxed["address"]}"' in page
 

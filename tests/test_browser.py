@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Locator, Page, Request, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
 
 from generators.pipeline.catalog import QuestionId
 from tests.conftest import IDS
 from tests.project import HOSTILE, Project
+from tests.watched import Watched, loaded_everything, served
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
@@ -38,25 +34,6 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        """Requests are not printed."""
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve a folder on a free port; gives its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 @pytest.fixture(scope="module")
 def site(built: Project) -> Iterator[str]:
     """The address of the built site."""
@@ -68,44 +45,6 @@ def names(project: Project) -> list[str]:
     """Every page's path below site/."""
     folder = project.path("site")
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.html") if path.name != "404.html")
-
-
-class Watched:
-    """What a page asked for, said and raised while it was open."""
-
-    def __init__(self, context: BrowserContext) -> None:
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        context.on("request", lambda request: self.requests.append(request.url))
-        context.on("response", self._answered)
-        context.on("requestfailed", self._failed)
-        context.on("console", self._said)
-        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
-        context.on("dialog", self._asked)
-
-    def _answered(self, response: Response) -> None:
-        if response.status >= 400:
-            self.complaints.append(f"{response.status}: {response.url}")
-
-    def _failed(self, request: Request) -> None:
-        if request.failure != "net::ERR_ABORTED":  # what a page still loads when the next one is opened
-            self.complaints.append(f"{request.failure}: {request.url}")
-
-    def _said(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
-
-    def _asked(self, dialog: Dialog) -> None:
-        self.complaints.append(f"dialog: {dialog.message}")
-        dialog.dismiss()
-
-
-def loaded_everything(page: Page) -> bool:
-    """Whether each shown picture has a size."""
-    found: bool = page.evaluate(
-        "() => [...document.images].filter(i => i.offsetParent).every(i => i.complete && i.naturalWidth > 0)"
-    )
-    return found
 
 
 @pytest.fixture(scope="module")

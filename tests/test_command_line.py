@@ -5,57 +5,19 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from generators.errors import ParameterError, UnknownQuestion
-from generators.pipeline.catalog import ROOT, entries, find, load_params, load_question, modules, read_mapping
+from generators.errors import UnknownQuestion
+from generators.pipeline.catalog import ROOT, find
 from tests.conftest import IDS
-from tests.project import Project
+from tests.project import Project, refused
 
 HW3 = "hw3_q1_arithmetic_intensity"
 FINE = "hw4_q1_finetuning_memory"
 TREE = "hw4_q2_tree_attention"
 PARAMS = "generators/courses/comp4901y/params.yml"
 TREES = f"generators/courses/comp4901y/{TREE}"
-
-
-@pytest.fixture(scope="module")
-def copied(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """One built copy, which each bad input breaks and then mends."""
-    return built.copy(tmp_path_factory.mktemp("command_line"))
-
-
-@pytest.fixture
-def project(copied: Project) -> Iterator[Project]:
-    """The copy as it was built: generators and templates are put back after each test."""
-    sources = {path: path.read_bytes() for name in ("generators", "templates") for path in copied.path(name).rglob("*.*")
-               if path.is_file() and "__pycache__" not in path.parts}  # fmt: skip
-    yield copied
-    for path, content in sources.items():
-        if not path.is_file() or path.read_bytes() != content:
-            path.write_bytes(content)
-
-
-PROGRESS = re.compile(r"[a-z0-9_/]+: (\d+ values found again \(\d+\.\d s\)|(solved|drawn|rendered)(, (drawn|rendered))*)")
-
-
-def refused(project: Project, *arguments: str, status: int = 2) -> str:
-    """Run a command that must be refused, with everything built before still whole; return its one line."""
-    before = project.kept()
-    done = project.run(*arguments)
-    lines = [line for line in done.stderr.splitlines() if line]
-    errors = [line for line in lines if line.startswith("error: ")]
-    assert len(errors) == 1, done.stderr
-    assert lines[-1] == errors[0]
-    assert all(PROGRESS.fullmatch(line) for line in lines[:-1]), done.stderr
-    assert done.returncode == status
-    assert done.stdout == ""
-    assert project.kept() == before
-    return errors[0].removeprefix("error: ")
 
 
 def test_list(built: Project) -> None:
@@ -160,180 +122,8 @@ def test_an_id_that_was_nearly_right(given: str, meant: list[str]) -> None:
     assert suggested[: len(meant)] == [f"comp4901y/{one}" for one in meant]
 
 
-def test_a_bad_parameter(project: Project) -> None:
-    """File, entry, field, rule and value; the site and the PDFs stay."""
-    project.parameters(HW3, n_heads=33)
-    assert refused(project, "site") == f"{PARAMS}: {HW3}: d_model: must be divisible by n_heads (got 4096 and 33)"
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"sequence": 5}, "sequence: is not a known key (got 5)"),
-        ({"seq_length": 5, "seq_len": "long"}, "seq_length: is not a known key (got 5) (and 1 more)"),
-        ({"seq_len": "long"}, "seq_len: must be a valid integer (got 'long')"),
-        ({"seq_len": 0}, "seq_len: must be greater than 0 (got 0)"),
-        ({"seq_len": 10**30}, f"seq_len: must be less than or equal to {2**40} (got {10**30})"),
-    ],
-)
-def test_a_rule_that_is_broken(changes: dict[str, Any], message: str) -> None:
-    """A misspelt key comes first, as it explains what is missing."""
-    question_id = find(f"comp4901y/{HW3}")
-    with pytest.raises(ParameterError) as refusal:
-        load_params(question_id, load_question(question_id), {**entries()[question_id], **changes})
-    assert str(refusal.value) == f"{PARAMS}: {HW3}: {message}"
-
-
-@pytest.mark.parametrize("command", ["list", "show", "verify", "pdf"])
-def test_every_command_refuses_a_bad_file(project: Project, command: str) -> None:
-    """None works with half of the parameters."""
-    project.path(PARAMS).write_text("", encoding="utf-8")
-    arguments = [command, f"comp4901y/{HW3}"] if command == "show" else [command]
-    assert refused(project, *arguments) == f"{PARAMS}: the file is empty, it must map entries to fields"
-
-
-def _without_key(project: Project) -> None:
-    project.replace(PARAMS, "  rank: 16         # R\n", "")
-
-
-def _without_entry(project: Project) -> None:
-    text = project.path(PARAMS).read_text(encoding="utf-8")
-    shorter = re.sub(rf"(?ms)^{TREE}:\n(?:^[ #].*?\n|^\n)+", "", text)
-    assert shorter != text
-    project.path(PARAMS).write_text(shorter, encoding="utf-8")
-
-
-def _with_entry(project: Project) -> None:
-    project.path(PARAMS).write_text(project.path(PARAMS).read_text(encoding="utf-8") + "hw5_q1_none: {}\n", encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    ("breaks", "message"),
-    [
-        (_without_key, f"{FINE}: rank: is required, but missing"),
-        (_without_entry, f"{TREE}: the entry is missing, generators/courses/comp4901y/{TREE} needs it"),
-        (_with_entry, "hw5_q1_none: no package generators/courses/comp4901y/hw5_q1_none answers this entry"),
-        (lambda project: project.path(PARAMS).write_text("".join(f"{slug}: 5\n" for slug in modules("comp4901y"))),
-         f"{HW3}: must be a mapping of fields (got 5)"),
-        (lambda project: project.path(PARAMS).unlink(), "cannot be read (FileNotFoundError)"),
-    ],
-)  # fmt: skip
-def test_bad_entries(project: Project, breaks: Callable[[Project], object], message: str) -> None:
-    """Missing and superfluous entries are refused with the place."""
-    breaks(project)
-    assert refused(project, "site") == f"{PARAMS}: {message}"
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"a: [1\n", "line 2, column 1: not valid YAML: did not find expected ',' or ']'"),
-        (b"# nothing\n", "the file is empty, it must map entries to fields"),
-        (b"- 1\n", "must map entries to fields (got a list)"),
-        (b"a:\n  b: 1\n  b: 2\n", "line 3, column 3: not valid YAML: key 'b' stands twice"),
-        (b"a: &x [*x]\nb: *y\n", "line 2, column 4: not valid YAML: found undefined alias"),
-        (b"? [1, 2]\n: 3\n", "line 1, column 3: not valid YAML: a key must be plain text"),
-        (b"a: !!python/object/apply:os.system [true]\n", "line 1, column 4: not valid YAML: could not determine"),
-        (b"a: {}\n---\nb: {}\n", "line 2, column 1: not valid YAML: but found another document"),
-        (b"a: \x07\n", "not valid YAML: "),
-        (b"a: \xff\xfe\n", "cannot be read (UnicodeDecodeError)"),
-    ],
-)
-def test_a_file_that_is_no_mapping(tmp_path: Path, content: bytes, message: str) -> None:
-    """YAML that is none is refused with line and column."""
-    path = tmp_path / "params.yml"
-    path.write_bytes(content)
-    with pytest.raises(ParameterError) as refusal:
-        read_mapping(path)
-    assert str(refusal.value).startswith(f"{path}: {message}")
-
-
-def test_a_missing_template(project: Project) -> None:
-    """The file that is missing is named."""
-    project.path(f"templates/comp4901y/{HW3}.md.j2").unlink()
-    assert refused(project, "site") == f"templates/comp4901y/{HW3}.md.j2: the template is missing"
-
-
-def test_a_broken_template(project: Project) -> None:
-    """File, line and reason."""
-    path = project.path(f"templates/comp4901y/{HW3}.md.j2")
-    text = path.read_text(encoding="utf-8") + "{% endblock %}\n"
-    path.write_text(text, encoding="utf-8")
-    place = f"templates/comp4901y/{HW3}.md.j2: line {len(text.splitlines())}"
-    assert refused(project, "site").startswith(f"{place}: Encountered unknown tag 'endblock'")
-
-
-def test_a_failing_figure(project: Project) -> None:
-    """The question whose picture failed is named, with the reason."""
-    project.replace(f"{TREES}/draw.py", "    figures = {}", "    assert 1 + 1 == 3, 'no picture\\ntoday'\n    figures = {}")
-    line = project.path(f"{TREES}/draw.py").read_text(encoding="utf-8").partition("    assert 1")[0].count("\n") + 1
-    assert refused(project, "site") == f"{TREES}/draw.py: line {line}: a figure failed: AssertionError: no picture today"
-
-
-def test_a_formula_that_cannot_be_typeset(project: Project) -> None:
-    """Neither the PDF nor the page is written with a broken formula in it."""
-    project.replace(f"templates/comp4901y/{TREE}.md.j2", 'definition("M_{ij} = 1")', r'definition("\\nosuchcommand{1}")')
-    message = refused(project, "site")
-    assert message.startswith("build/pdf/comp4901y/hw4/question2.pdf: ")
-    assert "nosuchcommand" in message
-
-
-@pytest.mark.parametrize("command", ["site", "verify"])
-def test_a_failing_check(project: Project, command: str) -> None:
-    """The check, the published and the found value are named, and the status is 1."""
-    project.replace("generators/topics/prefix_tree.py", "int(i in above[j])", "int(i in above[j] or j == i + 1)")
-    message = refused(project, *([command] if command == "site" else [command, f"comp4901y/{TREE}"]), status=1)
-    assert message.startswith(f"comp4901y/{TREE}: 2.1/mask/4/5: published 1, found 0 by all prefixes, compared pair by pair; ")
-
-
-def test_a_missing_course_file(project: Project) -> None:
-    """Its path is named."""
-    project.path("generators/courses/comp4901y/course.yml").unlink()
-    assert refused(project, "site") == "generators/courses/comp4901y/course.yml: cannot be read (FileNotFoundError)"
-
-
 def test_wrong_usage(built: Project) -> None:
     """An unknown command ends with status 2 as well."""
     done = built.run("sites")
     assert done.returncode == 2
     assert "No such command 'sites'" in done.stderr
-
-
-def test_a_bad_build_writes_nothing_into_an_empty_folder(tmp_path: Path) -> None:
-    """Where nothing was built before, a refused build leaves no half of a site."""
-    project = Project.unbuilt(tmp_path)
-    project.parameters(TREE, candidates=[])
-    done = project.run("site")
-    assert done.returncode == 2
-    assert not project.path("site").exists()
-    assert not project.path("build/pdf").exists()
-    assert not project.path("build/units").exists()
-
-
-def test_a_place_that_cannot_be_written(project: Project) -> None:
-    """A folder where a file belongs is named in one line."""
-    place = project.path("build/pdf/comp4901y/hw4/question2.pdf")
-    content = place.read_bytes()
-    place.unlink()
-    place.mkdir()
-    done = project.run("pdf", "comp4901y/hw4_q2")
-    place.rmdir()
-    place.write_bytes(content)
-    assert done.returncode == 2
-    errors = [line for line in done.stderr.splitlines() if not PROGRESS.fullmatch(line)]
-    assert errors == ["error: build/pdf/comp4901y/hw4/question2.pdf: cannot be written (Is a directory)"]
-    assert not list(place.parent.glob(".*.part"))
-
-
-def test_a_site_that_is_a_link(project: Project, tmp_path: Path) -> None:
-    """Renaming would take the link's place."""
-    site = project.path("site")
-    site.replace(tmp_path / "site")
-    site.symlink_to(tmp_path / "site")
-    done = project.run("site")
-    site.unlink()
-    (tmp_path / "site").replace(site)
-    assert (done.returncode, done.stderr) == (
-        2,
-        "error: site: must be a folder, which a build replaces as a whole (got a link)\n",
-    )

@@ -16,7 +16,8 @@ from generators.cells import Math
 from generators.found import Found, Proof, Route
 from generators.matrices import Diagonal
 from generators.pipeline import worlds
-from generators.pipeline.match import Findings, agree, formula_problems, ledger, letters_of_one_value, problems, summary
+from generators.pipeline.ledger import ledger
+from generators.pipeline.match import Findings, agree, formula_problems, letters_of_one_value, problems, summary
 from generators.table import column, table
 
 L, D = sympy.symbols("L D", positive=True)

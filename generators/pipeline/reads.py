@@ -41,7 +41,7 @@ def files_read(question_id: QuestionId) -> Files:
     own, package = {place / "__init__.py"}, question_id.module
     return Files(
         solve=_files({f"{package}.solve", "generators.pipeline.export"}, own | _recordings(question_id)),
-        match=_files({f"{package}.find", "generators.pipeline.match"}, own | _MATCHING | _recordings(question_id)),
+        match=_files({f"{package}.find", "generators.pipeline.ledger"}, own | _MATCHING | _recordings(question_id)),
         draw=_files({f"{package}.draw"}, own | {_HERE / "unit.py"}),
         render=_files({"generators.pipeline.render", f"{package}.params"}, _templates(question_id.template)),
     )

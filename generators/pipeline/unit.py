@@ -26,7 +26,8 @@ from generators.pipeline.exact_pickle import dumped
 from generators.pipeline.export import exported
 from generators.pipeline.kept import Section, Sections, current
 from generators.pipeline.keys import Entry, Keys
-from generators.pipeline.match import Findings, Ledger, formula_problems, ledger, problems, summary
+from generators.pipeline.ledger import Ledger, ledger
+from generators.pipeline.match import Findings, formula_problems, problems, summary
 from generators.pipeline.published import published, with_formulas
 from generators.pipeline.render import Medium, body
 from generators.pipeline.schedule import Composed
