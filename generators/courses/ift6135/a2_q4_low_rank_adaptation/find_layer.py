@@ -129,7 +129,7 @@ def find_choice(entry: Entry, headroom: Fraction) -> Iterator[Found]:
     modules = [(entry.seen(module, "LoRA"), entry.seen(module, "QLoRA")) for module in PRODUCTS]
     bits = 8 * entry.params.conventions.bytes_per_value
     less = [entry.at(bits * codes.trainable + codes.frozen_bits - full.frozen_bits) for full, codes in modules]
-    *_, inner, outer = (entry.at(written(side)) for side in modules[1][0].products[11].shape)
+    *_, inner, outer = (entry.at(written(side)) for side in modules[1][0].products[-1].shape)
     yield from COMBINED.values("4.4b", unit="B", copy=inner * outer * bits / 8)
     yield from COMBINED.values("4.4b", codes_move_less=sum(less) < 0)
     chosen = _best(both, limit)
