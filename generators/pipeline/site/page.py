@@ -76,7 +76,7 @@ def _found_again(ledger: Mapping[str, Any], page: str) -> tuple[str, str]:
         for one in ledger["boxed"]
     ]
     counts = [[escaped(name), str(count)] for name, count in routes.items()]
-    counts += [["the sheet or the parameters, read again", str(ledger["restated"])]] if ledger["restated"] else []
+    counts += [["the sheet, the parameters or recordings, read again", str(ledger["restated"])]] if ledger["restated"] else []
     counts += [["arrays that only pictures show", str(ledger["drawn"])]] if ledger["drawn"] else []
     proofs = [f"- {escaped(sentence(what))} ({escaped(route)})." for what, route in ledger["proofs"]]
     lines = [
