@@ -58,11 +58,11 @@ bench: $(READY) ## measure builds, cold and after small changes
 	$(BIN)/python -m benchmarks --keep
 
 lock: ## resolve the direct dependencies anew and pin everything
-	rm -rf build/lock
-	$(PYTHON) -m venv build/lock
-	$(PYTHON) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *p["optional-dependencies"]["dev"], sep="\n")' > build/lock/direct.txt
-	build/lock/bin/python -m pip install --quiet --disable-pip-version-check --requirement build/lock/direct.txt
-	build/lock/bin/python -m pip freeze | sed -e 's/+cpu$$//' -e '/^nvidia-/d' -e '/^triton==/d' > requirements.lock
+	rm -rf build/resolve
+	$(PYTHON) -m venv build/resolve
+	$(PYTHON) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *p["optional-dependencies"]["dev"], sep="\n")' > build/resolve/direct.txt
+	build/resolve/bin/python -m pip install --quiet --disable-pip-version-check --requirement build/resolve/direct.txt
+	build/resolve/bin/python -m pip freeze | sed -e 's/+cpu$$//' -e '/^nvidia-/d' -e '/^triton==/d' > requirements.lock
 
 clean: ## remove everything built; .venv stays
 	rm -rf build site docs/answers .site.* docs/.answers.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -86,7 +86,7 @@ def list_questions(id: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_listed(one, title(one)) for one in ids], ensure_ascii=False, indent=1))
         return
-    width = max(len(str(one)) for one in ids)
+    width = max((len(str(one)) for one in ids), default=0)
     for one in ids:
         click.echo(f"{one!s:{width}}  {title(one)}")
 
@@ -97,15 +97,16 @@ def _listed(one: QuestionId, title: str) -> dict[str, str | int | None]:
 
 @main.command()
 @one_id
+@may_wait
 @click.option("--json", "as_json", is_flag=True, help="Print the question's object of answers.json.")
-def show(id: str, as_json: bool) -> None:
+def show(id: str, as_json: bool, wait: bool) -> None:
     """Print one answer with its checks."""
     from generators.pipeline.build import units
     from generators.pipeline.lock import alone
     from generators.pipeline.show import as_text, to_json
 
     question_id = find(id)
-    with alone(f"show {question_id}", tell):
+    with alone(f"show {question_id}", tell, wait=wait):
         (worked,) = units({question_id: entries()[question_id]}, tell).values()
     click.echo(to_json(worked) if as_json else as_text(worked))
 
@@ -146,6 +147,7 @@ def pdf(id: str | None, wait: bool) -> None:
         return
     from generators.pipeline.lock import alone
 
+    chosen(id)  # an unknown one is refused before waiting
     with alone(f"pdf {id}", tell, wait=wait):
         _pdf(id)
 

@@ -115,7 +115,14 @@ def test_the_script_of_the_documentation_grades(built: Project, tmp_path: Path) 
     script = re.findall(r"```python\n(.*?)```", DOCUMENTATION.read_text(encoding="utf-8"), re.DOTALL)[0]
     (tmp_path / "grade.py").write_text(script, encoding="utf-8")
     question = "comp4901y/hw3_q1_arithmetic_intensity"
-    rows = ["1.1/form/1/intensity,1365.3", "1.1/form/1/intensity,682.7", "sheet/L,4096", "sheet/L,4097", "1.1/title,1"]
+    rows = [
+        "1.1/form/1/intensity,1365.3",
+        "1.1/form/1/intensity,682.7",
+        "sheet/L,4096",
+        "sheet/L,4097",
+        "1.1/title,1",
+        "sheet/L,",
+    ]
     lines = ["question,address,answer", *(f"{question},{row}" for row in rows)]
     (tmp_path / "given.csv").write_text("\n".join(lines), encoding="utf-8")
     command = [sys.executable, "grade.py", str(built.path("site/answers.json")), "given.csv"]
@@ -123,4 +130,5 @@ def test_the_script_of_the_documentation_grades(built: Project, tmp_path: Path) 
     assert [line.split(" ", 2)[2] for line in done.stdout.splitlines()] == [
         "right", "wrong, 1365.33333333 was expected", "right", "wrong, 4096 was expected",
         "no number stands there",
+        "'' is no number",
     ]  # fmt: skip

@@ -180,6 +180,14 @@ def test_a_changed_file_is_built_again(project: Project) -> None:
     assert project.kept() == before
 
 
+def test_a_changed_schema_is_published(project: Project) -> None:
+    """Files of docs/ whose names begin as those that a build makes there are read too."""
+    schema = project.path("docs/answers.schema.json")
+    schema.write_text(schema.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert computed(project, "site") == []
+    assert project.path("site/answers.schema.json").read_bytes() == schema.read_bytes()
+
+
 def test_a_broken_kept_answer_is_computed_again(project: Project) -> None:
     """A file in build/ that is not what was written there counts as missing."""
     before = digests(project.folder, "build/units")

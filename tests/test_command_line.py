@@ -16,13 +16,17 @@ from tests.project import Project, refused
 HW3 = "hw3_q1_arithmetic_intensity"
 FINE = "hw4_q1_finetuning_memory"
 TREE = "hw4_q2_tree_attention"
-PARAMS = "generators/courses/comp4901y/params.yml"
-TREES = f"generators/courses/comp4901y/{TREE}"
 
 
-def test_list(built: Project) -> None:
+@pytest.fixture(scope="module")
+def copied(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of its own, in which commands do not wait for those of other tests."""
+    return built.copy(tmp_path_factory.mktemp("project"))
+
+
+def test_list(copied: Project) -> None:
     """Id and title in two columns, course by course."""
-    done = built.run("list")
+    done = copied.run("list")
     assert (done.returncode, done.stderr) == (0, "")
     ids = [line.split()[0] for line in done.stdout.splitlines()]
     assert re.search(rf"^comp4901y/{TREE} +Tree attention: prefix trees and masks$", done.stdout, re.MULTILINE)
@@ -31,30 +35,30 @@ def test_list(built: Project) -> None:
     assert courses == sorted(courses)
 
 
-def test_list_of_a_document_for_machines(built: Project) -> None:
+def test_list_of_a_document_for_machines(copied: Project) -> None:
     """A filter is the beginning of an id."""
-    done = built.run("list", "comp4901y/hw4_q2", "--json")
+    done = copied.run("list", "comp4901y/hw4_q2", "--json")
     title = "Tree attention: prefix trees and masks"
     assert json.loads(done.stdout) == [
         {"id": f"comp4901y/{TREE}", "course": "comp4901y", "document": "hw4", "number": 2, "title": title}
     ]
 
 
-def test_version(built: Project) -> None:
+def test_version(copied: Project) -> None:
     """That of pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert built.run("--version").stdout == f"{project['version']}\n"
+    assert copied.run("--version").stdout == f"{project['version']}\n"
 
 
-def test_a_shell_completes_ids(built: Project) -> None:
+def test_a_shell_completes_ids(copied: Project) -> None:
     """As click's bash script asks: the words so far, and the place of the one that is begun."""
     asked = {"_ANSWERS_COMPLETE": "bash_complete", "COMP_WORDS": "answers show comp4901y/hw4_q2", "COMP_CWORD": "2"}
-    assert built.run("show", "comp4901y/hw4_q2", **asked).stdout == f"plain,comp4901y/{TREE}\n"
+    assert copied.run("show", "comp4901y/hw4_q2", **asked).stdout == f"plain,comp4901y/{TREE}\n"
 
 
-def test_show(built: Project) -> None:
+def test_show(copied: Project) -> None:
     """Every datum at its address for a terminal; the answer is read, not computed again."""
-    done = built.run("show", "comp4901y/hw4_q1")
+    done = copied.run("show", "comp4901y/hw4_q1")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0] == f"comp4901y/{FINE}: Memory of four fine-tuning methods"
@@ -63,46 +67,46 @@ def test_show(built: Project) -> None:
     assert any(re.fullmatch(r"\d+ values found again", line) for line in lines)
 
 
-def test_show_json_is_the_object_in_answers_json(built: Project) -> None:
+def test_show_json_is_the_object_in_answers_json(copied: Project) -> None:
     """A question is the same for machines on the site and on the terminal."""
-    done = built.run("show", "comp4901y/hw3_q1", "--json")
-    site = json.loads(built.path("site/answers.json").read_text(encoding="utf-8"))
+    done = copied.run("show", "comp4901y/hw3_q1", "--json")
+    site = json.loads(copied.path("site/answers.json").read_text(encoding="utf-8"))
     assert json.loads(done.stdout) == next(one for one in site["questions"] if one["id"] == f"comp4901y/{HW3}")
 
 
-def test_verify_finds_everything_again(built: Project) -> None:
+def test_verify_finds_everything_again(copied: Project) -> None:
     """Also where nothing changed; progress goes to standard error."""
-    done = built.run("verify", "comp4901y/hw4_q2")
+    done = copied.run("verify", "comp4901y/hw4_q2")
     assert done.returncode == 0
     count = re.fullmatch(r"(\d+) values found again\n", done.stdout)
     assert count
     assert f"comp4901y/{TREE}: {count[1]} values found again" in done.stderr
 
 
-def test_pdf_of_one_question(built: Project) -> None:
+def test_pdf_of_one_question(copied: Project) -> None:
     """A current PDF is not written again; where it is is said."""
-    done = built.run("pdf", "comp4901y/hw4_q2")
+    done = copied.run("pdf", "comp4901y/hw4_q2")
     assert (done.returncode, done.stdout, done.stderr) == (0, "build/pdf/comp4901y/hw4/question2.pdf\n", "")
 
 
-def test_pdfs_of_a_document(built: Project) -> None:
+def test_pdfs_of_a_document(copied: Project) -> None:
     """The beginning of several ids means all of them."""
-    done = built.run("pdf", "comp4901y/hw4")
+    done = copied.run("pdf", "comp4901y/hw4")
     assert done.stdout == "".join(f"build/pdf/comp4901y/hw4/question{number}.pdf\n" for number in (1, 2, 3))
 
 
-def test_an_ambiguous_id(built: Project) -> None:
+def test_an_ambiguous_id(copied: Project) -> None:
     """All questions it may mean are named where only one can be shown."""
     meant = [one for one in IDS if one.startswith("comp4901y/hw4")]
     assert {f"comp4901y/{FINE}", f"comp4901y/{TREE}"} < set(meant)
-    assert refused(built, "show", "comp4901y/hw4") == f"comp4901y/hw4: names {len(meant)} questions: {', '.join(meant)}"
+    assert refused(copied, "show", "comp4901y/hw4") == f"comp4901y/hw4: names {len(meant)} questions: {', '.join(meant)}"
 
 
 @pytest.mark.parametrize("command", ["list", "show", "verify", "pdf"])
-def test_an_unknown_id(built: Project, command: str) -> None:
+def test_an_unknown_id(copied: Project, command: str) -> None:
     """The message says how to find the right one."""
     hint = r"`python -m generators list` shows all \d+"
-    assert re.fullmatch(f"zzz: names no question; {hint}", refused(built, command, "zzz"))
+    assert re.fullmatch(f"zzz: names no question; {hint}", refused(copied, command, "zzz"))
 
 
 @pytest.mark.parametrize(
@@ -122,8 +126,8 @@ def test_an_id_that_was_nearly_right(given: str, meant: list[str]) -> None:
     assert suggested[: len(meant)] == [f"comp4901y/{one}" for one in meant]
 
 
-def test_wrong_usage(built: Project) -> None:
+def test_wrong_usage(copied: Project) -> None:
     """An unknown command ends with status 2 as well."""
-    done = built.run("sites")
+    done = copied.run("sites")
     assert done.returncode == 2
     assert "No such command 'sites'" in done.stderr

@@ -23,7 +23,7 @@ TREES = f"generators/courses/comp4901y/{TREE}"
 @pytest.fixture(scope="module")
 def copied(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """One built copy, which each bad input breaks and then mends."""
-    return built.copy(tmp_path_factory.mktemp("command_line"))
+    return built.copy(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def units(
 ) -> dict[QuestionId, Worked]:
     """Every question worked out and found again, kept steps as they are; any failure raises before anything is kept.
 
-    `on_composed` is called with each question as soon as its page exists, for one composed again before it is matched;
+    `on_composed` is called with each question as soon as its page exists, whether it is matched by then or not;
     `while_waiting` once, when all pages exist and only matches still run.
     """
     kept = {question_id: load(path_of(question_id)) for question_id in entries}

@@ -17,7 +17,8 @@ PAGES = ROOT / "docs" / "answers"
 def staging(folder: Path) -> Path:
     """An empty place beside a folder, on the same file system, for the one that will replace it."""
     new = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
+    if new.exists():
+        shutil.rmtree(new)
     return new
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from generators.errors import Busy
-from generators.pipeline.build import Tell
+from generators.pipeline.catalog import document_names
 from generators.pipeline.digest import digest_of_file
 from generators.pipeline.files import write_whole
 from generators.pipeline.kept import BUILD
+
+if TYPE_CHECKING:
+    from generators.pipeline.build import Tell
 
 _LOCK, _HOLDER = BUILD / "lock", BUILD / "lock.holder"
 
@@ -32,11 +36,13 @@ def alone(command: str, tell: Tell, *, wait: bool = True) -> Iterator[None]:
             raise Busy(f"build/: {_holder()} works here; wait for its end, or leave --no-wait out") from None
         tell(f"waiting for the end of {_holder()}, which works here")
         lock.acquire()
-        digest_of_file.cache_clear()  # what was read before may have changed
+        for read in (digest_of_file, document_names):  # what was read before may have changed
+            read.cache_clear()
     try:
         write_whole(_HOLDER, f"`{command}` (process {os.getpid()})".encode())
         yield
     finally:
+        _HOLDER.unlink(missing_ok=True)
         lock.release()
 
 

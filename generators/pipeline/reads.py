@@ -15,7 +15,7 @@ from generators.pipeline.recorded import paths
 
 _LOCK = ROOT / "requirements.lock"
 _HERE = Path(__file__).parent
-_MATCHING = {_HERE / name for name in ("unit.py", "catalog.py", "recorded.py")}
+_MATCHING = {_HERE / name for name in ("unit.py", "catalog.py", "recorded.py", "exact_pickle.py")}
 """What runs a match, besides what compares."""
 _REFERENCE = re.compile(r"""{%-?\s*(?:extends|include|import|from)\s+["']([^"']+)["']""")
 _LINK = re.compile(r"""\bsee\(["']([^"']+)["']""")

@@ -1,4 +1,4 @@
-"""Runs the steps of questions in processes side by side: each question is matched as soon as it is composed."""
+"""Runs the steps of questions in processes side by side: each question is composed, and then matched."""
 
 from __future__ import annotations
 

@@ -26,10 +26,13 @@ def inputs_digest() -> str:
     return digest_of(digests(paths))
 
 
+_MADE = [("docs", PAGES.name), ("docs", f".{PAGES.name}.new"), ("docs", f".{PAGES.name}.old")]
+
+
 def _made(path: Path) -> bool:
     """Whether a build or Python wrote a file: docs/answers, and what a killed build left beside it."""
     parts = path.relative_to(ROOT).parts
-    return "__pycache__" in parts or parts[1].lstrip(".").partition(".")[0] == PAGES.name
+    return "__pycache__" in parts or parts[:2] in _MADE
 
 
 def is_current(command: str) -> bool:

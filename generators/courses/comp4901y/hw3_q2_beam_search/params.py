@@ -57,7 +57,7 @@ class BeamParams(Params):
 
     root: Token
     tree: Annotated[dict[Token, Branch], Field(min_length=1), BeforeValidator(bounded_tree)]
-    vocabulary: list[Token] | None = None
+    vocabulary: Annotated[list[Token], Field(min_length=1)] | None = None
     num_beams: PositiveInt
     conventions: Conventions = Conventions()
 

@@ -34,6 +34,13 @@ BLOCK, SMALL_POOL, SEGMENT = 512, 2**20, 2**21
 rest of its segment too, unless it fills whole segments itself."""
 
 
+def _on(params: FinetuningParams) -> list[str]:
+    """The modules that LoRA and VeRA stand beside, in the layer's order."""
+    from generators.courses.comp4901y.hw4_q1_finetuning_memory.training_step import PROJECTIONS
+
+    return [key for key, name in PROJECTIONS.items() if name in (params.lora_on or ("query", "key", "value"))]
+
+
 def find(params: FinetuningParams) -> Iterator[Found]:
     """Everything that is published about the methods."""
     from generators.courses.comp4901y.hw4_q1_finetuning_memory.training_step import PROJECTIONS, extended
@@ -44,7 +51,7 @@ def find(params: FinetuningParams) -> Iterator[Found]:
     yield from SHEET.values("sheet", unit="B", bytes_per_element=held.bytes_per_element)
     yield from SHEET.values("sheet", adapters_with_biases=held.adapter_biases, adapters_without_biases=not held.adapter_biases)
     yield from SHEET.values("sheet", other_kv="D_kv" in sizes, other_ff="D_ff" in sizes, usual_ff="D_ff" not in sizes)
-    on = [key for key, name in PROJECTIONS.items() if name in (params.lora_on or ("query", "key", "value"))]
+    on = _on(params)
     usual = on == ["q", "k", "v"]
     yield from SHEET.values("sheet", usual_lora=usual, other_lora=not usual)
     if not usual:
@@ -150,7 +157,7 @@ def _measured(params: FinetuningParams) -> Iterator[Found]:
     yield from said_of_machine(SHEET, "measured_cuda", recording)
     rows: dict[str, Sequence[Cell]] = {}
     for name, of in product(TITLES, ("parameters", "gradients")):
-        tensors = tensor_bytes(name, letters(params), params.n_heads, element, biases=made["adapter_biases"])
+        tensors = tensor_bytes(name, letters(params), params.n_heads, element, biases=made["adapter_biases"], on=_on(params))
         by = {one.at["counted_by"]: round(one.samples[0]) for one in recording.find("bytes", method=name, kind=of)}
         rows[f"{name}.{of}"] = TITLES[name], of, by["storage"], by["allocator"]
         yield from MODULES.cells("measured_cuda", "bytes", {f"{name}.{of}": {"stored": sum(tensors)}})

@@ -75,10 +75,12 @@ def extended(
     }
 
 
-def tensor_bytes(method: str, sizes: Mapping[str, int], n_heads: int, element: int, *, biases: bool) -> list[int]:
+def tensor_bytes(
+    method: str, sizes: Mapping[str, int], n_heads: int, element: int, *, biases: bool, on: Sequence[str]
+) -> list[int]:
     """Bytes of every trainable tensor: those of one tuned layer, as many times as layers are tuned."""
     with torch.device("meta"):
-        layer = build(method, {**sizes, "N_layer": 1, "N_top": 1}, n_heads, biases=biases).to(DTYPES[element])
+        layer = build(method, {**sizes, "N_layer": 1, "N_top": 1}, n_heads, biases=biases, on=on).to(DTYPES[element])
     return [one.nbytes for one in _trained(layer)] * (sizes["N_top"] if method == "freezing" else sizes["N_layer"])
 
 

@@ -146,7 +146,7 @@ def _device(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
 
 def _compared(label: str, of: str, both: Sequence[tuple[float, ...]]) -> Iterator[Found]:
     """The way with the longer median over the other one, and the same of opposite quartiles."""
-    short, long = sorted(both)
+    short, long = both if both[0][0] < both[1][0] else reversed(both)
     extremes = {"times": long[0] / short[0], "times_low": long[1] / short[2], "times_high": long[2] / short[1]}
     shown = {name: _shown(value) for name, value in extremes.items()}
     slower = both[0][0] < both[1][0]

@@ -137,7 +137,7 @@ def _printed(params: TuningParams, networks: Sequence[Network]) -> Iterator[Foun
     yield from LINE.values("3", width=width, symbols={"width": r"R_{\text{printed}}"})
     rows = {f"bitfit.model_{place}": _row("BitFit", printed.bitfit, each.model.name, values(each.biases()), each)
             for place, each in enumerate(networks, 1)}  # fmt: skip
-    alike = ", ".join(str(row[1]) for row in rows.values() if "yes" in row)
+    alike = ", ".join(str(row[1]) for row in rows.values() if row[-1] == "yes")
     yield from BUILT.values("3", bitfit_models=alike, bitfit_alike=alike != "", bitfit_apart=alike == "")
     for size in sorted({params.adapter_width, *params.other_adapter_widths}):
         trained, where = values(first.adapters(size, norms=norms)), f"{first.model.name}, width {size}"
