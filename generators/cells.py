@@ -50,8 +50,8 @@ class Rounded(float):
         return f"{self:.{self.decimals}f}"
 
 
-def significant(number: float, digits: int) -> Rounded:
-    """A measured number with so many significant digits."""
+def significant(number: float, digits: int = 3) -> Rounded:
+    """A measured number with so many significant digits; samples of times spread by about a percent, which is three."""
     return Rounded(number, digits - 1 - int(f"{number:.{digits - 1}e}".partition("e")[2]))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -29,21 +30,23 @@ def content(folder: Path) -> bytes:
     return (folder / "page.html").read_bytes()
 
 
+def fail_at(moment: int, failure: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the first, second ... rename fail."""
+    calls, rename = count(1), Path.replace
+
+    def replace(path: Path, target: Path) -> Path:
+        if next(calls) == moment:
+            raise failure
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+
+
 @pytest.mark.parametrize("moment", [1, 2])
 def test_a_kill_between_renames_loses_nothing(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, moment: int) -> None:
     """Whichever rename is the last, the old folder is there or comes back."""
     new, old = folders
-    calls = 0
-    rename = Path.replace
-
-    def replace(path: Path, target: Path) -> Path:
-        nonlocal calls
-        calls += 1
-        if calls == moment:
-            raise Killed
-        return rename(path, target)
-
-    monkeypatch.setattr(Path, "replace", replace)
+    fail_at(moment, Killed(), monkeypatch)
     with pytest.raises(Killed):
         put_in_place(new, old)
     monkeypatch.undo()
@@ -60,17 +63,7 @@ def test_a_rename_that_fails_leaves_the_old_folder(
 ) -> None:
     """And one line names it."""
     new, old = folders
-    calls = 0
-    rename = Path.replace
-
-    def replace(path: Path, target: Path) -> Path:
-        nonlocal calls
-        calls += 1
-        if calls == moment:
-            raise PermissionError(13, "Permission denied")
-        return rename(path, target)
-
-    monkeypatch.setattr(Path, "replace", replace)
+    fail_at(moment, PermissionError(13, "Permission denied"), monkeypatch)
     with pytest.raises(RenderError, match=r"old: cannot be replaced \(Permission denied\)$"):
         put_in_place(new, old)
     assert content(old) == b"old"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from generators.answer import Answer, Derivation
 from generators.cells import Quantity
@@ -71,14 +72,16 @@ def ledger(answer: Answer, found: Findings) -> Ledger:
     )
 
 
+def _items(answer: Answer) -> list[Any]:
+    return [item for part in answer.parts.values() for item in part.items.values()]
+
+
 def _drawn_tables(answer: Answer) -> list[str]:
-    items = [item for part in answer.parts.values() for item in part.items.values()]
-    return [item.address for item in items if isinstance(item, Table) and item.drawn]
+    return [item.address for item in _items(answer) if isinstance(item, Table) and item.drawn]
 
 
 def _asked(answer: Answer) -> list[Quantity | Table | Derivation]:
-    items = [item for part in answer.parts.values() for item in part.items.values()]
-    return [item for item in items if isinstance(item, Quantity | Table | Derivation) and item.asked]
+    return [item for item in _items(answer) if isinstance(item, Quantity | Table | Derivation) and item.asked]
 
 
 def _all_boxed(answer: Answer, found: Findings) -> list[Boxed]:

@@ -50,22 +50,25 @@ def as_they_end(
             pool.submit(_match, one, entries[one], kept[one], None): one for pool, one in firsts.items()
         }
         jobs |= {light.submit(_compose, one, entries[one], kept[one]): one for one in ordered}
-        while jobs:
-            for job in wait(jobs, return_when=FIRST_COMPLETED).done:
-                question_id, made = jobs.pop(job), job.result()
-                if isinstance(made, Composed) and question_id not in firsts.values():
-                    pool = slow.get(question_id, light)
-                    jobs[pool.submit(_match, question_id, entries[question_id], kept[question_id], made.answer)] = question_id
-                yield question_id, made
+        for question_id, made in _ended(jobs):
+            if isinstance(made, Composed) and question_id not in firsts.values():
+                pool = slow.get(question_id, light)
+                jobs[pool.submit(_match, question_id, entries[question_id], kept[question_id], made.answer)] = question_id
+            yield question_id, made
 
 
 def matched_as_they_end(entries: Entries) -> Generator[tuple[QuestionId, Matched], None, None]:
     """Each question matched, whatever is kept."""
     with _pools(list(entries)) as (light, slow):
         jobs = {slow.get(one, light).submit(_match, one, entry, {}, None): one for one, entry in entries.items()}
-        while jobs:
-            for job in wait(jobs, return_when=FIRST_COMPLETED).done:
-                yield jobs.pop(job), job.result()
+        yield from _ended(jobs)
+
+
+def _ended(jobs: dict[Future[Any], QuestionId]) -> Iterator[tuple[QuestionId, Any]]:
+    """Each job's question and result as it ends; jobs may be added meanwhile."""
+    while jobs:
+        for job in wait(jobs, return_when=FIRST_COMPLETED).done:
+            yield jobs.pop(job), job.result()
 
 
 def _longest_first(entries: Entries) -> list[QuestionId]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from generators.answer import Part, claim, number, part
-from generators.cells import Rounded, significant
+from generators.cells import significant
 from generators.recording import Recording
 from generators.table import column, table
 from generators.topics.measured import ELEMENT_BYTES, machine
@@ -26,7 +26,7 @@ def measured(kind: str, recording: Recording) -> Part:
             )
             flops, moved = 2 * m * k * n * batch, ELEMENT_BYTES[made["dtype"]] * (m * k + k * n + m * n) * batch
             share = max(flops / rate, moved / bandwidth) / one.median
-            numbers = map(three_digits, (100 * share, 1e6 * one.median, flops / one.median / 1e12))
+            numbers = map(significant, (100 * share, 1e6 * one.median, flops / one.median / 1e12))
             rows[f"{phase}.{product}"] = (f"{phase}: {NAMES[product]}", *numbers)  # type: ignore[assignment]
     columns = [column("share", "Share of the roofline", "%"), column("median", unit="µs"), column("rate", unit="TFLOP/s")]
     return part(
@@ -34,9 +34,9 @@ def measured(kind: str, recording: Recording) -> Part:
         TITLES[kind],
         *machine(recording),
         *(number(key, made[key]) for key in ("seq_len", "d_model", "n_heads")),
-        number("bandwidth", three_digits(bandwidth / 1e9), unit="GB/s"),
-        number("rate", three_digits(rate / 1e12), unit="TFLOP/s"),
-        number("spread", three_digits(_farthest(recording)), "farthest quartile from its median", unit="%"),
+        number("bandwidth", significant(bandwidth / 1e9), unit="GB/s"),
+        number("rate", significant(rate / 1e12), unit="TFLOP/s"),
+        number("spread", significant(_farthest(recording)), "farthest quartile from its median", unit="%"),
         claim("beyond", any(share > 100 for _, share, _, _ in rows.values()), "a product was faster than its roofline"),
         table("products", ["product", *columns], rows),
     )
@@ -45,8 +45,3 @@ def measured(kind: str, recording: Recording) -> Part:
 def _farthest(recording: Recording) -> float:
     """Percent of the median by which the farthest quartile of all series is off."""
     return max(100 * abs(quartile / one.median - 1) for one in recording.find("seconds") for quartile in one.spread)
-
-
-def three_digits(number: float) -> Rounded:
-    """A measured number to three significant digits, as samples spread by about a percent."""
-    return significant(number, 3)

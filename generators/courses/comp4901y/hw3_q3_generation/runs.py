@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from generators.answer import Item, number
-from generators.cells import Cell, Rounded, significant
+from generators.cells import Cell, significant
 from generators.recording import Recording, Series
 from generators.table import column, table
 from generators.topics.measured import in_ms
@@ -14,13 +14,8 @@ from generators.topics.measured import in_ms
 TIMES = [column(key, unit="ms") for key in ("median", "quartile_1", "quartile_3")]
 
 
-def three_digits(number: float) -> Rounded:
-    """A measured number to three significant digits."""
-    return significant(number, 3)
-
-
 def _times(series: Series) -> Iterator[float]:
-    return map(three_digits, in_ms(series))
+    return map(significant, in_ms(series))
 
 
 def least_squares(points: Mapping[int, float]) -> tuple[Fraction, Fraction]:
@@ -35,7 +30,7 @@ def least_squares(points: Mapping[int, float]) -> tuple[Fraction, Fraction]:
 def per_token(recording: Recording) -> Item:
     """What one more token costs, by the line through the medians."""
     _, slope = least_squares({int(one.at["output_len"]): in_ms(one)[0] for one in recording.find("seconds")})
-    return number("per_token", three_digits(float(slope)), "time of one more token", unit="ms")
+    return number("per_token", significant(float(slope)), "time of one more token", unit="ms")
 
 
 def lengths(recording: Recording) -> Iterator[Item]:
@@ -55,7 +50,7 @@ def beams(recording: Recording) -> Iterator[Item]:
             recording.one("log_probability", beam_width=width, do_sample=do_sample) for do_sample in (True, False)
         )
         scores = (sampled.median, min(sampled.samples), max(sampled.samples), searched.median)
-        rows[f"width_{width}"] = (width, *map(three_digits, scores), *_times(one))
+        rows[f"width_{width}"] = (width, *map(significant, scores), *_times(one))
         seeds.add(len(sampled.samples))
     columns = [column(key, unit="nat") for key in ("median_score", "lowest", "highest", "score_of_search")]
     yield number("seeds", min(seeds))
@@ -69,7 +64,7 @@ def kept(recording: Recording, argument: str, name: str) -> Iterator[Item]:
         value = first.at[argument]
         texts = {output.text for output in recording.outputs if output.at[argument] == value}
         tokens = int(recording.one("first_kept_tokens", **first.at).median)
-        rows[f"n_{value}"] = (Fraction(str(value)), tokens, three_digits(first.median + 0.0), len(texts))
+        rows[f"n_{value}"] = (Fraction(str(value)), tokens, significant(first.median + 0.0), len(texts))
     yield number("batch", int(recording.parameters["sequences"]), "texts that were drawn at once")
     yield table("kept", [column("value", name), "kept", column("entropy", unit="nat"), "distinct_outputs"], rows)
 

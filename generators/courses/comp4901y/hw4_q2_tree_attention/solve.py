@@ -8,7 +8,7 @@ from itertools import product
 import sympy
 
 from generators.answer import Answer, Item, Part, answer, claim, formula, number, part, text
-from generators.cells import Cell, Rounded, significant
+from generators.cells import Cell, significant
 from generators.courses.comp4901y.hw4_q2_tree_attention.params import TreeParams
 from generators.recording import Recording
 from generators.table import column, table
@@ -81,8 +81,8 @@ def _measured(kind: str, recording: Recording) -> Part:
     rows: dict[str, Sequence[Cell]] = {}
     for one in recording.find("seconds", launch="graph" if graphs else "kernel by kernel"):
         at = {name: one.at[name] for name in ("part", "way")}
-        times, cache = map(three_digits, in_ms(one)), int(recording.one("cache_bytes", **at).samples[0])
-        off = three_digits(100 * recording.one("logit_difference", **at).samples[0])
+        times, cache = map(significant, in_ms(one)), int(recording.one("cache_bytes", **at).samples[0])
+        off = significant(100 * recording.one("logit_difference", **at).samples[0], 3)
         key = f"{at['part']}-{at['way']}".replace(" ", "_")
         rows[key] = (*map(str, at.values()), int(one.at["tokens"]), *times, cache, off)
     columns = [column("time", unit="ms"), column("low", "First quartile", "ms"), column("high", "Third quartile", "ms"),
@@ -103,12 +103,7 @@ def _ratios(rows: dict[str, Sequence[Cell]]) -> Iterator[Item]:
     ratios = {}
     for label, (name, place) in product(("2.1", "2.2"), {"time": 3, "cache": 6}.items()):
         batch, tree = (float(rows[f"{label}-{way}"][place]) for way in ("one_batch", "tree"))  # type: ignore[arg-type]
-        ratios[label, name] = three_digits(batch / tree)
+        ratios[label, name] = significant(batch / tree, 3)
         yield number(f"{name}_{label}", ratios[label, name], f"{name} of the one batch over the tree's")
     memory = all(ratios[label, "cache"] > ratios[label, "time"] for label in ("2.1", "2.2"))
     yield claim("memory_above_all", memory, "the tree saves more of the cache than of the time")
-
-
-def three_digits(value: float) -> Rounded:
-    """A measured number as a page shows it."""
-    return significant(value, 3)

@@ -6,6 +6,7 @@ once a step, keys and values once a sequence; a product takes as long as its FLO
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -114,10 +115,11 @@ def _limits(params: BatchingParams, bench: Bench) -> Iterator[Found]:
     yield from COUNTED.letters("3", unit="B", M_weights=one.weight_bytes, M_cache=one.cache_bytes)
     yield from COUNTED.values("3", unit="B", embedding=one.embedding_bytes, symbols={"embedding": "M_embedding"})
     symbols = {"balanced": "b_{>}", "fitting": r"b_{\text{max}}"}
-    yield from COUNTED.values("3", balanced=1 + one.weight_bytes // one.cache_bytes, symbols=symbols)
+    balanced = bisect_right(range(2**62), one.weight_bytes, key=lambda batch: batch * one.cache_bytes)
+    yield from COUNTED.values("3", balanced=balanced, symbols=symbols)
     yield from BYTES.values("3", fitting=most, one_fits=not bench.fits(2, context), several_fit=bench.fits(2, context))
     yield from TIMED.values("3", gain=_timed(bench, most, context)[0] / _timed(bench, 1, context)[0])
-    reached = _timed(bench, 1 + one.weight_bytes // one.cache_bytes, context)[0]
+    reached = _timed(bench, balanced, context)[0]
     caches_alone = 2000 / bench.milliseconds(2, context)[1]
     yield from TIMED.values("3", unit="tokens/s", outweighed=reached, caches_alone=caches_alone)
     first = bench.first_compute_bound()
