@@ -5,9 +5,13 @@ from __future__ import annotations
 import ast
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from generators.pipeline.digest import digest_of_file
 from generators.pipeline.kept import BUILD, Section, keep, load
+
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+"""Where statements hold statements; imports stand nowhere else, and expressions are most of a tree."""
 
 _KEPT = BUILD / "imports.json"
 _KEY = digest_of_file(Path(__file__))
@@ -39,7 +43,7 @@ def keep_imports() -> None:
 
 def _read(path: Path) -> tuple[str, ...]:
     names = []
-    waiting: list[ast.AST] = [ast.parse(path.read_bytes(), filename=str(path))]
+    waiting: list[Any] = [ast.parse(path.read_bytes(), filename=str(path))]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
@@ -48,5 +52,6 @@ def _read(path: Path) -> tuple[str, ...]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        waiting += ast.iter_child_nodes(node)
+        for block in _BLOCKS:
+            waiting += getattr(node, block, ())
     return tuple(names)

@@ -65,19 +65,21 @@ def _recordings(question_id: QuestionId) -> set[Path]:
 
 def title(question_id: QuestionId) -> str:
     """The title that QUESTION gives."""
-    given = _given(question_id, "title")
+    given = _given(question_id).get("title")
     return given.value if isinstance(given, ast.Constant) and isinstance(given.value, str) else load_question(question_id).title
 
 
-def _given(question_id: QuestionId, field: str) -> ast.expr | None:
-    """What QUESTION's field is written as, read without running it, as importing a question takes long."""
+@cache
+def _given(question_id: QuestionId) -> dict[str, ast.expr]:
+    """What the fields of QUESTION are written as, read without running it, as importing a question takes long."""
     tree = ast.parse((COURSES / question_id.course / question_id.slug / "__init__.py").read_bytes())
-    return next((node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == field), None)
+    calls = [one.value for one in tree.body if isinstance(one, ast.Assign | ast.AnnAssign) and isinstance(one.value, ast.Call)]
+    return {keyword.arg: keyword.value for call in calls for keyword in call.keywords if keyword.arg}
 
 
 def _names(question_id: QuestionId) -> tuple[str, ...]:
     """The recordings that QUESTION names."""
-    given = _given(question_id, "recordings")
+    given = _given(question_id).get("recordings")
     if given is None:
         return ()
     keys = given.keys if isinstance(given, ast.Dict) else [None]

@@ -89,7 +89,8 @@ def _pools(ids: list[QuestionId]) -> Iterator[tuple[ProcessPoolExecutor, Mapping
     kinds = sorted({names for names in groups.values() if names})
     with ExitStack() as stack:
         processes = {names: stack.enter_context(workers(1)) for names in kinds}
-        light = stack.enter_context(workers(min(len(ids), max(1, cores - len(kinds)))))
+        # The one process that matches with torch has most to do; the others give way to it.
+        light = stack.enter_context(workers(min(len(ids), max(1, cores - len(kinds))), gives_way=bool(kinds)))
         yield light, {one: processes[names] for one, names in groups.items() if names}
 
 

@@ -16,13 +16,21 @@ from contextlib import contextmanager
 
 from generators.errors import WorkerDied
 
+FORKS = sys.platform == "linux"
+"""Whether a worker begins with all that this process has in memory."""
+
 
 @contextmanager
-def workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that share the machine's cores and import slow packages only when they need them; a failure ends them at once."""
-    method = "fork" if sys.platform == "linux" else "spawn"
+def workers(jobs: int, *, gives_way: bool = False) -> Iterator[ProcessPoolExecutor]:
+    """Processes that share the machine's cores and import slow packages only when they need them; a failure ends them at once.
+
+    Those that give way run when other processes leave a core idle.
+    """
+    method = "fork" if FORKS else "spawn"
     count = max(1, min(os.cpu_count() or 1, jobs))
-    pool = ProcessPoolExecutor(count, multiprocessing.get_context(method), initializer=_prepare_worker, initargs=(os.getpid(),))
+    pool = ProcessPoolExecutor(
+        count, multiprocessing.get_context(method), initializer=_prepare_worker, initargs=(os.getpid(), gives_way)
+    )
     try:
         yield pool
     except BaseException as failure:
@@ -37,10 +45,12 @@ def workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
     pool.shutdown()
 
 
-def _prepare_worker(parent: int) -> None:
+def _prepare_worker(parent: int, gives_way: bool) -> None:
     """One thread a process, no hub, no notices; no garbage collection, which costs a fifth of torch's import."""
     os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
     gc.disable()
+    if gives_way and hasattr(os, "nice"):
+        os.nice(5)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C, and ends its workers
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 

@@ -25,6 +25,7 @@ from generators.pipeline.pdf.builder import build_pdfs, copy_pdfs
 from generators.pipeline.schedule import Entries
 from generators.pipeline.site.math_font import math_font
 from generators.pipeline.site.page import contents_page, conventions_page, site_page
+from generators.pipeline.site.problems import Problems
 
 CONFIG = BUILD / "mkdocs.yml"
 _HAND_WRITTEN = ({"Home": "index.md"}, {"How answers are checked": "checks.md"}, {"For machines": "answers-json.md"})
@@ -122,7 +123,7 @@ def _run_mkdocs(target: Path) -> None:
 
     from generators.pipeline.site.kept_pages import KeptPages
 
-    problems = _Problems()
+    problems = Problems()
     logger = logging.getLogger("mkdocs")
     logger.addHandler(problems)
     try:
@@ -143,18 +144,6 @@ def _refuse_missing(names: Iterable[str], docs: Path) -> None:
     for name in names:
         if not (docs / name).is_file():
             raise RenderError(f"mkdocs.yml: {shown(docs / name)}: there is no such file")
-
-
-class _Problems(logging.Handler):
-    """Keeps the first warning or error that mkdocs gives, for the one line a user sees."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.first = ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Called by logging."""
-        self.first = self.first or " ".join(record.getMessage().split())
 
 
 def _name_search(site: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,11 +18,16 @@ from mkdocs.structure.toc import AnchorLink, TableOfContents
 
 from generators.pipeline.catalog import ROOT
 from generators.pipeline.digest import digest_of, digests
-from generators.pipeline.kept import BUILD, Section, keep, load
+from generators.pipeline.kept import BUILD, Section, current, keep, load
+from generators.pipeline.site.problems import Problems
+from generators.pipeline.workers import FORKS, workers
 
 _KEPT = BUILD / "pages.json"
 _READ = (Path(__file__), Path(__file__).with_name("markdown.py"), ROOT / "mkdocs.yml", ROOT / "requirements.lock")
 """What a page's HTML depends on besides its Markdown and the files that it may link to."""
+
+_WORTH_PROCESSES = 4
+"""Fewer pages are converted sooner than two processes are forked."""
 
 
 class KeptPages(BasePlugin):  # type: ignore[misc]
@@ -32,34 +40,29 @@ class KeptPages(BasePlugin):  # type: ignore[misc]
     def on_nav(self, nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
         """Called when all pages and all files are known."""
         others = digest_of([digests(_READ), sorted(file.src_uri for file in files)])
-        for page in nav.pages:
-            page.render = partial(self._render, page, page.render, others)
         index = config.plugins["material/search"].search_index
-        index.add_entry_from_context = partial(self._index, index, index.add_entry_from_context)
+        convert = partial(_converted, index, index.add_entry_from_context, config, files)
+        for page in nav.pages:
+            page.read_source(config)
+            key = digest_of([page.markdown, page.title, page.url, others])
+            self.made[page.url] = current(self.kept.get(page.url), key) or Section(key, None)
+        stale = [page for page in nav.pages if self.made[page.url].content is None]
+        for url, facts in _side_by_side(stale, convert).items():
+            self.made[url] = Section(self.made[url].key, facts)
+        for page in nav.pages:
+            page.render = partial(self._render, page, partial(convert, page, page.render))
+        index.add_entry_from_context = lambda page: index.entries.extend(self.made[page.url].content["entries"])
         return nav
 
-    def _render(self, page: Page, render: Any, others: str, config: MkDocsConfig, files: Files) -> None:
-        key = digest_of([page.markdown, page.title, page.url, others])
-        kept = self.kept.get(page.url)
-        if kept is None or kept.key != key:
-            render(config, files)
-            self.made[page.url] = Section(key, _facts(page))
-            return
-        self.made[page.url] = kept
-        facts = kept.content
+    def _render(self, page: Page, convert: Callable[[], Any], config: MkDocsConfig, files: Files) -> None:
+        made = self.made[page.url]
+        if made.content is None:
+            made = self.made[page.url] = Section(made.key, convert())
+        facts = made.content
         page.content, page._title_from_render = facts["html"], facts["title"]
         page.toc = TableOfContents([_link(one) for one in facts["toc"]])
         page.present_anchor_ids = set(facts["anchors"])
         page.links_to_anchors = {files.src_uris[target]: links for target, links in facts["links"].items()}
-
-    def _index(self, index: Any, add: Any, page: Page) -> None:
-        facts = self.made[page.url].content
-        if "entries" in facts:
-            index.entries += facts["entries"]
-        else:
-            before = len(index.entries)
-            add(page)
-            facts["entries"] = index.entries[before:]
 
     def keep(self) -> None:
         """Keep the pages of a build that succeeded."""
@@ -67,14 +70,45 @@ class KeptPages(BasePlugin):  # type: ignore[misc]
             keep(_KEPT, self.made)
 
 
-def _facts(page: Page) -> dict[str, Any]:
+def _converted(index: Any, add: Any, config: MkDocsConfig, files: Files, page: Page, render: Any) -> dict[str, Any]:
+    """Convert a page, and say what mkdocs and its search take from it."""
+    render(config, files)
+    index.entries, others = [], index.entries
+    add(page)
+    index.entries, entries = others, index.entries
     return {
         "html": page.content,
         "title": page._title_from_render,
         "toc": [_written(one) for one in page.toc],
         "anchors": sorted(page.present_anchor_ids or ()),
         "links": {target.src_uri: links for target, links in (page.links_to_anchors or {}).items()},
+        "entries": entries,
     }
+
+
+_waiting: list[Callable[[], dict[str, Any]]] = []
+"""What forked processes convert: pages cannot be sent to another process."""
+
+
+def _side_by_side(stale: Sequence[Page], convert: Any) -> Mapping[str, dict[str, Any]]:
+    """Pages converted in processes of their own, by address; one that fails or warns is left to mkdocs, which then says why."""
+    if not FORKS or len(stale) < _WORTH_PROCESSES:
+        return {}
+    _waiting[:] = [partial(convert, page, page.render) for page in stale]
+    with workers(os.cpu_count() or 1) as pool:
+        made = list(pool.map(_quietly, range(len(stale))))
+    return {page.url: facts for page, facts in zip(stale, made, strict=True) if facts}
+
+
+def _quietly(place: int) -> dict[str, Any] | None:
+    """The page at a place, converted; nothing where mkdocs had something to say."""
+    logger, said = logging.getLogger("mkdocs"), Problems()
+    logger.handlers = [said]
+    try:
+        facts = _waiting[place]()
+    except Exception:
+        return None
+    return None if said.first else facts
 
 
 def _written(link: AnchorLink) -> list[Any]:
