@@ -1,7 +1,7 @@
 """Shared by all tests: the questions, worked out once, and copies of the project, built once."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TRANSFORMERS_VERB
 import pytest
 from filelock import FileLock
 
+from benchmarks.__main__ import keep_questions
 from generators.params import Params
 from generators.pipeline.catalog import QuestionId, entries, find, load_params, load_question
 from tests.project import HOSTILE, TAME, Project, text_parameters
@@ -51,6 +52,28 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return once(tmp_path_factory, "built", lambda folder: _site_built(Project.unbuilt(folder)))
 
 
+SMALL = ("comp4901y/hw3_q1", "comp4901y/hw4_q2", "utaustin/lecture25_speculative")
+"""Questions of two courses, with a shared topic, recordings and all kinds of steps; they build in seconds."""
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A built copy with three questions: enough for what does not depend on their number."""
+
+    def build(folder: Path) -> Project:
+        project = Project.unbuilt(folder)
+        keep_questions(folder, SMALL)
+        return _site_built(project)
+
+    return once(tmp_path_factory, "small", build)
+
+
+@pytest.fixture
+def project(small: Project, tmp_path: Path) -> Project:
+    """A built copy with three questions for one test alone."""
+    return small.copy(tmp_path / "project")
+
+
 @pytest.fixture(scope="session")
 def hostile(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The same with parameters that mean something to every language they are rendered into."""
@@ -66,6 +89,20 @@ def tame(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
 def _with_texts(project: Project, texts: tuple[str, ...]) -> Project:
     text_parameters(project, texts)
     return _site_built(project)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One Chromium for all tests of a module."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.browsing import CHROMIUM
+
+    flags = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="session")

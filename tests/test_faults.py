@@ -17,12 +17,6 @@ PARAMS = "generators/courses/comp4901y/params.yml"
 TREE_PDF = "build/pdf/comp4901y/hw4/question2.pdf"
 
 
-@pytest.fixture
-def project(built: Project, tmp_path: Path) -> Project:
-    """A built copy of its own."""
-    return built.copy(tmp_path / "project")
-
-
 def started(project: Project, *arguments: str) -> subprocess.Popen[str]:
     """A command that runs on."""
     command = project.command(*arguments)

@@ -1,8 +1,9 @@
-"""Serves a folder to a browser, and notes what its pages ask for, say and raise."""
+"""A real browser for tests: pages served or opened from files, and what they ask for, say and raise."""
 
 from __future__ import annotations
 
 import functools
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,23 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, Request, Response
+import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, Request, Response, ViewportSize
+
+from tests.project import Project
+
+CHROMIUM = shutil.which("chromium")
+DESK: ViewportSize = {"width": 1280, "height": 900}
+SCHEMES = {"light": "default", "dark": "slate"}
+"""What the theme calls them."""
+
+needs_chromium = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no `chromium` on the path")]
+
+
+def page_names(project: Project) -> list[str]:
+    """Every page's path below site/."""
+    folder = project.path("site")
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.html") if path.name != "404.html")
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -1,0 +1,150 @@
+"""Every page of the site in a real browser, opened once: on a desk, on a phone and on paper, light and dark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, ViewportSize
+
+from generators.pipeline.catalog import entries
+from tests.browsing import DESK, SCHEMES, Watched, loaded_everything, needs_chromium, page_names
+from tests.project import Project
+
+pytestmark = needs_chromium
+
+HAND_WRITTEN = ("index", "checks", "answers-json", "answers/index", "answers/conventions")
+PAGES = sorted(f"{name}.html" for name in (*HAND_WRITTEN, *(f"answers/{one.path}" for one in entries())))
+PHONE: ViewportSize = {"width": 360, "height": 740}
+PAPER: ViewportSize = {"width": 718, "height": 1047}
+"""A4 without margins of 1 cm, in CSS pixels."""
+
+
+class Opened:
+    """A page that is open, with what it asked for."""
+
+    def __init__(self, browser: Browser, folder: str, name: str) -> None:
+        self.folder, self.name = folder, name
+        self.context = browser.new_context(viewport=DESK, has_touch=True, reduced_motion="reduce")
+        self.watched = Watched(self.context)
+        self.page: Page = self.context.new_page()
+        self.page.goto(f"{folder}/{name}", wait_until="load")
+        self.page.add_style_tag(content="* { transition: none !important; }")
+
+    def evaluate(self, code: str, argument: Any = None) -> Any:
+        """What JavaScript says."""
+        return self.page.evaluate(code, argument)
+
+    def shown(self, size: ViewportSize, scheme: str, media: Literal["screen", "print"] = "screen") -> None:
+        """Show the page in a window of this size, in this scheme's colours, on a screen or on paper."""
+        self.page.set_viewport_size(size)
+        self.page.emulate_media(media=media)
+        self.evaluate("name => document.body.setAttribute('data-md-color-scheme', name)", SCHEMES[scheme])
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def opened(request: pytest.FixtureRequest, built: Project, browser: Browser) -> Iterator[Opened]:
+    """A page opened from its file; all tests of one page follow each other."""
+    one = Opened(browser, built.path("site").as_uri(), request.param)
+    yield one
+    one.context.close()
+
+
+def test_these_are_all_pages(built: Project) -> None:
+    """No page of the site is left out here."""
+    assert page_names(built) == PAGES
+
+
+def test_a_page_asks_for_files_alone(opened: Opened) -> None:
+    """Without a server nothing but files is asked for, and nothing fails."""
+    assert loaded_everything(opened.page)
+    assert [url for url in opened.watched.requests if not url.startswith((f"{opened.folder}/", "data:", "blob:"))] == []
+    assert opened.watched.complaints == []
+
+
+UNREACHABLE = """() => [...document.querySelectorAll('.frame, div.formula')]
+    .filter(e => e.scrollWidth > e.clientWidth + 1 && e.tabIndex < 0).length"""
+OUTSIDE = """width => [...document.querySelectorAll('.answer [id*="/"], .answer div.formula math')]
+    .filter(e => e.getClientRects().length)
+    .filter(e => e.getBoundingClientRect().left < 0 || e.getBoundingClientRect().right > width + 1)
+    .map(e => e.id || e.parentElement.id)"""
+
+
+def test_a_page_fits_a_phone(opened: Opened) -> None:
+    """What is wide scrolls in a frame of its own; every value and formula in a box is seen without scrolling sideways."""
+    opened.shown(PHONE, "light")
+    width = opened.evaluate("Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)")
+    assert width <= PHONE["width"]
+    assert opened.evaluate(UNREACHABLE) == 0
+    assert opened.evaluate(OUTSIDE, PHONE["width"]) == []
+
+
+SHOWN = """() => [...document.querySelectorAll('figure.picture')].map(
+    f => [...f.querySelectorAll('img')].filter(i => i.getClientRects().length).map(i => [i.src, i.clientWidth]))"""
+TEXT_PT = re.compile(r'font-size="([\d.]+)"|<g id="text_\d+">\s*<g [^>]*scale\((0\.\d+) ')
+"""Sizes of an SVG's texts: of letters, or the scale of outlines that are drawn 100 points high."""
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_pictures_can_be_read_on_a_phone(built: Project, opened: Opened, scheme: str) -> None:
+    """One of a picture's twins is shown, no wider than its frame, with letters that are at least 9 pixels high."""
+    opened.shown(PHONE, scheme)
+    for shown in opened.evaluate(SHOWN):
+        ((source, width),) = shown
+        svg = built.path(f"site/{source.removeprefix(f'{opened.folder}/')}").read_text(encoding="utf-8")
+        box = float(re.findall(r'viewBox="[\d.]+ [\d.]+ ([\d.]+)', svg)[0])
+        sizes = [float(letters or 100 * float(outlines)) for letters, outlines in TEXT_PT.findall(svg)]
+        assert source.endswith(".dark.svg") == (scheme == "dark")
+        assert min(sizes) * width / box >= 9, source
+        assert width <= PHONE["width"], source
+
+
+CLIPPED = """() => [...document.querySelectorAll('article *')]
+    .filter(e => e.getClientRects().length && !e.closest('math'))
+    .filter(e => e.getBoundingClientRect().right > innerWidth + 1 || e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0)
+    .filter(e => e.offsetWidth > 1)
+    .map(e => `${e.tagName} ${e.className} ${e.innerText.slice(0, 40)}`).slice(0, 3)"""
+PICTURES = "scheme => [...document.querySelectorAll(`img.on-${scheme}`)].filter(i => i.getClientRects().length).length"
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_printing_from_the_browser(opened: Opened, scheme: str) -> None:
+    """Paper is light and shows every picture whole; nothing is clipped at its right side."""
+    opened.shown(PAPER, scheme, media="print")
+    assert opened.evaluate(CLIPPED) == []
+    assert opened.evaluate(PICTURES, "dark") == 0
+    assert opened.evaluate(PICTURES, "light") == opened.page.locator("figure.picture").count()
+    if opened.page.locator("h1").count():
+        assert opened.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(36, 41, 47)"
+        assert opened.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "light": {"resultTypes": ["violations"]},
+    "dark": {"resultTypes": ["violations"], "runOnly": ["color-contrast"]},
+}
+"""A scheme changes colours alone."""
+SERIOUS = ("serious", "critical")
+SHORTENED = """() => {
+    for (const math of document.querySelectorAll('math')) math.replaceWith(math.textContent);
+    for (const row of document.querySelectorAll('tbody tr:nth-child(n+5)')) row.remove();
+    const frame = '.md-header, .md-sidebar, .md-footer';
+    if (!location.pathname.endsWith('/site/index.html')) document.querySelectorAll(frame).forEach(e => e.remove());
+}"""
+"""Formulas look like their text, long tables like their top, and what frames a page is that of the home page.
+
+The time that axe takes grows with the number of elements.
+"""
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_axe_finds_no_serious_violation(opened: Opened, scheme: str) -> None:
+    """Names, roles, order, keyboard and contrast; it shortens the page, so it comes last."""
+    opened.shown(DESK, scheme)
+    opened.evaluate(SHORTENED)
+    violations = Axe().run(opened.page, options=OPTIONS[scheme]).response["violations"]
+    found = [(one["id"], [node["target"] for node in one["nodes"]][:3]) for one in violations if one["impact"] in SERIOUS]
+    assert found == []
