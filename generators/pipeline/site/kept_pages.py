@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.plugins import BasePlugin
 from mkdocs.structure.files import Files
@@ -19,6 +20,7 @@ from mkdocs.structure.toc import AnchorLink, TableOfContents
 from generators.pipeline.catalog import ROOT
 from generators.pipeline.digest import digest_of, digests
 from generators.pipeline.kept import BUILD, Section, current, keep, load
+from generators.pipeline.site.kept_templates import KeptTemplates
 from generators.pipeline.site.problems import Problems
 from generators.pipeline.workers import FORKS, workers
 
@@ -53,6 +55,11 @@ class KeptPages(BasePlugin):  # type: ignore[misc]
             page.render = partial(self._render, page, partial(convert, page, page.render))
         index.add_entry_from_context = lambda page: index.entries.extend(self.made[page.url].content["entries"])
         return nav
+
+    def on_env(self, env: Environment, **_: Any) -> Environment:
+        """Called with what will read the theme's templates."""
+        env.bytecode_cache = KeptTemplates()
+        return env
 
     def _render(self, page: Page, convert: Callable[[], Any], config: MkDocsConfig, files: Files) -> None:
         made = self.made[page.url]
