@@ -29,8 +29,8 @@ site: $(READY) ## compute, verify and build site/ with its PDFs
 pdf: $(READY) ## compute, verify and write build/pdf/
 	$(RUN) pdf
 
-serve: site ## preview the site on http://127.0.0.1:8000
-	$(BIN)/python -m mkdocs serve --config-file build/mkdocs.yml
+serve: $(READY) ## build site/, show it on http://127.0.0.1:8000, and show at once what a change does
+	$(RUN) serve
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest --numprocesses auto

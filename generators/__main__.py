@@ -10,6 +10,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -165,6 +166,19 @@ def _pdf(id: str | None = None) -> None:
         stamp.finished("pdf", inputs, stamp.seen(made))
     for path in made:
         click.echo(shown(path))
+
+
+@main.command()
+@click.option("--port", default=8000, show_default=True, help="The port on this machine; 0 takes any that is free.")
+def serve(port: int) -> None:
+    """Build site/, and show in a browser what each change of a file does."""
+    from generators.pipeline.files import refuse_links
+    from generators.pipeline.live.serve import serve as serve_site
+
+    refuse_links()
+    _build("site", "site/", _site, wait=True)
+    with suppress(KeyboardInterrupt):
+        serve_site(port, tell)
 
 
 @main.command()

@@ -9,9 +9,9 @@ from typing import Any
 
 from generators.pipeline.catalog import QuestionId, load_params, load_question
 from generators.pipeline.imports import keep_imports
-from generators.pipeline.kept import Section, Sections, keep, load, path_of
-from generators.pipeline.keys import is_current
-from generators.pipeline.schedule import Entries, Matched, as_they_end, matched_as_they_end
+from generators.pipeline.kept import Section, Sections, current, keep, load, path_of
+from generators.pipeline.keys import Keys, is_current
+from generators.pipeline.schedule import Composed, Entries, Matched, as_they_end, composed_as_they_end, matched_as_they_end
 from generators.pipeline.wording import counted
 
 _DONE = {"solve": "solved", "draw": "drawn", "render": "rendered"}
@@ -94,14 +94,33 @@ def _worked_out(
                     tell(_found(question_id, one))
                 continue
             made[question_id] |= one.sections
-            ran = [_DONE[step] for step, section in one.sections.items() if section != kept[question_id].get(step)]
-            if ran:
-                tell(f"{question_id}: {', '.join(ran)}")
+            _tell_composed(question_id, one, kept[question_id], tell)
             on_composed(Worked.of(question_id, one.sections))
             waiting.discard(question_id)
             if not waiting:
                 while_waiting()
     return made
+
+
+def _tell_composed(question_id: QuestionId, made: Composed, kept: Sections, tell: Tell) -> None:
+    ran = [_DONE[step] for step, section in made.sections.items() if section != kept.get(step)]
+    if ran:
+        tell(f"{question_id}: {', '.join(ran)}")
+
+
+def drafts(entries: Entries, tell: Tell) -> dict[QuestionId, Worked]:
+    """Every question worked out; what was found again only where that is known already."""
+    kept = {question_id: load(path_of(question_id)) for question_id in entries}
+    stale = {one: entry for one, entry in entries.items() if not is_current(one, entry, kept[one])}
+    keep_imports()
+    _refuse_bad(stale)
+    fresh: dict[QuestionId, Sections] = {}
+    for question_id, one in composed_as_they_end(stale, kept):
+        _tell_composed(question_id, one, kept[question_id], tell)
+        match = current(kept[question_id].get("match"), Keys.of(question_id, entries[question_id]).solve_and_match)
+        fresh[question_id] = {**one.sections, **({"match": match} if match else {})}
+        keep(path_of(question_id), {**kept[question_id], **one.sections})
+    return {one: Worked.of(one, fresh.get(one) or kept[one]) for one in entries}
 
 
 def verify_all(entries: Entries, tell: Tell) -> int:

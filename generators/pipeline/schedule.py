@@ -57,6 +57,15 @@ def as_they_end(
             yield question_id, made
 
 
+def composed_as_they_end(entries: Entries, kept: Mapping[QuestionId, Sections]) -> Iterator[tuple[QuestionId, Composed]]:
+    """Each question composed and not matched; a single one in this process."""
+    if len(entries) <= 1:
+        yield from ((one, _compose(one, entry, kept[one])) for one, entry in entries.items())
+        return
+    with workers(len(entries)) as pool:
+        yield from _ended({pool.submit(_compose, one, entry, kept[one]): one for one, entry in entries.items()})
+
+
 def matched_as_they_end(entries: Entries) -> Generator[tuple[QuestionId, Matched], None, None]:
     """Each question matched, whatever is kept."""
     with _pools(list(entries)) as (light, slow):

@@ -12,16 +12,17 @@ from generators.pipeline.digest import digest_of, digests
 from generators.pipeline.files import PAGES, write_whole
 from generators.pipeline.kept import BUILD
 
-_READ = ("generators", "templates", "docs")
-_READ_FILES = ("mkdocs.yml", "requirements.lock", "student.yml")
+READ = ("generators", "templates", "docs")
+READ_FILES = ("mkdocs.yml", "requirements.lock", "student.yml")
+"""What a build reads of the project."""
 
 
 def inputs_digest() -> str:
     """One digest of every file that any answer, page or PDF could be made from."""
-    paths = [ROOT / name for name in _READ_FILES]
-    for folder in _READ:
+    paths = [ROOT / name for name in READ_FILES]
+    for folder in READ:
         for path in sorted((ROOT / folder).rglob("*")):
-            if path.is_file() and not _made(path):
+            if path.is_file() and not made_by_builds(path):
                 paths.append(path)
     return digest_of(digests(paths))
 
@@ -29,7 +30,7 @@ def inputs_digest() -> str:
 _MADE = [("docs", PAGES.name), ("docs", f".{PAGES.name}.new"), ("docs", f".{PAGES.name}.old")]
 
 
-def _made(path: Path) -> bool:
+def made_by_builds(path: Path) -> bool:
     """Whether a build or Python wrote a file: docs/answers, and what a killed build left beside it."""
     parts = path.relative_to(ROOT).parts
     return "__pycache__" in parts or parts[:2] in _MADE

@@ -19,6 +19,9 @@ from generators.errors import WorkerDied
 FORKS = sys.platform == "linux"
 """Whether a worker begins with all that this process has in memory."""
 
+SETTINGS = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+"""What must stand in the environment before torch and transformers are imported."""
+
 
 @contextmanager
 def workers(jobs: int, *, gives_way: bool = False) -> Iterator[ProcessPoolExecutor]:
@@ -47,7 +50,7 @@ def workers(jobs: int, *, gives_way: bool = False) -> Iterator[ProcessPoolExecut
 
 def _prepare_worker(parent: int, gives_way: bool) -> None:
     """One thread a process, no hub, no notices; no garbage collection, which costs a fifth of torch's import."""
-    os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    os.environ |= SETTINGS
     gc.disable()
     if gives_way and hasattr(os, "nice"):
         os.nice(5)

@@ -39,16 +39,21 @@ def build_site(entries: Entries, tell: Tell) -> None:
     restore(PAGES)
     pdfs, worked_out = build_pdfs(entries, tell, _prepare)
     written = write_pages(worked_out, pdfs)
-    _write_config(worked_out)
     new = staging(SITE)
-    _run_mkdocs(new)
-    _name_search(new)
+    make_site(worked_out, new)
     write_whole(new / "answers.json", answers_json(contents(worked_out.values())).encode())
-    _write_search_index(new)
     written |= stamp.seen(_files(new), new, SITE) | stamp.seen([CONFIG, *pdfs])
     put_in_place(new, SITE)
     stamp.finished("site", inputs, written)
     tell(f"wrote site/ with {len(worked_out)} questions")
+
+
+def make_site(worked_out: Mapping[QuestionId, Worked], target: Path, *, strict: bool = True) -> None:
+    """Build the pages that were written into `target`; a strict build refuses links that lead nowhere."""
+    _write_config(worked_out)
+    _run_mkdocs(target, strict=strict)
+    _name_search(target)
+    _write_search_index(target)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -115,7 +120,7 @@ def _import_mkdocs() -> None:
     importlib.import_module("material.plugins.search.plugin")
 
 
-def _run_mkdocs(target: Path) -> None:
+def _run_mkdocs(target: Path, *, strict: bool) -> None:
     _import_mkdocs()
     from mkdocs.commands.build import build
     from mkdocs.config import load_config
@@ -127,7 +132,7 @@ def _run_mkdocs(target: Path) -> None:
     logger = logging.getLogger("mkdocs")
     logger.addHandler(problems)
     try:
-        config = load_config(str(CONFIG), site_dir=str(target), docs_dir=str(PAGES.parent), strict=True)
+        config = load_config(str(CONFIG), site_dir=str(target), docs_dir=str(PAGES.parent), strict=strict)
         _refuse_missing([*config["extra_css"], *map(str, config["extra_javascript"])], Path(config["docs_dir"]))
         config.plugins["kept"] = pages = KeptPages()
         build(config)

@@ -68,8 +68,14 @@ def _link(address: str, places: Sequence[str]) -> str:
     return f"[{escaped(address)}](#{place})" if place else escaped(address)
 
 
-def _found_again(ledger: Mapping[str, Any], page: str) -> tuple[str, str]:
+BEING_CHECKED = '<span class="being-checked">being checked</span>'
+"""Stands where a draft would say what was found again."""
+
+
+def _found_again(ledger: Mapping[str, Any] | None, page: str) -> tuple[str, str]:
     """The line at the top and the last section of a page: boxed values one by one, all others counted by route."""
+    if ledger is None:
+        return BEING_CHECKED, ""
     routes, places = ledger["routes"], _PLACE.findall(page)
     boxed = [
         [_link(one["address"], places), *(escaped(one[key]) for key in ("published", "found", "route"))]
@@ -160,7 +166,8 @@ def contents_page(contents: Sequence[Listed]) -> str:
 def _row(one: Listed) -> list[str]:
     number = one.worked.question_id.number
     title = f"[{escaped(one.worked.title)}]({one.path}.md)"
-    return ["" if number is None else str(number), title, str(one.worked.ledger["values"]), f"[PDF]({one.pdf})"]
+    found = str(one.worked.ledger["values"]) if one.worked.ledger else BEING_CHECKED
+    return ["" if number is None else str(number), title, found, f"[PDF]({one.pdf})"]
 
 
 def _pdf_list(contents: Sequence[Listed]) -> list[str]:

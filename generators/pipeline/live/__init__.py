@@ -1,0 +1,1 @@
+"""Shows what a change does while files are edited."""

