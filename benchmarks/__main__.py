@@ -18,6 +18,8 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks.live import until_shown
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.jsonl"
 _COPIED = ("generators", "templates", "docs", "mkdocs.yml", "pyproject.toml", "requirements.lock")
@@ -75,7 +77,7 @@ def measured(folder: Path, command: str, runs: int, before: Callable[[Path], Non
 
 def a_word(folder: Path) -> None:
     """Change a word in a template, another each time."""
-    path = next((folder / "templates").glob("*/*.md.j2"))
+    path = next((folder / "templates").glob("comp4901y/hw3_q1_*.md.j2"))
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("{% block meaning %}\n", "{% block meaning %}\nIndeed. "), encoding="utf-8")
 
@@ -95,10 +97,20 @@ STATES: dict[str, Callable[[Path], None]] = {
     "one parameter": a_parameter,
 }
 
+HW3 = "answers/comp4901y/hw3/question1.html"
+LIVE = (("a word in a template", HW3, a_word), ("one parameter", HW3, a_parameter))
+"""What is saved while `serve` runs, and the page that then changes."""
+
 
 def machine() -> str:
     """What the numbers were measured on."""
     return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def note(record: dict[str, object], name: str, samples: list[float]) -> None:
+    """Keep the samples with their median, and print them."""
+    record[name] = {"median_s": statistics.median(samples), "samples_s": samples}
+    print(f"{name}: median {statistics.median(samples):.2f} s of {samples}", flush=True)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -115,13 +127,13 @@ def main(arguments: Sequence[str]) -> None:
         keep_questions(folder, options.only)
         for command in ("site", "pdf"):
             for state, before in STATES.items():
-                samples = measured(folder, command, options.runs, before)
-                record[f"{command}, {state}"] = {"median_s": statistics.median(samples), "samples_s": samples}
-                print(f"{command}, {state}: median {statistics.median(samples):.2f} s of {samples}", flush=True)
+                note(record, f"{command}, {state}", measured(folder, command, options.runs, before))
+        for state, page, change in LIVE:
+            note(record, f"serve, {state}", until_shown(folder, page, change, options.runs))
         listed = subprocess.run(
             [sys.executable, "-m", "generators", "list"], cwd=folder, capture_output=True, text=True, check=True
         )
-        record["questions"] = len(listed.stdout.split())
+        record["questions"] = len(listed.stdout.splitlines())
     if options.keep:
         with RESULTS.open("a", encoding="utf-8") as results:
             results.write(json.dumps(record) + "\n")
