@@ -11,7 +11,6 @@ import pytest
 from generators.cells import Cell
 from generators.errors import ParameterError
 from generators.table import Table
-from generators.topics.roofline import roofline_seconds
 from tests.conftest import worked_out
 from tests.entries import Far, entry_of, solved_entry
 
@@ -21,15 +20,8 @@ F = Fraction
 
 SMALL = {"n_layers": 1, "d_model": 64, "n_heads": 1, "n_kv_heads": 1, "head_dim": 2, "d_ff": 1, "vocabulary_size": 64}
 ONES = {"model": {**SMALL, "head_dim": 1}, "context_len": 1, "other_context_lens": [], "batch_sizes": [1]}
-LLAMA_3 = {
-    "n_layers": 32,
-    "d_model": 4096,
-    "n_heads": 32,
-    "n_kv_heads": 8,
-    "head_dim": 128,
-    "d_ff": 14336,
-    "vocabulary_size": 128256,
-}
+LLAMA_3 = {"n_layers": 32, "d_model": 4096, "n_heads": 32, "n_kv_heads": 8, "head_dim": 128, "d_ff": 14336,
+           "vocabulary_size": 128256}  # fmt: skip
 
 
 def on(**accelerator: Any) -> dict[str, Any]:
@@ -90,11 +82,6 @@ def test_a_step_of_a_small_model_timed_by_hand() -> None:
     assert [row[0] for row in rows] == [1, 2]  # weights and embedding take 2·(4·128 + 2·64 + 2·4096) = 17664, a cache 40
     assert [row[5:] for row in rows] == [(F(10_516, 10**6), F(68, 10**6)), (F(11_560, 10**6), F(136, 10**6))]  # ms
     assert rows[1][1:5] == (F(2 * 10**9, 11_696), F(11_696, 10**6), F(2 * 10_584, 11_696), F(11_696, 10_584))
-
-
-def test_roofline_takes_the_longer_time() -> None:
-    assert roofline_seconds(F(10), F(6), F(5), F(2)) == 3
-    assert roofline_seconds(F(20), F(6), F(5), F(2)) == 4
 
 
 def test_limits() -> None:

@@ -96,16 +96,11 @@ def _curves(params: BatchingParams, bench: Bench) -> Iterator[Found]:
     for place, length in enumerate(sorted([params.context_len, *params.other_context_lens]), 1):
         for size, batch in enumerate(_fitting(params, bench, length), 1):
             points[f"length_{place}.size_{size}"] = (length, batch, *_timed(bench, batch, length))
-        most, cache = bench.largest(length), bench.stepped(1, length).cache_bytes
-        rows[f"length_{place}"] = (length, most, *_timed(bench, most, length), cache)
+        most = bench.largest(length)
+        rows[f"length_{place}"] = (length, most, *_timed(bench, most, length))
     yield from TIMED.table("2", "curves", points, units=STEP_UNITS, columns=["context", "batch", *STEP_UNITS], given=GIVEN)
-    columns = ["context", "largest_batch", *STEP_UNITS, "cache"]
-    headings = {"cache": "Cache of a sequence"}
-    found = [row[2] for row in rows.values()]
-    yield from TIMED.values("3", longer_is_slower=found == sorted(set(found), reverse=True) and len(found) > 1)
-    yield from TIMED.table(
-        "3", "contexts", rows, units={"cache": "B", **STEP_UNITS}, headings=headings, columns=columns, given=GIVEN
-    )
+    columns = ["context", "largest_batch", *STEP_UNITS]
+    yield from TIMED.table("3", "contexts", rows, units=STEP_UNITS, columns=columns, given=GIVEN)
 
 
 def _limits(params: BatchingParams, bench: Bench) -> Iterator[Found]:

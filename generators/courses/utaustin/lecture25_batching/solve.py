@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from typing import TypeAlias
 
 import sympy
 
@@ -20,37 +20,23 @@ RIDGE, WEIGHTS, CACHE, EMBEDDING, MEMORY = sympy.symbols("I_ridge M_weights M_ca
 ELEMENT, FLOPS = sympy.symbols("s f", positive=True)
 
 
-@dataclass(frozen=True)
-class Group:
-    """Equal products of one step, and how many there are of them."""
-
-    count: sympy.Expr
-    product: Product
-
-    def flops(self, flops_per_multiply_add: int) -> sympy.Expr:
-        """FLOPs of the whole group."""
-        return self.count * self.product.flops(flops_per_multiply_add)
-
-    def bytes_moved(self, bytes_per_element: int) -> sympy.Expr:
-        """Bytes of the whole group."""
-        return sympy.expand(self.count * self.product.bytes_moved(bytes_per_element))
-
-
+Groups: TypeAlias = Sequence[tuple[sympy.Expr, Product]]
+"""Products of one step, each with the number of equal ones."""
 MATRICES = N_LAYER * 2 * D * (H * (N_HEAD + N_KV) + D_FF) + D * V
 """Values that every step reads: W^Q, W^K, W^V, W^O, the two feed-forward matrices of each layer, and the output head."""
 KEYS_AND_VALUES = 2 * N_LAYER * CONTEXT * N_KV * H
 WITH_WEIGHTS = [
-    Group(N_LAYER, Product(BATCH, D, N_HEAD * H)),
-    Group(2 * N_LAYER, Product(BATCH, D, N_KV * H)),
-    Group(N_LAYER, Product(BATCH, N_HEAD * H, D)),
-    Group(N_LAYER, Product(BATCH, D, D_FF)),
-    Group(N_LAYER, Product(BATCH, D_FF, D)),
-    Group(sympy.Integer(1), Product(BATCH, D, V)),
+    (N_LAYER, Product(BATCH, D, N_HEAD * H)),
+    (2 * N_LAYER, Product(BATCH, D, N_KV * H)),
+    (N_LAYER, Product(BATCH, N_HEAD * H, D)),
+    (N_LAYER, Product(BATCH, D, D_FF)),
+    (N_LAYER, Product(BATCH, D_FF, D)),
+    (sympy.Integer(1), Product(BATCH, D, V)),
 ]
 """All sequences of the batch share one reading of each matrix."""
 ATTENTION = [
-    Group(BATCH * N_LAYER * N_KV, Product(N_HEAD / N_KV, H, CONTEXT)),
-    Group(BATCH * N_LAYER * N_KV, Product(N_HEAD / N_KV, CONTEXT, H)),
+    (BATCH * N_LAYER * N_KV, Product(N_HEAD / N_KV, H, CONTEXT)),
+    (BATCH * N_LAYER * N_KV, Product(N_HEAD / N_KV, CONTEXT, H)),
 ]
 """QKᵀ and score·V: the queries that share a head of keys and values read it together."""
 STEP = (column("throughput", unit="tokens/s"), column("step", unit="ms"))
@@ -103,14 +89,13 @@ class Bench:
         """Sequences whose caches fit beside the weights and the embedding."""
         return int(self.at((MEMORY / ELEMENT - MATRICES - D * V) / KEYS_AND_VALUES, 1, context))
 
-    def seconds(self, groups: Sequence[Group], batch: int, context: int) -> Fraction:
+    def seconds(self, groups: Groups, batch: int, context: int) -> Fraction:
         """One product after the other, each as long as its FLOPs or its bytes take; peaks count 2 FLOPs a multiply-add."""
         one, element = self.params.accelerator, self.params.conventions.bytes_per_element
         peak, bandwidth = one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9
-        counts = (
-            (self.at(group.flops(2), batch, context), self.at(group.bytes_moved(element), batch, context)) for group in groups
-        )
-        return sum((roofline_seconds(flops, moved, peak, bandwidth) for flops, moved in counts), Fraction(0))
+        counts = [(count * product.flops(2), count * product.bytes_moved(element)) for count, product in groups]
+        numbers = ((self.at(flops, batch, context), self.at(moved, batch, context)) for flops, moved in counts)
+        return sum((roofline_seconds(flops, moved, peak, bandwidth) for flops, moved in numbers), Fraction(0))
 
     def step(self, batch: int, context: int) -> tuple[Fraction, Fraction]:
         """Tokens a second of all sequences, and the milliseconds of one step."""
@@ -175,8 +160,7 @@ def _limits(params: BatchingParams, bench: Bench, step: Part, sheet: Part) -> Pa
     lengths = {}
     for place, n in enumerate(_lengths(params), 1):
         largest = bench.largest_batch(n)
-        lengths[f"length_{place}"] = (n, largest, *bench.step(largest, n), bench.at(ELEMENT * KEYS_AND_VALUES, 1, n))
-    throughputs = [row[2] for row in lengths.values()]
+        lengths[f"length_{place}"] = (n, largest, *bench.step(largest, n))
     outweighed = int(rational(step["weights"].value) // rational(step["cache"].value)) + 1
     return part(
         "3",
@@ -201,8 +185,7 @@ def _limits(params: BatchingParams, bench: Bench, step: Part, sheet: Part) -> Pa
             "caches_alone", 1 / bench.seconds(ATTENTION, 1, context), "throughput that reading caches allows", unit="tokens/s"
         ),
         *_compute_bound(bench, ridge, most),
-        claim("longer_is_slower", all(one > other for one, other in pairwise(throughputs)) and len(throughputs) > 1),
-        table("contexts", ["context", "largest_batch", *STEP, column("cache", "Cache of a sequence", "B")], lengths),
+        table("contexts", ["context", "largest_batch", *STEP], lengths),
         within=sheet,
     )
 

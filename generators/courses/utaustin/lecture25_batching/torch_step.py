@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
@@ -12,8 +13,8 @@ from torch import nn
 
 from generators.courses.utaustin.lecture25_batching.params import BatchingParams
 from generators.oracles.products import Count, ProductRecorder
+from generators.oracles.transformer_layer import DTYPES
 
-DTYPES = {2: torch.float16, 4: torch.float32}
 MOST = 2**40
 """The largest batch at which a product is looked at."""
 
@@ -26,15 +27,10 @@ class Layer(nn.Module):
 
     def __init__(self, d_model: int, of_queries: int, of_keys: int, d_ff: int, dtype: torch.dtype) -> None:
         super().__init__()
-        shapes = [
-            (d_model, of_queries),
-            (d_model, of_keys),
-            (d_model, of_keys),
-            (of_queries, d_model),
-            (d_model, d_ff),
-            (d_ff, d_model),
-        ]
-        self.q, self.k, self.v, self.o, self.up, self.down = (nn.Linear(*one, bias=False, dtype=dtype) for one in shapes)
+        self.q, self.k, self.v = (nn.Linear(d_model, width, bias=False, dtype=dtype) for width in (of_queries, of_keys, of_keys))
+        self.o = nn.Linear(of_queries, d_model, bias=False, dtype=dtype)
+        self.up = nn.Linear(d_model, d_ff, bias=False, dtype=dtype)
+        self.down = nn.Linear(d_ff, d_model, bias=False, dtype=dtype)
 
     def forward(self, x: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         """(b, D) to (b, D); `keys` and `values` are (b, n_KV, n, H) and have room for the token itself."""
@@ -73,10 +69,8 @@ class Bench:
         model, dtype = self.model, self.dtype
         with torch.device("meta"), torch.no_grad():
             widths = (model.n_heads * self.width, self.kv_heads * self.width, model.d_ff or 4 * model.d_model)
-            layer, head = (
-                Layer(model.d_model, *widths, dtype),
-                nn.Linear(model.d_model, model.vocabulary_size, bias=False, dtype=dtype),
-            )
+            layer = Layer(model.d_model, *widths, dtype)
+            head = nn.Linear(model.d_model, model.vocabulary_size, bias=False, dtype=dtype)
             keys, values = (torch.empty(batch, self.kv_heads, context, self.width, dtype=dtype) for _ in range(2))
             embedding = torch.empty(model.vocabulary_size, model.d_model, dtype=dtype)
             with ProductRecorder() as recorder:
@@ -107,7 +101,7 @@ class Bench:
         return _last(lambda batch: self.fits(batch, context))
 
     def first_compute_bound(self) -> int | None:
-        """The first batch at which W^Q's product does as many FLOPs a byte as are done while one moves; none up to MOST."""
+        """The first batch at which W^Q's product does as many FLOPs a byte as are done while one moves; none below MOST."""
         shapes = self.model.d_model, self.model.n_heads * self.width
 
         def memory_bound(batch: int) -> bool:
@@ -116,18 +110,13 @@ class Bench:
             (one,) = recorder.products
             return bool(one.flops / one.bytes < self.peak / self.bandwidth)
 
-        return None if memory_bound(MOST) else _last(memory_bound) + 1
+        first = _last(memory_bound) + 1
+        return first if first < MOST else None
 
 
 def _last(holds: Callable[[int], bool]) -> int:
-    """The last batch for which this holds, which may be 0, by bisection."""
-    low, high = 0, 1
-    while holds(high):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return low
+    """The last batch below MOST for which this holds, which may be 0, by bisection."""
+    return bisect_right(range(1, MOST), False, key=lambda batch: not holds(batch))
 
 
 def _bytes(*tensors: torch.Tensor) -> int:
