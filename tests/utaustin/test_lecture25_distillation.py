@@ -28,15 +28,7 @@ def inside(field: str, **changes: Any) -> dict[str, Any]:
 
 SMALL = {"n_teacher": 20, "n_student": 10, "n_test": 10, "n_starts": 2, "teacher_steps": 5, "student_steps": 10}
 ONES = {**SMALL, "teacher_hidden": 1, "student_hidden": 1, "teacher_steps": 1, "label_noise": 1}
-TWO = {
-    "classes": ["a", "b"],
-    "teacher": [0, 3],
-    "student": [6, -3],
-    "label": "b",
-    "temperature": 3,
-    "alpha": 0,
-    "temperatures": [1, 2],
-}
+TWO = {"classes": ["a", "b"], "teacher": [0, 3], "student": [6, -3], "label": "b", "temperature": 3, "alpha": 0}
 SIX = {"classes": [f"class {i}" for i in range(6)], "teacher": [8, -8, 0, 8, 8, 8], "student": [-8, 8, 0, 8, 0, 0],
        "label": "class 5", "temperature": 8, "temperatures": [499, 500]}  # fmt: skip
 SCORES = tuple(f"3/scores/alpha_1/{name}" for name in ("divergence", "right"))

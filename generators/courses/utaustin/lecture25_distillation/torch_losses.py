@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -22,12 +22,13 @@ class Losses(NamedTuple):
     gradients: Mapping[str, tuple[float, ...]]
 
 
-def losses(teacher: Sequence[float], student: Sequence[float], label: int, heat: float, alpha: float) -> Losses:
-    """Run torch's losses and go back through them."""
-    v = torch.tensor([list(teacher)], dtype=torch.float64)
-    z = torch.tensor([list(student)], dtype=torch.float64, requires_grad=True)
+def of_example(example: Example, heat: float) -> Losses:
+    """Run torch's losses of the example at a temperature, and go back through them; logits are multiples of log 2."""
+    v, z = (math.log(2) * torch.tensor([row], dtype=torch.float64) for row in (example.teacher, example.student))
+    z.requires_grad_()
+    alpha, place = float(example.alpha), example.classes.index(example.label)
     p, log_q = (v / heat).softmax(1), (z / heat).log_softmax(1)
-    hard = functional.cross_entropy(z, torch.tensor([label]))
+    hard = functional.cross_entropy(z, torch.tensor([place]))
     soft = functional.cross_entropy(z / heat, p)
     divergence = torch.nn.KLDivLoss(reduction="batchmean")(log_q, p)
     whole = alpha * hard + (1 - alpha) * heat**2 * divergence
@@ -40,14 +41,3 @@ def losses(teacher: Sequence[float], student: Sequence[float], label: int, heat:
 
 def _tuple(row: torch.Tensor) -> tuple[float, ...]:
     return tuple(row.detach().flatten().tolist())
-
-
-def logits(powers: Sequence[int]) -> tuple[float, ...]:
-    """Multiples of the natural logarithm of 2."""
-    return tuple(power * math.log(2) for power in powers)
-
-
-def of_example(example: Example, heat: float) -> Losses:
-    """The example's losses at a temperature."""
-    place = example.classes.index(example.label)
-    return losses(logits(example.teacher), logits(example.student), place, heat, float(example.alpha))
