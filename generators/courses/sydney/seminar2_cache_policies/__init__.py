@@ -18,13 +18,7 @@ QUESTION = Question(
             "budget": 3,
             "n_initial": 1,
             "n_recent": 1,
-            "attention": {
-                "n_tokens": 5,
-                "head_width": 2,
-                "seed": 1,
-                "n_seeds": 2,
-                "pulls": [{"token": 2, "score": -3, "value_scale": 2}],
-            },
+            "attention": {"n_tokens": 5, "head_width": 2, "n_seeds": 2, "pulls": []},
             "memory": {"n_layers": 3, "d_model": 12, "n_heads": 4, "n_kv_heads": 2, "budget": 5, "seq_len": 9},
         },
         {

@@ -20,17 +20,7 @@ Eviction: TypeAlias = tuple[int, list[tuple[int, Number]]]
 """The query that made room, and what could leave with the attention it had so far, least first."""
 
 
-def dense(n_tokens: int) -> list[Kept]:
-    """Each query attends to everything so far."""
-    return [tuple(range(i + 1)) for i in range(n_tokens)]
-
-
-def window(n_tokens: int, budget: int) -> list[Kept]:
-    """The last `budget` tokens."""
-    return initial_and_window(n_tokens, budget, 0)
-
-
-def initial_and_window(n_tokens: int, budget: int, n_initial: int) -> list[Kept]:
+def window(n_tokens: int, budget: int, n_initial: int = 0) -> list[Kept]:
     """The first `n_initial` tokens, and the last ones in the rest of the budget."""
     first_recent = [max(0, i + 1 - (budget - n_initial)) for i in range(n_tokens)]
     return [(*range(min(n_initial, first)), *range(first, i + 1)) for i, first in enumerate(first_recent)]
@@ -69,12 +59,12 @@ def seeded_attention(head: SeededHead, seed: int, *, pulled: bool = True) -> Att
 
 
 def kept_by(params: PolicyParams, attention: Attention) -> dict[str, list[Kept]]:
-    """What each query of a head attends to, by policy."""
+    """What each query of a head attends to, by policy; dense attention is a window over all tokens."""
     n, budget = len(attention.scores), params.budget
     return {
-        "dense": dense(n),
+        "dense": window(n, n),
         "window": window(n, budget),
-        "initial_and_window": initial_and_window(n, budget, params.n_initial),
+        "initial_and_window": window(n, budget, params.n_initial),
         "attention_based": attention_based(attention, budget, params.n_recent)[0],
     }
 
