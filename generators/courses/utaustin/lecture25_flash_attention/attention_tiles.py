@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from torch.nn.functional import scaled_dot_product_attention
 
 from generators.oracles.products import ProductRecorder
 
@@ -130,12 +129,6 @@ def walked(length: int, width: int, sram: int, order: str) -> Walked:
             reads += rows * width + 2 * tiles * width
             writes += rows * width + rows
     return Walked(outer, inner, passes, reads, writes)
-
-
-def plain(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Torch's own attention."""
-    output: torch.Tensor = scaled_dot_product_attention(q[None], k[None], v[None])[0]
-    return output
 
 
 def weights(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -32,6 +32,7 @@ FLASH = {
 
 With queries outer (algorithm 1 of arXiv 2307.08691), every pass reads K and V; O and one number a query are written once.
 """
+TIMES = ("arithmetic", "memory", "time")
 FORWARD, BACKWARD = 2, 4
 """Products: QKᵀ and PV; and the gradients of V, P, Q and K. Without P in memory, backward forms QKᵀ once more."""
 
@@ -154,9 +155,6 @@ def _traffic(params: FlashParams, sheet: Part) -> Part:
         claim("saves", ratio > 1, "FlashAttention moves less than standard attention"),
         claim("moves_more", ratio < 1, "FlashAttention moves more than standard attention"),
         claim("too_large", used > 100, "a tile needs more than there is of SRAM"),
-        number("n_sizes", len(sizes), "sizes of SRAM"),
-        number("n_too_small", sum(row[3] > 100 for row in sizes.values()), "sizes into which their tile does not fit"),
-        number("n_moving_more", sum(row[1] < 1 for row in sizes.values()), "sizes at which FlashAttention moves more"),
         table("sram", [*columns, column("used", "SRAM used", "%"), column("outer", "Outer block"), "passes"], sizes),
         within=sheet,
     )
@@ -180,8 +178,6 @@ def _arithmetic(params: FlashParams, sheet: Part) -> Part:
     """FLOPs of both ways, forward and in a training step, and the time of a forward pass."""
     one = params.conventions.flops_per_multiply_add * N**2 * HEAD_WIDTH
     products = FORWARD + BACKWARD
-    each = [column(key, unit="µs") for key in ("arithmetic", "memory")]
-    times, bounds = _times(params)
     standard = "FLOPs of a training step, standard", r"F_{\text{standard}}", "FLOP"
     flash = "FLOPs of a training step, FlashAttention", r"F_{\text{flash}}", "FLOP"
     return part(
@@ -191,24 +187,19 @@ def _arithmetic(params: FlashParams, sheet: Part) -> Part:
         formula("standard", products * one, *standard),
         formula("flash", (products + 1) * one, *flash),
         number("more", Fraction(100, products), "more arithmetic", unit="%", asked=True),
-        table("times", ["attention", "bound_by", column("time", unit="µs")], times, asked=True),
-        table("bounds", ["attention", *each], bounds),
+        table("times", ["attention", *(column(key, unit="µs") for key in TIMES), "bound_by"], _times(params), asked=True),
         claim("wide", params.conventions.bytes_per_element > 2, "elements are wider than those of the peak"),
         within=sheet,
     )
 
 
-def _times(params: FlashParams) -> tuple[dict[str, tuple[Cell, ...]], dict[str, tuple[Cell, ...]]]:
-    """Microseconds of a forward pass at the accelerator's peaks, which count 2 FLOPs a multiply-add, and its two bounds."""
+def _times(params: FlashParams) -> Iterator[tuple[str, tuple[Cell, ...]]]:
+    """Microseconds of a forward pass at the accelerator's peaks, which count 2 FLOPs a multiply-add."""
     one = params.accelerator
-    times: dict[str, tuple[Cell, ...]] = {}
-    bounds: dict[str, tuple[Cell, ...]] = {}
     peak, bandwidth = one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9
     flops = Fraction(2 * FORWARD * params.seq_len**2 * params.head_width)
     for name, way in (("standard", STANDARD), ("FlashAttention", FLASH[params.conventions.loop_order])):
         moved = _bytes(params, way, one.sram_kib)
         arithmetic, longer = flops / peak, roofline_seconds(flops, moved, peak, bandwidth)
         bound_by = "arithmetic" if longer == arithmetic else "memory"
-        times[name] = (name, bound_by, 10**6 * longer)
-        bounds[name] = (name, 10**6 * arithmetic, 10**6 * moved / bandwidth)
-    return times, bounds
+        yield name, (name, *(10**6 * seconds for seconds in (arithmetic, moved / bandwidth, longer)), bound_by)
