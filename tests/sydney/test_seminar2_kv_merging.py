@@ -10,7 +10,6 @@ import pytest
 import sympy
 
 from generators.cells import Cell
-from generators.courses.sydney.seminar2_kv_merging.merging import Assigned, merged
 from generators.errors import ParameterError
 from generators.table import Table
 from tests.conftest import worked_out
@@ -37,11 +36,11 @@ FAR = [
     Far({"eviction": {"n_recent": 1, "n_top": 1}}, ("keeps the last token (recent) and, of the others, the token with",)),
     Far({"eviction": {**WORDS, "n_recent": 1, "n_top": 1}, "trials": FEW}, ("Evicted: word 1.",)),
     Far({"eviction": TWELVE, "trials": FEW}, ("the last 6 tokens", "the 5 tokens with")),
-    Far({"merging": TIED, "trials": FEW}, ("leaves 2 of 3 tokens",), ("0.707107 0.707107",)),
-    Far({"merging": LINE, "queries": [[1]], "trials": FEW}, ("1 query:", "leaves 1 of 3 tokens", r"K_c = \{ 2 \}")),
+    Far({"merging": TIED, "trials": FEW}, ("all 3 tokens",), ("0.707107 0.707107",)),
+    Far({"merging": LINE, "queries": [[1]], "trials": FEW}, ("1 query:", r"K_c = \{ 2 \}")),
     Far({"merging": {"keys": [[x, 1, 0, -20] for x in range(9)], "values": [[20, 0, 0, x] for x in range(9)]},
          "queries": [[20, -20, 0, "1/3"]], "trials": FEW}, ("k^{(4)}", "v^{(4)}", "q^{(4)}")),
-    Far({"merging": {"conserved": [9]}, "trials": FEW}, (r"K_e = \{ 1, 2, 3, 4, 5, 6, 7, 8 \}", "leaves 1 of 9 tokens")),
+    Far({"merging": {"conserved": [9]}, "trials": FEW}, (r"K_e = \{ 1, 2, 3, 4, 5, 6, 7, 8 \}",)),
     Far({"trials": {"seed": 0, "n_seeds": 7}}, ("7 random caches",), stays=("4/errors/averaged/our_cache",)),
 ]  # fmt: skip
 
@@ -73,17 +72,11 @@ def test_merged_keys_and_values() -> None:
     assert [row[2:] for row in values[3:6]] == [(F(-1, 2), 3), (F(-1, 4), 3), (F(-4, 10), (3 + F(4, 5) * 3) / 2)]
 
 
-def test_a_token_without_others_stays() -> None:
-    vectors = [[F(2)], [F(4)], [F(6)]]
-    goes_to = {0: [], 1: [Assigned(2, F(1, 2))]}
-    assert merged(vectors, goes_to, "averaged") == [[2], [5]]
-    assert merged(vectors, goes_to, "pivotal") == [[2], [F(9, 2)]]
-    assert merged(vectors, goes_to, "weighted") == [[2], [F(7, 2)]]
-
-
 def test_of_equal_similarities_the_first_takes() -> None:
-    part = solved(entry(merging=TIED, trials=FEW))["2"]
-    assert cells(part["matrix"]) == [(3, 1, 1 / sympy.sqrt(2), 1 / sympy.sqrt(2))]
+    """A token to which none goes stays: the second has the key (1, -1)."""
+    answer = solved(entry(merging=TIED, trials=FEW))
+    assert cells(answer["2/matrix"]) == [(3, 1, 1 / sympy.sqrt(2), 1 / sympy.sqrt(2))]
+    assert [row[2:] for row in cells(answer["3/keys"])[3:]] == [(1, -1)] * 3
 
 
 def test_scores_of_eviction() -> None:

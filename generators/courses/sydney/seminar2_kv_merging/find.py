@@ -49,8 +49,7 @@ def _given(params: MergingParams) -> Iterator[Found]:
     inside = (sorted(conserved), sorted({*range(1, count + 1)} - {*conserved}))
     said = [", ".join(map(str, tokens)) for tokens in inside]
     yield from SHEET.values("sheet", conserved=Math(rf"K_c = \{{ {said[0]} \}}"), evicted=Math(rf"K_e = \{{ {said[1]} \}}"))
-    yield from SHEET.values("sheet", n_conserved=len(conserved), n_tokens=count, n_queries=len(params.queries))
-    yield from SHEET.values("sheet", n_seeds=params.trials.n_seeds)
+    yield from SHEET.values("sheet", n_tokens=count, n_queries=len(params.queries), n_seeds=params.trials.n_seeds)
 
 
 def _tokens(params: MergingParams) -> Iterator[Found]:
@@ -99,8 +98,8 @@ def _eviction(eviction: Eviction) -> Iterator[Found]:
 
 
 def _similarity(cache: Cache) -> Iterator[Found]:
-    cells = zip(cache.evicted, cache.cosines.tolist(), cache.homes, strict=True)
-    rows = {f"token_{token + 1}": (token + 1, home + 1, *cosines) for token, cosines, home in cells}
+    cells = zip(cache.evicted, cache.cosines.tolist(), cache.places, strict=True)
+    rows = {f"token_{token + 1}": (token + 1, cache.conserved[place] + 1, *cosines) for token, cosines, place in cells}
     columns = ["evicted", "goes_to", *(f"with_{j + 1}" for j in cache.conserved)]
     yield from SHEET.part("2", "Similarity")
     yield from COSINE.table("2", "matrix", rows, columns=columns, given=GIVEN)

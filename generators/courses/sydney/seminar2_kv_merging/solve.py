@@ -55,12 +55,7 @@ def _sheet(params: MergingParams) -> Part:
         f"token_{i}": (i, "evicted" if i in evicted else "conserved", *map(exact, (*key, *value)))
         for i, (key, value) in enumerate(pairs, 1)
     }
-    columns: list[Column | str] = [
-        "token",
-        "fate",
-        *_components("k", len(merging.keys[0])),
-        *_components("v", len(merging.values[0])),
-    ]
+    components = [*_components("k", len(merging.keys[0])), *_components("v", len(merging.values[0]))]
     queries = {f"query_{i}": (i, *map(exact, query)) for i, query in enumerate(params.queries, 1)}
     return part(
         "sheet",
@@ -69,11 +64,10 @@ def _sheet(params: MergingParams) -> Part:
         text("top", "the token" if eviction.n_top == 1 else f"the {eviction.n_top} tokens"),
         text("conserved", _set("K_c", merging.conserved)),
         text("evicted", _set("K_e", evicted)),
-        number("n_conserved", len(merging.conserved), "conserved tokens"),
         number("n_tokens", len(merging.keys), "tokens of the cache"),
         number("n_queries", len(params.queries), "queries"),
         number("n_seeds", params.trials.n_seeds, "random caches"),
-        table("cache", columns, rows),
+        table("cache", ["token", "fate", *components], rows),
         table("queries", ["query", *_components("q", len(merging.keys[0]))], queries),
     )
 

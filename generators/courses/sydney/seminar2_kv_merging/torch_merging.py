@@ -24,7 +24,7 @@ def tensor(rows: Sequence[Sequence[Fraction]]) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Cache:
-    """Keys and values (n, d), conserved and evicted tokens from 0, their cosines, and for each of the latter where it goes."""
+    """Keys and values (n, d), conserved and evicted tokens from 0, their cosines, and the place where each evicted one goes."""
 
     keys: torch.Tensor
     values: torch.Tensor
@@ -32,11 +32,6 @@ class Cache:
     evicted: list[int]
     cosines: torch.Tensor
     places: list[int]
-
-    @property
-    def homes(self) -> list[int]:
-        """The conserved token to which each evicted one goes."""
-        return [self.conserved[place] for place in self.places]
 
 
 def cache_of(keys: torch.Tensor, values: torch.Tensor, numbers: Sequence[int]) -> Cache:
