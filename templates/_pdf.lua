@@ -128,7 +128,30 @@ local function Table(tbl)
   end
 end
 
+-- Headed tables in two halves of about one height, which stand side by side where the page is wide enough.
+local function side_by_side(blocks)
+  local left, all, taken = pandoc.List(), 0, 0
+  local function height(block)
+    return block.t == 'Table' and #block.bodies[1].body + 3 or 0
+  end
+  for _, block in ipairs(blocks) do
+    all = all + height(block)
+  end
+  while #blocks > 0 and 2 * taken < all do
+    taken = taken + height(blocks[1])
+    left:insert(blocks:remove(1))
+  end
+  left:insert(1, pandoc.RawBlock('typst', '#side-by-side['))
+  left:insert(pandoc.RawBlock('typst', ']['))
+  left:extend(blocks)
+  left:insert(pandoc.RawBlock('typst', ']'))
+  return left
+end
+
 local function Div(div)
+  if div.classes:includes('side-by-side') then
+    return side_by_side(div.content)
+  end
   if div.classes:includes('answer') then
     local blocks = pandoc.List({ pandoc.RawBlock('typst', '#answer[') })
     blocks:extend(sticky(div.content:remove(1)))

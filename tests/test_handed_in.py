@@ -21,7 +21,7 @@ from tests.project import Project
 
 HANDED_IN = sorted({pdf_path(one) for one in entries() if sheet_of(one).medium == "handed_in"})
 PAGES = {
-    "comp4901y/hw3/question1.pdf": 4, "comp4901y/hw3/question2.pdf": 2, "comp4901y/hw3/question3.pdf": 4,
+    "comp4901y/hw3/question1.pdf": 4, "comp4901y/hw3/question2.pdf": 1, "comp4901y/hw3/question3.pdf": 4,
     "comp4901y/hw4/question1.pdf": 3, "comp4901y/hw4/question2.pdf": 4, "comp4901y/hw4/question3.pdf": 2,
     "ift6135/a2/theory.pdf": 11,
 }  # fmt: skip
