@@ -32,7 +32,7 @@ FAR = [
     Far({"conventions": {"bytes_per_value": 2}, "quantized_bits": 8}, ["$= 8$ bits in place of 16"], stays=MOVED),
     Far({"memory_headroom": 0}, ["Quantizing one of the two alone is not enough."], ["fits unquantized"], MOVED),
     Far({"memory_headroom": "999/1000"}, ["Quantizing LFFN alone is enough"], ["Quantizing MHA alone"], MOVED),
-    Far({"memory_headroom": 1}, ["All fits unquantized."], ["alone is enough"], MOVED),
+    Far({"memory_headroom": 1}, ["All fits unquantized."], ["alone is enough", "and below $"], MOVED),
 ]  # fmt: skip
 
 
@@ -95,6 +95,7 @@ def test_choices_by_hand() -> None:
         Fraction(200800, 3700),
     ]
     assert part["limit"].value == 3050  # half-way from 2708 to 3392
+    assert [part[key].value for key in ("holds_from", "holds_below")] == [2760, 3340]  # LoRA on MHA alone is faster and fits 3340
     assert part["weights_share"].value == Fraction(12, 13)  # 192 of 192 + 16
     assert [tuple(row.values()) for row in part["choices"].rows.values()] == [
         ("Memory limit", "QLoRA", "QLoRA"),

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 import sympy
 
-from generators.answer import Claim, Part, claim, formula, number, part, value_at
+from generators.answer import Claim, Item, Part, claim, formula, number, part, value_at
 from generators.cells import exact, rational
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.layer import METHODS, Method, Module
 from generators.table import Column, Table, column, table
@@ -50,6 +50,7 @@ def choice(mha: Module, lffn: Module, size: int, headroom: Fraction, sheet: Part
         "LoRA or QLoRA for each module",
         table("choices", ["condition", *MODULES], rows, asked=True),
         number("limit", exact(limit), "memory limit", r"M_{\text{max}}", "B", asked=True),
+        *_limits(pairs, both),
         formula("weights_share", sympy.cancel(mha.weights / (mha.weights + lffn.weights)), "of all weights", asked=True),
         _combinations(pairs, limit),
         *_reasons(both),
@@ -63,6 +64,15 @@ def _costs(module: Module, size: int, sheet: Part) -> Costs:
     """LoRA is served merged into its weights, QLoRA beside its codes."""
     counts = {one: (module.stored_bytes(one, size), module.operations(one, adapters=one == "QLoRA")) for one in METHODS}
     return {one: Cost(*(rational(value_at(count, sheet)) for count in pair)) for one, pair in counts.items()}
+
+
+def _limits(pairs: Pairs, both: tuple[Method, Method]) -> Iterator[Item]:
+    """The limits at which this combination is chosen: it fits, and nothing faster does."""
+    faster = [cost.stored for cost in pairs.values() if cost[::-1] < pairs[both][::-1]]
+    yield number("holds_from", exact(pairs[both].stored), "least limit at which this is chosen", unit="B", asked=True)
+    yield claim("holds_no_further", bool(faster), "a faster combination fits from some limit on")
+    if faster:
+        yield number("holds_below", exact(min(faster)), "limit from which a faster combination fits", unit="B", asked=True)
 
 
 def _combinations(pairs: Pairs, limit: Fraction) -> Table:

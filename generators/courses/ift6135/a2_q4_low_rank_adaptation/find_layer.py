@@ -133,6 +133,11 @@ def find_choice(entry: Entry, headroom: Fraction) -> Iterator[Found]:
     yield from COMBINED.values("4.4b", unit="B", copy=inner * outer * bits / 8)
     yield from COMBINED.values("4.4b", codes_move_less=sum(less) < 0)
     chosen = _best(both, limit)
+    same = [one for one in sorted(stored) if _best(both, one) == chosen]  # what is chosen changes at these limits only
+    above = [one for one in sorted(stored) if one > same[-1]]
+    ends = {"holds_from": same[0]} | ({"holds_below": above[0]} if above else {})
+    yield from COMBINED.values("4.4b", ends, unit="B")
+    yield from COMBINED.values("4.4b", holds_no_further=len(above) > 0)
     rows = {
         "memory_limit": ("Memory limit", *min(both, key=lambda pair: both[pair][::-1])),
         "faster_inference": ("Faster inference", *_best(both, max(stored))),
