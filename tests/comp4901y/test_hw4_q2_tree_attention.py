@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Any
 
@@ -13,7 +14,7 @@ from generators.pipeline.catalog import entries, find
 from generators.pipeline.unit import Task, overlaid
 from generators.question import Whole
 from tests.conftest import worked_out
-from tests.entries import Far
+from tests.entries import Far, composed_entry
 
 SLUG = "hw4_q2_tree_attention"
 PREFIX = f"comp4901y/{SLUG}"
@@ -162,7 +163,6 @@ def test_a_bad_parameter_is_refused_in_one_line(changes: dict[str, Any], message
 
 
 ALL, SOME = "repeated under each node", "Only these combinations of guesses are used"
-OUTLINE, SQUARES = "further to the right", "Filled squares are 1"
 REPEATABLE = {"tokens": "repeatable"}
 
 FAR = [
@@ -171,20 +171,26 @@ FAR = [
         {"candidates": [["t1"]], "medusa": medusa([["a"]])},
         ("has 1 candidate of", "1 Medusa head", "the 1 path to leaves, run alone, reads"),
     ),
-    Far({"candidates": [["a"], ["a", "b"], ["a", "b", "c"]]}, ("The share saved is",), (OUTLINE, "timed on a GPU")),
+    Far({"candidates": [["a"], ["a", "b"], ["a", "b", "c"]]}, ("The share saved is",), ("timed on a GPU",)),
     Far({"candidates": [["the", "cat", "sat"], ["the", "dog", "ran"]]}, ("2 candidates", "1 (the) has 2 (cat) and 4 (dog)")),
-    Far(
-        {"candidates": [["the", "end"], ["a", "story about nothing that goes on and on, and then on"], ["an", "antitoxin"]]},
-        (OUTLINE, "The number in a node"),
-    ),
+    Far({"candidates": [["the", "end"], ["a", "story about nothing that goes on and on, and then on"], ["an", "antitoxin"]]}),
     Far({"candidates": [["a", "b"], ["c", "b"]], "conventions": REPEATABLE}, ("only behind another prefix",), ("in it once",)),
-    Far({"candidates": [["s", g] for g in map(str, range(63))]}, (OUTLINE, SQUARES, "63 candidates")),  # as many leaves as fit
-    Far({"candidates": [[str(i) for i in range(64)]]}, (OUTLINE, SQUARES, "1 candidate of")),  # as deep as fits
+    Far({"candidates": [["s", g] for g in map(str, range(63))]}, ("63 candidates",)),  # as many leaves as fit
+    Far({"candidates": [[str(i) for i in range(64)]]}, ("1 candidate of",)),  # as deep as fits
     Far({"medusa": medusa([["a", "b", "c"], ["d", "e"]])}, ("2 Medusa heads", ALL), (SOME, "3 Medusa heads", "timed on")),
-    Far({"medusa": medusa([["x", "y"]] * 5)}, ("5 Medusa heads", OUTLINE, SQUARES)),  # 63 nodes of two tokens
+    Far({"medusa": medusa([["x", "y"]] * 5)}, ("5 Medusa heads",)),  # 63 nodes of two tokens
     Far(
         {"medusa": medusa([list("abcdefghi")] * 4, choices=[[0], [1], [0, 0], [0, 8]])},
         (SOME, "[0], [1], [0, 0], [0, 8]"),
         (ALL,),
     ),
 ]
+
+
+@pytest.mark.parametrize("case", FAR)
+def test_pictures_fit_on_a_page(case: Far) -> None:
+    """A tree too wide becomes an outline, a mask too wide has small squares: 16.6 cm between the margins are 470.6 pt."""
+    made = composed_entry(PREFIX, overlaid(entries()[find(PREFIX)], case.change))
+    widths = {name: float(re.findall(r'width="([\d.]+)pt"', svg)[0]) for name, svg in made.items() if name != "site"}
+    assert {"tree_2.1", "tree_2.2", "mask_2.1", "mask_2.2"} == widths.keys()
+    assert max(widths.values()) < 471

@@ -35,7 +35,7 @@ def draw(answer: Answer) -> dict[str, Figure]:
         numbered = crowded or len(set(tokens.values())) < len(tokens)
         figures[f"tree_{part}"] = _tree(tree, tokens, numbered=numbered)
         names = {row: row if crowded else f"{row} {token}" if numbered else token for row, token in tokens.items()}
-        figures[f"mask_{part}"] = _mask(answer[f"{part}/mask"], names, ancestors=bool(answer["sheet/rows_are_ancestors"]))
+        figures[f"mask_{part}"] = _mask(answer[f"{part}/mask"], names)
     return figures
 
 
@@ -53,17 +53,16 @@ def _tree(table: Table, tokens: Mapping[str, str], *, numbered: bool) -> Figure:
     leaves = sum(row not in children for row in tokens)
     height = 0.7 * (1 + max(level for _, level in levels))
     if leaves * (width + GAP_IN) > PRINTED_WIDTH_IN or height > HIGHEST_IN:
-        svg, below = _outline(levels, tokens, children), " Every node stands below its parent, further to the right."
+        svg = _outline(levels, tokens, children)
     else:
-        svg, below = _diagram(levels, tokens, children, width, numbered=numbered), ""
-    number = " The number in a node is its row and column in the mask." if numbered else ""
+        svg = _diagram(levels, tokens, children, width, numbered=numbered)
     names = {row: f"{row} ({token})" if numbered else token for row, token in tokens.items()}
     families = [
         f"{name} has {' and '.join(names[one] for one in children[row])}" for row, name in names.items() if row in children
     ]
     return Figure(
         svg=svg,
-        caption=f"Every candidate is a path from {'a' if children[None][1:] else 'the'} root.{below}{number}",
+        caption="Every candidate is a path from a root. Each node stands below its parent.",
         alt=f"Tree diagram of {counted(len(tokens), 'node')}. {'; '.join(families)}.",
         shows=(table.address,),
     )
@@ -115,18 +114,16 @@ def _svg(width: float, height: float, drawn: Iterable[str]) -> str:
     return f'<svg {box} xmlns="http://www.w3.org/2000/svg"><g {font}>{"".join(drawn)}</g></svg>'
 
 
-def _mask(table: Table, names: Mapping[str, str], *, ancestors: bool) -> Figure:
+def _mask(table: Table, names: Mapping[str, str]) -> Figure:
     """A square a pair of nodes: filled where the mask is 1, empty where it is 0, with the digit where there is room."""
     edge = 6 + 5.8 * max(map(len, names.values()))
     cell = min(CELL_PT, (72 * PRINTED_WIDTH_IN - edge) / len(names))
     digits = cell == CELL_PT
-    above, below = ("row", "column") if ancestors else ("column", "row")
-    meaning = f"where the {above}'s node is the {below}'s node or its ancestor"
     ones = {names[row]: [names[one] for one, value in cells.items() if value == 1] for row, cells in table.rows.items()}
     said = [f"{name}: {', '.join(below)}" for name, below in ones.items()]
     return Figure(
         svg=_squares(table, names, edge, cell, digits=digits),
-        caption=f"1 {meaning}, 0 elsewhere." if digits else f"Filled squares are 1, {meaning}; empty ones are 0.",
+        caption="The mask M, with a row and a column for each node. Filled squares are 1, all others 0.",
         alt=f"Mask of {counted(len(names), 'row')} and as many columns. Ones by row: {'; '.join(said)}.",
         shows=(table.address,),
     )

@@ -19,11 +19,10 @@ def _gain(table: Table, best: Table) -> Figure:
     lengths, gains = best["best"].numbers, best["gain"].numbers
     marks = {key: ((lengths[key], gains[key]),) if key in lengths else () for key in best.rows}
     lines = [replace(line_of(table["gamma"], table[key]), marked=mark) for key, mark in marks.items()]
-    marked = " The mark shows the best γ of each line." if lengths else ""
     figure = line_figure(
         lines,
         Axis("drafted tokens γ", whole=True),
         Axis("expected walltime gain", limits=(0, 1.1 * max(y for line in lines for _, y in line.points))),
-        caption=f"The gain over the length of the draft, a line for each acceptance rate α.{marked}",
+        caption="The gain over the length of the draft, a line for each acceptance rate α. A mark shows the best γ of its line.",
     )
     return replace(figure, shows=(*figure.shows, best.address))
