@@ -26,8 +26,8 @@ FAR = [
     Far({"n_kv_heads": 1}, ["$= 128$"]),
     Far(
         {**LLAMA, "lora_on": ["down", "output"]},
-        ["makes of a row $x$: output and down.", "on output and down instead"],
-        ["query, key"],
+        ["makes of a row $x$: output and down.", "LoRA is put on output and down, and in COMP4901Y"],
+        ["LoRA is put on query"],
     ),
     Far({"d_model": 96, "n_heads": 5, "head_dim": 64, "rank": 96}, ["$= 320$"]),
     Far({"n_layers": 1024, "d_model": 2**20, "n_heads": 2**20, "rank": 2**20, "n_virtual_tokens": 2**14, "context_len": 2**17}),

@@ -32,8 +32,8 @@ def perplexities(*values: float, schemes: tuple[str, ...] = WORST_FIRST) -> dict
 
 FAR = [
     Far({"product": {**TINY, "threshold": 100}},
-        ["no feature exceeds the threshold, so that decomposition takes nothing out"], ["out of the product brings"]),
-    Far({"product": {**TINY, "threshold": 3, "seed": 0}}, ["of 16 out of the product brings the latter"]),
+        ["no feature exceeds the threshold, so that decomposition takes nothing out"], ["out of the product lowers"]),
+    Far({"product": {**TINY, "threshold": 3, "seed": 0}}, ["of 16 out of the product lowers the error"]),
     Far({"product": {"threshold": "1/100"}}, ["at most 64 features of 64 out of the product", "those features"]),
     Far({"product": {"threshold": 25, "outliers": [{"feature": 9, "size": -1000}], "largest_sizes": [1, 1000]}},
         ["Taking at most 1 feature of 64", "value of that feature", "to feature 9"]),

@@ -13,7 +13,7 @@ QUESTION = Question(
     find=find,
     others=(
         {"n_layers": 3, "n_top_layers": 2, "d_model": 12, "n_heads": 3, "rank": 5, "batch_size": 2, "seq_len": 7},
-        # as many heads as most numbers of heads of keys and values divide
+        # the entry's number of heads of keys and values must divide n_heads, and 6720 has many divisors
         {"n_layers": 3, "n_top_layers": 2, "d_model": 13440, "n_heads": 6720, "rank": 5, "batch_size": 2, "seq_len": 7},
     ),
     recordings={

@@ -7,7 +7,7 @@ from generators.question import Question
 
 
 def _tensor(samples: int, channels: int, features: int) -> list[list[list[int]]]:
-    """Unlike numbers; the largest tensors that may be entered have no entry that none of them has."""
+    """A tensor whose numbers differ. Every sample and channel of the largest allowed tensors is in one of the three below."""
     return [[[(i * i + 7 * j + 11 * i * k) % 19 - 4 for k in range(features)] for j in range(channels)] for i in range(samples)]
 
 
