@@ -124,7 +124,6 @@ def _sheared(sheared: Sheared) -> Iterator[Found]:
     for key, tasks in (("shown", _tasks(sheared.shown)), ("left_out", _tasks(sheared.left_out))):
         scores = _rows((row.model, *written(getattr(row, key), d)) for row in sheared.rows)
         yield from SHEET.table("2", key, scores, headings=tasks, columns=["model", *tasks])
-    yield from SHEET.values("2", n_tasks=len(sheared.shown + sheared.left_out))
     yield from _agreeing("2", verdicts)
     yield from _best(sheared)
     yield from _swaps(sheared)
@@ -173,24 +172,19 @@ def _bitfit(bitfit: Bitfit) -> Iterator[Found]:
     columns, said = ["method", "printed", "recomputed", "trained"], {"recomputed": f"Mean of the {len(headings)} tasks shown"}
     yield from MEAN.table("3", "averages", _rows(rows), headings=said, units={"trained": "%"}, columns=columns, given=PRINTED)
     yield from SHEET.table("3", "scores", _rows(scores), headings=headings, columns=["method", *headings])
-    yield from SHEET.values("3", n_shown=len(bitfit.tasks))
     yield from _fewest(bitfit)
 
 
 def _fewest(bitfit: Bitfit) -> Iterator[Found]:
     """In each set, what trains the fewest parameters less what trains the most, score by score."""
     rows: list[tuple[Any, ...]] = []
-    shares = [Fraction(0)]
     for name in sorted({row.set for row in bitfit.rows}, key=[row.set for row in bitfit.rows].index):
         ranked = sorted((row for row in bitfit.rows if row.set == name), key=lambda row: row.percent)
         least = ranked[0]
         for full in (row for row in bitfit.rows if row.set == name and row.percent == ranked[-1].percent and row is not least):
             on_shown = statistics.mean([ours - theirs for ours, theirs in zip(least.scores, full.scores, strict=True)])
             rows.append((_name(least), _name(full), least.average - full.average, on_shown))
-            shares.append(least.percent)
-    ordered = sorted(row[2] for row in rows) or [Fraction(0)]
-    yield from SORTED.values("3", compared=len(rows) > 0, lowest=ordered[0], highest=ordered[-1])
-    yield from SORTED.values("3", percent=sorted(shares)[-1], unit="%")
+    yield from SORTED.values("3", compared=len(rows) > 0)
     headings = {"means_of_the_shown": f"Mean of the {len(bitfit.tasks)} tasks shown"}
     columns = ["method", "minus", "printed_averages", *headings]
     yield from MEAN.table("3", "beside", _rows(rows), headings=headings, columns=columns)
@@ -205,8 +199,6 @@ def _perplexities(table: Perplexities) -> Iterator[Found]:
         named = ["; ".join(row.method for row in others if row.values[place] == end) for end in (ordered[0], ordered[-1])]
         best, worst = (end * (1 / floats.values[place]) for end in (ordered[0], ordered[-1]))
         rows[f"model_{place + 1}"] = (model, named[0], best, named[1], worst)
-    largest = (sorted(row[place] for row in rows.values())[-1] for place in (2, 4))
-    yield from INVERSE.values("4", dict(zip(("largest_best", "largest_worst"), largest, strict=True)))
     said = {"best_ratio": "Best / FP32", "worst_ratio": "Worst / FP32"}
     columns = ["model", "best", "best_ratio", "worst", "worst_ratio"]
     yield from INVERSE.table("4", "best", rows, headings=said, columns=columns, given=PRINTED)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import combinations
 from statistics import median
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from generators.answer import Answer, Item, Part, answer, claim, number, part, text
 from generators.cells import Cell, exact
@@ -121,7 +121,6 @@ def _sheared(sheared: Sheared) -> Part:
     return part(
         "2",
         "Sheared LLaMA",
-        number("n_tasks", len(sheared.shown) + len(sheared.left_out), "tasks that the average is over"),
         table("averages", ["model", "agrees", "recomputed", "printed"], _keyed(rows), asked=True),
         *_agreeing([row[1] for row in rows]),
         table("shown", ["model", *_tasks(sheared.shown)], shown),
@@ -170,7 +169,6 @@ def _bitfit(bitfit: Bitfit) -> Part:
         "BitFit",
         table("averages", columns, _keyed(rows), asked=True),
         table("scores", ["method", *_tasks(bitfit.tasks)], _keyed(scores)),
-        number("n_shown", len(bitfit.tasks), "tasks that the lecture shows"),
         *_least_trained(bitfit),
     )
 
@@ -182,32 +180,21 @@ def _of_shown(bitfit: Bitfit) -> str:
 def _least_trained(bitfit: Bitfit) -> Iterator[Item]:
     """Of each set, the row that trains the fewest parameters less those that train the most."""
     pairs: list[tuple[Cell, ...]] = []
-    percent, points = Fraction(0), list[Fraction]()
     for name in dict.fromkeys(row.set for row in bitfit.rows):
         of_set = [row for row in bitfit.rows if row.set == name]
         least, most = min(of_set, key=lambda row: row.percent), max(row.percent for row in of_set)
         for full in (row for row in of_set if row.percent == most and row is not least):
             differences = (least.average - full.average, mean(least.scores) - mean(full.scores))
             pairs.append((_named(least), _named(full), *map(exact, differences)))
-            percent, points = max(percent, least.percent), [*points, differences[0]]
     yield claim("compared", bool(pairs), "a set has a method to be compared with")
-    yield number("percent", exact(percent), "largest share that such a method trains", unit="%", asked=True)
-    yield number("lowest", exact(min(points, default=Fraction(0))), "lowest difference of printed averages", asked=True)
-    yield number("highest", exact(max(points, default=Fraction(0))), "highest difference of printed averages", asked=True)
     columns: Columns = ["method", "minus", "printed_averages", column("means_of_the_shown", _of_shown(bitfit))]
     yield table("beside", columns, _keyed(pairs), asked=True)
 
 
 def _perplexities(printed: Perplexities) -> Part:
-    ends: dict[str, Any] = {f"model_{at}": (name, *_ends(printed, at - 1)) for at, name in enumerate(printed.models, 1)}
+    ends = {f"model_{at}": (name, *_ends(printed, at - 1)) for at, name in enumerate(printed.models, 1)}
     columns: Columns = ["model", "best", column("best_ratio", "Best / FP32"), "worst", column("worst_ratio", "Worst / FP32")]
-    return part(
-        "4",
-        "LLM.int8()",
-        table("best", columns, ends, asked=True),
-        number("largest_best", max(cells[2] for cells in ends.values()), "largest ratio of a best method", asked=True),
-        number("largest_worst", max(cells[4] for cells in ends.values()), "largest ratio of a worst method", asked=True),
-    )
+    return part("4", "LLM.int8()", table("best", columns, ends, asked=True))
 
 
 def _ends(printed: Perplexities, place: int) -> list[Cell]:
