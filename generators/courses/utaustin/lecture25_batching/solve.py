@@ -82,8 +82,8 @@ class Bench:
 
     def at(self, expression: sympy.Expr, batch: int, context: int) -> Fraction:
         """An expression in the letters of the page, with this batch and context."""
-        letters = {symbol: one.value for symbol, one in self.sheet.letters.items()}
-        return Fraction(rational(exact(expression.subs({**letters, BATCH: batch, CONTEXT: context}))))
+        letters = {symbol: one.value for symbol, one in self.sheet.letters.items()} | {BATCH: batch, CONTEXT: context}
+        return Fraction(rational(exact(expression.xreplace({symbol: sympy.sympify(value) for symbol, value in letters.items()}))))
 
     def largest_batch(self, context: int) -> int:
         """Sequences whose caches fit beside the weights and the embedding."""

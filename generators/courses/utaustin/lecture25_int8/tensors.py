@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 from fractions import Fraction
@@ -58,8 +59,7 @@ def samples(product: Product, scale: Fraction = Fraction(1)) -> Iterator[Sample]
                 moved = round(100 * (float(one.size * scale) + generator.gauss(0, 1)))
                 if generator.random() < float(product.share_of_tokens):
                     x[token, one.feature] = moved
-        wide = [any(Fraction(abs(int(v)), 100) > product.threshold for v in column) for column in x.T.tolist()]
-        yield Sample(x, w, torch.tensor(wide))
+        yield Sample(x, w, x.abs().amax(0) > math.floor(100 * product.threshold))  # hundredths are whole
 
 
 Coded = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
