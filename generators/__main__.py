@@ -22,6 +22,7 @@ from generators.pipeline.catalog import ROOT, entries, find, find_all, shown
 
 if TYPE_CHECKING:
     from generators.pipeline.catalog import QuestionId
+    from generators.pipeline.diff.changes import Change
     from generators.pipeline.schedule import Entries
 
 _COMPLETE = "_ANSWERS_COMPLETE"
@@ -133,9 +134,14 @@ def site(wait: bool) -> None:
 
 
 def _site() -> None:
+    from generators.pipeline.diff.builds import remember
+    from generators.pipeline.pdf.builder import remove_others
     from generators.pipeline.site.builder import build_site
 
-    build_site(entries(), tell)
+    known = entries()
+    pdfs, worked_out = build_site(known, tell)
+    remove_others(known, tell)
+    remember(worked_out, pdfs, tell)
 
 
 @main.command()
@@ -155,15 +161,18 @@ def pdf(id: str | None, wait: bool) -> None:
 
 def _pdf(id: str | None = None) -> None:
     from generators.pipeline import stamp
-    from generators.pipeline.pdf.builder import build_pdfs
+    from generators.pipeline.diff.builds import remember
+    from generators.pipeline.pdf.builder import build_pdfs, remove_others
     from generators.pipeline.pdf.submission import plan
 
     inputs = stamp.inputs_digest()
     known, wanted = entries(), chosen(id)
     members = [member for ids in plan(known).values() if any(one in wanted for one in ids) for member in ids]
-    made, _ = build_pdfs({member: known[member] for member in members}, tell)
+    made, worked_out = build_pdfs({member: known[member] for member in members}, tell)
+    remove_others(known, tell)
     if id is None:
         stamp.finished("pdf", inputs, stamp.seen(made))
+    remember(worked_out, made, tell, everything=id is None)
     for path in made:
         click.echo(shown(path))
 
@@ -179,6 +188,39 @@ def serve(port: int) -> None:
     _build("site", "site/", _site, wait=True)
     with suppress(KeyboardInterrupt):
         serve_site(port, tell)
+
+
+@main.command()
+@click.argument("revision", required=False)
+@click.option("--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", help="Default: text.")
+@click.option("--exit-code", is_flag=True, help="End with status 1 where something changed.")
+def diff(revision: str | None, form: str, exit_code: bool) -> None:
+    """Say what the last build changed, or what is different in a git REVISION.
+
+    A revision is compared whole with site/, which is brought up to date; so is the revision, in a folder of its own.
+    """
+    from generators.pipeline.diff.report import FORMATS
+
+    found = _changes(revision)
+    click.echo(FORMATS[form](found))
+    if exit_code and found:
+        sys.exit(1)
+
+
+def _changes(revision: str | None) -> list[Change]:
+    if revision is None:
+        from generators.pipeline.diff.builds import last_changes
+
+        return last_changes()
+    from generators.pipeline.diff.revision import changes_since, commit_of
+    from generators.pipeline.files import refuse_links
+    from generators.pipeline.lock import alone
+
+    refuse_links()
+    commit = commit_of(revision)
+    _build("site", "site/", _site, wait=True)
+    with alone(f"diff {revision}", tell):
+        return changes_since(revision, commit, tell)
 
 
 @main.command()

@@ -34,6 +34,8 @@ class Worked:
     figures: Mapping[str, str]
     tall: Mapping[str, str]
     answer: Mapping[str, Any]
+    left_out: Mapping[str, str]
+    """Recordings that do not fit the entry, by file, with the reasons."""
     ledger: Any = None
 
     @classmethod
@@ -47,6 +49,7 @@ class Worked:
             figures={name: one["svg"] for name, one in sections["draw"].content.items()},
             tall={name: one["tall"] for name, one in sections["draw"].content.items() if one["tall"]},
             answer=solved["answer"],
+            left_out=solved.get("left_out", {}),
             ledger=matched.content["ledger"] if matched else None,
             **sections["render"].content,
         )
@@ -106,6 +109,8 @@ def _tell_composed(question_id: QuestionId, made: Composed, kept: Sections, tell
     ran = [_DONE[step] for step, section in made.sections.items() if section != kept.get(step)]
     if ran:
         tell(f"{question_id}: {', '.join(ran)}")
+    for name, reason in made.sections["solve"].content["left_out"].items() if "solved" in ran else ():
+        tell(f"recording left out of {question_id}: {name}: {reason}")
 
 
 def drafts(entries: Entries, tell: Tell) -> dict[QuestionId, Worked]:

@@ -30,14 +30,32 @@ def fitting(folder: Path, names: Mapping[str, Recorded], entry: Mapping[str, Any
     found: dict[str, dict[str, Recording]] = {}
     for kind, of_kind in paths(folder, tuple(names)).items():
         existing = _of_one_device(folder, kind, {name: path for name, path in of_kind.items() if path.is_file()})
-        fit = {
-            name: one
-            for name, one in existing.items()
-            if all(one.parameters.get(field) == entry.get(field) for field in getattr(names[name], kind))
-        }
+        fit = {name: one for name, one in existing.items() if not _differing(one, getattr(names[name], kind), entry)}
         if fit:
             found[kind] = fit
     return found
+
+
+def left_out(folder: Path, names: Mapping[str, Recorded], entry: Mapping[str, Any]) -> dict[str, str]:
+    """The recordings that exist and do not fit, by file, and in which fields that must agree they differ."""
+    found = {}
+    for kind, of_kind in paths(folder, tuple(names)).items():
+        for name, path in of_kind.items():
+            differing = _differing(load(path), getattr(names[name], kind), entry) if path.is_file() else []
+            if differing:
+                found[path.name] = "; ".join(differing)
+    return found
+
+
+def _differing(one: Recording, fields: Sequence[str], entry: Mapping[str, Any]) -> list[str]:
+    """Each field in which a recording was not made with the entry's value, with both."""
+    pairs = [(field, one.parameters.get(field), entry.get(field)) for field in fields]
+    return [f"{field} was {_short(made)}, is {_short(asked)}" for field, made, asked in pairs if made != asked]
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:39]}…"
 
 
 def _of_one_device(folder: Path, kind: str, existing: Mapping[str, Path]) -> dict[str, Recording]:

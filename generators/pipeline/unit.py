@@ -19,7 +19,7 @@ from generators.answer import Answer, Figure
 from generators.cells import Quantity
 from generators.errors import CheckFailed, ParameterError, ProjectError, RenderError
 from generators.params import Params
-from generators.pipeline.catalog import QuestionId, load_params, load_question, validated
+from generators.pipeline.catalog import QuestionId, load_params, load_question, recordings_folder, validated
 from generators.pipeline.course import sheet_of
 from generators.pipeline.digest import digest_of
 from generators.pipeline.exact_pickle import dumped
@@ -29,6 +29,7 @@ from generators.pipeline.keys import Entry, Keys
 from generators.pipeline.ledger import Ledger, ledger
 from generators.pipeline.match import Findings, formula_problems, problems, summary
 from generators.pipeline.published import published, with_formulas
+from generators.pipeline.recorded import left_out
 from generators.pipeline.render import Medium, body
 from generators.pipeline.schedule import Composed
 from generators.question import Question, Whole
@@ -51,9 +52,12 @@ def composed(question_id: QuestionId, entry: Entry, kept: Sections) -> Composed:
 
 
 def _solved(task: Task) -> dict[str, Any]:
-    """The answer for machines, and the digest of all that other steps see of it."""
-    facts = {"title": task.question.title, "points": task.question.points, "answer": exported(task.params, task.answer)}
-    return {**facts, "digest": digest_of([facts, fingerprint(task.answer)])}
+    """The answer for machines, the digest of all that other steps see of it, and the recordings that it leaves out."""
+    question = task.question
+    facts = {"title": question.title, "points": question.points, "answer": exported(task.params, task.answer)}
+    entry = task.params.model_dump(exclude_none=True)
+    others = left_out(recordings_folder(task.question_id), question.recordings, entry)
+    return {**facts, "digest": digest_of([facts, fingerprint(task.answer)]), "left_out": others}
 
 
 def _pictures(task: Task) -> dict[str, Any]:

@@ -61,6 +61,18 @@ def build_pdfs(
     return [PDFS / path for path in planned], done
 
 
+def remove_others(entries: Entries, tell: Tell) -> None:
+    """Remove the PDFs that earlier builds wrote and that none of these questions stands in."""
+    stamps, planned = _read_stamps(), plan(entries)
+    others = [path for path in stamps if path not in planned]
+    for path in others:
+        (PDFS / path).unlink(missing_ok=True)
+        tell(f"removed {shown(PDFS / path)}")
+    if others:
+        kept = {path: stamp for path, stamp in stamps.items() if path in planned}
+        write_whole(_STAMPS, json.dumps(kept, sort_keys=True, indent=1).encode())
+
+
 def _checked(found: Document) -> bytes:
     content = compiled_pdf(found)
     with _READING:

@@ -43,7 +43,7 @@ def check_printed(content: bytes, document: Document) -> None:
 
 
 def _check(pdf: PdfDocument, document: Document) -> None:
-    texts = [_text(page) for page in pdf]
+    texts = [text_of(page) for page in pdf]
     _check_text(document, texts)
     headings = _headings(pdf)
     if document.opening and (not headings or (headings[0].text, headings[0].page) != (document.opening, 0)):
@@ -53,7 +53,7 @@ def _check(pdf: PdfDocument, document: Document) -> None:
         _check_parts(document, title, labels, [h for h in headings if start <= h.page < end])
 
 
-def _text(page: PdfPage) -> str:
+def text_of(page: PdfPage) -> str:
     """What stands between the running header and the page's number."""
     body = page.get_textpage().get_text_bounded(bottom=_FOOT_PT, top=page.get_height() - _HEAD_PT)
     return " ".join(body.replace("\x02", "-").split())  # so it gives a hyphen at the end of a line

@@ -31,8 +31,11 @@ CONFIG = BUILD / "mkdocs.yml"
 _HAND_WRITTEN = ({"Home": "index.md"}, {"How answers are checked": "checks.md"}, {"For machines": "answers-json.md"})
 
 
-def build_site(entries: Entries, tell: Tell) -> None:
-    """Bring PDFs, pages and `site/` up to date; an earlier site stays whole until the new one is complete."""
+def build_site(entries: Entries, tell: Tell) -> tuple[list[Path], dict[QuestionId, Worked]]:
+    """Bring PDFs, pages and `site/` up to date; an earlier site stays whole until the new one is complete.
+
+    Returns what `build_pdfs` does.
+    """
     gc.disable()  # a process of seconds; collecting takes a tenth of mkdocs' time
     inputs = stamp.inputs_digest()
     restore(SITE)
@@ -46,6 +49,7 @@ def build_site(entries: Entries, tell: Tell) -> None:
     put_in_place(new, SITE)
     stamp.finished("site", inputs, written)
     tell(f"wrote site/ with {len(worked_out)} questions")
+    return pdfs, worked_out
 
 
 def make_site(worked_out: Mapping[QuestionId, Worked], target: Path, *, strict: bool = True) -> None:
