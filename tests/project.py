@@ -131,7 +131,9 @@ def text_parameters(project: Project, texts: tuple[str, ...]) -> None:
     project.parameters("hw3_q1_arithmetic_intensity", accelerators=accelerators)
 
 
-PROGRESS = re.compile(r"[a-z0-9_/]+: (\d+ values found again \(\d+\.\d s\)|(solved|drawn|rendered)(, (drawn|rendered))*)")
+PROGRESS = re.compile(
+    r"[a-z0-9_/]+: (\d+ values found again \(\d+\.\d s\)|(solved|drawn|rendered)(, (drawn|rendered))*)|recording left out of .*"
+)
 
 
 def refused(project: Project, *arguments: str, status: int = 2) -> str:

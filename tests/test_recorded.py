@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from generators.errors import RecordingError
-from generators.pipeline.recorded import fitting
+from generators.pipeline.recorded import fitting, left_out
 from generators.question import Recorded
 from generators.recording import Recording, Series, save
 
@@ -39,6 +39,15 @@ def test_recordings_fit_where_their_fields_agree(tmp_path: Path) -> None:
 def test_a_kind_without_a_fitting_recording_is_absent(tmp_path: Path) -> None:
     made(tmp_path, "one", "cuda", "GPU A", d_model=9)
     assert fitting(tmp_path, NAMES, AT) == {}
+
+
+def test_what_does_not_fit_is_named_with_the_reason(tmp_path: Path) -> None:
+    """Each field that must agree and does not; what fits and what does not exist is not named."""
+    made(tmp_path, "one", "cuda", "GPU A", d_model=9)
+    made(tmp_path, "two", "cuda", "GPU A", d_model=8)
+    made(tmp_path, "one", "cpu", "CPU", d_model=3)
+    made(tmp_path, "two", "cpu", "CPU", d_model=8)
+    assert left_out(tmp_path, NAMES, AT) == {"one.cuda.json": "d_model was 9, is 8", "two.cpu.json": "rank was None, is 2"}
 
 
 def test_two_devices_are_not_mixed(tmp_path: Path) -> None:

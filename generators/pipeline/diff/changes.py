@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from generators.pipeline.diff.snapshot import PAGES, PDF, TITLE, Snapshot
+from generators.pipeline.diff.snapshot import KINDS, PAGES, PDF, TITLE, Snapshot
 from generators.pipeline.wording import counted
 
 
@@ -28,16 +28,17 @@ def changes(before: Snapshot, after: Snapshot) -> list[Change]:
         old, new = before.get(place, {}), after.get(place, {})
         for address in dict.fromkeys([*new, *old]):
             one, other = old.get(address), new.get(address)
-            if one != other:
-                kind = (other or one).kind  # type: ignore[union-attr]
-                found.append(Change(place, address, kind, one and one.text, other and other.text))
+            texts = one and one.text, other and other.text
+            if texts[0] != texts[1]:
+                found.append(Change(place, address, (other or one).kind, *texts))  # type: ignore[union-attr]
     return found
 
 
 def whole(ones: Sequence[Change]) -> dict[str, str]:
     """Questions and PDFs of which everything is new or was removed, each with the words for it: "new question"."""
-    heads = [one for one in ones if one.address in (TITLE, PAGES) and None in (one.old, one.new)]
-    return {one.place: f"{'new' if one.old is None else 'removed'} {one.kind}" for one in heads}
+    nouns = {TITLE: "question", PAGES: PDF}
+    heads = [one for one in ones if one.address in nouns and None in (one.old, one.new)]
+    return {one.place: f"{'new' if one.old is None else 'removed'} {nouns[one.address]}" for one in heads}
 
 
 def summary(ones: Sequence[Change]) -> str:
@@ -46,4 +47,4 @@ def summary(ones: Sequence[Change]) -> str:
     told = Counter(of_whole.values())
     told.update(one.kind for one in ones if one.place not in of_whole and one.kind != PDF)
     told[PDF] = len({one.place for one in ones if one.kind == PDF} - of_whole.keys())
-    return ", ".join(counted(number, noun) for noun, number in told.items() if number)
+    return ", ".join(counted(told[noun], noun) for noun in (*dict.fromkeys(of_whole.values()), *KINDS) if told[noun])

@@ -18,7 +18,7 @@ _LINES = 6
 _WIDTH = 60
 """Characters of a text that are shown."""
 _CONTEXT = 12
-"""Characters that stay before what differs in two longer texts."""
+"""Characters that stay, with the word they begin in, before what differs in two longer texts."""
 _NOTHING = "nothing changed"
 
 Row = tuple[str, str, str]
@@ -86,21 +86,25 @@ def _shown_with(parts: Collection[str], one: Change) -> tuple[str, str, int]:
 
 
 def _shown(one: Change) -> tuple[str, str]:
-    """The old and the new text, short; only that they differ where they are digests."""
+    """The old and the new text, of long ones where they begin to differ; of digests only that they do."""
     if one.kind in (FIGURE, FILE) or one.address == LOOK:
         return "", "looks different" if None not in (one.old, one.new) else ""
     old, new = one.old or "", one.new or ""
-    same = next((at for at, (left, right) in enumerate(zip(old, new, strict=False)) if left != right), 0)
-    start = max(0, same - _CONTEXT) if max(len(old), len(new)) > _WIDTH else 0
+    start = _start(old, new) if old and new and max(len(old), len(new)) > _WIDTH else 0
     said = "left out: " if one.kind == LEFT_OUT else ""
-    return _short(old, start, said), _short(new, start, said)
+    return tuple(text and said + _short(text, start) for text in (old, new))  # type: ignore[return-value]
 
 
-def _short(text: str, start: int, said: str) -> str:
-    if not text:
-        return ""
+def _start(old: str, new: str) -> int:
+    """Where a word begins before the place at which two texts begin to differ."""
+    same = next((at for at, (left, right) in enumerate(zip(old, new, strict=False)) if left != right), min(len(old), len(new)))
+    before = max(0, same - _CONTEXT)
+    return max(old.rfind(" ", 0, before) + 1, before - _CONTEXT)
+
+
+def _short(text: str, start: int) -> str:
     line = " ".join(text[start:].split())
-    return said + ("…" if start else "") + (line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…")
+    return ("…" if start else "") + (line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…")
 
 
 def _text_of(kinds: Mapping[str, list[Row]]) -> Iterator[str]:

@@ -25,6 +25,8 @@ from generators.pipeline.pdf.student import STUDENT
 _BUILDS = BUILD / "diff"
 _READ = (Path(snapshot.__file__), Path(printed_check.__file__), ROOT / "requirements.lock", STUDENT)
 """What the snapshot of a commit depends on besides the commit."""
+_KEPT = 5
+"""Commits of which snapshots are kept."""
 _NOT_CARRIED = shutil.ignore_patterns(_BUILDS.name, "lock*", "*.stamp.json", "snapshot*.json")
 
 
@@ -45,6 +47,8 @@ def changes_since(name: str, commit: str, tell: Tell) -> list[Change]:
         tell(f"building {name} ({commit[:10]})")
         held = Section(key, _built(name, commit, now))
         keep(path, {"snapshot": held})
+        for old in sorted(_BUILDS.glob("*.json"), key=lambda one: one.stat().st_mtime)[:-_KEPT]:
+            old.unlink()
     return changes(snapshot.from_json(held.content), now)
 
 

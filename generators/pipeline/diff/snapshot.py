@@ -20,7 +20,11 @@ TITLE, PAGES, LOOK = "@title", "@pages", "@look"
 PARAMS = "params"
 """The first word of the address of a parameter."""
 PDF, FILE, FIGURE, LEFT_OUT = "PDF", "site file", "figure", "left-out recording"
-"""Kinds of data that are counted or shown in a way of their own."""
+KINDS = (
+    "title", "parameter", "value", "formula", "text", "claim", "line", "order", "table shape", "label",
+    FIGURE, "page", PDF, LEFT_OUT, FILE,
+)  # fmt: skip
+"""What a datum may be, in the order in which they are counted."""
 _MARK = re.compile(r'<span id="[^"]*">|</span>|\\label\{[^{}]*\} ?')
 """Where an address stands in a page's Markdown."""
 
@@ -66,7 +70,7 @@ def from_json(content: Any) -> Snapshot:
 
 
 def _question(worked: Worked) -> Iterator[tuple[str, Datum]]:
-    yield TITLE, Datum("question", worked.title)
+    yield TITLE, Datum("title", worked.title)
     yield from _parameters(PARAMS, worked.answer["params"])
     for label, part in worked.answer["parts"].items():
         yield f"{label}@title", Datum("label", part["title"])
