@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from benchmarks.__main__ import keep_questions
 from generators.pipeline.diff.changes import changes as changes_of
 from generators.pipeline.diff.report import as_json, as_markdown, as_text
 from generators.pipeline.diff.snapshot import Datum, Snapshot
@@ -20,14 +19,14 @@ from tests.project import Project, environment, refused
 TREE = "comp4901y/hw4_q2_tree_attention"
 PDF = "build/pdf/comp4901y/hw4/question2.pdf"
 PARAMS = "generators/courses/comp4901y/params.yml"
-CANDIDATE = "    - [t1, t7, t8, t10]\n"
-"""Of the 5 candidates of 21 tokens in all, in a tree of 13, this one alone has t10: without it 17 tokens, 12 in the tree."""
 
 
-@pytest.fixture
-def project(built: Project, tmp_path: Path) -> Project:
-    """A built copy of its own."""
-    return built.copy(tmp_path / "project")
+def leave_a_candidate_out(project: Project) -> None:
+    """Of the 5 candidates of 2.1, of 21 tokens in all, in a tree of 13, one alone has t10: then 17 tokens, 12 in the tree."""
+    table = yaml.safe_load(project.path(PARAMS).read_text(encoding="utf-8"))
+    candidates = table["hw4_q2_tree_attention"]["candidates"]
+    candidates.remove(["t1", "t7", "t8", "t10"])
+    project.parameters("hw4_q2_tree_attention", candidates=candidates)
 
 
 def said(project: Project, *arguments: str) -> list[str]:
@@ -48,7 +47,7 @@ def test_what_a_build_changed(project: Project) -> None:
     nothing = project.run("diff", "--exit-code")
     assert (nothing.returncode, nothing.stdout) == (0, "nothing changed\n")
     whole = project.path(PARAMS).read_text(encoding="utf-8")
-    project.replace(PARAMS, CANDIDATE, "")
+    leave_a_candidate_out(project)
     lines = said(project, "pdf")
     counts = r"1 parameter, \d+ values, .*, 2 figures, 1 page, 1 PDF, 2 left-out recordings"
     assert re.fullmatch(f"{counts} changed; `python -m generators diff` shows them", lines[-1])
@@ -78,6 +77,10 @@ def test_what_a_build_changed(project: Project) -> None:
     assert changes(project)[TREE, "2.1/share_saved"] == ("5/17", "8/21")
     assert {place for place, _ in changes(project)} == {TREE, PDF}
 
+    project.path("build/snapshot.json").unlink()
+    no_build = "build/snapshot.json: there was no build yet; run `python -m generators site` first"
+    assert refused(project, "diff") == no_build
+
 
 def test_pictures_words_and_a_question_that_is_gone(project: Project) -> None:
     """Nothing of a removed question stays in build/pdf; what others put there does."""
@@ -96,18 +99,15 @@ def test_pictures_words_and_a_question_that_is_gone(project: Project) -> None:
 
     mine = project.path("build/pdf/comp4901y/hw4/mine.pdf")
     mine.write_bytes(b"")
-    table = yaml.safe_load(project.path(PARAMS).read_text(encoding="utf-8"))
-    del table["hw4_q2_tree_attention"]
-    project.path(PARAMS).write_text(yaml.safe_dump(table, sort_keys=False), encoding="utf-8")
-    shutil.rmtree(project.path(f"generators/courses/{TREE}"))
-    lines = said(project, "pdf")
-    assert lines[-2:] == [
-        f"removed {PDF}", "1 removed question, 1 removed PDF changed; `python -m generators diff` shows them"
-    ]  # fmt: skip
+    keep_questions(project.folder, ("comp4901y/hw3", "utaustin"))
+    assert said(project, "pdf")[-2:] == [  # the page of the lecture linked to the question
+        f"removed {PDF}",
+        "1 removed question, 1 removed PDF, 1 page changed; `python -m generators diff` shows them",
+    ]
     assert not project.path(PDF).exists()
     assert mine.exists()
     assert "hw4/question2" not in project.path("build/pdf.json").read_text(encoding="utf-8")
-    assert project.run("diff").stdout.startswith(f"{TREE}: removed question\n\n{PDF}: removed PDF\n")
+    assert f"\n\n{TREE}: removed question\n\n{PDF}: removed PDF\n\n" in project.run("diff").stdout
 
 
 def git(project: Project, *arguments: str) -> None:
@@ -129,7 +129,7 @@ def test_against_a_revision(project: Project, monkeypatch: pytest.MonkeyPatch) -
     assert refused(project, "diff", "--", "--all").startswith("--all: must be a revision that git knows here (")
 
     project.path("student.yml").write_text("name: Ada Lovelace\n", encoding="utf-8")
-    project.replace(PARAMS, CANDIDATE, "")
+    leave_a_candidate_out(project)
     found = changes(project, "HEAD")
     assert found[TREE, "2.1/share_saved"] == ("8/21", "5/17")
     assert {place for place, _ in found} == {TREE, PDF, "site/"}

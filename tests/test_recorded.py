@@ -47,7 +47,7 @@ def test_what_does_not_fit_is_named_with_the_reason(tmp_path: Path) -> None:
     made(tmp_path, "two", "cuda", "GPU A", d_model=8)
     made(tmp_path, "one", "cpu", "CPU", d_model=3)
     made(tmp_path, "two", "cpu", "CPU", d_model=8)
-    assert left_out(tmp_path, NAMES, AT) == {"one.cuda.json": "d_model was 9, is 8", "two.cpu.json": "rank was None, is 2"}
+    assert left_out(tmp_path, NAMES, AT) == {"one.cuda.json": "d_model was 9, is 8", "two.cpu.json": "rank was absent, is 2"}
 
 
 def test_two_devices_are_not_mixed(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def _differing(one: Recording, fields: Sequence[str], entry: Mapping[str, Any]) 
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    text = "absent" if value is None else str(value)
     return text if len(text) <= 40 else f"{text[:39]}…"
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
+import zipfile
 from pathlib import Path
 
 from generators.errors import RenderError
@@ -67,8 +67,8 @@ def _built(name: str, commit: str, earlier: Snapshot) -> Snapshot:
     folder = _BUILDS / f"{commit}.new"
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        with tarfile.open(fileobj=io.BytesIO(_git(name, "archive", "--format=tar", commit))) as archive:
-            archive.extractall(folder, filter="data")
+        with zipfile.ZipFile(io.BytesIO(_git(name, "archive", "--format=zip", commit))) as archive:
+            archive.extractall(folder)
         # A kept step names all that it read in its key, so that it is taken only where the revision reads the same.
         shutil.copytree(BUILD, folder / "build", ignore=_NOT_CARRIED)
         if STUDENT.is_file():
