@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -35,3 +37,24 @@ def test_a_change_in_any_folder_starts_the_workflow(event: str) -> None:
 def test_every_path_of_the_workflow_exists(event: str) -> None:
     for path in EVENTS[event]["paths"]:
         assert (ROOT / path.removesuffix("/**")).exists(), path
+
+
+@pytest.mark.parametrize(
+    ("event", "revision", "status", "changed"),
+    [("pull_request", "HEAD^1", 1, "true"), ("push", "abc", 0, "false"), ("push", "abc", 1, "true"), ("push", "abc", 2, "true")],
+)
+def test_only_a_site_that_changed_is_published(tmp_path: Path, event: str, revision: str, status: int, changed: str) -> None:
+    """The step that says what changed, with `gh` and Python that only note what they are asked and end with a status."""
+    (step,) = [one for one in CONTENT["jobs"]["build"]["steps"] if one.get("id") == "diff"]
+    for name, line in {"gh": "echo abc", ".venv/bin/python": f'echo "$@"; exit {status}'}.items():
+        program = tmp_path / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
+        program.chmod(0o755)
+    files = {name: str(tmp_path / name) for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
+    env = os.environ | files | {"GITHUB_EVENT_NAME": event, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-e", "-c", step["run"]], cwd=tmp_path, env=env, check=True)
+    assert Path(files["GITHUB_OUTPUT"]).read_text(encoding="utf-8") == f"changed={changed}\n"
+    asked = Path(files["GITHUB_STEP_SUMMARY"]).read_text(encoding="utf-8")
+    assert asked == f"-m generators diff {revision} --format markdown --exit-code\n"
+    assert CONTENT["jobs"]["deploy"]["if"].endswith("needs.build.outputs.changed == 'true'")
