@@ -195,9 +195,9 @@ def serve(port: int) -> None:
 @click.option("--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", help="Default: text.")
 @click.option("--exit-code", is_flag=True, help="End with status 1 where something changed.")
 def diff(revision: str | None, form: str, exit_code: bool) -> None:
-    """Say what the last build changed, or what is different in a git REVISION.
+    """Say what the last build changed, or what changed since a git REVISION.
 
-    A revision is compared whole with site/, which is brought up to date; so is the revision, in a folder of its own.
+    For a REVISION, site/ is brought up to date and the revision is built in a folder of its own; all files are compared too.
     """
     from generators.pipeline.diff.report import FORMATS
 

@@ -59,7 +59,10 @@ def links(question_id: QuestionId) -> dict[str, str]:
 
 
 def _recordings(question_id: QuestionId) -> set[Path]:
-    """A recording that does not exist yet counts as read, so that the page follows when it is made; and what chooses."""
+    """A recording that does not exist yet counts as read, so that the page follows when it is made.
+
+    The code that chooses among them is read too.
+    """
     of_kinds = paths(recordings_folder(question_id), _names(question_id)).values()
     found = {path for of_kind in of_kinds for path in of_kind.values()}
     return found | {_HERE / "recorded.py"} if found else found

@@ -92,7 +92,8 @@ def _shown(one: Change) -> tuple[str, str]:
     old, new = one.old or "", one.new or ""
     start = _start(old, new) if old and new and max(len(old), len(new)) > _WIDTH else 0
     said = "left out: " if one.kind == LEFT_OUT else ""
-    return tuple(text and said + _short(text, start) for text in (old, new))  # type: ignore[return-value]
+    old, new = (text and said + _short(text, start) for text in (old, new))
+    return old, new
 
 
 def _start(old: str, new: str) -> int:

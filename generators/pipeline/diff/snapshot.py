@@ -57,7 +57,7 @@ def of_site(folder: Path, worked_out: Iterable[Worked], earlier: Snapshot) -> di
 
 
 def read(path: Path) -> Snapshot | None:
-    """What `as_json` wrote; nothing where it is missing or damaged."""
+    """The snapshot in a file; None where it is missing or damaged."""
     try:
         return from_json(json.loads(path.read_bytes()))
     except (OSError, ValueError, AttributeError, TypeError):
