@@ -134,14 +134,9 @@ def site(wait: bool) -> None:
 
 
 def _site() -> None:
-    from generators.pipeline.diff.builds import remember
-    from generators.pipeline.pdf.builder import remove_others
     from generators.pipeline.site.builder import build_site
 
-    known = entries()
-    pdfs, worked_out = build_site(known, tell)
-    remove_others(known, tell)
-    remember(worked_out, pdfs, tell)
+    build_site(entries(), tell)
 
 
 @main.command()

@@ -49,7 +49,7 @@ class Worked:
             figures={name: one["svg"] for name, one in sections["draw"].content.items()},
             tall={name: one["tall"] for name, one in sections["draw"].content.items() if one["tall"]},
             answer=solved["answer"],
-            left_out=solved.get("left_out", {}),
+            left_out=solved.get("left_out", {}),  # what older versions kept has none
             ledger=matched.content["ledger"] if matched else None,
             **sections["render"].content,
         )

@@ -27,7 +27,7 @@ _READ = (Path(snapshot.__file__), Path(printed_check.__file__), ROOT / "requirem
 """What the snapshot of a commit depends on besides the commit."""
 _KEPT = 5
 """Commits of which snapshots are kept."""
-_NOT_CARRIED = shutil.ignore_patterns(_BUILDS.name, "lock*", "*.stamp.json", "snapshot*.json")
+_NOT_CARRIED = shutil.ignore_patterns(_BUILDS.name, "drafts", "lock*", "*.stamp.json", "snapshot*.json")
 
 
 def commit_of(name: str) -> str:

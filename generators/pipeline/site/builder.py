@@ -18,10 +18,11 @@ from generators.pipeline import stamp
 from generators.pipeline.answers_json import answers_json
 from generators.pipeline.build import Tell, Worked
 from generators.pipeline.catalog import QuestionId, shown
+from generators.pipeline.diff.builds import remember
 from generators.pipeline.files import PAGES, SITE, put_in_place, restore, staging, write_whole
 from generators.pipeline.kept import BUILD
 from generators.pipeline.listed import Listed, contents
-from generators.pipeline.pdf.builder import build_pdfs, copy_pdfs
+from generators.pipeline.pdf.builder import build_pdfs, copy_pdfs, remove_others
 from generators.pipeline.schedule import Entries
 from generators.pipeline.site.math_font import math_font
 from generators.pipeline.site.page import contents_page, conventions_page, site_page
@@ -31,11 +32,8 @@ CONFIG = BUILD / "mkdocs.yml"
 _HAND_WRITTEN = ({"Home": "index.md"}, {"How answers are checked": "checks.md"}, {"For machines": "answers-json.md"})
 
 
-def build_site(entries: Entries, tell: Tell) -> tuple[list[Path], dict[QuestionId, Worked]]:
-    """Bring PDFs, pages and `site/` up to date; an earlier site stays whole until the new one is complete.
-
-    Returns what `build_pdfs` does.
-    """
+def build_site(entries: Entries, tell: Tell) -> None:
+    """Bring PDFs, pages and `site/` up to date; an earlier site stays whole until the new one is complete."""
     gc.disable()  # a process of seconds; collecting takes a tenth of mkdocs' time
     inputs = stamp.inputs_digest()
     restore(SITE)
@@ -49,7 +47,8 @@ def build_site(entries: Entries, tell: Tell) -> tuple[list[Path], dict[QuestionI
     put_in_place(new, SITE)
     stamp.finished("site", inputs, written)
     tell(f"wrote site/ with {len(worked_out)} questions")
-    return pdfs, worked_out
+    remove_others(entries, tell)
+    remember(worked_out, pdfs, tell)
 
 
 def make_site(worked_out: Mapping[QuestionId, Worked], target: Path, *, strict: bool = True) -> None:
