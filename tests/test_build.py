@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +12,7 @@ from generators.pipeline.catalog import ROOT, find
 from generators.pipeline.kept import load
 from generators.pipeline.reads import files_read, imported_packages
 from tests.conftest import SMALL
-from tests.project import Project, digests, environment
+from tests.project import Project, digests
 
 HW3 = "comp4901y/hw3_q1_arithmetic_intensity"
 FINE = "comp4901y/hw4_q1_finetuning_memory"
@@ -193,41 +189,6 @@ def test_two_builds_from_scratch_give_the_same_bytes(small: Project, tmp_path: P
     keep_questions(other.folder, SMALL)
     assert computed(other, "site") == [HW3, TREE, SPECULATIVE]
     assert changed(small.kept(), other.kept()) == set()
-
-
-def _killed(project: Project, after_s: float) -> bool:
-    """Start a build and kill it with all its processes after some time; tell whether it was still running."""
-    process = subprocess.Popen(
-        project.command("site"),
-        cwd=project.folder,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    time.sleep(after_s)
-    running = process.poll() is None
-    if running:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    return running
-
-
-def test_a_killed_build_leaves_the_earlier_site_whole(project: Project) -> None:
-    """Killed at several moments, site and PDFs are the earlier or the new ones, never a mixture; the next build mends."""
-    before = digests(project.folder, "site"), digests(project.folder, "build/pdf")
-    project.replace("generators/courses/comp4901y/params.yml", "rows: ancestors", "rows: queries")
-    kills, seen = 0, []
-    for after_s in (0.2, 0.5, 1.2, 2.4):
-        kills += _killed(project, after_s)
-        seen.append((digests(project.folder, "site"), digests(project.folder, "build/pdf")))
-    assert kills > 1
-    assert project.run("site").returncode == 0
-    after = digests(project.folder, "site"), digests(project.folder, "build/pdf")
-    assert changed(before[1], after[1]) == {"build/pdf/comp4901y/hw4/question2.pdf"}
-    assert all(site in (before[0], after[0]) and pdfs in (before[1], after[1]) for site, pdfs in seen)
-    assert computed(project, "site") == []
-    assert [path.name for path in project.folder.rglob(".*.old")] == []
 
 
 @pytest.mark.parametrize("content", ["{", "{}", '{"read": {}}', "[]", "\\x00"])

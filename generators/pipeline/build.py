@@ -11,6 +11,7 @@ from generators.pipeline.catalog import QuestionId, load_params, load_question
 from generators.pipeline.imports import keep_imports
 from generators.pipeline.kept import Section, Sections, current, keep, load, path_of
 from generators.pipeline.keys import Keys, is_current
+from generators.pipeline.progress import progress
 from generators.pipeline.schedule import Composed, Entries, Matched, as_they_end, composed_as_they_end, matched_as_they_end
 from generators.pipeline.wording import counted
 
@@ -89,7 +90,7 @@ def _worked_out(
     _refuse_bad(stale)
     made: dict[QuestionId, dict[str, Section]] = {one: {} for one in stale}
     waiting = set(stale)
-    with closing(as_they_end(stale, kept)) as steps:
+    with progress(len(stale)) as at_work, closing(as_they_end(stale, kept, at_work)) as steps:
         for question_id, one in steps:
             if isinstance(one, Matched):
                 made[question_id]["match"] = one.section
@@ -132,7 +133,7 @@ def verify_all(entries: Entries, tell: Tell) -> int:
     """Find the values of these questions again, kept or not; return how many."""
     _refuse_bad(entries)
     count = 0
-    with closing(matched_as_they_end(entries)) as steps:
+    with progress(len(entries)) as at_work, closing(matched_as_they_end(entries, at_work)) as steps:
         for question_id, one in steps:
             count += one.section.content["ledger"]["values"]
             tell(_found(question_id, one))

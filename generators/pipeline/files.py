@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from generators.errors import RenderError
@@ -32,6 +34,17 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise RenderError(f"{shown(path)}: cannot be written ({error.strerror or type(error).__name__})") from error
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Name the folder where a file in it cannot be written; a full disk names none itself."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise RenderError(f"{shown(folder)}: cannot be written ({error.strerror or type(error).__name__})") from error
 
 
 def put_in_place(new: Path, old: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from generators.pipeline.catalog import QuestionId
 from generators.pipeline.kept import Section, Sections
+from generators.pipeline.progress import AtWork, quiet
 from generators.pipeline.reads import imported_packages
 from generators.pipeline.workers import workers
 
@@ -39,7 +40,7 @@ class Matched:
 
 
 def as_they_end(
-    entries: Entries, kept: Mapping[QuestionId, Sections]
+    entries: Entries, kept: Mapping[QuestionId, Sections], at_work: AtWork
 ) -> Generator[tuple[QuestionId, Composed | Matched], None, None]:
     """Each question twice, composed and then matched with the answer that was composed."""
     ordered = _longest_first(entries)
@@ -50,7 +51,7 @@ def as_they_end(
             pool.submit(_match, one, entries[one], kept[one], None): one for pool, one in firsts.items()
         }
         jobs |= {light.submit(_compose, one, entries[one], kept[one]): one for one in ordered}
-        for question_id, made in _ended(jobs):
+        for question_id, made in _ended(jobs, at_work):
             if isinstance(made, Composed) and question_id not in firsts.values():
                 pool = slow.get(question_id, light)
                 jobs[pool.submit(_match, question_id, entries[question_id], kept[question_id], made.answer)] = question_id
@@ -66,16 +67,17 @@ def composed_as_they_end(entries: Entries, kept: Mapping[QuestionId, Sections]) 
         yield from _ended({pool.submit(_compose, one, entry, kept[one]): one for one, entry in entries.items()})
 
 
-def matched_as_they_end(entries: Entries) -> Generator[tuple[QuestionId, Matched], None, None]:
+def matched_as_they_end(entries: Entries, at_work: AtWork) -> Generator[tuple[QuestionId, Matched], None, None]:
     """Each question matched, whatever is kept."""
     with _pools(list(entries)) as (light, slow):
         jobs = {slow.get(one, light).submit(_match, one, entry, {}, None): one for one, entry in entries.items()}
-        yield from _ended(jobs)
+        yield from _ended(jobs, at_work)
 
 
-def _ended(jobs: dict[Future[Any], QuestionId]) -> Iterator[tuple[QuestionId, Any]]:
+def _ended(jobs: dict[Future[Any], QuestionId], at_work: AtWork = quiet) -> Iterator[tuple[QuestionId, Any]]:
     """Each job's question and result as it ends; jobs may be added meanwhile."""
     while jobs:
+        at_work([question_id for job, question_id in jobs.items() if job.running()], len(set(jobs.values())))
         for job in wait(jobs, return_when=FIRST_COMPLETED).done:
             yield jobs.pop(job), job.result()
 

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import posixpath
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from generators.pipeline.answers_json import answers_json
 from generators.pipeline.build import Tell, Worked
 from generators.pipeline.catalog import QuestionId, shown
 from generators.pipeline.diff.builds import remember
-from generators.pipeline.files import PAGES, SITE, put_in_place, restore, staging, write_whole
+from generators.pipeline.files import PAGES, SITE, put_in_place, restore, staging, write_whole, writing
 from generators.pipeline.kept import BUILD
 from generators.pipeline.listed import Listed, contents
 from generators.pipeline.pdf.builder import build_pdfs, copy_pdfs, remove_others
@@ -27,6 +28,7 @@ from generators.pipeline.schedule import Entries
 from generators.pipeline.site.math_font import math_font
 from generators.pipeline.site.page import contents_page, conventions_page, site_page
 from generators.pipeline.site.problems import Problems
+from generators.pipeline.wording import counted
 
 CONFIG = BUILD / "mkdocs.yml"
 _HAND_WRITTEN = ({"Home": "index.md"}, {"How answers are checked": "checks.md"}, {"For machines": "answers-json.md"})
@@ -34,6 +36,7 @@ _HAND_WRITTEN = ({"Home": "index.md"}, {"How answers are checked": "checks.md"},
 
 def build_site(entries: Entries, tell: Tell) -> None:
     """Bring PDFs, pages and `site/` up to date; an earlier site stays whole until the new one is complete."""
+    start = time.perf_counter()
     gc.disable()  # a process of seconds; collecting takes a tenth of mkdocs' time
     inputs = stamp.inputs_digest()
     restore(SITE)
@@ -46,7 +49,7 @@ def build_site(entries: Entries, tell: Tell) -> None:
     written |= stamp.seen(_files(new), new, SITE) | stamp.seen([CONFIG, *pdfs])
     put_in_place(new, SITE)
     stamp.finished("site", inputs, written)
-    tell(f"wrote site/ with {len(worked_out)} questions")
+    tell(f"wrote site/ with {counted(len(worked_out), 'question')} ({time.perf_counter() - start:.1f} s)")
     remove_others(entries, tell)
     remember(worked_out, pdfs, tell)
 
@@ -54,9 +57,10 @@ def build_site(entries: Entries, tell: Tell) -> None:
 def make_site(worked_out: Mapping[QuestionId, Worked], target: Path, *, strict: bool = True) -> None:
     """Build the pages that were written into `target`; a strict build refuses links that lead nowhere."""
     _write_config(worked_out)
-    _run_mkdocs(target, strict=strict)
-    _name_search(target)
-    _write_search_index(target)
+    with writing(target):
+        _run_mkdocs(target, strict=strict)
+        _name_search(target)
+        _write_search_index(target)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -73,13 +77,14 @@ def write_pages(worked_out: Mapping[QuestionId, Worked], pdfs: Iterable[Path]) -
     """Write Markdown, pictures, PDFs and assets of all questions, put them in the place of the old ones, and list them."""
     new = staging(PAGES)
     listing = contents(worked_out.values())
-    for question in listing:
-        _write_question(new, question)
-    copy_pdfs(pdfs, new)
-    _write_text(new / "index.md", contents_page(listing))
-    _write_text(new / "conventions.md", conventions_page(listing))
-    _write_text(new / "assets" / "palette.css", style.palette_css())
-    write_whole(new / "assets" / "math.woff", math_font())
+    with writing(new):
+        for question in listing:
+            _write_question(new, question)
+        copy_pdfs(pdfs, new)
+        _write_text(new / "index.md", contents_page(listing))
+        _write_text(new / "conventions.md", conventions_page(listing))
+        _write_text(new / "assets" / "palette.css", style.palette_css())
+        write_whole(new / "assets" / "math.woff", math_font())
     written = stamp.seen(_files(new), new, PAGES)
     put_in_place(new, PAGES)
     return written
