@@ -47,17 +47,22 @@ class RecordedParams(Params):
         return self._measured
 
 
+_FRACTION = re.compile(r"[-+]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][-+]?[0-9]+|/[0-9]{1,40})?")
+
+
 def _as_fraction(value: Any) -> Fraction:
     """Read 0.2 as 1/5: YAML's decimal text, not the nearest binary float."""
     if isinstance(value, Fraction):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("must be a number")
-    if re.search(r"[eE][+-]?0*[1-9]\d{3}", str(value)):
-        raise ValueError("must have an exponent of at most three digits")
+    if not _FRACTION.fullmatch(str(value)):
+        raise ValueError("must be a finite number")
+    if re.search(r"[eE][+-]?0*[1-9][0-9]{2}", str(value)):
+        raise ValueError("must have an exponent of at most two digits")
     try:
         return Fraction(str(value))
-    except (ValueError, ZeroDivisionError):
+    except ZeroDivisionError:
         raise ValueError("must be a finite number") from None
 
 
@@ -68,7 +73,14 @@ Exact = Annotated[
 ]
 """A decimal or fraction from YAML, kept exact."""
 
-PositiveExact = Annotated[Exact, Field(gt=0, le=10**15)]
+
+def _at_least(number: Fraction) -> Fraction:
+    if number < Fraction(1, 10**15):
+        raise ValueError("must be greater than or equal to 1e-15")
+    return number
+
+
+PositiveExact = Annotated[Exact, Field(gt=0, le=10**15), AfterValidator(_at_least)]
 PositiveInt = Annotated[int, Field(gt=0, le=2**40)]
 
 
@@ -123,7 +135,7 @@ Token = Annotated[Text, Field(max_length=16)]
 
 
 def bounded_tree(tree: Any) -> Any:
-    """Refuse a huge tree before anything is built of it; YAML aliases can make one of a few lines."""
+    """Refuse a huge tree before anything is built of it."""
     waiting, met = [tree], 0
     while waiting:
         one = waiting.pop()

@@ -187,11 +187,12 @@ def test_a_name_in_a_script_that_the_shipped_font_lacks(built: Project, tmp_path
     ("text", "message"),
     [
         ("name: 12\n", "name: must be "),
-        ("student_id: 012345\n", "student_id: must be written in quotes"),
-        ('name: "a\\u0007"\n', "name: must be one line of visible characters"),
+        ("student_id: 12345\n", "student_id: must be written in quotes"),
+        ("student_id: 012345\n", "line 1, column 13: a number must be decimal"),
+        ('name: "a\\u0007"\n', "line 1, column 7: control characters are not allowed (got U+0007)"),
         ('name: " "\n', "name: must be one line of visible characters"),
         ("agreement: []\n", "agreement: "),
-        ("agreed: yes\n", "agreed: "),
+        ("agreed: true\n", "agreed: "),
     ],
 )
 def test_a_wrong_student_file_is_refused(built: Project, tmp_path: Path, text: str, message: str) -> None:

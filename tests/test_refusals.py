@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from generators.errors import ParameterError
-from generators.pipeline.catalog import entries, find, load_params, load_question, modules, read_mapping
+from generators.pipeline.catalog import entries, find, load_params, load_question, modules
 from tests.project import PROGRESS, Project, refused
 
 HW3 = "hw3_q1_arithmetic_intensity"
 FINE = "hw4_q1_finetuning_memory"
 TREE = "hw4_q2_tree_attention"
+ONE = {"name": "H100", "source": "its datasheet", "peak_tflops": 989.4, "bandwidth_gb_per_s": 3350}
 PARAMS = "generators/courses/comp4901y/params.yml"
 TREES = f"generators/courses/comp4901y/{TREE}"
 
@@ -50,6 +51,26 @@ def test_a_bad_parameter(project: Project) -> None:
         ({"seq_length": 5, "seq_len": "long"}, "seq_length: is not a known key (got 5) (and 1 more)"),
         ({"seq_len": "long"}, "seq_len: must be a valid integer (got 'long')"),
         ({"seq_len": 0}, "seq_len: must be greater than 0 (got 0)"),
+        ({"accelerators": 5}, "accelerators: must be a valid list (got 5)"),
+        ({"accelerators": ["one"]}, "accelerators.0: must be a mapping (got 'one')"),
+        (
+            {"accelerators": [ONE | {"name": "n" * 200}]},
+            f"accelerators.0.name: must have at most 60 characters (got '{'n' * 56}...)",
+        ),
+        (
+            {"accelerators": [ONE | {"source": "n" * 201}]},
+            f"accelerators.0.source: must have at most 200 characters (got '{'n' * 56}...)",
+        ),
+        (
+            {"accelerators": [ONE | {"peak_tflops": "1e-99"}]},
+            "accelerators.0.peak_tflops: must be greater than or equal to 1e-15 (got '1e-99')",
+        ),
+        (
+            {"accelerators": [ONE | {"peak_tflops": "1e-999"}]},
+            "accelerators.0.peak_tflops: must have an exponent of at most two digits (got '1e-999')",
+        ),
+        ({"accelerators": [ONE | {"peak_tflops": "1_000"}]}, "accelerators.0.peak_tflops: must be a finite number (got '1_000')"),
+        ({"n\u200b" * 40: 5}, f"{'n�' * 40}: is not a known key (got 5)"),
         ({"seq_len": 10**30}, f"seq_len: must be less than or equal to {2**40} (got {10**30})"),
     ],
 )
@@ -64,9 +85,9 @@ def test_a_rule_that_is_broken(changes: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize("command", ["list", "show", "verify", "pdf"])
 def test_every_command_refuses_a_bad_file(project: Project, command: str) -> None:
     """None works with half of the parameters."""
-    project.path(PARAMS).write_text("", encoding="utf-8")
+    project.path(PARAMS).write_text("[" * 50_000, encoding="utf-8")
     arguments = [command, f"comp4901y/{HW3}"] if command == "show" else [command]
-    assert refused(project, *arguments) == f"{PARAMS}: the file is empty, it must map entries to fields"
+    assert refused(project, *arguments) == f"{PARAMS}: line 1, column 101: must have at most 100 levels (got more)"
 
 
 def _without_key(project: Project) -> None:
@@ -99,30 +120,6 @@ def test_bad_entries(project: Project, breaks: Callable[[Project], object], mess
     """Missing and superfluous entries are refused with the place."""
     breaks(project)
     assert refused(project, "site") == f"{PARAMS}: {message}"
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"a: [1\n", "line 2, column 1: not valid YAML: did not find expected ',' or ']'"),
-        (b"# nothing\n", "the file is empty, it must map entries to fields"),
-        (b"- 1\n", "must map entries to fields (got a list)"),
-        (b"a:\n  b: 1\n  b: 2\n", "line 3, column 3: not valid YAML: key 'b' stands twice"),
-        (b"a: &x [*x]\nb: *y\n", "line 2, column 4: not valid YAML: found undefined alias"),
-        (b"? [1, 2]\n: 3\n", "line 1, column 3: not valid YAML: a key must be plain text"),
-        (b"a: !!python/object/apply:os.system [true]\n", "line 1, column 4: not valid YAML: could not determine"),
-        (b"a: {}\n---\nb: {}\n", "line 2, column 1: not valid YAML: but found another document"),
-        (b"a: \x07\n", "not valid YAML: "),
-        (b"a: \xff\xfe\n", "cannot be read (UnicodeDecodeError)"),
-    ],
-)
-def test_a_file_that_is_no_mapping(tmp_path: Path, content: bytes, message: str) -> None:
-    """YAML that is none is refused with line and column."""
-    path = tmp_path / "params.yml"
-    path.write_bytes(content)
-    with pytest.raises(ParameterError) as refusal:
-        read_mapping(path)
-    assert str(refusal.value).startswith(f"{path}: {message}")
 
 
 def test_a_missing_template(project: Project) -> None:

@@ -11,10 +11,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import yaml
-
 from generators.errors import ParameterError, UnknownQuestion
-from generators.pipeline.wording import counted
+from generators.pipeline.plain_yaml import MOST_BYTES, NotPlain, loaded
+from generators.pipeline.wording import counted, shortened
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -84,8 +83,8 @@ def document_names(course: str) -> tuple[str, ...]:
     path = COURSES / course / "course.yml"
     declared = read_mapping(path).get("documents")
     if not isinstance(declared, dict) or not declared:
-        raise ParameterError(f"{shown(path)}: documents: must map each document to its title and source (got {declared!r})")
-    return tuple(sorted(map(str, declared), key=lambda name: (-len(name), name)))
+        raise ParameterError(f"{shown(path)}: documents: must map each document to its title and source (got {_short(declared)})")
+    return tuple(sorted(declared, key=lambda name: (-len(name), name)))
 
 
 def document_of(course: str, slug: str) -> str | None:
@@ -114,7 +113,8 @@ def entries() -> dict[QuestionId, Mapping[str, Any]]:
         known = modules(course)
         for slug in table:
             if slug not in known:
-                raise ParameterError(f"{shown(path)}: {slug}: no package generators/courses/{course}/{slug} answers this entry")
+                name = shortened(slug)
+                raise ParameterError(f"{shown(path)}: {name}: no package generators/courses/{course}/{name} answers this entry")
         for slug in known:
             if slug not in table:
                 raise ParameterError(f"{shown(path)}: {slug}: the entry is missing, generators/courses/{course}/{slug} needs it")
@@ -125,7 +125,7 @@ def entries() -> dict[QuestionId, Mapping[str, Any]]:
                 )
         for slug in sorted(table, key=partial(_place, course)):
             if not isinstance(table[slug], dict):
-                raise ParameterError(f"{shown(path)}: {slug}: must be a mapping of fields (got {table[slug]!r})")
+                raise ParameterError(f"{shown(path)}: {slug}: must be a mapping of fields (got {_short(table[slug])})")
             found[QuestionId(course, slug)] = table[slug]
     return found
 
@@ -136,32 +136,15 @@ def _place(course: str, slug: str) -> tuple[str, int]:
     return question_id.document, question_id.number or 0
 
 
-class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML's safe loader that refuses a key written twice, where the last would win unseen."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(problem="a key must be plain text", problem_mark=key.start_mark)
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"key {key.value!r} stands twice", problem_mark=key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def read_mapping(path: Path) -> dict[str, Any]:
-    """Read a YAML file that holds one mapping; malformed, empty or other content raises ParameterError."""
+    """Read a YAML file that holds one mapping of plain data; other content raises ParameterError."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            content = loaded(file.read(MOST_BYTES + 1))
+    except OSError as error:
         raise ParameterError(f"{shown(path)}: cannot be read ({type(error).__name__})") from error
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ParameterError(f"{shown(path)}: {where}not valid YAML: {error.problem or error.context}") from error
-    except yaml.YAMLError as error:
-        raise ParameterError(f"{shown(path)}: not valid YAML: {' '.join(str(error).split())}") from error
+    except NotPlain as error:
+        raise ParameterError(f"{shown(path)}: {error}") from error
     if content is None:
         raise ParameterError(f"{shown(path)}: the file is empty, it must map entries to fields")
     if not isinstance(content, dict):
@@ -232,25 +215,27 @@ def validated(model: type[M], content: Mapping[str, Any], where: str) -> M:
     except ValidationError as error:
         problems = error.errors(include_url=False)
         first = min(problems, key=lambda one: one["type"] != "extra_forbidden")  # a misspelt key says why another is missing
-        field = ".".join(map(str, first["loc"]))
+        field = shortened(".".join(map(str, first["loc"])), 120)
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise ParameterError(f"{where}: {field + ': ' if field else ''}{_rule(first)}{more}") from None
 
 
 def _rule(problem: Any) -> str:
-    if problem["type"] == "missing":
+    kind, given = problem["type"], _short(problem["input"])
+    if kind == "missing":
         return "is required, but missing"
-    if problem["type"] == "extra_forbidden":
-        return f"is not a known key (got {problem['input']!r})"
+    if kind == "extra_forbidden":
+        return f"is not a known key (got {given})"
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    if problem["type"] in ("too_long", "too_short"):
-        bound, limit = ("most", "max_length") if problem["type"] == "too_long" else ("least", "min_length")
+    if kind in ("dict_type", "model_type"):
+        message = "must be a mapping"
+    if kind.endswith(("too_long", "too_short")):
+        bound, limit = ("most", "max_length") if kind.endswith("long") else ("least", "min_length")
         noun = "character" if isinstance(problem["input"], str) else "item"
         message = f"must have at {bound} {counted(problem['ctx'][limit], noun)}"
-    message = message[:1].lower() + message[1:]
-    return message if "(got " in message else f"{message} (got {_short(problem['input'])})"
+    rule, _, value = (message[:1].lower() + message[1:]).partition(" (got ")
+    return f"{shortened(rule, 300)} (got {shortened(value.removesuffix(')')) if value else given})"
 
 
 def _short(value: Any) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 120 else text[:117] + "..."
+    return shortened(repr(value))

@@ -1,4 +1,4 @@
-"""Nouns beside numbers: one token, two tokens."""
+"""Nouns beside numbers, as in one token and two tokens, and texts within a line."""
 
 from __future__ import annotations
 
@@ -18,3 +18,10 @@ def counted(number: int | Fraction, singular: str, plural: str = "") -> str:
 def sentence(text: str) -> str:
     """Text with a capital first letter; the rest stays as it is."""
     return text[:1].upper() + text[1:]
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """A text on one line of marks that can be seen, without its end where it is longer than `most` characters."""
+    line = " ".join(text.split())
+    line = line if len(line) <= most else f"{line[: most - 3]}..."
+    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in line)

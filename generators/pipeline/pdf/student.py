@@ -14,7 +14,7 @@ STUDENT = ROOT / "student.yml"
 
 
 def _quoted(value: Any) -> Any:
-    """YAML reads 012345 as an octal number, so that a bare number could print as another one."""
+    """A bare number would lose its leading zeros or its plus sign."""
     if value is not None and not isinstance(value, str):
         raise ValueError("must be written in quotes")
     return value

@@ -40,7 +40,7 @@ class Medusa(Params):
     """
 
     root: Text
-    heads: Annotated[list[Annotated[list[Text], Field(min_length=1)]], Field(min_length=1)]
+    heads: Annotated[list[Annotated[list[Text], Field(min_length=1, max_length=MAX_NODES)]], Field(min_length=1)]
     top_k: PositiveInt | None = None
     choices: Annotated[list[Annotated[list[int], Field(min_length=1)]], Field(min_length=1)] | None = None
 
