@@ -1,5 +1,6 @@
 """Every measuring run at small size, and that what it records can be trusted."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from generators.errors import MeasureError
+from generators.errors import MeasureError, ParameterError
 from generators.measuring.measure_all import main
-from generators.measuring.measurements import tree_batch
+from generators.measuring.measurements import plan, tree_batch
 from generators.measuring.measurements.collect import recorded
 from generators.measuring.measurements.plan import NAMES, RECORDINGS, measure_of, parameters_of, path_of
 from generators.measuring.measurements.products import shapes
@@ -160,6 +161,30 @@ def test_parameters_are_the_questions_where_nothing_else_is_said(what: str, kind
         assert parameters["seq_len"] == (4096 if kind == "cuda" else 512)
     if what == "hw4_q2_tree_batch":
         assert parameters["candidates"][0] == ["t1", "t2", "t3", "t4"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("hw3_q1_products: 5\n", "measurements.yml: hw3_q1_products: must be a mapping (got 5)"),
+        (
+            "hw3_q1_products: {take: {hw3_q1_none: [rank]}}\n",
+            "take.hw3_q1_none: must name fields of this entry in params.yml (got rank)",
+        ),
+        (
+            "hw3_q1_products: {take: {hw4_q1_finetuning_memory: [none]}}\n",
+            "must name fields of this entry in params.yml (got none)",
+        ),
+        ("hw3_q1_products: {all: [1]}\n", "measurements.yml: hw3_q1_products: all: must be a mapping (got [1])"),
+        ("hw3_q1_products: {every: {}}\n", "measurements.yml: hw3_q1_products: every: is not a known key (got {})"),
+    ],
+)
+def test_a_bad_entry_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, message: str) -> None:
+    """File, entry, field, rule and value."""
+    (tmp_path / "measurements.yml").write_text(content, encoding="utf-8")
+    monkeypatch.setattr(plan, "MEASUREMENTS", tmp_path / "measurements.yml")
+    with pytest.raises((MeasureError, ParameterError), match=f"{re.escape(message)}$"):
+        parameters_of("hw3_q1_products", "cpu")
 
 
 def test_an_unknown_recording_is_refused() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from generators.errors import MeasureError
 from generators.measuring.measurements.collect import Measure
-from generators.pipeline.catalog import COURSES, read_mapping
+from generators.params import Params
+from generators.pipeline.catalog import COURSES, read_mapping, shown, validated
 
 COURSE = COURSES / "comp4901y"
 RECORDINGS = COURSE / "recordings"
@@ -37,17 +39,32 @@ def measure_of(what: str) -> Measure:
     return measure
 
 
+class Entry(Params):
+    """What a recording is made with: fields of the questions' entries, then those for every device, then for one kind of it."""
+
+    take: dict[str, list[str]] = Field(default_factory=dict)
+    all: dict[str, Any] = Field(default_factory=dict)
+    cuda: dict[str, Any] = Field(default_factory=dict)
+    cpu: dict[str, Any] = Field(default_factory=dict)
+    small: dict[str, Any] = Field(default_factory=dict)
+
+
 def parameters_of(what: str, device_kind: str, *, small: bool = False) -> dict[str, Any]:
     """What a recording is to be made with on `cpu` or `cuda`: the question's parameters under its own entry."""
-    entry = read_mapping(MEASUREMENTS).get(what)
-    if what not in _MEASURES or not isinstance(entry, Mapping):
+    entries = read_mapping(MEASUREMENTS)
+    if what not in _MEASURES or what not in entries:
         raise MeasureError(f"{MEASUREMENTS.name}: {what}: must be one of {', '.join(NAMES)}")
+    where = f"{shown(MEASUREMENTS)}: {what}"
+    entry, questions = validated(Entry, entries[what], where), read_mapping(COURSE / "params.yml")
     found: dict[str, Any] = {}
-    questions = read_mapping(COURSE / "params.yml")
-    for question, fields in entry.get("take", {}).items():
-        found |= {field: questions[question][field] for field in fields}
+    for question, fields in entry.take.items():
+        given = questions.get(question)
+        for field in fields:
+            if not isinstance(given, dict) or field not in given:
+                raise MeasureError(f"{where}: take.{question}: must name fields of this entry in params.yml (got {field})")
+            found[field] = given[field]
     for layer in ("all", device_kind, *(["small"] if small else [])):
-        found |= entry.get(layer, {})
+        found |= getattr(entry, layer)
     return found
 
 
