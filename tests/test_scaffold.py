@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import Project, environment
+from tests.project import Project, digests, environment
 
 
 @pytest.mark.parametrize("name", ["mycourse/lab1_q1_pairs", "comp4901y/quiz2_q3_pairs"])
@@ -48,3 +48,15 @@ def test_a_name_that_cannot_be_new(built: Project, name: str, message: str) -> N
     done = built.run("new", name)
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {message}")
+
+
+def test_a_bad_file_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    """A new document would else stand in course.yml without its question."""
+    project = Project.unbuilt(tmp_path / "project")
+    project.path("generators/courses/sydney/params.yml").write_bytes(b"a: \xff\n")
+    before = digests(project.folder, "generators", "templates", "tests")
+    done = project.run("new", "sydney/quiz1_q1_pairs")
+    message = "error: generators/courses/sydney/params.yml: line 1, column 4: must be text in UTF-8 (got the byte 0xff)\n"
+    assert (done.returncode, done.stderr) == (2, message)
+    after = digests(project.folder, "generators", "templates", "tests")
+    assert {path: digest for path, digest in after.items() if "__pycache__" not in path} == before

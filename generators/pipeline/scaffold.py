@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from generators.errors import UnknownQuestion
-from generators.pipeline.catalog import COURSES, ROOT, TEMPLATES, document_of
+from generators.pipeline.catalog import COURSES, ROOT, TEMPLATES, document_of, read_mapping
 from generators.pipeline.files import write_whole
 
 _ID = re.compile(r"(?P<course>[a-z][a-z0-9]*)/(?P<slug>(?P<document>[a-z][a-z0-9]*)_(?:q[0-9]+_)?(?P<noun>[a-z][a-z0-9_]*))")
@@ -28,6 +28,8 @@ def write_question(name: str) -> list[Path]:
     for path in (package, template, test):
         if path.exists():
             raise UnknownQuestion(f"{name}: exists ({path.relative_to(ROOT)})")
+    if (COURSES / course / "params.yml").exists():
+        read_mapping(COURSES / course / "params.yml")  # a bad file is refused before anything is written
     written = [_declared(course, slug, parts["document"]), _entered(course, slug)]
     places = {f"{name}.py": package / f"{name}.py" for name in ("__init__", "params", "solve", "find")}
     places |= {"page.md.j2": template, "test.py": test}
