@@ -7,7 +7,7 @@ RUN := $(BIN)/python -m generators
 export PYTHONPATH := $(CURDIR)
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help install site pdf serve test check lint types verify workflow measure bench lock clean
+.PHONY: help install site pdf serve test soak check lint types verify workflow measure bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -34,6 +34,9 @@ serve: $(READY) ## build site/, show it on http://127.0.0.1:8000, and show at on
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest --numprocesses auto
+
+soak: $(READY) ## faults and fuzz at length
+	SOAK=1 $(BIN)/python -m pytest --numprocesses auto -m soak
 
 lint: $(READY) ## look for mistakes and unusual layout in the code
 	$(BIN)/ruff check .
