@@ -165,9 +165,17 @@ def verified(task: Task) -> dict[str, Any]:
     except (RuntimeError, OverflowError, MemoryError) as error:
         if not isinstance(error, OverflowError | MemoryError | RecursionError) and not _TOO_LARGE.search(str(error)):
             raise
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        size, field = _largest(task.params.model_dump())
         where = f"generators/courses/{task.question_id.course}/params.yml: {task.question_id.slug}"
-        raise ParameterError(f"{where}: sizes must be small enough to be checked (got {reason})") from error
+        raise ParameterError(f"{where}: {field}: must be small enough to be checked (got {size})") from error
+
+
+def _largest(fields: Any, name: str = "") -> tuple[int, str]:
+    """The largest whole number of an entry, and its field."""
+    if not isinstance(fields, dict | list):
+        return (fields if isinstance(fields, int) else 0), name
+    inner = fields.items() if isinstance(fields, dict) else enumerate(fields)
+    return max((_largest(value, f"{name}.{key}".removeprefix(".")) for key, value in inner), default=(0, name))
 
 
 def matched(task: Task) -> Ledger:
