@@ -221,20 +221,20 @@ def validated(model: type[M], content: Mapping[str, Any], where: str) -> M:
 
 
 def _rule(problem: Any) -> str:
-    kind, given = problem["type"], _short(problem["input"])
+    kind, given = problem["type"], problem["input"]
     if kind == "missing":
         return "is required, but missing"
     if kind == "extra_forbidden":
-        return f"is not a known key (got {given})"
+        return f"is not a known key (got {_short(given)})"
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     if kind in ("dict_type", "model_type"):
         message = "must be a mapping"
     if kind.endswith(("too_long", "too_short")):
         bound, limit = ("most", "max_length") if kind.endswith("long") else ("least", "min_length")
-        noun = "character" if isinstance(problem["input"], str) else "item"
+        noun = "character" if isinstance(given, str) else "item"
         message = f"must have at {bound} {counted(problem['ctx'][limit], noun)}"
     rule, _, value = (message[:1].lower() + message[1:]).partition(" (got ")
-    return f"{shortened(rule, 300)} (got {shortened(value.removesuffix(')')) if value else given})"
+    return f"{shortened(rule, 300)} (got {shortened(value.removesuffix(')')) if value else _short(given)})"
 
 
 def _short(value: Any) -> str:
