@@ -10,6 +10,7 @@ import io
 import itertools
 import os
 from pathlib import Path
+from typing import Any
 
 _open, _writes = builtins.open, itertools.count()
 _failing, _fault = int(os.environ.get("FAILING_WRITE", "-1")), os.environ.get("FAULT", "ENOSPC")
@@ -19,28 +20,28 @@ _list = os.environ.get("WRITES", "")
 class _Full:
     """A file on a full disk."""
 
-    def __init__(self, file):
+    def __init__(self, file: Any) -> None:
         self._file = file
 
-    def write(self, content):
+    def write(self, content: Any) -> None:
         self._file.write(content[: len(content) // 2])
         self._file.flush()
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def fileno(self):
+    def fileno(self) -> int:
         raise io.UnsupportedOperation  # so that copies are written, too
 
-    def __enter__(self):
+    def __enter__(self) -> Any:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
 
 
-def _counting(file, mode="r", *arguments, **options):
+def _counting(file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
     if not (set(mode) & set("wax+")) or not isinstance(file, str | Path) or Path.cwd() not in Path(file).absolute().parents:
         return _open(file, mode, *arguments, **options)
     place = next(_writes)
