@@ -30,14 +30,19 @@ def worked_out(prefix: str) -> tuple[QuestionId, Params, Any]:
 
 def once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], Project]) -> Project:
     """A project that the first process to ask for it builds, and all others wait for."""
-    folder = factory.getbasetemp()
-    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    with FileLock(shared / f"{name}.lock"):
-        finished = shared / f"{name}.finished"
+    place = of_all_processes(factory) / name
+    with FileLock(f"{place}.lock"):
+        finished = Path(f"{place}.finished")
         if not finished.exists():
-            build(shared / name)
+            build(place)
             finished.touch()
-    return Project(shared / name)
+    return Project(place)
+
+
+def of_all_processes(factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of a test run share."""
+    folder = factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 def _site_built(project: Project) -> Project:

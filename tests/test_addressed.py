@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from generators.answer import Answer, Figure, Part
 from generators.cells import Quantity
@@ -19,21 +20,23 @@ from generators.pipeline.render import context_of, environment
 from generators.pipeline.unit import Task
 from generators.table import Table
 from tests.addressed import addressed, closure, package, vocabulary
-from tests.conftest import worked_out
+from tests.conftest import of_all_processes, worked_out
 from tests.template_rules import problems
 
 IDS = [str(one) for one in addressed()]
 
 
 @pytest.fixture(scope="module")
-def reports(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """What running every `find` whose tests were chosen says, each as the first call of a fresh process."""
+def reports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What running every `find` whose tests were chosen says, each as the first call of a fresh process; run once for all."""
     calls = [item.callspec for item in request.session.items if isinstance(item, pytest.Function) and hasattr(item, "callspec")]
     chosen = sorted({str(call.params["prefix"]) for call in calls if call.params.get("prefix") in IDS})
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.addressed", *chosen], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
-    )
-    found: dict[str, Any] = json.loads(done.stdout)
+    place = of_all_processes(tmp_path_factory) / "reports.json"
+    with FileLock(f"{place}.lock"):
+        if not place.exists():
+            with place.open("w") as out:
+                subprocess.run([sys.executable, "-m", "tests.addressed", *chosen], cwd=ROOT, stdout=out, check=True)
+    found: dict[str, Any] = json.loads(place.read_bytes())
     return found
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
+import subprocess
 import tomllib
+from functools import partial
 
 import pytest
 
 from generators.errors import UnknownQuestion
 from generators.pipeline.catalog import ROOT, find
 from tests.conftest import IDS
-from tests.project import Project, refused
+from tests.project import Project, environment, refused
 
 HW3 = "hw3_q1_arithmetic_intensity"
 FINE = "hw4_q1_finetuning_memory"
@@ -131,3 +135,24 @@ def test_wrong_usage(copied: Project) -> None:
     done = copied.run("sites")
     assert done.returncode == 2
     assert "No such command 'sites'" in done.stderr
+
+
+def test_a_terminal_shows_how_far_a_command_is(project: Project) -> None:
+    """How many questions are done, for how long it has worked, and what still runs; a log has the lines alone."""
+    shown, end = pty.openpty()
+    tree = f"comp4901y/{TREE}"
+    variables = environment() | {"TERM": "xterm", "COLUMNS": "120"}
+    process = subprocess.Popen(project.command("verify", tree), cwd=project.folder, env=variables, stderr=end)
+    os.close(end)
+    seen = b"".join(iter(partial(_read, shown), b"")).decode()
+    os.close(shown)
+    assert process.wait() == 0
+    assert re.search(rf"0/1 0:00:0\d {tree}", re.sub(r"\x1b\[[\d;?]*\w", "", seen))
+    assert re.search(rf"{tree}: \d+ values found again", seen)
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # nothing writes to it any more
+        return b""
