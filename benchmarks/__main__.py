@@ -18,6 +18,7 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks import jupyter_book
 from benchmarks.live import until_shown
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -130,6 +131,13 @@ def main(arguments: Sequence[str]) -> None:
                 note(record, f"{command}, {state}", measured(folder, command, options.runs, before))
         for state, page, change in LIVE:
             note(record, f"serve, {state}", until_shown(folder, page, change, options.runs))
+        book, builds_books = folder / "book", jupyter_book.installed(ROOT / "build")
+        if builds_books:
+            jupyter_book.write_book(book)
+            for state, before in jupyter_book.STATES.items():
+                note(record, f"jupyter-book, {state}", jupyter_book.measured(builds_books, book, options.runs, before))
+        else:
+            print("Jupyter Book 1 cannot be installed here, and is left out", flush=True)
         listed = subprocess.run(
             [sys.executable, "-m", "generators", "list"], cwd=folder, capture_output=True, text=True, check=True
         )
