@@ -49,8 +49,11 @@ def test_a_value_with_its_unit(value: Fraction | float, unit: str, shown: str) -
 
 
 def test_a_result_shows_symbol_formula_and_value() -> None:
-    assert filters.bare(str(filters.result(PART["twice"]))) == r"$T$ $= 2 L$ $= 14\ \text{B}$"
-    assert filters.bare(str(filters.result(PART["L"]))) == "$L$ $= 7$"
+    """No line breaks a short one; a long one may break before each relation."""
+    assert filters.bare(str(filters.result(PART["twice"]))) == r"$T = 2 L = 14\ \text{B}$"
+    assert filters.bare(str(filters.result(PART["L"]))) == "$L = 7$"
+    long = part("1.1", "Counts", letter(L, 7, "tokens"), formula("twice", 2 * L, symbol=r"T_{\text{of all tokens}}", unit="B"))
+    assert filters.bare(str(filters.result(long["twice"]))) == r"$T_{\text{of all tokens}}$ $= 2 L$ $= 14\ \text{B}$"
 
 
 def test_a_table_has_units_where_readers_expect_them() -> None:

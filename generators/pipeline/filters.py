@@ -108,9 +108,13 @@ def result(of: Quantity, *, letters: bool = True, digits: int = 0) -> Markup:
     return _breakable(of.address, f"{typeset.named(of.symbol)}{middle} {typeset.equated(_latex(of.value, of.unit, digits))}")
 
 
+SHORT = 30
+"""So many characters of LaTeX always fit on a line."""
+
+
 def _breakable(address: str, latex: str) -> Markup:
-    """Inline formulas never break in browsers, so that each side of a relation becomes a formula of its own."""
-    first, *others = re.split(r" (?==|\\approx )", latex)
+    """Inline formulas never break in browsers, so each side of a relation is a formula of its own where the whole is long."""
+    first, *others = re.split(r" (?==|\\approx )", latex) if len(latex) > SHORT else [latex]
     return Markup(" ".join([f"$\\label{{{address}}} {first}$", *(f"${piece}$" for piece in others)]))
 
 

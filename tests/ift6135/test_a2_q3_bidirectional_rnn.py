@@ -28,7 +28,7 @@ from tests.entries import Far
 PREFIX = "ift6135/a2_q3_bidirectional_rnn"
 FAR = [
     *(
-        Far({"time_steps": steps}, [f"$= {steps}$ (3.1)", f"from h{steps + 1}(b)"], ["hidden states $d_h$"])
+        Far({"time_steps": steps}, [f"= {steps}$ (3.1)", f"from h{steps + 1}(b)"], ["hidden states $d_h$"])
         for steps in range(1, 5)
     ),
     Far({"time_steps": 2, "conventions": {"shapes": "general"}}, ["hidden states $d_h$"], ["All weights are"]),

@@ -20,8 +20,8 @@ ONES = {"d_model": 1, "rank": 1, "n_heads": 1, "context_len": 1, "quantized_bits
 NARROW = {"conventions": {"output_matrix": "d by d"}}
 MOVED = ("4.4a/sums/mha.lora/multiply_adds", "4.4a/held/mha/trainable")
 FAR = [
-    Far(ONES, ["$= 1$ token of", "$= 1$ head and", "for 1 token. Merging", "no fewer bytes"], ["side by side"]),
-    Far({"n_heads": 1}, ["$= 1$ head and", "MHA holds"], ["side by side they"]),
+    Far(ONES, ["= 1$ token of", "= 1$ head and", "for 1 token. Merging", "no fewer bytes"], ["side by side"]),
+    Far({"n_heads": 1}, ["= 1$ head and", "MHA holds"], ["side by side they"]),
     Far({**NARROW, "n_heads": 1}, silent=["side by side they", "hd \\times d"]),
     Far(NARROW, ["each head is", "$h \\le d$"], ["the only change that keeps every equation"]),
     Far({"context_len": 131072, "d_model": 16384, "n_heads": 128}, ["for 131 072 tokens", "Quantizing MHA alone"]),
@@ -29,7 +29,7 @@ FAR = [
     Far({"lora_on": ["value", "query"]}, ["only these have an adapter: query, value."]),
     Far({"lora_on": ["key"], **NARROW}, ["only these have an adapter: key."], ["the only change"]),
     Far({"rank": 4096}, ["reads no fewer bytes than merged LoRA"], ["There QLoRA can be faster"]),
-    Far({"conventions": {"bytes_per_value": 2}, "quantized_bits": 8}, ["$= 8$ bits in place of 16"], stays=MOVED),
+    Far({"conventions": {"bytes_per_value": 2}, "quantized_bits": 8}, ["= 8$ bits in place of 16"], stays=MOVED),
     Far({"memory_headroom": 0}, ["Quantizing one of the two alone is not enough."], ["fits unquantized"], MOVED),
     Far({"memory_headroom": "999/1000"}, ["Quantizing LFFN alone is enough"], ["Quantizing MHA alone"], MOVED),
     Far({"memory_headroom": 1}, ["All fits unquantized."], ["alone is enough", "and below $"], MOVED),

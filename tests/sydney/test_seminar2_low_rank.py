@@ -41,7 +41,7 @@ FAR = [
     Far(example(target=[3, 1]), ["The frozen layer meets the target"], ["takes the input to zero", "the loss grows"]),
     Far(example(draw=[[1, 0, 1]], x=[1, 2, -1]), ["This $A$ takes the input to zero"], ["meets the target", "the loss grows"]),
     Far(example(learning_rate="1/8"), ["One step has met the target"], ["Now $B$ is not zero"]),
-    Far(example(**SMALL), ["$R$ $= 1$"], ["the loss grows"]),
+    Far(example(**SMALL), ["$R = 1$"], ["the loss grows"]),
     Far(example(**LARGE)),
     Far({"conventions": {"scaling": "alpha", "sigma": "over_root_of_rank"}},
         ["all ranks start with equal steps", "sigma = sigma / rank ** 0.5", "self.scale = alpha "], ["larger ranks"]),

@@ -21,22 +21,22 @@ entry = partial(entry_of, ID)
 ONES = {"n_layers": 1, "d_model": 1, "n_heads": 1, "rank": 1, "n_virtual_tokens": 1, "context_len": 1}
 LLAMA = {"d_model": 4096, "n_heads": 32, "n_kv_heads": 8, "d_ff": 14336}
 FAR = [
-    Far(ONES, ["1$ layer of width", "virtual token, the user's prompt has $L$ $= 1$ token."]),
-    Far(LLAMA, ["$= 1024$", "$= 14\\,336$"]),
-    Far({"n_kv_heads": 1}, ["$= 128$"]),
+    Far(ONES, ["1$ layer of width", "virtual token, the user's prompt has $L = 1$ token."]),
+    Far(LLAMA, ["= 1024$", "= 14\\,336$"]),
+    Far({"n_kv_heads": 1}, ["= 128$"]),
     Far(
         {**LLAMA, "lora_on": ["down", "output"]},
         ["makes of a row $x$: output and down.", "LoRA is put on output and down, and in COMP4901Y"],
         ["LoRA is put on query"],
     ),
-    Far({"d_model": 96, "n_heads": 5, "head_dim": 64, "rank": 96}, ["$= 320$"]),
+    Far({"d_model": 96, "n_heads": 5, "head_dim": 64, "rank": 96}, ["= 320$"]),
     Far({"n_layers": 1024, "d_model": 2**20, "n_heads": 2**20, "rank": 2**20, "n_virtual_tokens": 2**14, "context_len": 2**17}),
     Far(
         {"conventions": {"flops_per_multiply_add": 1}},
         stays=[f"2/in_token/{one}/share" for one in ("lora", "prefix")],
     ),
     Far({"conventions": {"bytes_per_element": 4}}, stays=["3/bytes/prefix/share", "3/bytes/prompt/share", "2/in_pass/lora/here"]),
-    Far({"context_len": 1, "n_virtual_tokens": 2**14}, ["$= 16\\,384$ virtual tokens"]),
+    Far({"context_len": 1, "n_virtual_tokens": 2**14}, ["= 16\\,384$ virtual tokens"]),
 ]
 
 

@@ -34,7 +34,7 @@ FAR = [
         silent=("It trades arithmetic",)),
     Far({"head_width": 8, "seq_len": 16, "sram_kib": [1]}, says=("on 16 tokens ($N$)",), silent=("do not fit into SRAM",)),
     Far({"seq_len": 2**20, "head_width": 128}),
-    Far({"example": {"scores": [0, 0], "values": [[1], [2]], "block_len": 1}}, says=("After 2 blocks", "$\\ell$ $= 2$", "$1.5$")),
+    Far({"example": {"scores": [0, 0], "values": [[1], [2]], "block_len": 1}}, says=("After 2 blocks", "$\\ell = 2$", "$1.5$")),
     Far({"example": {"scores": [-1, "1/3", -100, 100], "values": [[1, 0, 2]] * 4, "block_len": 9}}, says=("After 1 block,",)),
     Far({"accelerator": {"peak_tflops": "1/1000", "bandwidth_gb_per_s": 10**6}}, says=("bound by arithmetic, and",)),
     Far({"accelerator": {"peak_tflops": 10**4, "bandwidth_gb_per_s": 1}}, says=("with FlashAttention, bound by memory",)),

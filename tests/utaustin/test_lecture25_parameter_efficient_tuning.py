@@ -27,7 +27,7 @@ FAR = [
         {"models": [TINY], "ranks": [1], "rank": 1, "adapter_width": 1, "n_tasks": 1}, ["tiny and 1 task, memory"], ["BERT-large"]
     ),
     Far({"models": [HUGE], "n_tasks": 10**6}, ["1 000 000 tasks"]),
-    Far({"d_model": 8, "ranks": [1, 3, 8], "rank": 4}, ["$= 4$ on."]),
+    Far({"d_model": 8, "ranks": [1, 3, 8], "rank": 4}, ["= 4$ on."]),
     Far({"models": TWO, "lora_on": ["key"]}, ["beside the matrices key:", "BERT-large and two"]),
     Far(
         {"models": TWO, "lora_on": ["query", "key", "value", "output", "up", "down"]},
