@@ -197,4 +197,4 @@ def shown(value: Any) -> str:
     if isinstance(value, sympy.Basic):
         value = str(value).replace("**", "^").replace("*", "·")
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 60 else f"{text[:28]}…{text[-28:]}"
+    return text if len(text) <= 60 else f"{text[:20]}… {text[-20:]}"
