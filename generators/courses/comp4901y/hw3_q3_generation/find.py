@@ -75,9 +75,9 @@ def _filters() -> Iterator[Proof]:
 
     where = f"{STEPS} steps of a small random model"
     kept, distance = farthest()
-    yield from FILTERS.proof(f"greedy choices of generate at {where}", unlike_greedy())
-    yield from FILTERS.proof(f"tokens that top-k and top-p of generate keep at {where}", kept)
-    yield from FILTERS.proof(f"probabilities that generate draws from at {where}", distance)
+    yield from FILTERS.proof(f"greedy generate takes the likeliest token at {where}", unlike_greedy())
+    yield from FILTERS.proof(f"generate keeps the tokens of both filters at {where}", kept)
+    yield from FILTERS.proof(f"generate draws from the filtered probabilities at {where}", distance)
 
 
 def _parts(made: Made) -> Iterator[Found | Proof]:
@@ -170,7 +170,7 @@ def _kept(label: str, argument: str, recording: Recording) -> Iterator[Found | P
         yield from SAMPLES.values(label, batch=len(texts))
     columns = ("value", "kept", "entropy", "distinct_outputs")
     yield from SAMPLES.table(label, "kept", rows, units={"entropy": "nat"}, headings={"value": SHOWN[label][0]}, columns=columns)
-    yield from BOUND.proof(f"{label}: entropy beyond the logarithm of the tokens kept", over)
+    yield from BOUND.proof(f"{label}: no entropy is above the logarithm of the tokens kept", over)
 
 
 def _together(by_k: Recording, by_p: Recording) -> Iterator[Found | Proof]:
@@ -186,7 +186,7 @@ def _together(by_k: Recording, by_p: Recording) -> Iterator[Found | Proof]:
     yield from RECORDED.values("together", k=k, p=Fraction(round(p * 10**6), 10**6))
     yield from SAMPLES.values("together", by_k=kept[1][1.0], by_both=kept[1][p])
     if k in kept[0]:
-        yield from SAMPLES.proof("tokens kept in 3.3 and 3.4 where top-k and top-p are the same", abs(kept[0][k] - kept[1][p]))
+        yield from SAMPLES.proof("3.3 and 3.4 keep as many tokens at the same top-k and top-p", abs(kept[0][k] - kept[1][p]))
 
 
 def _runs(made: Made) -> Iterator[Found]:
@@ -209,4 +209,4 @@ def _devices(one: Made, other: Made) -> Iterator[Proof]:
             ours, theirs = (
                 np.array([first.samples[0] for first in of_kind[label].find("first_entropy")]) for of_kind in (one, other)
             )
-            yield from DEVICES.proof(f"{label}: first entropies on both kinds of device", float(np.abs(ours - theirs).max()))
+            yield from DEVICES.proof(f"{label}: first entropies are the same on both devices", float(np.abs(ours - theirs).max()))

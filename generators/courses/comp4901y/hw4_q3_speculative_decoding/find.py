@@ -38,7 +38,7 @@ def find(params: SpeculativeParams) -> Iterator[Found | Proof]:
     yield from SHEET.part("sheet", "Given")
     yield from SHEET.values("sheet", prompt=params.prompt)
     yield from _expected()
-    yield from RUN.proof("tokens of greedy speculative decoding that greedy decoding does not give", small_models.unlike_greedy())
+    yield from RUN.proof("greedy speculative decoding gives the tokens of greedy decoding", small_models.unlike_greedy())
     recorded = {kind: Samples(params.measured[kind]["hw4_q3_speculative"]) for kind, _ in DEVICES if kind in params.measured}
     if recorded:
         yield from SHEET.part("3", "Standard and speculative decoding")

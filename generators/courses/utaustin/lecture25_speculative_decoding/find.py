@@ -177,7 +177,7 @@ def _distribution(params: SpeculativeParams, target: Rows, draft: Rows) -> Itera
     possible, equal = equally_likely(target, emitted, params.first, params.n_drafted)
     yield from ADDED_UP.values("3", acceptance_rate=1 - lost, symbols={"acceptance_rate": "beta"})
     yield from ADDED_UP.values("3", length=params.n_drafted + 1, sequences=possible, equal=equal)
-    yield from ADDED_UP.proof("sequences that are not as likely as from the target alone", possible - equal)
+    yield from ADDED_UP.proof("every possible sequence is as likely as from the target alone", possible - equal)
 
 
 def recursive_tokens(rate: Fraction, n: int) -> Fraction:
