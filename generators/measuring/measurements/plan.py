@@ -6,12 +6,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
 from generators.errors import MeasureError
 from generators.measuring.measurements.collect import Measure
-from generators.params import Params
-from generators.pipeline.catalog import COURSES, read_mapping, shown, validated
+from generators.pipeline.catalog import COURSES, read_mapping, shown
+from generators.pipeline.wording import shortened
 
 COURSE = COURSES / "comp4901y"
 RECORDINGS = COURSE / "recordings"
@@ -39,14 +37,8 @@ def measure_of(what: str) -> Measure:
     return measure
 
 
-class Entry(Params):
-    """What a recording is made with: fields of the questions' entries, then those for every device, then for one kind of it."""
-
-    take: dict[str, list[str]] = Field(default_factory=dict)
-    all: dict[str, Any] = Field(default_factory=dict)
-    cuda: dict[str, Any] = Field(default_factory=dict)
-    cpu: dict[str, Any] = Field(default_factory=dict)
-    small: dict[str, Any] = Field(default_factory=dict)
+_PARTS = ("take", "all", "cuda", "cpu", "small")
+"""What an entry may hold: fields of the questions' entries, fields for every device, and fields for one kind of it."""
 
 
 def parameters_of(what: str, device_kind: str, *, small: bool = False) -> dict[str, Any]:
@@ -55,17 +47,30 @@ def parameters_of(what: str, device_kind: str, *, small: bool = False) -> dict[s
     if what not in _MEASURES or what not in entries:
         raise MeasureError(f"{MEASUREMENTS.name}: {what}: must be one of {', '.join(NAMES)}")
     where = f"{shown(MEASUREMENTS)}: {what}"
-    entry, questions = validated(Entry, entries[what], where), read_mapping(COURSE / "params.yml")
+    entry, questions = _entry(entries[what], where), read_mapping(COURSE / "params.yml")
     found: dict[str, Any] = {}
-    for question, fields in entry.take.items():
+    for question, fields in entry["take"].items():
         given = questions.get(question)
-        for field in fields:
-            if not isinstance(given, dict) or field not in given:
-                raise MeasureError(f"{where}: take.{question}: must name fields of this entry in params.yml (got {field})")
+        for field in fields if isinstance(fields, list) else [fields]:
+            if not isinstance(given, dict) or not isinstance(field, str) or field not in given:
+                got = shortened(str(field))
+                raise MeasureError(f"{where}: take.{question}: must name fields of this entry in params.yml (got {got})")
             found[field] = given[field]
     for layer in ("all", device_kind, *(["small"] if small else [])):
-        found |= getattr(entry, layer)
+        found |= entry[layer]
     return found
+
+
+def _entry(given: Any, where: str) -> dict[str, dict[str, Any]]:
+    """An entry whose parts are mappings; checked by hand, as machines that measure may lack pydantic."""
+    if not isinstance(given, dict):
+        raise MeasureError(f"{where}: must be a mapping (got {shortened(str(given))})")
+    for name, part in given.items():
+        if name not in _PARTS:
+            raise MeasureError(f"{where}: {name}: is not a known key (got {shortened(str(part))})")
+        if not isinstance(part, dict):
+            raise MeasureError(f"{where}: {name}: must be a mapping (got {shortened(str(part))})")
+    return {name: given.get(name, {}) for name in _PARTS}
 
 
 def path_of(what: str, device_kind: str, folder: Path = RECORDINGS) -> Path:
