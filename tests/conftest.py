@@ -80,15 +80,15 @@ def project(small: Project, tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def hostile(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def hostile(small: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The same with parameters that mean something to every language they are rendered into."""
-    return once(tmp_path_factory, "hostile", lambda folder: _with_texts(built.copy(folder), HOSTILE))
+    return once(tmp_path_factory, "hostile", lambda folder: _with_texts(small.copy(folder), HOSTILE))
 
 
 @pytest.fixture(scope="session")
-def tame(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def tame(small: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The same with as many plain words in the same places."""
-    return once(tmp_path_factory, "tame", lambda folder: _with_texts(built.copy(folder), TAME))
+    return once(tmp_path_factory, "tame", lambda folder: _with_texts(small.copy(folder), TAME))
 
 
 def _with_texts(project: Project, texts: tuple[str, ...]) -> Project:

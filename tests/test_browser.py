@@ -115,13 +115,13 @@ def test_mathml_is_laid_out_with_the_maths_font(site: str, open_page: Callable[.
 
 
 def test_text_from_parameters_runs_nothing(
-    built: Project, hostile: Project, open_page: Callable[..., tuple[Page, Watched]]
+    small: Project, hostile: Project, open_page: Callable[..., tuple[Page, Watched]]
 ) -> None:
     """Scripts and markup in parameters are shown, not executed; pages and search ask for nothing else."""
     with served(hostile.path("site")) as address:
         page, watched = open_page(f"{address}/answers/comp4901y/hw4/question2.html")
         assert HOSTILE[0] in page.inner_text("article")
-        before, after = built.kept(), hostile.kept()
+        before, after = small.kept(), hostile.kept()
         changed = [name for name in page_names(hostile) if before[f"site/{name}"] != after[f"site/{name}"]]
         assert len(changed) > 2
         for name in changed:

@@ -165,11 +165,12 @@ def font_of(character: str, path: Path) -> None:
     font.save(path)
 
 
-def test_a_name_in_a_script_that_the_shipped_font_lacks(built: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_in_a_script_that_the_shipped_font_lacks(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Refused with what to install; printed once a font of the machine has it."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
-    project = built.copy(tmp_path / "project")
     project.path("student.yml").write_text("name: 龘\n", encoding="utf-8")
     refused = project.run("pdf", "comp4901y/hw4_q2")
     assert refused.returncode == 2
@@ -195,9 +196,8 @@ def test_a_name_in_a_script_that_the_shipped_font_lacks(built: Project, tmp_path
         ("agreed: true\n", "agreed: "),
     ],
 )
-def test_a_wrong_student_file_is_refused(built: Project, tmp_path: Path, text: str, message: str) -> None:
+def test_a_wrong_student_file_is_refused(project: Project, text: str, message: str) -> None:
     """In one line that names file, field and rule, before anything is written."""
-    project = built.copy(tmp_path / "project")
     project.path("student.yml").write_text(text, encoding="utf-8")
     done = project.run("pdf")
     assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1)

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from generators.errors import ParameterError
-from generators.pipeline.catalog import entries, find, load_params, load_question, modules
+from generators.pipeline.catalog import entries, find, load_params, load_question
 from generators.pipeline.unit import Task, verified
 from tests.project import PROGRESS, Project, refused
 
 HW3 = "hw3_q1_arithmetic_intensity"
-FINE = "hw4_q1_finetuning_memory"
 TREE = "hw4_q2_tree_attention"
 ONE = {"name": "H100", "source": "its datasheet", "peak_tflops": 989.4, "bandwidth_gb_per_s": 3350}
 PARAMS = "generators/courses/comp4901y/params.yml"
@@ -23,9 +22,9 @@ TREES = f"generators/courses/comp4901y/{TREE}"
 
 
 @pytest.fixture(scope="module")
-def copied(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def copied(small: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """One built copy, which each bad input breaks and then mends."""
-    return built.copy(tmp_path_factory.mktemp("project"))
+    return small.copy(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture
@@ -100,7 +99,7 @@ def test_every_command_refuses_a_bad_file(project: Project, command: str) -> Non
 
 
 def _without_key(project: Project) -> None:
-    project.replace(PARAMS, "  rank: 16         # R\n", "")
+    project.replace(PARAMS, "  seq_len: 4096\n", "")
 
 
 def _without_entry(project: Project) -> None:
@@ -117,10 +116,10 @@ def _with_entry(project: Project) -> None:
 @pytest.mark.parametrize(
     ("breaks", "message"),
     [
-        (_without_key, f"{FINE}: rank: is required, but missing"),
+        (_without_key, f"{HW3}: seq_len: is required, but missing"),
         (_without_entry, f"{TREE}: the entry is missing, generators/courses/comp4901y/{TREE} needs it"),
         (_with_entry, "hw5_q1_none: no package generators/courses/comp4901y/hw5_q1_none answers this entry"),
-        (lambda project: project.path(PARAMS).write_text("".join(f"{slug}: 5\n" for slug in modules("comp4901y"))),
+        (lambda project: project.path(PARAMS).write_text(f"{HW3}: 5\n{TREE}: 5\n"),
          f"{HW3}: must be a mapping of fields (got 5)"),
         (lambda project: project.path(PARAMS).unlink(), "cannot be read (FileNotFoundError)"),
     ],
