@@ -165,9 +165,7 @@ def font_of(character: str, path: Path) -> None:
     font.save(path)
 
 
-def test_a_name_in_a_script_that_the_shipped_font_lacks(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_name_that_the_shipped_font_lacks(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refused with what to install; printed once a font of the machine has it."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
