@@ -5,6 +5,7 @@ An ID may be shortened to any beginning; for list, verify and pdf it then means 
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import sys
@@ -165,15 +166,21 @@ def _pdf(id: str | None = None) -> None:
     members = [member for ids in plan(known).values() if any(one in wanted for one in ids) for member in ids]
     made, worked_out = build_pdfs({member: known[member] for member in members}, tell)
     remove_others(known, tell)
+    remember(worked_out, made, tell, everything=id is None)
     if id is None:
         stamp.finished("pdf", inputs, stamp.seen(made))
-    remember(worked_out, made, tell, everything=id is None)
     for path in made:
         click.echo(shown(path))
 
 
 @main.command()
-@click.option("--port", default=8000, show_default=True, help="The port on this machine; 0 takes any that is free.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="The port on this machine; 0 takes any that is free.",
+)
 def serve(port: int) -> None:
     """Build site/, and show in a browser what each change of a file does."""
     from generators.pipeline.files import refuse_links
@@ -247,5 +254,6 @@ if __name__ == "__main__":
     except SystemExit as end:
         sys.stdout.flush()
         sys.stderr.flush()
+        atexit._run_exitfuncs()
         # Python would take half a second to free what was imported.
         os._exit(end.code if isinstance(end.code, int) else int(end.code is not None))

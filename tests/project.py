@@ -88,8 +88,9 @@ class Project:
 
 
 def environment() -> dict[str, str]:
-    """The environment of commands: no colour, no folder of this checkout on the path."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"NO_COLOR": "1"}
+    """The environment of commands: no colour, no folder of this checkout on the path, and no part of this test run."""
+    ours = {"PYTHONPATH", "PYTEST_XDIST_WORKER"}
+    return {name: value for name, value in os.environ.items() if name not in ours} | {"NO_COLOR": "1"}
 
 
 def digests(folder: Path, *names: str) -> dict[str, str]:

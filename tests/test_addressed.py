@@ -34,8 +34,8 @@ def reports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     place = of_all_processes(tmp_path_factory) / "reports.json"
     with FileLock(f"{place}.lock"):
         if not place.exists():
-            with place.open("w") as out:
-                subprocess.run([sys.executable, "-m", "tests.addressed", *chosen], cwd=ROOT, stdout=out, check=True)
+            command = [sys.executable, "-m", "tests.addressed", *chosen]
+            place.write_bytes(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout)
     found: dict[str, Any] = json.loads(place.read_bytes())
     return found
 

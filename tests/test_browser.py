@@ -48,7 +48,6 @@ def test_pages_ask_only_their_own_host(built: Project, site: str, open_page: Cal
         page.goto(f"{site}/{name}", wait_until="load")
         assert loaded_everything(page), name
     page.wait_for_load_state("networkidle")
-    assert len(watched.requests) > len(IDS)
     assert [url for url in watched.requests if not url.startswith((f"{site}/", "data:", "blob:"))] == []
     assert watched.complaints == []
 

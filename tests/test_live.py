@@ -29,12 +29,15 @@ def page(project: Project, browser: Browser) -> Iterator[Page]:
         serving = subprocess.Popen(project.command("serve", "--port", "0"), cwd=project.folder, env=environment(), stderr=lines)
     context = browser.new_context()
     context.set_default_timeout(PATIENCE_MS)
-    page = context.new_page()
-    page.goto(f"{address(project)}answers/comp4901y/hw4/question2.html")
-    yield page
-    context.close()
-    serving.send_signal(signal.SIGINT)
-    assert serving.wait(timeout=30) == 0
+    try:
+        page = context.new_page()
+        page.goto(f"{address(project)}answers/comp4901y/hw4/question2.html")
+        yield page
+    finally:
+        context.close()
+        serving.send_signal(signal.SIGINT)
+        assert serving.wait(timeout=30) == 0
+    assert "Traceback" not in told(project)
 
 
 def told(project: Project) -> str:

@@ -34,6 +34,11 @@ class Opened:
         self.page.goto(f"{folder}/{name}", wait_until="load")
         self.page.add_style_tag(content="* { transition: none !important; }")
 
+    def asked_for_files_alone(self) -> None:
+        """Require that nothing but files was asked for so far, and that nothing failed."""
+        assert [url for url in self.watched.requests if not url.startswith((f"{self.folder}/", "data:", "blob:"))] == []
+        assert self.watched.complaints == []
+
     def evaluate(self, code: str, argument: Any = None) -> Any:
         """What JavaScript says."""
         return self.page.evaluate(code, argument)
@@ -50,6 +55,7 @@ def opened(request: pytest.FixtureRequest, built: Project, browser: Browser) -> 
     """A page opened from its file; all tests of one page follow each other."""
     one = Opened(browser, built.path("site").as_uri(), request.param)
     yield one
+    one.asked_for_files_alone()
     one.context.close()
 
 
@@ -59,10 +65,9 @@ def test_these_are_all_pages(built: Project) -> None:
 
 
 def test_a_page_asks_for_files_alone(opened: Opened) -> None:
-    """Without a server nothing but files is asked for, and nothing fails."""
+    """Without a server nothing but files is asked for, and nothing fails; at the end of all tests of a page this still holds."""
     assert loaded_everything(opened.page)
-    assert [url for url in opened.watched.requests if not url.startswith((f"{opened.folder}/", "data:", "blob:"))] == []
-    assert opened.watched.complaints == []
+    opened.asked_for_files_alone()
 
 
 UNREACHABLE = """() => [...document.querySelectorAll('.frame, div.formula')]
@@ -123,15 +128,15 @@ def test_printing_from_the_browser(opened: Opened, scheme: str) -> None:
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    "light": {"resultTypes": ["violations"]},
-    "dark": {"resultTypes": ["violations"], "runOnly": ["color-contrast"]},
+    "light": {"resultTypes": ["violations"], "preload": False},
+    "dark": {"resultTypes": ["violations"], "preload": False, "runOnly": ["color-contrast"]},
 }
-"""A scheme changes colours alone."""
+"""A scheme changes colours alone; files cannot be loaded again by a script."""
 SERIOUS = ("serious", "critical")
 SHORTENED = """() => {
     for (const math of document.querySelectorAll('math')) math.replaceWith(math.textContent);
     for (const row of document.querySelectorAll('tbody tr:nth-child(n+5)')) row.remove();
-    const frame = '.md-header, .md-sidebar, .md-footer';
+    const frame = '.md-header, .md-sidebar--primary, .md-footer';
     if (!location.pathname.endsWith('/site/index.html')) document.querySelectorAll(frame).forEach(e => e.remove());
 }"""
 """Formulas look like their text, long tables like their top, and what frames a page is that of the home page.

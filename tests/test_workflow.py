@@ -40,13 +40,21 @@ def test_every_path_of_the_workflow_exists(event: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "revision", "status", "changed"),
-    [("pull_request", "HEAD^1", 1, "true"), ("push", "abc", 0, "false"), ("push", "abc", 1, "true"), ("push", "abc", 2, "true")],
+    ("event", "revision", "status", "versions", "changed"),
+    [
+        ("pull_request", "HEAD^1", 1, 0, "true"),
+        ("push", "abc", 0, 0, "false"),
+        ("push", "abc", 1, 0, "true"),
+        ("push", "abc", 2, 0, "true"),
+        ("push", "abc", 0, 1, "true"),
+    ],
 )
-def test_only_a_site_that_changed_is_published(tmp_path: Path, event: str, revision: str, status: int, changed: str) -> None:
-    """The step that says what changed, with `gh` and Python that only note what they are asked and end with a status."""
+def test_only_a_site_that_changed_is_published(
+    tmp_path: Path, event: str, revision: str, status: int, versions: int, changed: str
+) -> None:
+    """The step that says what changed, with `gh`, `git` and Python that only note what they are asked and end with a status."""
     (step,) = [one for one in CONTENT["jobs"]["build"]["steps"] if one.get("id") == "diff"]
-    for name, line in {"gh": "echo abc", ".venv/bin/python": f'echo "$@"; exit {status}'}.items():
+    for name, line in {"gh": "echo abc", "git": f"exit {versions}", ".venv/bin/python": f'echo "$@"; exit {status}'}.items():
         program = tmp_path / name
         program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")

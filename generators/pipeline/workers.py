@@ -55,11 +55,16 @@ def _prepare_worker(parent: int, gives_way: bool) -> None:
     if gives_way and hasattr(os, "nice"):
         os.nice(5)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C, and ends its workers
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_with_parent(parent)
+
+
+def end_with_parent(parent: int | None = None) -> None:
+    """End this process when its parent was killed and could not."""
+    threading.Thread(target=_end_with, args=(parent or os.getppid(),), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:
-    """End this worker when its parent was killed and could not."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)

@@ -27,7 +27,8 @@ _READ = (Path(snapshot.__file__), Path(printed_check.__file__), ROOT / "requirem
 """What the snapshot of a commit depends on besides the commit."""
 _KEPT = 5
 """Commits of which snapshots are kept."""
-_NOT_CARRIED = shutil.ignore_patterns(_BUILDS.name, "drafts", "lock*", "*.stamp.json", "snapshot*.json")
+_CARRIED = ("units", "typst", "theme", "pdf", "*.json", "math-*.woff")
+"""What may be taken of the kept results; stamps and snapshots are of this folder alone."""
 
 
 def commit_of(name: str) -> str:
@@ -70,11 +71,11 @@ def _built(name: str, commit: str, earlier: Snapshot) -> Snapshot:
         with zipfile.ZipFile(io.BytesIO(_git(name, "archive", "--format=zip", commit))) as archive:
             archive.extractall(folder)
         # A kept step names all that it read in its key, so that it is taken only where the revision reads the same.
-        shutil.copytree(BUILD, folder / "build", ignore=_NOT_CARRIED)
+        _carry(folder / "build")
         if STUDENT.is_file():
             shutil.copyfile(STUDENT, folder / STUDENT.name)
         _build(name, folder)
-        return snapshot.of_site(folder, _worked_out(name, folder), earlier)
+        return _snapshot(name, folder, earlier)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -88,11 +89,20 @@ def _build(name: str, folder: Path) -> None:
         raise RenderError(f"{name}: cannot be built in {shown(folder)}: {last.removeprefix('error: ')}")
 
 
-def _worked_out(name: str, folder: Path) -> list[Worked]:
-    """The questions that a build of the folder kept."""
+def _carry(build: Path) -> None:
+    build.mkdir()
+    for path in {path for pattern in _CARRIED for path in BUILD.glob(pattern)} - set(BUILD.glob("*.stamp.json")):
+        if path.is_dir():
+            shutil.copytree(path, build / path.name)
+        elif not path.name.startswith("snapshot"):
+            shutil.copyfile(path, build / path.name)
+
+
+def _snapshot(name: str, folder: Path, earlier: Snapshot) -> Snapshot:
+    """What a build of the folder says."""
     courses, kept = folder / "generators" / "courses", folder / "build" / "units"
     ids = [QuestionId(*path.parent.relative_to(courses).parts) for path in sorted(courses.glob("*/*/__init__.py"))]
     try:
-        return [Worked.of(one, load(kept / f"{one}.json")) for one in ids]
+        return snapshot.of_site(folder, [Worked.of(one, load(kept / f"{one}.json")) for one in ids], earlier)
     except (KeyError, TypeError) as error:
         raise RenderError(f"{name}: cannot be compared: it keeps what a build made in another form") from error

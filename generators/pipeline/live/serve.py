@@ -29,24 +29,30 @@ class _Read(DefaultFilter):
 def serve(port: int, tell: Tell) -> None:
     """Show the site on this machine until Ctrl-C; each change of a file is shown as a draft, and then checked."""
     showing = Showing(SITE)
-    places = [path for path in (ROOT / name for name in (*READ, *READ_FILES)) if path.exists()]
+    folders, files = [ROOT / name for name in READ], _saved()
     with serving(showing, port) as address:
         warm_up()
         tell(f"serving {address} (Ctrl-C ends it)")
         live = _Live(showing, tell)
         try:
-            for changes in watch(*places, watch_filter=_Read(), debounce=400, step=20, rust_timeout=100, yield_on_timeout=True):
-                live.react(changed=bool(changes))
+            for changes in watch(*folders, watch_filter=_Read(), debounce=400, step=20, rust_timeout=100, yield_on_timeout=True):
+                before, files = files, _saved()
+                live.react(changed=bool(changes) or files != before)
         finally:
             live.end()
 
 
+def _saved() -> list[int]:
+    """When each single file was saved; a watcher would lose one that an editor replaces."""
+    return [path.stat().st_mtime_ns if path.is_file() else 0 for path in (ROOT / name for name in READ_FILES)]
+
+
 class _Live:
-    """What is shown, and the check that runs beside it."""
+    """What is shown, and the step that runs: a draft, or a check beside it."""
 
     def __init__(self, showing: Showing, tell: Tell) -> None:
         self.showing, self.tell = showing, tell
-        self.check: Step | None = None
+        self.step: Step | None = None
         self.since = 0.0
 
     def react(self, *, changed: bool) -> None:
@@ -55,21 +61,23 @@ class _Live:
             if changed:
                 self.end()
                 self._draft()
-            elif self.check and self.check.has_ended():
-                self._checked(self.check)
+            elif self.step and self.step.has_ended():
+                self._checked(self.step)
         except ProjectError as error:
+            self.step = None
             self.tell(f"error: {error}")
             self.showing.note(f"error: {error}")
 
     def _draft(self) -> None:
         self.since = time.perf_counter()
-        found_before = Step("build_drafts").result()
+        self.step = Step("build_drafts")
+        found_before = self.step.result()
         self.showing.pages(DRAFTS, "" if found_before else _CHECKING)
         self.tell(f"shown after {self._seconds()}")
-        self.check = Step("build_checked")
+        self.step = Step("build_checked")
 
     def _checked(self, check: Step) -> None:
-        self.check = None
+        self.step = None
         check.result()
         if self.showing.now.note:
             self.showing.pages(SITE)
@@ -79,7 +87,7 @@ class _Live:
         return f"{time.perf_counter() - self.since:.1f} s"
 
     def end(self) -> None:
-        """End a check that runs."""
-        if self.check:
-            self.check.end()
-            self.check = None
+        """End what runs."""
+        if self.step:
+            self.step.end()
+            self.step = None

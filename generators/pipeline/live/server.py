@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -90,8 +91,13 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Called for each request."""
-        if self.path.startswith("/live/"):
-            self._send(self.showing.after(int(self.path.removeprefix("/live/"))).told().encode(), "application/json")
+        with suppress(ConnectionError):  # the browser has left the page
+            self._answer()
+
+    def _answer(self) -> None:
+        news = re.fullmatch(r"/live/(\d+)", self.path)
+        if news:
+            self._send(self.showing.after(int(news[1])).told().encode(), "application/json")
             return
         place = Path(self.translate_path(self.path))
         place = place / "index.html" if place.is_dir() else place
@@ -102,11 +108,15 @@ class _Handler(SimpleHTTPRequestHandler):
             return
         super().do_GET()
 
+    def end_headers(self) -> None:
+        """Called at the end of all headers; a picture may change too."""
+        self.send_header("Cache-Control", "no-store")
+        super().end_headers()
+
     def _send(self, content: bytes, kind: str) -> None:
         self.send_response(200)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
-        self.send_header("Cache-Control", "no-store")
         self.end_headers()
         self.wfile.write(content)
 

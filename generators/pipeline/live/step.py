@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import signal
 import sys
 import traceback
 from multiprocessing import forkserver
@@ -12,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from generators.errors import ProjectError
-from generators.pipeline.workers import SETTINGS
+from generators.pipeline.workers import SETTINGS, end_with_parent
 
 
 def warm_up() -> None:
@@ -54,6 +55,9 @@ class Step:
 
 
 def _run(work: str, teller: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # `serve` answers Ctrl-C, and ends its steps
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what is open is closed
+    end_with_parent()
     try:
         module = importlib.import_module("generators.pipeline.live.drafts")
         teller.send(("", getattr(module, work)(_tell)))

