@@ -152,6 +152,31 @@ def test_a_failing_figure(project: Project) -> None:
     assert refused(project, "site") == f"{TREES}/draw.py: line {line}: a figure failed: AssertionError: no picture today"
 
 
+@pytest.mark.parametrize(
+    ("module", "broken", "failed"),
+    [
+        ("solve.py", "1 // 0\n", "solving failed: ZeroDivisionError: integer division or modulo by zero"),
+        ("find.py", "{}['x']\n", "finding failed: KeyError: 'x'"),
+    ],
+)
+def test_code_that_fails(project: Project, module: str, broken: str, failed: str) -> None:
+    """File, line and error on one line, from another process too."""
+    path = project.path(f"{TREES}/{module}")
+    text = path.read_text(encoding="utf-8")
+    start = re.search(r"^def (?:solve|find)\(.*:\n(?:    \"\"\".*\"\"\"\n)?", text, re.MULTILINE)
+    assert start
+    path.write_text(f"{text[: start.end()]}    {broken}{text[start.end() :]}", encoding="utf-8")
+    line = text[: start.end()].count("\n") + 1
+    assert refused(project, "pdf") == f"{TREES}/{module}: line {line}: {failed}"
+
+
+def test_code_that_is_no_python(project: Project) -> None:
+    """The file and line are those of the mistake."""
+    path = project.path(f"{TREES}/solve.py")
+    path.write_text("x = (\n", encoding="utf-8")
+    assert refused(project, "pdf") == f"{TREES}/solve.py: line 1: reading failed: SyntaxError: '(' was never closed"
+
+
 def test_a_formula_that_cannot_be_typeset(project: Project) -> None:
     """Neither the PDF nor the page is written with a broken formula in it."""
     project.replace(f"templates/comp4901y/{TREE}.md.j2", 'definition("M_{ij} = 1")', r'definition("\\nosuchcommand{1}")')

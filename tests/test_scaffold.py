@@ -27,6 +27,8 @@ def test_new_questions_build(tmp_path: Path) -> None:
         # P and its symbol are found; titles, n and its symbol are read again.
         assert project.run("verify", name).stdout == "2 values found again\n"
         assert "1.1/pairs = n*(n + 1)/2 = 6" in project.run("show", name).stdout
+        printed = project.run("pdf", name)
+        assert printed.returncode == 0, printed.stderr
     project.copy_tests()
     modules = [f"tests/{course}/test_{slug}.py" for course, slug in (name.split("/") for name in NEW)]
     chosen = [*modules, "tests/test_addressed.py", "-k", "lab1_q1_pairs or quiz2_q3_pairs"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from generators.pipeline.catalog import QuestionId, load_params, load_question
+from generators.pipeline.failures import named
 from generators.pipeline.imports import keep_imports
 from generators.pipeline.kept import Section, Sections, current, keep, load, path_of
 from generators.pipeline.keys import Keys, is_current
@@ -67,9 +68,7 @@ def units(
     `on_composed` is called with each question as soon as its page exists, whether it is matched by then or not;
     `while_waiting` once, when all pages exist and only matches still run.
     """
-    kept = {question_id: load(path_of(question_id)) for question_id in entries}
-    stale = {one: entry for one, entry in entries.items() if not is_current(one, entry, kept[one])}
-    keep_imports()
+    kept, stale = _kept(entries)
     for question_id in entries:
         if question_id not in stale:
             on_composed(Worked.of(question_id, kept[question_id]))
@@ -77,6 +76,16 @@ def units(
     for question_id, sections in fresh.items():
         keep(path_of(question_id), sections)
     return {one: Worked.of(one, fresh.get(one) or kept[one]) for one in entries}
+
+
+def _kept(entries: Entries) -> tuple[dict[QuestionId, dict[str, Section]], Entries]:
+    """What is kept of each question, and the questions with a step that has something to do; bad ones are refused."""
+    with named("reading"):
+        kept = {question_id: load(path_of(question_id)) for question_id in entries}
+        stale = {one: entry for one, entry in entries.items() if not is_current(one, entry, kept[one])}
+        keep_imports()
+        _refuse_bad(stale)
+    return kept, stale
 
 
 def _worked_out(
@@ -87,7 +96,6 @@ def _worked_out(
     while_waiting: Callable[[], object],
 ) -> dict[QuestionId, dict[str, Section]]:
     """Compose and match in parallel processes, and say what ended."""
-    _refuse_bad(stale)
     made: dict[QuestionId, dict[str, Section]] = {one: {} for one in stale}
     waiting = set(stale)
     with progress(len(stale)) as at_work, closing(as_they_end(stale, kept, at_work)) as steps:
@@ -116,10 +124,7 @@ def _tell_composed(question_id: QuestionId, made: Composed, kept: Sections, tell
 
 def drafts(entries: Entries, tell: Tell) -> dict[QuestionId, Worked]:
     """Every question worked out; what was found again only where that is known already."""
-    kept = {question_id: load(path_of(question_id)) for question_id in entries}
-    stale = {one: entry for one, entry in entries.items() if not is_current(one, entry, kept[one])}
-    keep_imports()
-    _refuse_bad(stale)
+    kept, stale = _kept(entries)
     fresh: dict[QuestionId, Sections] = {}
     for question_id, one in composed_as_they_end(stale, kept):
         _tell_composed(question_id, one, kept[question_id], tell)

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import pickle
 import re
-import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any
 
 import sympy
 
 from generators.answer import Answer, Figure
 from generators.cells import Quantity
-from generators.errors import CheckFailed, ParameterError, ProjectError, RenderError
+from generators.errors import CheckFailed, ParameterError
 from generators.params import Params
 from generators.pipeline.catalog import QuestionId, load_params, load_question, recordings_folder, validated
 from generators.pipeline.course import sheet_of
 from generators.pipeline.digest import digest_of
 from generators.pipeline.exact_pickle import dumped
 from generators.pipeline.export import exported
+from generators.pipeline.failures import named
 from generators.pipeline.kept import Section, Sections, current
 from generators.pipeline.keys import Entry, Keys
 from generators.pipeline.ledger import Ledger, ledger
@@ -130,12 +129,16 @@ class Task:
     @cached_property
     def answer(self) -> Answer:
         """The answer that is published."""
-        return self.question.solve(self.params) if self.solved is None else self.solved
+        return self._solve(self.params) if self.solved is None else self.solved
 
     @cached_property
     def answers(self) -> list[Answer]:
         """The answers at all sizes."""
-        return [self.answer, *map(self.question.solve, list(self.sizes.values())[1:])]
+        return [self.answer, *map(self._solve, list(self.sizes.values())[1:])]
+
+    def _solve(self, params: Params) -> Answer:
+        with named("solving", self.question_id):
+            return self.question.solve(params)
 
     def found(self) -> list[Findings]:
         """What is found at all sizes."""
@@ -144,30 +147,22 @@ class Task:
 
 def drawn(task: Task) -> Mapping[str, Figure]:
     """Draw; a warning is a failure too, as matplotlib only warns when labels leave no room for the picture."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)
-            figures = task.question.draw(task.answer)
-    except ProjectError:
-        raise
-    except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        own = [one for one in traceback.extract_tb(error.__traceback__) if str(task.question_id) in one.filename]
-        place = f"{Path(own[-1].filename).name}: line {own[-1].lineno}" if own else "draw.py"
-        raise RenderError(f"generators/courses/{task.question_id}/{place}: a figure failed: {reason}") from error
-    return figures
+    with named("a figure", task.question_id), warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        return task.question.draw(task.answer)
 
 
 def verified(task: Task) -> dict[str, Any]:
     """What `matched` says as plain data; what is too large to be found raises ParameterError."""
-    try:
-        return asdict(matched(task))
-    except (RuntimeError, OverflowError, MemoryError) as error:
-        if not isinstance(error, OverflowError | MemoryError | RecursionError) and not _TOO_LARGE.search(str(error)):
-            raise
-        size, field = _largest(task.params.model_dump())
-        where = f"generators/courses/{task.question_id.course}/params.yml: {task.question_id.slug}"
-        raise ParameterError(f"{where}: {field}: must be small enough to be checked (got {size})") from error
+    with named("finding", task.question_id):
+        try:
+            return asdict(matched(task))
+        except (RuntimeError, OverflowError, MemoryError) as error:
+            if not isinstance(error, OverflowError | MemoryError | RecursionError) and not _TOO_LARGE.search(str(error)):
+                raise
+            size, field = _largest(task.params.model_dump())
+            where = f"generators/courses/{task.question_id.course}/params.yml: {task.question_id.slug}"
+            raise ParameterError(f"{where}: {field}: must be small enough to be checked (got {size})") from error
 
 
 def _largest(fields: Any, name: str = "") -> tuple[int, str]:

@@ -7,12 +7,12 @@ import multiprocessing
 import os
 import signal
 import sys
-import traceback
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any
 
 from generators.errors import ProjectError
+from generators.pipeline.failures import described
 from generators.pipeline.workers import SETTINGS, end_with_parent
 
 
@@ -64,9 +64,7 @@ def _run(work: str, teller: Connection) -> None:
     except ProjectError as error:
         teller.send((str(error), None))
     except Exception as error:
-        traceback.print_exc()
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        teller.send((f"{frame.filename}: line {frame.lineno}: {type(error).__name__}: {error}", None))
+        teller.send((described(error, "the build"), None))
 
 
 def _tell(text: str) -> None:
