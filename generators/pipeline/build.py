@@ -69,10 +69,9 @@ def units(
     `while_waiting` once, when all pages exist and only matches still run.
     """
     kept, stale = _kept(entries)
-    for question_id in entries:
-        if question_id not in stale:
-            on_composed(Worked.of(question_id, kept[question_id]))
     fresh = _worked_out(stale, kept, tell, on_composed, while_waiting) if stale else {}
+    if not stale:
+        _pass_on(kept, on_composed)
     for question_id, sections in fresh.items():
         keep(path_of(question_id), sections)
     return {one: Worked.of(one, fresh.get(one) or kept[one]) for one in entries}
@@ -98,8 +97,12 @@ def _worked_out(
     """Compose and match in parallel processes, and say what ended."""
     made: dict[QuestionId, dict[str, Section]] = {one: {} for one in stale}
     waiting = set(stale)
+    unchanged = {question_id: sections for question_id, sections in kept.items() if question_id not in stale}
     with progress(len(stale)) as at_work, closing(as_they_end(stale, kept, at_work)) as steps:
         for question_id, one in steps:
+            # Only now: a process that forks while a thread imports a module would wait for that module for ever.
+            _pass_on(unchanged, on_composed)
+            unchanged = {}
             if isinstance(one, Matched):
                 made[question_id]["match"] = one.section
                 if one.anew:
@@ -112,6 +115,12 @@ def _worked_out(
             if not waiting:
                 while_waiting()
     return made
+
+
+def _pass_on(kept: Mapping[QuestionId, Sections], on_composed: Callable[[Worked], object]) -> None:
+    """Give on the pages that are as they were."""
+    for question_id, sections in kept.items():
+        on_composed(Worked.of(question_id, sections))
 
 
 def _tell_composed(question_id: QuestionId, made: Composed, kept: Sections, tell: Tell) -> None:
