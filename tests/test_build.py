@@ -66,6 +66,19 @@ def test_a_changed_parameter(project: Project) -> None:
     assert "site/answers.json" in again
 
 
+def test_processes_fork_before_pages_are_printed(project: Project) -> None:
+    """A process that forks while a thread imports a module would wait for that module for ever."""
+    project.replace("generators/courses/comp4901y/params.yml", "  seq_len: 4096\n", "  seq_len: 2048\n")
+    code = """
+import multiprocessing
+from generators.pipeline.build import units
+from generators.pipeline.catalog import entries
+units(entries(), print, lambda worked: print(worked.question_id, len(multiprocessing.active_children()) > 0))
+"""
+    told = project.python(code).stdout.splitlines()
+    assert {f"{one} True" for one in (HW3, TREE, SPECULATIVE)} <= set(told)
+
+
 def test_a_comment_in_the_parameters(project: Project) -> None:
     """What parameters mean is compared, not how they are written."""
     units, kept = digests(project.folder, "build/units"), project.kept()

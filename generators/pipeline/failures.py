@@ -16,7 +16,7 @@ def named(what: str, whose: object = "") -> Iterator[None]:
     """Turn any other error into one that names the file, the line and what failed, and whose it is where the file does not."""
     try:
         yield
-    except ProjectError:
+    except (ProjectError, OSError):  # a file that cannot be read is named by the command line
         raise
     except Exception as error:
         raise RenderError(described(error, what, whose)) from error
