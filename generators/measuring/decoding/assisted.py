@@ -41,11 +41,11 @@ def refuse_mismatch(target: Loaded, assistant: Loaded) -> None:
         raise MeasureError(f"assistant: must have the target's tokenizer (got {assistant.name} for {target.name})")
 
 
-def prompt_ids(target: Loaded, assistant: Loaded, prompt: str, max_new_tokens: int) -> torch.Tensor:
+def prompt_ids(target: Loaded, assistant: Loaded, prompt: str, max_new_tokens: int, *, chat: bool = False) -> torch.Tensor:
     """The prompt's ids, (1, tokens); a bad length or one that does not fit both contexts raises MeasureError."""
     if max_new_tokens < 1:
         raise MeasureError(f"max_new_tokens: must be at least 1 (got {max_new_tokens})")
-    ids = target.ids(prompt, "prompt")
+    ids = target.ids(prompt, "prompt", chat=chat)
     for loaded in (target, assistant):
         loaded.refuse_overflow("max_new_tokens", ids.shape[1], max_new_tokens)
     return ids
@@ -66,6 +66,12 @@ def draft_constant(assistant: Loaded, draft_len: int) -> None:
     config.num_assistant_tokens = draft_len
     config.num_assistant_tokens_schedule = "constant"
     config.assistant_confidence_threshold = 0.0
+
+
+def draft_by_rule(assistant: Loaded) -> None:
+    """Leave to the library again how many tokens the assistant drafts."""
+    config = assistant.model.generation_config
+    config.num_assistant_tokens = config.num_assistant_tokens_schedule = config.assistant_confidence_threshold = None
 
 
 @dataclass

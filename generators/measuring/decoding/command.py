@@ -25,6 +25,7 @@ class Parser(argparse.ArgumentParser):
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Options that the course's programs lack; their defaults do what those programs do."""
+    parser.add_argument("--chat", action="store_true", help="give the prompt as a user's turn, as a chat model was trained")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--dtype", default="float32", choices=DTYPES)
     parser.add_argument("--seed", type=int, default=0, help="torch's seed, set again before every run")
@@ -76,8 +77,11 @@ def record(
 
 
 def launch_options(parameters: dict[str, Any]) -> str:
-    """Options as one would type them in a shell."""
-    return " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in parameters.items())
+    """Options as one would type them in a shell; True is an option without a value, and False is left out."""
+    said = {
+        name: "" if value is True else f" {shlex.quote(str(value))}" for name, value in parameters.items() if value is not False
+    }
+    return " ".join(f"--{name}{value}" for name, value in said.items())
 
 
 def end_with(main: Callable[[Sequence[str] | None], None]) -> None:

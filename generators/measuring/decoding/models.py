@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[3]
 MODELS = ROOT / "models"
+MADE = ROOT / "build" / "models"
+PRETRAINED = MADE / "smollm2-135m-instruct"
+"""What `make models` makes: a chat model with pretrained weights."""
 CARD = "card.json"
 
 _UNREADABLE = (OSError, ValueError, KeyError)  # what the libraries raise on names and folders they cannot read
@@ -43,14 +46,23 @@ class Loaded:
         """The most tokens, prompt and output together, that the model can attend to."""
         return int(self.model.config.max_position_embeddings)
 
-    def ids(self, prompt: str, field: str) -> torch.Tensor:
-        """The prompt as token ids, (1, tokens); one without a token raises MeasureError naming `field`."""
+    def ids(self, prompt: str, field: str, *, chat: bool = False) -> torch.Tensor:
+        """The prompt as token ids, (1, tokens), in a chat as a user's turn; one without a token raises MeasureError."""
         if not prompt.strip():
             raise MeasureError(f"{field}: must not be empty (got {prompt!r})")
-        ids: torch.Tensor = self.tokenizer(prompt, return_tensors="pt").input_ids
+        text = self.turn(prompt) if chat else prompt
+        ids: torch.Tensor = self.tokenizer(text, return_tensors="pt").input_ids
         if not ids.numel():
             raise MeasureError(f"{field}: must hold at least one token of {self.name} (got {prompt!r})")
         return ids.to(self.device)
+
+    def turn(self, prompt: str) -> str:
+        """The prompt between the texts that the model was trained to see around a user's turn."""
+        if not getattr(self.tokenizer, "chat_template", None):
+            raise MeasureError(f"chat: must be left out, as {self.name} has no chat template")
+        turns = [{"role": "user", "content": prompt}]
+        text: str = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        return text
 
     def refuse_overflow(self, field: str, prompt_tokens: int, new_tokens: int) -> None:
         """Raise MeasureError where prompt and output do not fit the context."""
@@ -62,9 +74,8 @@ class Loaded:
 
 
 def local_models() -> list[str]:
-    """The model folders below `models/`, as the command line takes them."""
-    folders = sorted(path.parent for path in MODELS.glob("*/config.json"))
-    return [_shown(folder) for folder in folders]
+    """The model folders that the project ships and those that were made, as the command line takes them."""
+    return [shown(path.parent) for folder in (MODELS, MADE) for path in sorted(folder.glob("*/config.json"))]
 
 
 def load(name: str, device: torch.device, dtype: torch.dtype, field: str) -> Loaded:
@@ -73,7 +84,7 @@ def load(name: str, device: torch.device, dtype: torch.dtype, field: str) -> Loa
     A hub name that is not in the local cache is downloaded; without a network it is refused.
     """
     folder = _folder(name)
-    _quieten()
+    quieten()
     try:
         tokenizer, model = _read(str(folder) if folder else name, dtype, local=True)
     except _UNREADABLE as error:
@@ -118,8 +129,8 @@ def is_local(name: str) -> bool:
 
 
 def _folder(name: str) -> Path | None:
-    """A folder as given, or below the project's root, so that `models/code-small` works from anywhere."""
-    for path in (Path(name), ROOT / name):
+    """A folder as given, or below the project's root or its folders of models, so that a name works from anywhere."""
+    for path in (Path(name), ROOT / name, MODELS / name, MADE / name):
         if name and path.is_dir():
             return path
     return None
@@ -127,11 +138,8 @@ def _folder(name: str) -> Path | None:
 
 def _unavailable(name: str, folder: Path | None, error: Exception, field: str) -> str:
     others = [other for other in local_models() if other != name]
-    instead = (
-        f"; local models: {', '.join(others)}"
-        if others
-        else "; `python -m generators.measuring.training pair` makes local models"
-    )
+    made = "" if (PRETRAINED / CARD).is_file() else f"; `make models` makes {shown(PRETRAINED)}"
+    instead = f"; local models: {', '.join(others)}{made}"
     if folder:
         reason = " ".join(str(error).split())[:160]
         return f"{field}: {name} is no folder of a causal language model ({type(error).__name__}: {reason}){instead}"
@@ -148,11 +156,12 @@ def _card(folder: Path | None, name: str, model: Any) -> dict[str, Any]:
     return {"label": f"{name}, weights as loaded", "architecture": model.config.model_type, "parameters": parameters}
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
+    """A path as a command line takes it: from the project's root where it lies below it."""
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Keep progress bars, hints and retry warnings of the loading libraries out of a one-line refusal."""
     from transformers.utils import logging as theirs
 

@@ -42,9 +42,9 @@ class Settings:
         return asdict(self)
 
 
-def prompt_ids(loaded: Loaded, prompt: str, settings: Settings) -> torch.Tensor:
+def prompt_ids(loaded: Loaded, prompt: str, settings: Settings, *, chat: bool = False) -> torch.Tensor:
     """The prompt's ids, (1, tokens); one that leaves no room for the output in the model's context is refused."""
-    ids = loaded.ids(prompt, "prompt_seq")
+    ids = loaded.ids(prompt, "prompt_seq", chat=chat)
     loaded.refuse_overflow("output_len", ids.shape[1], settings.output_len)
     if settings.beam_width > loaded.model.config.vocab_size:
         raise MeasureError(f"beam_width: must be at most the vocabulary's size (got {settings.beam_width})")
