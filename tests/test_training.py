@@ -77,16 +77,12 @@ def test_texts_end_with_the_end_of_text_token_and_never_hold_padding(tokenizer: 
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
-        # Counts of the published models, in their model cards
-        ("pythia-14m", 14_067_712),
-        ("pythia-160m", 162_322_944),
-        ("opt-350m", 331_196_416),
         # 12 D² a layer with its biases and norms, and one table of 4096 tokens
         ("code-small", 12 * (12 * 192**2 + 13 * 192) + 4096 * 192 + 2 * 192),
         ("code-draft", 2 * (12 * 128**2 + 13 * 128) + 4096 * 128 + 2 * 128),
     ],
 )
-def test_architectures_have_the_published_number_of_parameters(name: str, parameters: dict[str, Any]) -> None:
+def test_shapes_have_as_many_parameters_as_said(name: str, parameters: dict[str, Any]) -> None:
     from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):
@@ -111,7 +107,7 @@ def test_training_lowers_the_loss_and_the_card_says_how(tokenizer: Any, tmp_path
     assert trained.tokens_seen == 12 * 2 * 512
     assert trained.held_out_loss < before - 1
     facts = card(recipe, model, {**corpus.Corpus(TEXTS, TEXTS).facts, "tokens": len(data), "vocab_size": 300}, trained, CPU)
-    save(model, tokenizer, facts, tmp_path / "code-draft")
+    save(model, tokenizer, facts, tmp_path / "code-draft", as_markdown(facts))
     assert json.loads((tmp_path / "code-draft" / "card.json").read_text()) == facts
     for fact in (trained.tokens_seen, trained.held_out_loss, torch.__version__, facts["date"], "seed 0"):
         assert str(fact) in as_markdown(facts)
@@ -122,7 +118,7 @@ def test_a_saved_model_is_loaded_with_its_card_and_its_weights_in_half_precision
 
     recipe = RECIPES["code-draft"]
     model = make(recipe).eval()
-    save(model, tokenizer, {"label": "l", "name": "n", **_facts()}, tmp_path / "m")
+    save(model, tokenizer, {"label": "l", "name": "n", **_facts()}, tmp_path / "m", "text")
     loaded = load(str(tmp_path / "m"), CPU, torch.float32, "model")
     assert loaded.card["label"] == "l"
     weights = dict(loaded.model.named_parameters())

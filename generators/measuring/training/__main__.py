@@ -1,12 +1,13 @@
-"""Train models: python -m generators.measuring.training pair|opt-350m|pythia-160m|pythia-14m [--out FOLDER] [--device cuda].
+"""Train models: python -m generators.measuring.training pair|distil [--out FOLDER] [--device cuda].
 
-`pair` makes code-small and code-draft with one tokenizer. An architecture reuses the tokenizer of models/code-small if
-there is one, so that its results can be compared.
+`pair` makes code-small and code-draft with one tokenizer, from Python files. `distil` makes chat-draft from
+SmolLM2-135M-Instruct; its other options are those of distil.py.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -37,7 +38,7 @@ def tell(line: str) -> None:
 def parser() -> Parser:
     """The command line."""
     options = Parser(prog="python -m generators.measuring.training", description=__doc__.splitlines()[0])
-    options.add_argument("model", nargs="+", choices=("pair", *RECIPES), help="what to train; pair is code-small and code-draft")
+    options.add_argument("models", choices=("pair",), help="code-small and code-draft")
     options.add_argument("--out", type=Path, default=MODELS, help="the folder that gets a folder a model")
     options.add_argument("--device", default="cpu")
     options.add_argument("--max-seconds", type=float, nargs="+", default=[3600.0], help="limit of each model's training loop")
@@ -48,33 +49,31 @@ def parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read the corpus once, then train and save each model."""
+    """Read the corpus once, then train and save each model; or distil."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv and argv[0] == "distil":
+        from generators.measuring.training import distil
+
+        distil.main(argv[1:], tell)
+        return
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     arguments = parser().parse_args(argv)
     device = device_named(arguments.device)
-    names = [name for model in arguments.model for name in (PAIR if model == "pair" else (model,))]
-    limits = arguments.max_seconds * (len(names) if len(arguments.max_seconds) == 1 else 1)
-    if len(limits) != len(names) or min(limits) <= 0:
-        raise MeasureError(f"max-seconds: must be one positive number, or one for each of {len(names)} models (got {limits})")
+    limits = arguments.max_seconds * (len(PAIR) if len(arguments.max_seconds) == 1 else 1)
+    if len(limits) != len(PAIR) or min(limits) <= 0:
+        raise MeasureError(f"max-seconds: must be one positive number, or one for each of {len(PAIR)} models (got {limits})")
     start = time.perf_counter()
     texts = corpus.read(max_bytes=int(arguments.max_mib * MIB) if arguments.max_mib else None)
     tell(f"read {len(texts.training)} files in {time.perf_counter() - start:.1f} s")
-    tokenizer = _tokenizer(texts, fresh=bool({*names} & {*PAIR}))
+    tokenizer = _tokenizer(texts)
     data, held_out, facts = _encoded(tokenizer, texts)
-    for name, limit in zip(names, limits, strict=True):
+    for name, limit in zip(PAIR, limits, strict=True):
         _train_one(name, limit, arguments, device, tokenizer, data, held_out, facts)
 
 
-def _tokenizer(texts: corpus.Corpus, *, fresh: bool) -> Any:
-    """The tokenizer of models/code-small where that is wanted and there, else a new one."""
+def _tokenizer(texts: corpus.Corpus) -> Any:
     from generators.measuring.training import tokenizer
 
-    known = MODELS / PAIR[0]
-    if not fresh and (known / "tokenizer.json").is_file():
-        from transformers import AutoTokenizer
-
-        tell(f"tokenizer of {known}")
-        return AutoTokenizer.from_pretrained(known)
     start, sample, total = time.perf_counter(), [], 0
     for text in texts.training:
         if total > TOKENIZER_BYTES:
@@ -101,7 +100,7 @@ def _train_one(
     name: str, limit: float, arguments: Any, device: torch.device, tokenizer: Any, data: Any, held_out: Any, facts: dict[str, Any]
 ) -> None:
     """Train and save one model."""
-    from generators.measuring.training.card import card, save
+    from generators.measuring.training.card import as_markdown, card, save
     from generators.measuring.training.train import train
 
     recipe = replace(RECIPES[name], batch=arguments.batch or RECIPES[name].batch)
@@ -109,7 +108,8 @@ def _train_one(
     model = make(recipe)
     trained = train(model, recipe, data, held_out, device, steps=steps, max_seconds=limit, tell=tell)
     tell(f"{name}: {trained}")
-    save(model, tokenizer, card(recipe, model, facts, trained, device), arguments.out / name)
+    told = card(recipe, model, facts, trained, device)
+    save(model, tokenizer, told, arguments.out / name, as_markdown(told))
     tell(f"{name}: saved in {arguments.out / name}")
 
 

@@ -38,24 +38,22 @@ def card(recipe: Recipe, model: Any, data: dict[str, Any], trained: Trained, dev
     }
 
 
-def save(model: Any, tokenizer: Any, facts: dict[str, Any], folder: Path) -> None:
-    """Write config, float16 safetensors, tokenizer, card.json and README.md into `folder`."""
+def save(model: Any, tokenizer: Any, facts: dict[str, Any], folder: Path, text: str) -> None:
+    """Write config, float16 safetensors, tokenizer, card.json and the card for people into `folder`."""
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
     model.to(torch.float16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     (folder / CARD).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(as_markdown(facts), encoding="utf-8")
+    (folder / "README.md").write_text(text, encoding="utf-8")
 
 
 def as_markdown(facts: dict[str, Any]) -> str:
     """The card for people."""
     data, training = facts["data"], facts["training"]
-    versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
     held_out = f"{data['files_held_out']} files held out"
     steps = f"{training['steps']} steps of {training['batch']} × {training['context_len']}, seed {training['seed']}"
-    device = facts["device"] + (f", driver {facts['driver']}" if facts["driver"] else "")
     return f"""# {facts["name"]}
 
 {facts["label"][:1].upper()}{facts["label"][1:]}. It continues Python code and is good for nothing else: it stands in where a
@@ -69,9 +67,16 @@ page needs a real model and there is no network.
 | tokenizer | byte-level BPE of {data["vocab_size"]} tokens, trained on the same files |
 | training | {training["tokens_seen"]} tokens in {steps} |
 | loss | {training["training_loss"]} nats a token at the end, {training["held_out_loss"]} on the files held out |
-| time | {training["seconds"]} s on {device} |
-| versions | {versions} |
-| date | {facts["date"]} |
+{machine(facts, training["seconds"])}
 
-Made by `python -m generators.measuring.training {"pair" if facts["name"].startswith("code-") else facts["name"]}`.
+Made by `python -m generators.measuring.training pair`.
 """
+
+
+def machine(facts: dict[str, Any], seconds: float) -> str:
+    """The last rows of a card: how long the training took, where, with which versions, and when."""
+    device = facts["device"] + (f", driver {facts['driver']}" if facts["driver"] else "")
+    versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
+    return f"""| time | {seconds} s on {device} |
+| versions | {versions} |
+| date | {facts["date"]} |"""

@@ -45,11 +45,11 @@ def train(
 
     model.to(device).train()
     tokens = torch.from_numpy(data.astype("int32")).to(device)
-    optimizer = torch.optim.AdamW(_groups(model), lr=recipe.learning_rate, betas=(0.9, 0.95), fused=device.type == "cuda")
+    optimizer = torch.optim.AdamW(groups(model), lr=recipe.learning_rate, betas=(0.9, 0.95), fused=device.type == "cuda")
     generator = torch.Generator(device).manual_seed(recipe.seed)
     start, step, progress, recent = time.perf_counter(), 0, 0.0, torch.zeros((), device=device)
     while progress < 1:
-        rate = _learning_rate(recipe, step, progress)
+        rate = learning_rate(recipe.learning_rate, recipe.warmup_steps, step, progress)
         for group in optimizer.param_groups:
             group["lr"] = rate
         loss = _loss(model, _windows(tokens, recipe.batch, generator))
@@ -75,7 +75,7 @@ def train(
     )
 
 
-def _groups(model: Any) -> list[dict[str, Any]]:
+def groups(model: Any) -> list[dict[str, Any]]:
     """Weight decay for matrices only."""
     parameters = list(model.parameters())
     return [
@@ -84,10 +84,10 @@ def _groups(model: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _learning_rate(recipe: Recipe, step: int, progress: float) -> float:
-    """Linear warm-up, then a cosine down to a tenth at `progress` 1."""
-    warm = min(1.0, (step + 1) / recipe.warmup_steps)
-    return recipe.learning_rate * warm * (0.1 + 0.45 * (1 + math.cos(math.pi * min(progress, 1.0))))
+def learning_rate(peak: float, warmup_steps: int, step: int, progress: float) -> float:
+    """Linear warm-up, then a cosine down to a tenth of the peak at `progress` 1."""
+    warm = min(1.0, (step + 1) / warmup_steps)
+    return peak * warm * (0.1 + 0.45 * (1 + math.cos(math.pi * min(progress, 1.0))))
 
 
 def _windows(tokens: torch.Tensor, batch: int, generator: torch.Generator) -> torch.Tensor:

@@ -1,0 +1,71 @@
+"""Chats that a model writes with itself: first the user's turn, then its answer."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from generators.measuring.decoding.models import Loaded
+
+QUESTION_LEN, ANSWER_LEN = 64, 144
+"""The most tokens of a user's turn and of an answer."""
+_MARK = "\x00"
+
+
+@dataclass(frozen=True)
+class Chat:
+    """Ids of a whole chat up to its last token, (tokens,); the answer begins at `start`."""
+
+    ids: list[int]
+    start: int
+
+
+def frame(target: Loaded) -> tuple[list[int], list[int]]:
+    """The ids that the chat template puts before and behind a user's turn."""
+    before, behind = (target.tokenizer(one).input_ids for one in target.turn(_MARK).split(_MARK))
+    return before, behind
+
+
+def write(target: Loaded, *, batch: int, max_seconds: float, seed: int, tell: Callable[[str], None]) -> list[Chat]:
+    """Let the target write `batch` chats at a time until the time is over; in a seeded order.
+
+    The turns of the user are sampled at temperature 1 from 95 % of the probability; one that does not end, or repeats another,
+    is left out. The answers are greedy, as a draft meets them; an answer may be cut off.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    found: dict[tuple[int, ...], Chat] = {}
+    start = time.perf_counter()
+    while time.perf_counter() - start < max_seconds:
+        for chat in _round(target, batch):
+            found.setdefault(tuple(chat.ids[: chat.start]), chat)
+        tell(f"{len(found)} chats after {time.perf_counter() - start:.0f} s")
+    chats = list(found.values())
+    random.Random(seed).shuffle(chats)
+    return chats
+
+
+def _round(target: Loaded, chats: int) -> Iterator[Chat]:
+    before, behind = frame(target)
+    turns = _generated(target, [before] * chats, QUESTION_LEN, do_sample=True, temperature=1.0, top_k=0, top_p=0.95)
+    end = target.tokenizer.eos_token_id
+    prompts = [[*before, *turn[:-1], *behind] for turn in turns if turn[-1] == end and turn[:-1]]
+    for prompt, answer in zip(prompts, _generated(target, prompts, ANSWER_LEN, do_sample=False), strict=True):
+        yield Chat([*prompt, *answer], len(prompt))
+
+
+def _generated(target: Loaded, prompts: list[list[int]], longest: int, **choice: Any) -> list[list[int]]:
+    """What follows each prompt, up to and with the end of its turn."""
+    import torch
+
+    if not prompts:
+        return []
+    end, width = target.tokenizer.eos_token_id, max(map(len, prompts))
+    ids = torch.tensor([[end] * (width - len(prompt)) + prompt for prompt in prompts], device=target.device)
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=target.device)
+    rows = target.model.generate(ids, attention_mask=mask, max_new_tokens=longest, pad_token_id=end, **choice)[:, width:].tolist()
+    return [row[: row.index(end) + 1] if end in row else row for row in rows]

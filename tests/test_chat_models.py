@@ -1,0 +1,139 @@
+"""The chat model that `make models` makes, and the draft that is distilled from one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from generators.errors import MeasureError
+from generators.measuring import pretrained
+from generators.measuring.decoding.models import CARD, PRETRAINED, Loaded, load
+from generators.measuring.training import distil
+from generators.measuring.training.__main__ import main as train
+from generators.measuring.training.chats import Chat, frame, write
+from generators.measuring.training.tokenizer import train as train_tokenizer
+from tests.tiny_models import TEXTS
+
+CPU = torch.device("cpu")
+TEMPLATE = "{% for message in messages %}<{{ message['content'] }}>{% endfor %}{% if add_generation_prompt %}:{% endif %}"
+made_here = pytest.mark.skipif(not (PRETRAINED / CARD).is_file(), reason="`make models` has not been run")
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama of two layers with a chat template, whose distributions are far from flat."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("chat") / "target"
+    tokenizer = train_tokenizer(TEXTS, 300, 512)
+    tokenizer.chat_template = TEMPLATE
+    torch.manual_seed(3)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        intermediate_size=64, max_position_embeddings=512, initializer_range=0.3, tie_word_embeddings=True,
+        bos_token_id=0, eos_token_id=0, pad_token_id=1,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def loaded(target: Path) -> Loaded:
+    return load(str(target), CPU, torch.float32, "target")
+
+
+def test_a_chat_is_framed_as_the_template_says(target: Path) -> None:
+    tokenizer = loaded(target).tokenizer
+    assert frame(loaded(target)) == (tokenizer("<").input_ids, tokenizer(">:").input_ids)
+
+
+def test_the_target_writes_users_turns_that_end_and_greedy_answers(target: Path) -> None:
+    chats = write(loaded(target), batch=40, max_seconds=0.01, seed=1, tell=lambda line: None)
+    again = write(loaded(target), batch=40, max_seconds=0.01, seed=1, tell=lambda line: None)
+    assert chats == again
+    assert chats != write(loaded(target), batch=40, max_seconds=0.01, seed=2, tell=lambda line: None)
+    assert len({tuple(chat.ids[: chat.start]) for chat in chats}) == len(chats) > 1
+    before, behind = frame(loaded(target))
+    for chat in chats:
+        assert chat.ids[: len(before)] == before
+        assert chat.ids[chat.start - len(behind) : chat.start] == behind
+        assert 0 not in chat.ids[:-1]  # 0 ends a text
+        with torch.inference_mode():
+            likeliest = loaded(target).model(torch.tensor([chat.ids])).logits[0].argmax(-1).tolist()
+        assert likeliest[chat.start - 1 : -1] == chat.ids[chat.start :]
+
+
+def test_batches_hold_every_chat_once_and_chats_of_similar_length() -> None:
+    chats = [Chat([1] * length, 1) for length in (100, 30_000, 200, 300)]
+    found = distil.batches(chats)
+    # The longest alone is 30000; with the next it would be 2 · 30000. Then 3 · 300 fit.
+    assert [[len(chat.ids) for chat in batch] for batch in found] == [[30_000], [300, 200, 100]]
+
+
+def test_distilling_brings_the_draft_nearer_to_the_target_and_the_card_says_how(target: Path, tmp_path: Path) -> None:
+    train(["distil", "--target", str(target), "--out", str(tmp_path), "--batch", "60", "--max-seconds", "0.01", "1.5"])
+    card = json.loads((tmp_path / CARD).read_text())
+    first, *_, last = card["curve"]
+    assert last["kl"] < first["kl"] - 0.1
+    assert last["overlap"] > first["overlap"]
+    assert 0 <= last["agreement"] <= 1
+    assert card["data"]["chats"] >= card["data"]["chats_held_out"] > 0
+    draft = load(str(tmp_path), CPU, torch.float32, "draft")
+    assert draft.tokenizer.get_vocab() == loaded(target).tokenizer.get_vocab()
+    assert "distilled here" in draft.card["label"]
+    assert f"{100 * last['agreement']:.1f} %" in (tmp_path / "README.md").read_text()
+
+
+def test_agreement_overlap_and_divergence_of_a_draft_that_is_the_target(target: Path) -> None:
+    """Equal distributions diverge by nothing and overlap whole."""
+    same = loaded(target)
+    chats = write(same, batch=40, max_seconds=0.01, seed=1, tell=lambda line: None)
+    run = distil.Run(same, same.model, [], distil.batches(chats), 0)
+    run._measure(0, 0.0, lambda line: None)
+    assert {name: run.curve[0][name] for name in ("kl", "agreement", "overlap")} == {"kl": 0, "agreement": 1, "overlap": 1}
+
+
+def test_only_answers_count(target: Path) -> None:
+    """A chat of three tokens of prompt and two of answer: the places before the answer's tokens."""
+    one = loaded(target)
+    run = distil.Run(one, one.model, [], [], 0)
+    with torch.inference_mode():
+        p, _ = run._log_probabilities([Chat([5, 6, 7, 8, 9], 3), Chat([5, 6, 7, 8], 3)])
+        whole = one.model(torch.tensor([[5, 6, 7, 8, 9]])).logits[0].log_softmax(-1)
+    assert torch.allclose(p, whole[[2, 3, 2]], atol=1e-5)
+
+
+def test_a_model_without_chats_is_refused(tiny_models: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(MeasureError, match="has no chat template"):
+        train(["distil", "--target", str(tiny_models[0]), "--out", str(tmp_path / "x")])
+
+
+def test_another_file_than_the_published_one_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And nothing is made of it; a missing one names the command that installs it."""
+    out = tmp_path / "made"
+    with pytest.raises(MeasureError, match=r"cannot be read \(FileNotFoundError\); `make models` installs it"):
+        pretrained.main(["--wheels", str(tmp_path), "--out", str(out)])
+    (tmp_path / pretrained.FILE).parent.mkdir()
+    (tmp_path / pretrained.FILE).write_bytes(b"other")
+    with pytest.raises(MeasureError, match=r"must have the SHA-256 .*\(got d9298a10d1b0"):  # sha256sum of "other"
+        pretrained.main(["--wheels", str(tmp_path), "--out", str(out)])
+    assert not out.exists()
+    out.mkdir()
+    (out / CARD).write_text(json.dumps({"sha256": pretrained.SHA256}))
+    pretrained.main(["--wheels", str(tmp_path), "--out", str(out)])
+    assert "is up to date. Its license is Apache-2.0." in capsys.readouterr().out
+
+
+@made_here
+def test_the_pretrained_model_is_found_by_its_name_and_ends_its_turns() -> None:
+    one: Any = load("smollm2-135m-instruct", CPU, torch.float32, "model")
+    assert one.card["parameters"] == 134_515_008  # as published
+    ids = one.ids("What is Apple?", "prompt", chat=True)
+    assert one.tokenizer.decode(ids[0]).endswith("<|im_start|>user\nWhat is Apple?<|im_end|>\n<|im_start|>assistant\n")
+    found = one.model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=6)
+    assert one.tokenizer.decode(found[0, ids.shape[1] :]) == "Apple is a multinational conglomerate"
+    assert one.model.generation_config.eos_token_id == one.tokenizer.convert_tokens_to_ids("<|im_end|>")
