@@ -71,7 +71,7 @@ def _parameters(what: str, device_kind: str, arguments: Namespace) -> dict[str, 
     """What measurements.yml says, with other models where they were asked for."""
     parameters = parameters_of(what, device_kind, small=arguments.small)
     model, draft = arguments.models or (None, None)
-    others = {"model": model, "target": model, "assistant": draft}
+    others = {"model": model, "hf_model_name": model, "target": model, "assistant": draft}
     return {field: (isinstance(value, str) and others.get(field)) or value for field, value in parameters.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from dataclasses import replace
 from fractions import Fraction
@@ -45,22 +46,29 @@ def lengths_recording() -> Recording:
     times = {1: (0.001, 0.003, 0.004), 2: (0.005, 0.005, 0.009), 4: (0.009, 0.008, 0.01)}
     return Recording(
         what="hw3_q3_output_len",
-        parameters={"prompt": "a 'b", "top_k": 5, "top_p": 0.9, "beam_width": 1, "dtype": "float32", "seed": 3, "model": "m"},
-        command="make it", device="GPU", device_kind="cuda", driver="1", versions={"torch": "2"},
+        parameters={"dtype": "float32", "seed": 3, "chat": True},
+        command="make it", device="CPU", device_kind="cpu", driver=None, versions={"torch": "2"},
         date="2026-01-01T00:00:00+00:00", models={"m": {"label": "this architecture", "parameters": 10}},
         series=tuple(Series(quantity="seconds", unit="s", at={"output_len": n}, samples=s) for n, s in times.items()),
-        outputs=tuple(Output(at={"output_len": n}, text="x\n" * n) for n in times),
     )  # fmt: skip
 
 
-def beams_recording() -> Recording:
-    """One beam and two, of which both texts were recorded."""
-    texts = [Output(at={"beam_width": n, "do_sample": True}, text=f"{n} {place}") for n in (1, 2) for place in range(n)]
-    series = [
-        Series(quantity=quantity, unit="s", at={"beam_width": n, "do_sample": sampled}, samples=(0.5,))
-        for quantity in ("seconds", "log_probability") for n in (1, 2) for sampled in (True, False)
-    ]  # fmt: skip
-    return replace(lengths_recording(), what="hw3_q3_beam_width", series=tuple(series), outputs=tuple(texts))
+PROMPT = "a 'b"
+COMMAND = f"python -m generators.measuring.hw3_generate --hf_model_name m --prompt_seq {shlex.quote(PROMPT)} --chat --seed 3"
+
+
+def launches_recording() -> Recording:
+    """Three lengths, two numbers of beams with as many texts, and one value of each filter."""
+    values: dict[str, list[float]] = {"output_len": [1, 2, 4], "beam_width": [1, 2], "top_k": [1], "top_p": [0.5]}
+    outputs = []
+    for name, every in values.items():
+        for value in every:
+            at: dict[str, Any] = {"argument": name, "value": value, "command": f"{COMMAND} --{name} {value}"}
+            texts = int(value) if name == "beam_width" else 1
+            outputs += [Output(at={**at, "sequence": place}, text=f"{place}\n\né") for place in range(1, texts + 1)]
+    given = {"hf_model_name": "m", "prompt_seq": PROMPT, "output_len": 20, "beam_width": 1, "top_k": 50, "top_p": 0.9}
+    parameters = {**given, "chat": True, "seed": 3, "dtype": "float32", "values": values}
+    return replace(lengths_recording(), what="hw3_q3_launches", parameters=parameters, series=(), outputs=tuple(outputs))
 
 
 def test_the_line_through_points_off_a_line() -> None:
@@ -69,32 +77,36 @@ def test_the_line_through_points_off_a_line() -> None:
 
 
 def test_medians_and_fit_of_a_recording() -> None:
-    """The slope of 1 + 2n, and a prompt that a shell needs quoted."""
+    """The slope of 1 + 2n; without recorded launches the sheet's parts are not answered."""
     answer: Answer = QUESTION.solve(params(lengths_recording()))
-    assert list(answer["3.1/times"]["median"].numbers.values()) == [3, 5, 9]
-    assert float(answer["3.1/per_token"]) == 2
-    assert answer["3.1/outputs/n_2/text"].value == "Generated: x\nx\n"
-    assert list(answer.parts) == ["sheet", "3.1", "runs"]
+    assert list(answer["lengths/times"]["median"].numbers.values()) == [3, 5, 9]
+    assert float(answer["lengths/per_token"]) == 2
+    assert list(answer.parts) == ["sheet", "lengths", "runs"]
     assert "this architecture" in page(params(lengths_recording()))
 
 
 def test_a_shell_reads_the_loop_that_is_printed() -> None:
-    """Each launch gets the arguments of the recording and one value of its own."""
-    loop = QUESTION.solve(params(lengths_recording()))["3.1/launch"].value.replace("python -m", "printf '%s|'")
+    """Each launch gets the recorded options and one value of its own."""
+    loop = QUESTION.solve(params(launches_recording()))["3.1/launch"].value.replace("python -m", "printf '%s|' python -m")
     said = subprocess.run(["bash", "-c", loop], capture_output=True, text=True, check=True).stdout
-    words = said.split("|")
-    assert [words[place + 1] for place, word in enumerate(words) if word == "--output_len"] == ["1", "2", "4"]
-    assert [words[place + 1] for place, word in enumerate(words) if word == "--prompt_seq"] == ["a 'b"] * 3
+    expected = [word for value in (1, 2, 4) for word in shlex.split(f"{COMMAND} --output_len {value}")]
+    assert said.split("|")[:-1] == expected
     assert max(map(len, loop.splitlines())) < 80
 
 
-def test_every_text_that_a_launch_returned_is_shown() -> None:
-    """Where only the first was recorded, the page says so."""
-    whole = beams_recording()
-    first = replace(whole, outputs=whole.outputs[:2])
-    assert QUESTION.solve(params(whole))["3.2/outputs/n_2/text"].value == "Generated: 2 0\nGenerated: 2 1"
-    assert "the others were not recorded" not in page(params(whole))
-    assert "the others were not recorded" in page(params(first))
+def test_every_text_that_a_launch_returned_is_shown_with_its_lines() -> None:
+    """Two for two beams; a letter beyond ASCII is escaped, as a PDF's font may lack it."""
+    answer: Answer = QUESTION.solve(params(launches_recording()))
+    assert answer["3.2/outputs/n_2/text"].value == "Generated: 1\n\n\\xe9\nGenerated: 2\n\n\\xe9"
+    assert list(answer.parts) == ["sheet", "3.1", "3.2", "3.3", "3.4", "runs"]
+    assert "it is not the course's" in page(params(launches_recording()))
+
+
+def test_a_command_that_a_page_does_not_print_is_found() -> None:
+    """The other route builds the command from the recorded arguments."""
+    whole = launches_recording()
+    given = params(replace(whole, parameters={**whole.parameters, "top_k": 49}))
+    assert any("3.1/launch" in one for one in problems(QUESTION.solve(given), Findings.gathered(QUESTION.find(given))))
 
 
 def test_what_was_not_measured_has_no_section() -> None:
@@ -106,10 +118,10 @@ def test_what_was_not_measured_has_no_section() -> None:
 
 
 def test_both_filters_keep_fewer_tokens_than_either() -> None:
-    """Top-p acts on what top-k left: 35 tokens, where top-k alone leaves 50, and top-p beside a large k more."""
+    """Top-p acts on what top-k left: fewer tokens than top-k alone leaves, and than top-p beside a large k."""
     answer = worked_out(str(ID))[2]
     both = answer["together"]
-    assert int(both["by_both"]) < int(both["by_k"]) == int(both["k"]) < int(answer["3.3/kept/n_500/kept"].value)
+    assert int(both["by_both"]) < int(both["by_k"]) == int(both["k"]) < int(answer["top_k/kept/n_500/kept"].value)
 
 
 @pytest.mark.parametrize(
@@ -120,16 +132,16 @@ def test_bad_parameters(field: str, value: object) -> None:
         load_params(ID, QUESTION, {**entries()[ID], field: value})
 
 
-def test_a_processor_beside_a_gpu() -> None:
-    """Its times stand in a part of their own; the kind with most recordings answers the sheet, a GPU's before a processor's."""
-    gpu = lengths_recording()
-    slower = tuple(replace(series, samples=tuple(10 * sample for sample in series.samples)) for series in gpu.series)
-    cpu = replace(gpu, device="CPU", device_kind="cpu", driver=None, series=slower)
+def test_a_gpu_beside_a_processor() -> None:
+    """Its times stand in a part of their own; a processor answers the sheet, and a GPU only alone."""
+    cpu = lengths_recording()
+    faster = tuple(replace(series, samples=tuple(sample / 10 for sample in series.samples)) for series in cpu.series)
+    gpu = replace(cpu, device="GPU", device_kind="cuda", driver="1", series=faster)
     answer: Answer = QUESTION.solve(params(gpu, cpu))
-    assert float(answer["3.1/per_token"]) == 2
-    assert float(answer["measured_cpu/per_token"]) == 20
-    assert "## On a processor" in page(params(gpu, cpu))
-    assert QUESTION.solve(params(cpu))["runs/device"].value == "CPU"
+    assert float(answer["lengths/per_token"]) == 2
+    assert float(answer["measured_cuda/per_token"]) == 0.2
+    assert "## On a GPU" in page(params(gpu, cpu))
+    assert QUESTION.solve(params(gpu))["runs/device"].value == "GPU"
 
 
 FAR = [

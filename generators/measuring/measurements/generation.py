@@ -39,7 +39,7 @@ def measure_beam_width(parameters: Mapping[str, Any], device: torch.device) -> I
 
 def _timed(loaded: Loaded, settings: Settings, parameters: Mapping[str, Any], at: dict[str, Any]) -> Iterator[Item]:
     """Seconds of a run at these settings, and the first sequence that it gave."""
-    ids = prompt_ids(loaded, parameters["prompt"], settings)
+    ids = prompt_ids(loaded, parameters["prompt"], settings, chat=parameters["chat"])
     found: list[torch.Tensor] = []
 
     def run() -> None:
@@ -55,7 +55,7 @@ def _timed(loaded: Loaded, settings: Settings, parameters: Mapping[str, Any], at
 
 def _scores(loaded: Loaded, settings: Settings, parameters: Mapping[str, Any], at: dict[str, Any]) -> Iterator[Item]:
     """Log-probability, in nats, of the best sequence: one value for beam search, one a seed where beams are sampled."""
-    ids = prompt_ids(loaded, parameters["prompt"], settings)
+    ids = prompt_ids(loaded, parameters["prompt"], settings, chat=parameters["chat"])
     scores = []
     for number in range(parameters["repeats"] if settings.do_sample else 1):
         sequences = generate(loaded, ids, settings, seed=parameters["seed"] + number)
@@ -83,7 +83,7 @@ def measure_top_p(parameters: Mapping[str, Any], device: torch.device) -> Iterat
 
 def _spread(loaded: Loaded, settings: Settings, parameters: Mapping[str, Any], at: dict[str, Any]) -> Iterator[Item]:
     """Every text of a batch of samples; entropy and size of the kept distributions at the first step and over the others."""
-    ids = prompt_ids(loaded, parameters["prompt"], settings)
+    ids = prompt_ids(loaded, parameters["prompt"], settings, chat=parameters["chat"])
     result = generate(
         loaded, ids, settings, seed=parameters["seed"],
         num_return_sequences=parameters["sequences"], output_scores=True, return_dict_in_generate=True,

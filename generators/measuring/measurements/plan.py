@@ -19,6 +19,7 @@ _MEASURES = {
     "hw3_q1_products": "products.measure",
     "hw4_q1_allocation": "allocation.measure",
     "hw4_q2_tree_batch": "tree_batch.measure",
+    "hw3_q3_launches": "launches.measure",
     "hw3_q3_output_len": "generation.measure_output_len",
     "hw3_q3_beam_width": "generation.measure_beam_width",
     "hw3_q3_top_k": "generation.measure_top_k",

@@ -11,6 +11,7 @@ import shlex
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,15 @@ SAMPLES = Route("numpy, from the raw samples", tolerance=1e-12)
 FILTERS = Route("numpy, the filters in a few lines", tolerance=1e-6)
 BOUND = Route("bound, entropy of a flat distribution", tolerance=1e-6)
 DEVICES = Route("the other device", tolerance=1e-3)
-SHOWN = {
-    "3.1": ("Output length", "output_len"),
-    "3.2": ("Beam width", "beam_width"),
-    "3.3": ("Top-k", "top_k"),
-    "3.4": ("Top-p", "top_p"),
+ARGUMENTS = {"3.1": "output_len", "3.2": "beam_width", "3.3": "top_k", "3.4": "top_p"}
+TITLES = {"3.1": "Output length", "3.2": "Beam width", "3.3": "Top-k", "3.4": "Top-p"}
+MORE = {
+    "lengths": "Time against output length",
+    "beams": "Beam sampling and beam search",
+    "top_k": "Top-k: tokens kept and distinct texts",
+    "top_p": "Top-p: tokens kept and distinct texts",
 }
-OTHERS = {"cuda": "On a GPU", "cpu": "On a processor"}
+KINDS = (("cpu", "On a processor"), ("cuda", "On a GPU"))
 TIMES = dict.fromkeys(("median", "quartile_1", "quartile_3"), "ms")
 Made = Mapping[str, Recording]
 
@@ -45,28 +48,27 @@ def find(params: GenerationParams) -> Iterator[Found | Proof]:
     options |= {"beam_width": params.beam_width, "top_k": params.top_k, "top_p": float(params.top_p)}
     yield from SHEET.values("sheet", launch=_command(options))
     yield from _filters()
-    made = {
-        kind: {label: ones[f"hw3_q3_{name}"] for label, (_, name) in SHOWN.items() if f"hw3_q3_{name}" in ones}
-        for kind, ones in params.measured.items()
-    }
-    kinds = [kind for kind, of_kind in made.items() if of_kind]
-    if kinds:
-        first = max(kinds, key=lambda kind: len(made[kind]))
-        yield from _parts(made[first])
-        yield from _runs(made[first])
-        for kind in set(kinds) - {first}:
-            if "3.1" in made[kind]:
-                yield from SHEET.part(f"measured_{kind}", OTHERS[kind])
-                yield from RECORDED.values(f"measured_{kind}", device=made[kind]["3.1"].device)
-                yield from _per_token(f"measured_{kind}", made[kind]["3.1"])
-            yield from _devices(made[first], made[kind])
+    made = {kind: {name.removeprefix("hw3_q3_"): one for name, one in ones.items()} for kind, ones in params.measured.items()}
+    shown = [(kind, title) for kind, title in KINDS if made.get(kind)]
+    for number, (kind, title) in enumerate(shown):
+        if not number:
+            yield from _launches(made[kind])
+            yield from _statistics(made[kind])
+            yield from _runs(made[kind], params.hf_model_name)
+        elif "output_len" in made[kind]:
+            yield from SHEET.part(f"measured_{kind}", title)
+            yield from RECORDED.values(f"measured_{kind}", device=made[kind]["output_len"].device)
+            yield from _per_token(f"measured_{kind}", made[kind]["output_len"])
+    for one, other in pairwise(shown):
+        yield from _devices(made[one[0]], made[other[0]])
 
 
 def _command(options: Mapping[str, Any], more: str = "") -> str:
     """Options as a shell needs them; a space inside one is hidden from the wrapping, which breaks between options only."""
-    said = (f"--{name} {shlex.quote(str(value))}".replace(" ", "\0") for name, value in options.items())
-    words = ["python -m generators.measuring.hw3_generate".replace(" ", "\0"), *said, *filter(None, [more.replace(" ", "\0")])]
-    lines = textwrap.wrap(" ".join(words), 72, break_long_words=False, break_on_hyphens=False)
+    said = ("--" + name + ("" if value is True else f" {shlex.quote(str(value))}") for name, value in options.items())
+    words = ["python -m generators.measuring.hw3_generate", *said, *filter(None, [more])]
+    hidden = (word.replace(" ", "\0") for word in words)
+    lines = textwrap.wrap(" ".join(hidden), 72, break_long_words=False, break_on_hyphens=False)
     return " \\\n    ".join(lines).replace("\0", " ")
 
 
@@ -80,45 +82,46 @@ def _filters() -> Iterator[Proof]:
     yield from FILTERS.proof(f"generate draws from the filtered probabilities at {where}", distance)
 
 
-def _parts(made: Made) -> Iterator[Found | Proof]:
-    for label, recording in made.items():
-        title, argument = SHOWN[label]
-        yield from SHEET.part(label, title)
-        yield from _outputs(label, argument, recording)
-        if label == "3.1":
-            yield from _per_token(label, recording)
-            yield from _lengths(label, recording)
-        elif label == "3.2":
-            yield from _beams(label, recording)
-        else:
-            yield from _kept(label, argument, recording)
-    if {"3.3", "3.4"} <= made.keys():
-        yield from _together(made["3.3"], made["3.4"])
+def _launches(made: Made) -> Iterator[Found]:
+    """What the program leaves at its defaults is not said; every sequence that a launch returned is."""
+    if "launches" not in made:
+        return
+    from generators.measuring.hw3_generate import parser
+
+    recording = made["launches"]
+    usual = vars(parser().parse_args([]))
+    given = {
+        **{name: recording.parameters[name] for name in usual if name in recording.parameters},
+        "device": recording.device_kind,
+    }
+    for label, argument in ARGUMENTS.items():
+        yield from SHEET.part(label, TITLES[label])
+        options = {name: value for name, value in given.items() if name != argument and value != usual[name]}
+        loop = "\n".join(f"  {line}" for line in _command(options, f"--{argument} $N").split("\n"))
+        values = recording.parameters["values"][argument]
+        yield from RECORDED.values(label, launch=f"for N in {' '.join(map(str, values))}; do\n{loop}\ndone")
+        rows = {}
+        for value in values:
+            texts = [one.text for one in recording.outputs if (one.at["argument"], one.at["value"]) == (argument, value)]
+            lines = "\n".join(f"Generated: {one}" for one in texts)
+            rows[f"n_{value}"] = (f"--{argument} {value}", "".join(ascii(one)[1:-1] if ord(one) > 127 else one for one in lines))
+        yield from RECORDED.table(label, "outputs", rows, columns=("setting", "text"))
 
 
-def _outputs(label: str, argument: str, recording: Recording) -> Iterator[Found]:
-    """A launch with every setting of the recording, and as many texts as it has beams, of those that were sampled."""
-    taken = recording.parameters
-    options = {"hf_model_name": taken["model"], "prompt_seq": taken["prompt"]}
-    options |= {name: taken[name] for _, name in SHOWN.values() if name in taken}
-    options |= {"seed": taken["seed"], "device": recording.device_kind, "dtype": taken["dtype"]}
-    drawn = [one for one in recording.outputs if one.at.get("do_sample") is not False]
-    every: list[Any] = list(dict.fromkeys(one.at[argument] for one in drawn))
-    values = [every[int(place)] for place in dict.fromkeys(np.linspace(0, len(every) - 1, 3).round())] if every[3:] else every
-    loop = "\n".join(f"  {line}" for line in _command(options, f"--{argument} $N").split("\n"))
-    rows, missing = {}, 0
-    for value in values:
-        beams = value if argument == "beam_width" else 1
-        texts = [one.text for one in drawn if one.at[argument] == value][:beams]
-        missing += beams - len(texts)
-        letters = "".join(
-            letter if ord(letter) < 128 else ascii(letter)[1:-1] for letter in "\n".join(f"Generated: {one}" for one in texts)
-        )
-        rows[f"n_{value}"] = (f"--{argument} {value}", letters)
-    yield from RECORDED.values(label, launch=f"for N in {' '.join(map(str, values))}; do\n{loop}\ndone")
-    yield from RECORDED.table(label, "outputs", rows, columns=("setting", "text"))
-    batched = "sequences" in taken
-    yield from RECORDED.values(label, batched=batched, first_of_several=missing > 0, as_launched=not missing and not batched)
+def _statistics(made: Made) -> Iterator[Found | Proof]:
+    for label, title in MORE.items():
+        name = {"lengths": "output_len", "beams": "beam_width"}.get(label, label)
+        if name in made:
+            yield from SHEET.part(label, title)
+            if label == "lengths":
+                yield from _per_token(label, made[name])
+                yield from _lengths(label, made[name])
+            elif label == "beams":
+                yield from _beams(label, made[name])
+            else:
+                yield from _kept(label, made[name])
+    if {"top_k", "top_p"} <= made.keys():
+        yield from _together(made["top_k"], made["top_p"])
 
 
 def _three(number: Any) -> float:
@@ -157,19 +160,21 @@ def _beams(label: str, recording: Recording) -> Iterator[Found]:
     yield from SAMPLES.values(label, seeds=min(len(one.samples) for one in by_width[1].values()))
 
 
-def _kept(label: str, argument: str, recording: Recording) -> Iterator[Found | Proof]:
+def _kept(label: str, recording: Recording) -> Iterator[Found | Proof]:
     rows: dict[str, Sequence[Cell]] = {}
     over = 0.0
     for first in recording.find("first_entropy"):
-        value = first.at[argument]
+        value = first.at[label]
         (own,), (kept, *_) = first.samples, recording.one("first_kept_tokens", **first.at).samples
-        texts = [one.text for one in recording.outputs if one.at[argument] == value]
+        texts = [one.text for one in recording.outputs if one.at[label] == value]
         shown = value if isinstance(value, int) else Fraction(round(float(value) * 10**6), 10**6)
         rows[f"n_{value}"] = (shown, round(kept), _three(own), len(dict.fromkeys(texts)))
         over = max(over, own - math.log(kept))
         yield from SAMPLES.values(label, batch=len(texts))
     columns = ("value", "kept", "entropy", "distinct_outputs")
-    yield from SAMPLES.table(label, "kept", rows, units={"entropy": "nat"}, headings={"value": SHOWN[label][0]}, columns=columns)
+    yield from SAMPLES.table(
+        label, "kept", rows, units={"entropy": "nat"}, headings={"value": MORE[label].partition(":")[0]}, columns=columns
+    )
     yield from BOUND.proof(f"{label}: no entropy is above the logarithm of the tokens kept", over)
 
 
@@ -186,25 +191,24 @@ def _together(by_k: Recording, by_p: Recording) -> Iterator[Found | Proof]:
     yield from RECORDED.values("together", k=k, p=Fraction(round(p * 10**6), 10**6))
     yield from SAMPLES.values("together", by_k=kept[1][1.0], by_both=kept[1][p])
     if k in kept[0]:
-        yield from SAMPLES.proof("3.3 and 3.4 keep as many tokens at the same top-k and top-p", abs(kept[0][k] - kept[1][p]))
+        yield from SAMPLES.proof("both recordings keep as many tokens at the same top-k and top-p", abs(kept[0][k] - kept[1][p]))
 
 
-def _runs(made: Made) -> Iterator[Found]:
+def _runs(made: Made, courses_model: str) -> Iterator[Found]:
     """Where the recordings were made, which is the same machine and model for all that are shown."""
     yield from SHEET.part("runs", "Machine and model")
     for one in made.values():
-        (card,) = one.models.values()
+        ((name, card),) = one.models.items()
         rows = machine_rows(one, ("Model", card["label"]), ("Element type", one.parameters["dtype"]))
         yield from RECORDED.table("runs", "machine", rows, columns=("what", "value"))
-        yield from RECORDED.values("runs", device=one.device, model=card["label"], trained="training" in card)
-        yield from RECORDED.values("runs", parameters=card["parameters"])
-        if "training" in card:
-            yield from RECORDED.values("runs", unit="nat/token", held_out_loss=float(card["training"]["held_out_loss"]))
+        yield from RECORDED.values("runs", device=one.device, model=card["label"], parameters=card["parameters"])
+        yield from RECORDED.values("runs", other_model=name != courses_model, chat=one.parameters["chat"] is True)
+        yield from RECORDED.values("runs", seed=one.parameters["seed"])
 
 
 def _devices(one: Made, other: Made) -> Iterator[Proof]:
     """What is kept at the first step does not depend on the device, up to rounding in float32."""
-    for label in sorted(one.keys() & other.keys() & {"3.3", "3.4"}):
+    for label in sorted(one.keys() & other.keys() & {"top_k", "top_p"}):
         if one[label].parameters == other[label].parameters and one[label].models == other[label].models:
             ours, theirs = (
                 np.array([first.samples[0] for first in of_kind[label].find("first_entropy")]) for of_kind in (one, other)
