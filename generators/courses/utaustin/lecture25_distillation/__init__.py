@@ -1,9 +1,10 @@
-"""Lecture 25, distillation: losses and gradients on given logits, and a small run with and without a teacher."""
+"""Lecture 25, distillation: losses and gradients on given logits, a small run with and without a teacher, a recorded draft."""
 
+from generators.courses.utaustin.lecture25_distillation.draw import draw
 from generators.courses.utaustin.lecture25_distillation.find import find
 from generators.courses.utaustin.lecture25_distillation.params import DistillationParams
 from generators.courses.utaustin.lecture25_distillation.solve import solve
-from generators.question import Question
+from generators.question import Question, Recorded
 
 SHORT = {"n_teacher": 20, "n_student": 10, "n_test": 10, "n_starts": 2, "teacher_steps": 5, "student_steps": 10}
 
@@ -13,6 +14,8 @@ QUESTION = Question(
     params=DistillationParams,
     solve=solve,
     find=find,
+    draw=draw,
+    recordings={"lecture25_distillation_draft": Recorded(cuda=())},
     others=(
         {
             "example": {

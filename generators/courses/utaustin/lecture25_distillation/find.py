@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from typing import Any
 
 from generators.courses.utaustin.lecture25_distillation.params import DistillationParams, Example, Training
 from generators.found import Found, Proof, Route
+from generators.recording import Recording
 
 SHEET = Route("the sheet and the parameters, read again", restates=True)
 LOSSES = Route("torch, cross_entropy and KLDivLoss", tolerance=1e-12, absolute=1e-12)
 AUTOGRAD = Route("torch, autograd", tolerance=1e-9, absolute=1e-12)
+RECORDED = Route("the recording, read again", restates=True)
 MODULES = Route("torch, tensors added up")
 TRAINED = Route("torch, everything trained again with autograd", tolerance=1e-4)
 GIVEN = dict.fromkeys(("class", "v", "z", "T", "learns_from"), SHEET)
@@ -26,6 +29,32 @@ def find(params: DistillationParams) -> Iterator[Found | Proof]:
     yield from _losses(params.example)
     yield from _gradients(params.example)
     yield from _run(params.training, params.alphas)
+    for made in list(params.measured.values())[:1]:
+        yield from _draft(made["lecture25_distillation_draft"])
+
+
+def _draft(recording: Recording) -> Iterator[Found]:
+    """The recorded curve, of which every point was rounded when it was made."""
+    yield from SHEET.part("draft", "A draft for a language model")
+    made, (target, draft) = recording.parameters, recording.models.values()
+    yield from RECORDED.values("draft", device=recording.device, target=target["label"])
+    yield from RECORDED.values("draft", target_parameters=target["parameters"], draft_parameters=draft["parameters"])
+    yield from RECORDED.values("draft", chats=made["chats"], answer_tokens=made["answer_tokens"])
+    held_out = {name: made[name] for name in ("chats_held_out", "answer_tokens_held_out")}
+    yield from RECORDED.values("draft", held_out)
+    yield from RECORDED.values("draft", unit="s", seconds=made["seconds"])
+    points: dict[Any, dict[str, float]] = {}
+    for one in recording.series:
+        points.setdefault(one.at["answer_tokens_seen"], {})[one.quantity] = one.samples[0]
+    rows = {}
+    for place, (seen, point) in enumerate(sorted(points.items())):
+        numbers = (seen / 1e6, 100 * point["agreement"], 100 * point["overlap"])
+        million, agreement, overlap = (float(f"{one:.3g}") for one in numbers)
+        rows[f"point_{place}"] = (million, point["kl"], agreement, overlap)
+    units = {"divergence": "nat", "agreement": "%", "overlap": "%"}
+    headings = {"seen": "Million tokens seen"}
+    yield from RECORDED.table("draft", "curve", rows, units=units, headings=headings, columns=("seen", *units))
+    yield from RECORDED.values("draft", unit="%", agreement=rows[f"point_{len(rows) - 1}"][2])
 
 
 def _given(params: DistillationParams) -> Iterator[Found]:

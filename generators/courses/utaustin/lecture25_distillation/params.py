@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveExact, Rising, Text
+from generators.params import Exact, Params, PositiveExact, RecordedParams, Rising, Text
 
 MAX_WORK = 40_000_000
 MAX_RATE = Fraction(1, 4)
@@ -67,7 +67,7 @@ class Training(Params):
         return self
 
 
-class DistillationParams(Params):
+class DistillationParams(RecordedParams):
     """The worked example, the run, and the weight of the hard loss for each kind of student of the run."""
 
     example: Example

@@ -9,6 +9,7 @@ import sympy
 
 from generators.answer import Answer, Part, answer, formula, letter, number, part, text
 from generators.cells import Cell, Rounded, Value, exact
+from generators.courses.utaustin.lecture25_distillation.draft import DRAFT, recorded_draft
 from generators.courses.utaustin.lecture25_distillation.losses import (
     ALPHA,
     T,
@@ -28,9 +29,10 @@ h_t, h_s = sympy.symbols("h_t h_s", positive=True)
 
 
 def solve(params: DistillationParams) -> Answer:
-    """What is given, and the three parts."""
+    """What is given, the three parts, and the draft that was distilled, where its curve was recorded."""
     sheet = _sheet(params)
-    return answer(sheet, _losses(params.example, sheet), _gradients(params.example), _run(params, sheet))
+    drafts = [recorded_draft(made[DRAFT]) for made in params.measured.values() if DRAFT in made]
+    return answer(sheet, _losses(params.example, sheet), _gradients(params.example), _run(params, sheet), *drafts[:1])
 
 
 def _sheet(params: DistillationParams) -> Part:
