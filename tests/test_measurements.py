@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from generators.errors import MeasureError, ParameterError
+from generators.measuring.decoding.few_rows import for_few_rows
 from generators.measuring.measure_all import main
-from generators.measuring.measurements import plan, tree_batch
+from generators.measuring.measurements import plan, speculative, tree_batch
 from generators.measuring.measurements.collect import recorded
 from generators.measuring.measurements.plan import NAMES, RECORDINGS, measure_of, parameters_of, path_of
 from generators.measuring.measurements.products import shapes
@@ -108,18 +109,70 @@ def test_all_ways_to_decode_speculatively_give_the_tokens_of_standard_decoding(m
         assert series.samples == (series.at["of"],)
 
 
-def test_both_implementations_accept_the_same_drafts(made: dict[str, Recording]) -> None:
+def test_calls_account_for_every_token(made: dict[str, Recording]) -> None:
+    """A call gives what it accepted and one token of the target's; only the last may give more than is asked for."""
     recording = made["hw4_q3_speculative"]
-    for prompt in recording.parameters["prompts"]:
-        for draft_len in recording.parameters["draft_lens"]:
-            at = {"prompt": prompt, "draft_len": draft_len}
-            theirs, ours = (recording.one("accepted", by=by, **at).samples for by in ("transformers", "fixed cache"))
-            assert theirs[:-1] == ours[: len(theirs) - 1]  # the last round is cut off
+    accepted = list(recording.find("accepted"))
+    assert {(one.at["by"], one.at["mode"]) for one in accepted} == {
+        ("transformers", "speculative"), ("transformers", "prompt lookup"), ("fixed cache", "speculative"),
+    }  # fmt: skip
+    for one in accepted:
+        tokens = int(recording.one("agreeing_tokens", **one.at).at["of"])
+        given = [number + 1 for number in one.samples]
+        assert sum(given[:-1]) < tokens <= sum(given)
+        drafted = recording.one("drafted", **one.at).samples
+        assert all(kept <= guessed for kept, guessed in zip(one.samples, drafted, strict=True))
 
 
-def test_what_a_library_refuses_is_recorded_in_its_own_words(made: dict[str, Recording]) -> None:
-    (refused,) = [output for output in made["hw4_q3_speculative"].outputs if output.at.get("failed")]
-    assert "not supported with Static cache" in refused.text
+def with_models(pair: Pair) -> dict[str, Any]:
+    """What homework 4, question 3 is measured with at small size, with models made here."""
+    return {**parameters_of("hw4_q3_speculative", "cpu", small=True), "target": str(pair[0]), "assistant": str(pair[1])}
+
+
+def test_every_way_runs_once_a_round_in_changing_order(tiny_models: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three rounds of two ways of the library and two of ours, a prompt each; before them each way runs once."""
+    order: list[str] = []
+
+    def timed(run: Any, device: torch.device, *, warmup: int, repeats: int) -> list[float]:
+        order.append(repr(run.func))
+        return [1.0] * repeats
+
+    monkeypatch.setattr(speculative, "wall_seconds", timed)
+    asked = parameters_of("hw4_q3_speculative", "cpu", small=True) | dict(
+        zip(("target", "assistant"), map(str, tiny_models), strict=True)
+    )
+    items = list(speculative.measure({**asked, "prompts": ["def f("], "draft_lens": [2], "repeats": 3}, CPU))
+    rounds = [order[start : start + 6] for start in range(0, 18, 6)]
+    assert len(order) == 18  # standard, draft alone, own rule and prompt lookup of the library; standard and speculative of ours
+    assert all(sorted(one) == sorted(rounds[0]) for one in rounds)
+    assert rounds[0] != rounds[1] or rounds[1] != rounds[2]
+    assert {len(one.samples) for one in items if isinstance(one, Series) and one.quantity == "seconds"} == {3}
+
+
+def test_a_launch_that_is_refused_is_recorded_in_its_own_words(tiny_models: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other launches are measured all the same."""
+
+    def refuses(*_: Any) -> None:
+        raise RuntimeError("no graph\nhere")
+
+    monkeypatch.setattr(speculative, "Standard", refuses)
+    asked = parameters_of("hw4_q3_speculative", "cpu", small=True) | dict(
+        zip(("target", "assistant"), map(str, tiny_models), strict=True)
+    )
+    items = list(speculative.measure({**asked, "repeats": 1}, CPU))
+    assert Output(at={"by": "fixed cache", "failed": True}, text="RuntimeError: no graph here") in items
+    assert {one.at["by"] for one in items if isinstance(one, Series) and one.quantity == "seconds"} == {"transformers"}
+
+
+def test_products_of_few_rows_are_those_of_many() -> None:
+    """One row, a few, and more than are turned round, with a batch in front; the weights are shared, not copied."""
+    layer = torch.nn.Sequential(torch.nn.Linear(5, 7, bias=False), torch.nn.Linear(7, 3))
+    made = for_few_rows(layer)
+    for rows in (1, 2, 16, 17):
+        x = torch.randn(2, rows, 5, generator=torch.Generator().manual_seed(rows))
+        assert torch.allclose(made(x), layer(x), atol=1e-6)
+    assert made[0].weight is layer[0].weight
+    assert isinstance(made[1], torch.nn.Linear)  # it has a bias
 
 
 def test_a_measurement_that_breaks_off_leaves_what_it_had(tmp_path: Path) -> None:

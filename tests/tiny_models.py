@@ -24,6 +24,7 @@ def make_pair(folder: Path) -> Pair:
     from generators.measuring.training.tokenizer import train
 
     tokenizer = train(TEXTS, 300, CONTEXT_LEN)
+    tokenizer.chat_template = "{% for message in messages %}# {{ message['content'] }}\n{% endfor %}"
     torch.manual_seed(3)
     models = {}
     for name, layers in (("target", 3), ("draft", 1)):

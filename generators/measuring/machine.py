@@ -91,10 +91,22 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+def gpu_state() -> dict[str, tuple[str, float]]:
+    """Unit and value of the first GPU's clock and of its power limit, as far as nvidia-smi tells them."""
+    shown = _asked_gpu("clocks.sm,power.limit", "nounits").split(",")
+    known = {"clock": "MHz", "power_limit": "W"}
+    return {name: (unit, float(one)) for (name, unit), one in zip(known.items(), shown, strict=False) if one.strip()}
+
+
 def _driver() -> str | None:
-    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    shown = _asked_gpu("driver_version").split()
+    return shown[0] if shown else None
+
+
+def _asked_gpu(fields: str, *how: str) -> str:
+    """What nvidia-smi says of the first GPU, or nothing."""
+    command = ["nvidia-smi", f"--query-gpu={fields}", ",".join(["--format=csv", "noheader", *how])]
     try:
-        shown = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
+        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.partition("\n")[0]
     except (OSError, subprocess.SubprocessError):
-        return None
-    return shown.split()[0] if shown.split() else None
+        return ""

@@ -110,10 +110,12 @@ def test_a_model_that_cannot_be_had_offline_is_refused_naming_local_ones(
     (tmp_path / "code-small").mkdir()
     (tmp_path / "code-small" / "config.json").write_text("{}")
     monkeypatch.setattr(models, "MODELS", tmp_path)
+    monkeypatch.setattr(models, "MADE", tmp_path / "made")
+    monkeypatch.setattr(models, "PRETRAINED", models.ROOT / "build" / "x")
     with pytest.raises(MeasureError) as refused:
         main(["--hf_model_name", name])
     assert str(refused.value).startswith(f"hf_model_name: {name} is no folder ")
-    assert str(refused.value).endswith(f"local models: {tmp_path / 'code-small'}")
+    assert str(refused.value).endswith(f"local models: {tmp_path / 'code-small'}; `make models` makes build/x")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
-"""Homework 4, question 3: times, acceptance and gains read from a recording."""
+"""Homework 4, question 3: times, intervals, acceptance and gains read from recordings small enough to work out by hand."""
 
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +12,11 @@ import pytest
 from generators.answer import Answer
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.params import SpeculativeParams
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.runs import (
-    Ratio,
+    Interval,
     acceptance_rate,
     gain_at,
-    ratio,
-    to_spread,
-    whole_ms,
+    interval,
+    tokens_per_call,
 )
 from generators.errors import RecordingError
 from generators.pipeline.catalog import entries, find, load_params, load_question
@@ -28,39 +28,88 @@ from tests.entries import Far
 from tests.page_text import without_addresses
 
 PREFIX = "comp4901y/hw4_q3"
+PROMPTS = ["Sing.", "Count."]
+Setting = tuple[str, str, int | None]
+STANDARD, RULE = ("standard", "transformers", None), ("speculative", "transformers", 0)
+DRAFTS: dict[Setting, tuple[float, ...]] = {
+    ("speculative", "fixed cache", length): times for length, times in ((1, (3, 3, 3)), (2, (1, 1, 1)), (3, (2, 2, 2)))
+}
+SECONDS: dict[Setting, tuple[float, ...]] = {
+    STANDARD: (2, 4, 6), RULE: (1, 4, 2), ("draft alone", "transformers", None): (0.4, 0.4, 0.4),
+    ("prompt lookup", "transformers", 2): (4, 4, 4), ("standard", "fixed cache", None): (3, 3, 3), **DRAFTS,
+}  # fmt: skip
+"""Seconds of three rounds by mode, launch and draft length, the same for both prompts."""
 
 
 def series(quantity: str, *samples: float, **at: Any) -> Series:
     return Series(quantity=quantity, unit="1", at=at, samples=samples)
 
 
-def given(recordings: dict[str, Recording], **changes: str) -> SpeculativeParams:
-    """The entry's parameters beside recordings by the kind of their device."""
+def made(kind: str = "cpu", seconds: Mapping[Setting, tuple[float, ...]] = SECONDS) -> Recording:
+    """A recording whose drafts of two tokens are both kept in every second call."""
+    found = [series("load", 0.5, when="before"), series("load", 1.25, when="after"), series("read_seconds", 0.5, bytes=8)]
+    for (mode, by, length), times in seconds.items():
+        at = {"mode": mode, "by": by} | ({} if length is None else {"draft_len": length})
+        for prompt in PROMPTS:
+            found += [series("seconds", *times, **at, prompt=prompt)]
+            found += [] if mode == "draft alone" else [series("agreeing_tokens", 4, **at, prompt=prompt, of=4)]
+            if length is not None:
+                found += [series("drafted", 2, 2, **at, prompt=prompt), series("accepted", 2, 0, **at, prompt=prompt)]
+        if mode == "speculative" and length:
+            steps = (("propose", 0.2 * length), ("check", 1.0))
+            found += [series("step_seconds", time, step=step, by=by, draft_len=length) for step, time in steps]
+    if ("standard", "fixed cache", None) in seconds:
+        found += [series("step_seconds", 1.0, step="single token", by="fixed cache")]
+    parameters = {
+        "target": "t", "assistant": "d", "prompts": PROMPTS, "draft_lens": [1, 2, 3], "lookup_lens": [2],
+        "max_new_tokens": 4, "repeats": 3, "dtype": "float32",
+    }  # fmt: skip
+    return Recording(
+        what="hw4_q3_speculative", parameters=parameters, command="make it", device=f"the {kind}", device_kind=kind,  # type: ignore[arg-type]
+        driver=None, versions={"torch": "2"}, date="2026-01-01T00:00:00+00:00", series=tuple(found),
+        models={"t": {"label": "large", "parameters": 20}, "d": {"label": "little", "parameters": 3}},
+    )  # fmt: skip
+
+
+def given(*recordings: Recording, prompt: str = "Sing.") -> SpeculativeParams:
+    """The entry's parameters beside recordings."""
     question_id = find(PREFIX)
-    params: Any = load_params(question_id, load_question(question_id), {**entries()[question_id], **changes}, recorded=False)
-    params._measured = {kind: {"hw4_q3_speculative": one} for kind, one in recordings.items()}
+    entry = {**entries()[question_id], "prompt": prompt}
+    params: Any = load_params(question_id, load_question(question_id), entry, recorded=False)
+    params._measured = {one.device_kind: {"hw4_q3_speculative": one} for one in recordings}
     return params
 
 
-def recorded(kind: str, *without: str) -> Recording:
-    """What the site shows of a kind of device, less some launches."""
-    params: Any = worked_out(PREFIX)[1]
-    recording: Recording = params.measured[kind]["hw4_q3_speculative"]
-    return replace(recording, series=tuple(one for one in recording.series if one.at.get("by") not in without))
-
-
-def page(params: SpeculativeParams) -> str:
-    """What a reader of the site sees, all of it found again."""
-    question_id = find(PREFIX)
-    question = load_question(question_id)
+def solved(*recordings: Recording) -> Answer:
+    """The answer, all of it found again."""
+    question, params = load_question(find(PREFIX)), given(*recordings)
     answer: Answer = question.solve(params)
     assert problems(answer, Findings.gathered(question.find(params))) == []
-    return html.unescape(without_addresses(body(question_id, params, answer, {}, "site").text))
+    return answer
+
+
+def page(*recordings: Recording) -> str:
+    """What a reader of the site sees."""
+    question_id, params = find(PREFIX), given(*recordings)
+    return html.unescape(without_addresses(body(question_id, params, solved(*recordings), {}, "site").text))
+
+
+def test_the_interval_of_a_median_over_all_resamples() -> None:
+    """Of 15 samples, more than half of 15 draws are among the lowest 3 with probability 0.004, among the lowest 4 with 0.03.
+
+    So 0.025 lies at the 4th, and from above at the 12th. Of 3 samples that of the lowest alone is 7/27 already.
+    """
+    assert interval([float(one) for one in range(15, 0, -1)]) == Interval(8, 4, 12)
+    assert interval([3.0, 1.0, 2.0]) == Interval(2, 1, 3)
+    assert interval([5.0]) == Interval(5, 5, 5)
 
 
 def test_a_call_rejects_at_most_one_token() -> None:
     """Three calls draft 2, 2 and 1 and keep 2, 0 and 1; the second one's second token is never looked at."""
-    assert acceptance_rate([(series("drafted", 2, 2, 1), series("accepted", 2, 0, 1))]) == 0.75  # 3 / (3 + 1)
+    drafted, accepted = series("drafted", 2, 2, 1), series("accepted", 2, 0, 1)
+    assert acceptance_rate(drafted, accepted) == 0.75  # 3 / (3 + 1)
+    assert tokens_per_call(accepted) == 2  # (3 + 1 + 2) / 3
+    assert acceptance_rate(series("drafted", 0), series("accepted", 0)) == 0  # nothing was guessed
 
 
 def test_expected_gain() -> None:
@@ -69,63 +118,95 @@ def test_expected_gain() -> None:
     assert gain_at(1.0, 4, 0.25) == 2.5  # 5 / (4/4 + 1)
 
 
-def test_a_ratio_compares_opposite_quartiles() -> None:
-    """At least a short time over a long one, at most a long one over a short one."""
-    assert ratio((30, 20, 40), (10, 8, 16)) == Ratio(3.0, 1.25, 5.0)  # 30/10, 20/16, 40/8
+def test_a_gain_compares_the_runs_of_one_round() -> None:
+    """2/1, 4/4 and 6/2 have the median 2; the medians 4 and 2 of the runs would have given 2 too, but no interval of 1 to 3."""
+    part = solved(made())["on_cpu"]
+    assert [part[key].value for key in ("gain", "gain_low", "gain_high")] == [2, 1, 3]
+    assert (bool(part["unclear"]), bool(part["faster"]), bool(part["slower"])) == (True, False, False)
 
 
-def test_long_times_have_whole_milliseconds() -> None:
-    assert [whole_ms(time) for time in (1176.4, 99.96, 0.12345)] == [1176, 100, 0.123]
+def test_times_and_readings_of_standard_decoding() -> None:
+    """Two prompts of 4 tokens take 2 · 4 s at the median, which is 1000 ms a token and twice the 500 ms of one reading."""
+    answer = solved(made())
+    row = answer["on_cpu/standard"].rows["library"]
+    assert [row[key] for key in ("median", "low", "high", "reads")] == [1000, 500, 1500, 2]
+    assert answer["3/times"].rows["cpu_standard"]["median"] == 4000  # the sheet's prompt alone
 
 
-def test_a_wide_spread_takes_digits() -> None:
-    """Quartiles 279 ms apart leave tens, 58 ms apart leave whole milliseconds, 1500 ms apart leave hundreds."""
-    assert to_spread((816, 718, 997)) == (820, 720, 1000)
-    assert to_spread((1175, 1166, 1224)) == (1175, 1166, 1224)
-    assert to_spread((2540, 2000, 3500)) == (2500, 2000, 3500)
+def test_what_theory_and_steps_expect() -> None:
+    """Each prompt's calls draft 2 and keep 2, then none: α = 4 / (4 + 2), 2 tokens a call; c = 0.2 of timed steps.
+
+    Steps: 2 tokens · 1 s over 0.4 s + 1 s. In the library c = 2 · 0.4 / (2 · 4), and a guess that is looked up costs nothing.
+    """
+    answer = solved(made())
+    row = answer["ours_cpu_fixed/gains"].rows["draft_2"]
+    assert [row[key] for key in ("alpha", "cost", "tokens")] == [0.667, 0.2, 2]
+    assert row["expected"] == 1.51  # (1 + 0.667 + 0.667²) / 1.4
+    assert answer["ours_cpu_fixed/steps"].rows["2"]["by_steps"] == 1.43
+    library = answer["library_cpu/gains"].rows
+    assert (library["rule"]["cost"], library["rule"]["expected"], library["lookup_2"]["cost"]) == (0.1, None, 0)
 
 
-def test_times_of_the_sheets_program() -> None:
-    """As recorded on a GPU: 645, 678, 679 and 697 ms, and 1155, 1169, 1182 and 1353 ms."""
-    part = worked_out(PREFIX)[2]["on_cuda"]
-    assert (part["times"].value, bool(part["slower"]), bool(part["unclear"])) == (1.73, True, False)  # 1175 / 679
-    assert (part["times_low"].value, part["times_high"].value) == (1.7, 1.83)  # 1166 / 684 and 1224 / 670
+@pytest.mark.parametrize(
+    ("fastest", "best", "claimed"),
+    [
+        ({2: (1, 1, 1)}, 2, True),
+        ({2: (1, 1, 3)}, 2, False),  # gains of 3, 3 and 1 reach down to the next one's 1.5
+        ({3: (0.5, 0.5, 0.5)}, 3, False),  # a longer draft might be better still
+    ],
+)
+def test_a_best_length_is_claimed_between_others_and_beyond_their_intervals(
+    fastest: dict[int, tuple[float, ...]], best: int, claimed: bool
+) -> None:
+    seconds = SECONDS | {("speculative", "fixed cache", length): times for length, times in fastest.items()}
+    part = solved(made(seconds=seconds))["ours_cpu_fixed"]
+    assert (part["best"].value, bool(part["one_is_best"]), bool(part["none_is_best"])) == (best, claimed, not claimed)
 
 
-def test_a_best_length_is_claimed_beyond_the_spread_only() -> None:
-    """As graphs on the GPU γ = 4 gains from 1.20 on, the next at most 1.11; on the processor γ = 2 and 4 overlap."""
-    answer = worked_out(PREFIX)[2]
-    assert bool(answer["on_cuda/one_is_best"])
-    assert not bool(answer["on_cpu/one_is_best"])
+def test_the_machines_state_is_shown() -> None:
+    """A processor's load; a GPU's clock and power limit besides, where they were recorded."""
+    gpu = made("cuda")
+    more = tuple(series(quantity, value, when=when) for quantity, value in (("clock", 1980), ("power_limit", 700))
+                 for when in ("before", "after"))  # fmt: skip
+    answer = solved(made(), replace(gpu, series=gpu.series + more))
+    assert [answer["on_cpu/state"].rows["load"][when] for when in ("before", "after")] == [0.5, 1.25]
+    assert answer["on_cuda/state"].rows["clock"]["after"] == 1980
+    assert "Clock" not in page(made())
 
 
 def test_a_page_before_the_first_recording() -> None:
     """The question alone; no number and no command."""
-    text = page(given({}))
+    text = page()
     assert "Decode greedily" in text
     assert " ms" not in text
     assert "python -m" not in text
 
 
-@pytest.mark.parametrize(
-    ("kind", "without", "said"),
-    [("cuda", ["fixed cache, graph"], 'launched as "eager, fixed cache":'), ("cpu", ["fixed cache"], 'launched as "eager":')],
-)
-def test_a_page_of_one_device_with_fewer_launches(kind: str, without: list[str], said: str) -> None:
+def test_a_page_of_one_device_with_fewer_launches() -> None:
     """The page speaks of the launches and of the machine that it has."""
-    text = page(given({kind: recorded(kind, *without)}))
-    assert said in text
-    assert ("NVIDIA" in text) == (kind == "cuda")
+    few = {setting: times for setting, times in SECONDS.items() if setting[1] == "transformers"}
+    text = page(made("cuda", few))
+    assert "Gains on a GPU: the library, eager" in text
+    assert "ours, eager" not in text
+    assert "processor" not in text
+    assert "ours, eager" in page(made())
 
 
 def test_a_prompt_that_was_not_recorded_is_refused() -> None:
     """The recorded ones are named, and the command that records others."""
-    with pytest.raises(RecordingError, match=r"prompt: must be one of .*'class Stack:'.*`make measure` \(got 'Another\.'\)"):
-        load_question(find(PREFIX)).solve(given({"cuda": recorded("cuda")}, prompt="Another."))
+    with pytest.raises(RecordingError, match=r"prompt: must be one of .*'Count\.'.*`make measure` \(got 'Another\.'\)"):
+        load_question(find(PREFIX)).solve(given(made(), prompt="Another."))
 
 
-FAR = [  # all other prompts that are recorded
-    Far({"prompt": "def read_lines(path):"}, ("times slower", "times faster"), ("poem",)),
-    Far({"prompt": "class Stack:"}, ("times faster", "the quartiles of both overlap"), ("poem", "slower")),
-    Far({"prompt": "import numpy as np"}, ("times faster",), ("poem", "slower")),
+def test_the_drafts_of_the_site_gain_on_a_processor() -> None:
+    """Ours with a fixed cache, over all prompts, with its whole interval; and all answers are those of standard decoding."""
+    answer = worked_out(PREFIX)[2]
+    rows = answer["ours_cpu_fixed/gains"].rows.values()
+    assert max(row["low"] for row in rows) > 1
+    assert answer["on_cpu/same"].value == answer["on_cpu/compared"].value
+
+
+FAR = [  # other prompts that are recorded
+    Far({"prompt": "Explain why the sky is blue."}, ("sky is blue",)),
+    Far({"prompt": "List five fruits and the colour of each."}, ("five fruits",)),
 ]

@@ -9,7 +9,7 @@ import torch
 
 
 class FixedCache:
-    """Keys and values of every layer, (batch, heads, size, head dimension), written in place at `positions`.
+    """Keys and values of every layer, (batch, key-value heads, size, head dimension), written in place at `positions`.
 
     It stands where Hugging Face's models expect their own cache; steps over it pass their mask, so that what lies
     behind the last kept token is never read and going back costs nothing.
@@ -19,7 +19,8 @@ class FixedCache:
 
     def __init__(self, model: Any, size: int, batch: int = 1) -> None:
         config = model.config
-        heads, width = config.num_attention_heads, config.hidden_size // config.num_attention_heads
+        heads = getattr(config, "num_key_value_heads", config.num_attention_heads)
+        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         weight = next(model.parameters())
         shape = (config.num_hidden_layers, batch, heads, size, width)
         self.keys = torch.zeros(shape, dtype=weight.dtype, device=weight.device)
@@ -68,6 +69,9 @@ def forward(
 
 def causal_forward(model: Any, cache: FixedCache, ids: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
     """Logits, (tokens, vocabulary), of ids (tokens,) that follow the first `start` (a tensor) cached tokens."""
+    if hasattr(model, "causal_step"):
+        logits: torch.Tensor = model.causal_step(cache, ids, start)
+        return logits
     slots = start + torch.arange(len(ids), device=ids.device)
     allowed = torch.arange(cache.size, device=ids.device) <= slots[:, None]
     return forward(model, cache, ids[None], slots, slots[None], allowed[None])[0]

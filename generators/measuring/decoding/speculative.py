@@ -25,7 +25,7 @@ class Standard:
         self.length = torch.ones(1, dtype=torch.long, device=device)
         self.next: Callable[[], Any] = wrap(self._step)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _step(self) -> None:
         """Read the last token, write the most likely one behind it."""
         last = self.length - 1
@@ -42,7 +42,7 @@ class Standard:
 
     def run(self, ids: torch.Tensor, max_new_tokens: int) -> list[int]:
         """The prompt's ids (tokens,) and `max_new_tokens` more, past any end-of-text token."""
-        with torch.inference_mode():
+        with torch.no_grad():
             self.prefill(ids)
             for _ in range(max_new_tokens):
                 self.next()
@@ -64,7 +64,7 @@ class Speculative:
         self.propose: Callable[[], Any] = wrap(self._propose)
         self.check: Callable[[], Any] = wrap(self._check)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _propose(self) -> None:
         """Write the draft's greedy tokens behind the last kept one.
 
@@ -78,7 +78,7 @@ class Speculative:
             self.tokens.index_copy_(0, self.length + number, guess)
             block, start = guess, self.length + number
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _check(self) -> None:
         """Keep the drafts up to the first that differs from the target's greedy token, and that token."""
         last = self.length - 1
@@ -101,7 +101,7 @@ class Speculative:
     def run(self, ids: torch.Tensor, max_new_tokens: int) -> tuple[list[int], Rounds]:
         """The prompt's ids (tokens,) and `max_new_tokens` more, and the rounds; a last round's surplus is cut off."""
         rounds, end = Rounds(), len(ids) + max_new_tokens
-        with torch.inference_mode():
+        with torch.no_grad():
             self.prefill(ids)
             length = len(ids)
             while length < end:

@@ -1,125 +1,215 @@
-"""Homework 4, question 3: standard against speculative decoding, over prompts, draft lengths and ways to launch."""
+"""Homework 4, question 3: ways to decode greedily, interleaved, over prompts, draft lengths and ways to launch."""
 
 from __future__ import annotations
 
+import os
+import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import torch
 
+from generators.errors import MeasureError
 from generators.measuring.decoding import assisted
 from generators.measuring.decoding.assisted import Rounds
 from generators.measuring.decoding.fixed_cache import as_is
+from generators.measuring.decoding.llama import Llama
 from generators.measuring.decoding.models import Loaded, load
 from generators.measuring.decoding.sampling import never_end
 from generators.measuring.decoding.speculative import Speculative, Standard
-from generators.measuring.machine import dtype_named
-from generators.measuring.measurements.collect import Item, Model, seconds
+from generators.measuring.machine import dtype_named, gpu_state
+from generators.measuring.measurements.collect import Item, Model
 from generators.measuring.timing import captured, device_seconds, wall_seconds
 from generators.recording import At, Output, Series
 
+LIBRARY, COMPILED, FIXED, GRAPH, FUSED = (
+    "transformers", "transformers, compiled", "fixed cache", "fixed cache, graph", "fixed cache, fused",
+)  # fmt: skip
 LEFT_TO_TRANSFORMERS = 0
 """A draft length of 0: the library decides, as in the course's program."""
+READ_REPEATS = 10
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Both models, the prompts' ids (1, tokens) by text, and how many runs are timed after one that is not."""
+    """Both models, and of every prompt its ids, (1, tokens), and how many tokens its answer has."""
 
     target: Loaded
     assistant: Loaded
     prompts: dict[str, torch.Tensor]
-    max_new_tokens: int
-    repeats: int
+    lengths: dict[str, int]
+
+    @property
+    def room(self) -> int:
+        """The most tokens that a prompt and its answer have."""
+        return max(ids.shape[1] + self.lengths[prompt] for prompt, ids in self.prompts.items())
+
+
+Run = Callable[[torch.Tensor, int], list[int]]
+"""Decodes ids (1, tokens) and so many tokens more, and returns all."""
+
+
+@dataclass
+class Way:
+    """A way to decode: in which mode, launched how, with how many drafted tokens; and the seconds of its runs by prompt."""
+
+    mode: str
+    by: str
+    run: Run
+    draft_len: int | None = None
+    rounds: Callable[[], Rounds] = Rounds
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def at(self) -> At:
+        """The setting, as a recording keeps it."""
+        at: At = {"mode": self.mode, "by": self.by}
+        return at if self.draft_len is None else {**at, "draft_len": self.draft_len}
 
 
 def measure(parameters: Mapping[str, Any], device: torch.device) -> Iterator[Item]:
-    """Hugging Face's own decoding first, then ours over fixed caches, launched by kernel or as graphs."""
+    """Every way runs once before the clock, then all ways of all prompts run in turn, in another order each round."""
     pair = _pair(parameters, device)
     for loaded in (pair.target, pair.assistant):
         yield Model(loaded.name, loaded.card)
-    expected: dict[str, list[int]] = {}
-    yield from _alone(pair, expected)
-    yield from _assisted(pair, expected, LEFT_TO_TRANSFORMERS)
-    for draft_len in parameters["draft_lens"]:
-        assisted.draft_constant(pair.assistant, draft_len)
-        yield from _assisted(pair, expected, draft_len)
-    if device.type == "cuda":
-        graph = "fixed cache, graph"
-        yield from _attempted(graph, _fixed(pair, expected, graph, parameters["draft_lens"]))
-        yield from _attempted("transformers, compiled", _compiled(pair, expected))
-    yield from _fixed(pair, expected, "fixed cache", parameters["draft_lens"])
-    yield from _attempted("transformers, static cache, assisted", _assisted_static(pair))
-
-
-def _attempted(by: str, items: Iterator[Item]) -> Iterator[Item]:
-    """What is made; where the libraries or the device refuse, what they say, so that the rest is not lost."""
-    try:
-        yield from items
-    except Exception as error:
-        yield Output(at={"by": by, "failed": True}, text=f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
+    yield from _state("before", device)
+    yield from _read(pair.target)
+    ways, decoders = list(_library(pair, parameters)), {}
+    for by in (FIXED, GRAPH, FUSED):
+        if by in parameters["launches"]:
+            try:
+                decoders[by] = _decoders(pair, by, parameters["draft_lens"])
+            except Exception as error:
+                yield _failure({"by": by}, error)
+            else:
+                ways += _fixed(by, *decoders[by])
+    ready: list[Way] = []
+    yield from _warmed_up(pair, ways, ready)
+    for number in range(parameters["repeats"]):
+        for way in random.Random(number).sample(ready, len(ready)):
+            for prompt, ids in pair.prompts.items():
+                run = partial(way.run, ids, pair.lengths[prompt])
+                way.seconds.setdefault(prompt, []).extend(wall_seconds(run, device, warmup=0, repeats=1))
+    for way in ready:
+        for prompt, seconds in way.seconds.items():
+            yield Series(quantity="seconds", unit="s", at={**way.at, "prompt": prompt}, samples=tuple(seconds))
+    for by, (standard, speculative) in decoders.items():
+        yield from _steps(pair, by, standard, speculative)
+    yield from _state("after", device)
 
 
 def _pair(parameters: Mapping[str, Any], device: torch.device) -> Pair:
-    """Load both models; neither stops at its end-of-text token, so that all runs have one length."""
+    """Load both models; the target's own answers say how many tokens every way must give, and then nothing ends a run."""
     dtype = dtype_named(parameters["dtype"])
     target, assistant = (load(parameters[field], device, dtype, field) for field in ("target", "assistant"))
     assisted.refuse_mismatch(target, assistant)
+    new, chat = parameters["max_new_tokens"], parameters["chat"]
+    prompts = {one: assisted.prompt_ids(target, assistant, one, new, chat=chat) for one in parameters["prompts"]}
+    lengths = {one: assisted.generate(target, ids, new).shape[1] - ids.shape[1] for one, ids in prompts.items()}
     never_end(target)
     never_end(assistant)
-    new = parameters["max_new_tokens"]
-    prompts = {prompt: assisted.prompt_ids(target, assistant, prompt, new) for prompt in parameters["prompts"]}
-    return Pair(target, assistant, prompts, new, parameters["repeats"])
+    return Pair(target, assistant, prompts, lengths)
 
 
-def _timed(run: Callable[[], list[int]], pair: Pair, warmup: int = 1) -> tuple[list[float], list[int]]:
-    """Seconds of each run, and the ids that the last one gave."""
-    found: list[int] = []
+def _library(pair: Pair, parameters: Mapping[str, Any]) -> Iterator[Way]:
+    """Hugging Face's generate: each model alone, drafts by the library's own rule, prompt lookup, and compiled."""
 
-    def once() -> None:
-        found[:] = run()
+    def by_library(loaded: Loaded, ids: torch.Tensor, new: int, **options: Any) -> list[int]:
+        found: list[int] = assisted.generate(loaded, ids, new, **options)[0].tolist()
+        return found
 
-    samples = wall_seconds(once, pair.target.device, warmup=warmup, repeats=pair.repeats)
-    return samples, found
+    def by_rule(ids: torch.Tensor, new: int) -> list[int]:
+        assisted.draft_by_rule(pair.assistant)  # which adapts itself while it runs
+        return by_library(pair.target, ids, new, assistant=pair.assistant)
+
+    yield Way("standard", LIBRARY, partial(by_library, pair.target))
+    yield Way("draft alone", LIBRARY, partial(by_library, pair.assistant))
+    yield Way("speculative", LIBRARY, by_rule, LEFT_TO_TRANSFORMERS)
+    for draft_len in parameters["lookup_lens"]:
+        run = partial(by_library, pair.target, prompt_lookup_num_tokens=draft_len)
+        yield Way("prompt lookup", LIBRARY, run, draft_len)
+    if COMPILED in parameters["launches"]:
+        yield Way("standard", COMPILED, partial(by_library, pair.target, cache_implementation="static"))
 
 
-def _by_transformers(loaded: Loaded, pair: Pair, ids: torch.Tensor, **options: Any) -> list[int]:
-    found: list[int] = assisted.generate(loaded, ids, pair.max_new_tokens, **options)[0].tolist()
-    return found
+def _decoders(pair: Pair, by: str, draft_lens: list[int]) -> tuple[Standard, list[Speculative]]:
+    """Ours over fixed caches, launched as `by` says."""
+    size = pair.room + 2 * max(draft_lens) + 2
+    fuse = _fused if by == FUSED else None
+    target, draft = (_ours(one, size, fuse) for one in (pair.target, pair.assistant))
+    wrap = as_is if by == FIXED else partial(captured, device=pair.target.device)
+    return Standard(target, pair.room, wrap), [Speculative(target, draft, pair.room, one, wrap) for one in draft_lens]
 
 
-def _same(found: list[int], expected: list[int], at: At) -> Series:
-    """How many tokens come before the first that differs from standard decoding's; all of them where none differs."""
+def _fused(layer: Callable[..., Any]) -> Any:
+    """A layer as torch.compile makes it, once for each number of tokens of both models, which are more than torch expects."""
+    import torch._dynamo
+
+    torch._dynamo.config.recompile_limit = 64
+    return torch.compile(layer, dynamic=False)
+
+
+def _ours(loaded: Loaded, size: int, fuse: Callable[[Any], Any] | None) -> Any:
+    """Our own step of a Llama; another model's step is the library's, which is not fused."""
+    if Llama.fits(loaded.model):
+        return Llama(loaded.model, size, fuse) if fuse else Llama(loaded.model, size)
+    if fuse:
+        raise MeasureError(f"launches: {FUSED} is for Llamas only (got {loaded.name})")
+    return loaded.model
+
+
+def _fixed(by: str, standard: Standard, speculative: list[Speculative]) -> Iterator[Way]:
+    yield Way("standard", by, lambda ids, new: standard.run(ids[0], new))
+    for one in speculative:
+        yield _drafting(by, one)
+
+
+def _drafting(by: str, speculative: Speculative) -> Way:
+    last: list[Rounds] = []
+
+    def run(ids: torch.Tensor, new: int) -> list[int]:
+        found, rounds = speculative.run(ids[0], new)
+        last[:] = [rounds]
+        return found
+
+    return Way("speculative", by, run, speculative.draft_len, rounds=lambda: last[0])
+
+
+def _warmed_up(pair: Pair, ways: list[Way], ready: list[Way]) -> Iterator[Item]:
+    """Run each way once on every prompt: what its tokens are, what was drafted and accepted; a way that fails is left out."""
+    expected: dict[str, list[int]] = {}
+    for way in ways:
+        try:
+            for prompt, ids in pair.prompts.items():
+                with assisted.counted(pair.target) if way.by == LIBRARY else nullcontext() as calls:
+                    found = way.run(ids, pair.lengths[prompt])
+                at: At = {**way.at, "prompt": prompt}
+                if not expected.get(prompt):
+                    expected[prompt] = found
+                    yield Output(at=at, text=pair.target.tokenizer.decode(found[ids.shape[1] :]))
+                if way.mode != "draft alone":
+                    yield _agreeing(found[ids.shape[1] :], expected[prompt][ids.shape[1] :], at)
+                if way.draft_len is not None:
+                    yield from _rounds(calls.rounds(ids.shape[1], len(found)) if calls else way.rounds(), at)
+        except Exception as error:
+            yield _failure(way.at, error)
+        else:
+            ready.append(way)
+
+
+def _failure(at: At, error: Exception) -> Output:
+    """What the library or the device said where it refused; the rest must not be lost."""
+    return Output(at={**at, "failed": True}, text=f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
+
+
+def _agreeing(found: list[int], expected: list[int], at: At) -> Series:
+    """New tokens before the first that differs from standard decoding's; all of them where none differs."""
     pairs = zip(found, expected, strict=True)
     agreed = next((number for number, (one, other) in enumerate(pairs) if one != other), len(expected))
     return Series(quantity="agreeing_tokens", unit="token", at={**at, "of": len(expected)}, samples=(agreed,))
-
-
-def _alone(pair: Pair, expected: dict[str, list[int]]) -> Iterator[Item]:
-    """Each model by itself: the target's tokens are what all other ways must give, the draft's time is what a draft costs."""
-    for prompt, ids in pair.prompts.items():
-        for name, loaded in (("standard", pair.target), ("draft alone", pair.assistant)):
-            samples, found = _timed(partial(_by_transformers, loaded, pair, ids), pair)
-            at: At = {"prompt": prompt, "mode": name, "by": "transformers"}
-            yield seconds(samples, **at)
-            if name == "standard":
-                expected[prompt] = found
-                yield Output(at=at, text=pair.target.tokenizer.decode(found[ids.shape[1] :]))
-
-
-def _assisted(pair: Pair, expected: dict[str, list[int]], draft_len: int) -> Iterator[Item]:
-    """Hugging Face's assisted generation, with a constant draft length or its own rule."""
-    for prompt, ids in pair.prompts.items():
-        at: At = {"prompt": prompt, "mode": "speculative", "by": "transformers", "draft_len": draft_len}
-        run = partial(_by_transformers, pair.target, pair, ids, assistant=pair.assistant)
-        with assisted.counted(pair.target) as calls:  # counting costs time, so the run that warms up is counted
-            run()
-        samples, found = _timed(run, pair, warmup=0)
-        yield seconds(samples, **at)
-        yield _same(found, expected[prompt], at)
-        yield from _rounds(calls.rounds(ids.shape[1], len(found)), at)
 
 
 def _rounds(rounds: Rounds, at: At) -> Iterator[Series]:
@@ -128,50 +218,15 @@ def _rounds(rounds: Rounds, at: At) -> Iterator[Series]:
         yield Series(quantity=quantity, unit="token", at=at, samples=tuple(samples))
 
 
-def _fixed(pair: Pair, expected: dict[str, list[int]], by: str, draft_lens: list[int]) -> Iterator[Item]:
-    """Our own decoding over fixed caches: standard, then speculative with each draft length and its steps' seconds."""
-    device = pair.target.device
-    wrap = partial(captured, device=device) if by.endswith("graph") else as_is
-    size = max(ids.shape[1] for ids in pair.prompts.values()) + pair.max_new_tokens
-    standard = Standard(pair.target.model, size, wrap)
-    for prompt, ids in pair.prompts.items():
-        at: At = {"prompt": prompt, "mode": "standard", "by": by}
-        samples, found = _timed(partial(standard.run, ids[0], pair.max_new_tokens), pair)
-        yield seconds(samples, **at)
-        yield _same(found, expected[prompt], at)
-    for draft_len in draft_lens:
-        speculative = Speculative(pair.target.model, pair.assistant.model, size, draft_len, wrap)
-        yield from _fixed_speculative(pair, expected, by, speculative)
-        yield from _steps(pair, standard, speculative, by)
-
-
-def _fixed_speculative(pair: Pair, expected: dict[str, list[int]], by: str, speculative: Speculative) -> Iterator[Item]:
-    """Speculative decoding of every prompt, and what was accepted."""
-    for prompt, ids in pair.prompts.items():
-        at: At = {"prompt": prompt, "mode": "speculative", "by": by, "draft_len": speculative.draft_len}
-        kept: list[Rounds] = []
-        samples, found = _timed(partial(_tokens_of, speculative, ids[0], pair.max_new_tokens, kept), pair)
-        yield seconds(samples, **at)
-        yield _same(found, expected[prompt], at)
-        yield from _rounds(kept[-1], at)
-
-
-def _tokens_of(speculative: Speculative, ids: torch.Tensor, max_new_tokens: int, kept: list[Rounds]) -> list[int]:
-    found, rounds = speculative.run(ids, max_new_tokens)
-    kept.append(rounds)
-    return found
-
-
-def _steps(pair: Pair, standard: Standard, speculative: Speculative, by: str) -> Iterator[Series]:
+def _steps(pair: Pair, by: str, standard: Standard, speculative: list[Speculative]) -> Iterator[Series]:
     """Seconds of the draft's step, of the target's check and of the target's single token, each from the same state."""
     ids = next(iter(pair.prompts.values()))[0]
-    steps: list[tuple[str, Any, Callable[[], Any]]] = [
-        ("propose", speculative, speculative.propose),
-        ("check", speculative, speculative.check),
-        ("single token", standard, standard.next),
-    ]
-    for name, decoder, step in steps:
-        with torch.inference_mode():
+    steps: list[tuple[At, Any, Callable[[], Any]]] = [({"step": "single token"}, standard, standard.next)]
+    for one in speculative:
+        steps += [({"step": "propose", "draft_len": one.draft_len}, one, one.propose)]
+        steps += [({"step": "check", "draft_len": one.draft_len}, one, one.check)]
+    for at, decoder, step in steps:
+        with torch.no_grad():
             decoder.prefill(ids)
 
             def run(decoder: Any = decoder, step: Callable[[], Any] = step) -> None:
@@ -179,23 +234,19 @@ def _steps(pair: Pair, standard: Standard, speculative: Speculative, by: str) ->
                 step()
 
             samples = device_seconds(run, pair.target.device, warmup=3, repeats=20)
-        at: At = {"step": name, "by": by, "draft_len": speculative.draft_len}
-        yield Series(quantity="step_seconds", unit="s", at=at, samples=tuple(samples))
+        yield Series(quantity="step_seconds", unit="s", at={**at, "by": by}, samples=tuple(samples))
 
 
-def _compiled(pair: Pair, expected: dict[str, list[int]]) -> Iterator[Item]:
-    """Hugging Face's standard decoding with a static cache, which it compiles; the longest prompt sets the cache's size."""
-    for prompt, ids in sorted(pair.prompts.items(), key=lambda item: -item[1].shape[1]):
-        at: At = {"prompt": prompt, "mode": "standard", "by": "transformers, compiled"}
-        run = partial(_by_transformers, pair.target, pair, ids, cache_implementation="static")
-        samples, found = _timed(run, pair, warmup=2)  # the first compiles
-        yield seconds(samples, **at)
-        yield _same(found, expected[prompt], at)
+def _read(target: Loaded) -> Iterator[Series]:
+    """Seconds in which the device reads as many bytes as the target's weights have, from memory and not from a cache."""
+    size = sum(weight.nbytes for weight in target.model.parameters())
+    numbers = torch.ones(size // 4, device=target.device)
+    samples = device_seconds(numbers.sum, target.device, warmup=2, repeats=READ_REPEATS)
+    yield Series(quantity="read_seconds", unit="s", at={"bytes": size}, samples=tuple(samples))
 
 
-def _assisted_static(pair: Pair) -> Iterator[Item]:
-    """Whether Hugging Face's assisted generation takes a static cache; it did not when this was written."""
-    prompt, ids = next(iter(pair.prompts.items()))
-    run = partial(_by_transformers, pair.target, pair, ids, assistant=pair.assistant, cache_implementation="static")
-    samples, _ = _timed(run, pair)
-    yield seconds(samples, prompt=prompt, mode="speculative", by="transformers, static cache")
+def _state(when: str, device: torch.device) -> Iterator[Series]:
+    """How busy the machine is: processes that want to run, a mean of the last minute; of a GPU its clock and power limit."""
+    state = {"load": ("1", os.getloadavg()[0]), **(gpu_state() if device.type == "cuda" else {})}
+    for quantity, (unit, value) in state.items():
+        yield Series(quantity=quantity, unit=unit, at={"when": when}, samples=(value,))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Context, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,18 @@ CLOCK = Route("every recorded call on a clock, nothing rounded", tolerance=2e-2)
 RUN = Route("generate, small models in float32, whole passes without a cache")
 CASES = ((Fraction(1, 3), 3, Fraction(1, 5)), (Fraction(1, 2), 2, Fraction(1, 4)), (Fraction(4, 7), 5, Fraction(2, 9)))
 DEVICES = (("cpu", "processor"), ("cuda", "GPU"))
-WAYS = (("standard", None), ("speculative", 0))
-LAUNCHES = {"eager": ("transformers", "eager"), "fixed_cache": ("fixed cache", "eager, fixed cache"),
-            "graph": ("fixed cache, graph", "graph, fixed cache")}  # fmt: skip
+LAUNCHES = {
+    "library": ("transformers", "the library, eager"),
+    "compiled": ("transformers, compiled", "the library, compiled"),
+    "fixed": ("fixed cache", "ours, eager"),
+    "graph": ("fixed cache, graph", "ours, as a graph"),
+    "fused": ("fixed cache, fused", "ours, fused"),
+}
 """Every launch by its key: as the recording and as a page calls it."""
+STATE = {"load": "Processes that want to run, mean of a minute", "clock": "Clock (MHz)", "power_limit": "Power limit (W)"}
+ENDS = {"low": "At least", "high": "At most"}
+RULE = {"mode": "speculative", "draft_len": 0}
+"""The sheet's program."""
 
 
 def find(params: SpeculativeParams) -> Iterator[Found | Proof]:
@@ -47,6 +56,11 @@ def find(params: SpeculativeParams) -> Iterator[Found | Proof]:
         if kind in recorded:
             yield from SHEET.part(f"on_{kind}", f"On a {name}")
             yield from _device(f"on_{kind}", recorded[kind], params.prompt)
+            for launch in recorded[kind].launches:
+                if recorded[kind].guesses(launch):
+                    label = f"library_{kind}" if launch == "library" else f"ours_{kind}_{launch}"
+                    yield from SHEET.part(label, f"Gains on a {name}: {LAUNCHES[launch][1]}")
+                    yield from _gains(label, recorded[kind], launch)
 
 
 def _expected() -> Iterator[Found]:
@@ -68,61 +82,86 @@ def _shown(number: Any) -> float:
     return float(Context(prec=3).plus(Decimal(repr(float(number)))))
 
 
-def _milliseconds(seconds: Any) -> float:
-    """As a page shows a time: long ones in whole milliseconds."""
-    time = 1000 * float(seconds)
-    return float(Decimal(repr(time)).to_integral_value()) if time >= 100 else _shown(time)
+@lru_cache
+def _ranks(n: int) -> tuple[int, int]:
+    """Places, from 0, of the samples that bound the middle 95 % of all resamples' medians, by the incomplete beta function."""
+    import mpmath
+
+    half = (n + 1) // 2
+    shares = [mpmath.betainc(half, n - half + 1, 0, mpmath.mpf(k) / n, regularized=True) for k in range(1, n + 1)]
+    return int(np.searchsorted(shares, 0.025)), int(np.searchsorted(shares, 0.975))
+
+
+def _interval(samples: Any) -> tuple[float, float, float]:
+    """Median, and the samples that bound its interval."""
+    low, high = np.sort(samples)[list(_ranks(len(samples)))]
+    return _shown(np.median(samples)), _shown(low), _shown(high)
 
 
 class Samples:
-    """Raw samples by launch, prompt and draft length (None for standard decoding); 0 leaves the length to the library."""
+    """Raw samples by launch, mode, prompt and draft length; 0 leaves the length to the library."""
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self.prompts: list[str] = recording.parameters["prompts"]
-        self.lengths: list[int] = recording.parameters["draft_lens"]
-        self.launches = [key for key in LAUNCHES if self.of("seconds", key, mode="speculative") is not None]
+        self.launches = [key for key in LAUNCHES if self.of("seconds", key, mode="standard")]
 
-    def of(self, quantity: str, launch: str, **at: Any) -> Any:
-        """All samples of the first series at this setting, or nothing."""
-        return next((np.array(one.samples) for one in self.recording.find(quantity, by=LAUNCHES[launch][0], **at)), None)
+    def of(self, quantity: str, launch: str, **at: Any) -> list[Any]:
+        """The samples of all series at this setting."""
+        return [np.array(one.samples) for one in self.recording.find(quantity, by=LAUNCHES[launch][0], **at)]
 
-    def quartiles(self, launch: str, length: int | None, prompts: Sequence[str]) -> tuple[float, ...]:
-        """Median, first and third quartile in milliseconds as the page shows them, added up over prompts."""
-        mode: dict[str, Any] = {"mode": "standard"} if length is None else {"mode": "speculative", "draft_len": length}
-        found = [np.percentile(self.of("seconds", launch, prompt=one, **mode), (50, 25, 75)) for one in prompts]
-        return tuple(sum(map(_milliseconds, column)) for column in np.transpose(found))
+    def ms(self, launch: str, at: dict[str, Any], prompts: Sequence[str]) -> Any:
+        """Milliseconds of each round, of all prompts together."""
+        return 1000 * np.sum([one for prompt in prompts for one in self.of("seconds", launch, prompt=prompt, **at)], axis=0)
 
-    def shown(self, length: int | None, prompt: str) -> tuple[float, ...]:
-        """Those of one prompt, launched eagerly, to a tenth of the power of ten that is between the quartiles."""
-        times = self.quartiles("eager", length, [prompt])
-        decades = sum(times[2] - times[1] >= 10**power for power in range(2, 9))
-        return tuple(float(np.round(time, -decades)) for time in times) if decades else times
+    def gain(self, launch: str, at: dict[str, Any], prompts: Sequence[str]) -> tuple[float, float, float]:
+        """Standard decoding's time over that of a setting in the same round."""
+        return _interval(self.ms(launch, {"mode": "standard"}, prompts) / self.ms(launch, at, prompts))
 
-    def rounds(self, launch: str, length: int) -> tuple[Any, Any]:
-        """Drafted and accepted tokens of all calls."""
-        ats = [{"prompt": prompt, "draft_len": length} for prompt in self.prompts]
-        drafted, accepted = ([self.of(name, launch, **at) for at in ats] for name in ("drafted", "accepted"))
-        return np.concatenate(drafted), np.concatenate(accepted)
+    def guesses(self, launch: str) -> dict[str, dict[str, Any]]:
+        """Every setting of a launch that guesses tokens, by the key of its row."""
+        made = self.recording.parameters
+        every = {"rule": RULE} | {f"draft_{one}": {"mode": "speculative", "draft_len": one} for one in made["draft_lens"]}
+        every |= {f"lookup_{one}": {"mode": "prompt lookup", "draft_len": one} for one in made["lookup_lens"]}
+        return {key: at for key, at in every.items() if self.of("seconds", launch, **at)}
 
-    def cost(self, launch: str, length: int) -> float:
-        """A drafted token's time over the target's; without timed steps that of whole runs."""
-        steps = [self.of("step_seconds", launch, step=one, draft_len=length) for one in ("propose", "single token")]
-        if steps[0] is not None:
-            return float(np.median(steps[0]) / (length * np.median(steps[1])))
-        runs = [
-            [self.of("seconds", launch, prompt=one, mode=mode) for one in self.prompts] for mode in ("draft alone", "standard")
-        ]
-        alone, standard = (sum(map(np.median, one)) for one in runs)
-        return float(alone / standard)
+    def accepted(self, launch: str, at: dict[str, Any], prompts: Sequence[str]) -> tuple[Any, float]:
+        """Accepted tokens of all calls, and their share of those that the target looked at."""
+        drafted, accepted = (
+            np.concatenate([one for prompt in prompts for one in self.of(name, launch, prompt=prompt, **at)])
+            for name in ("drafted", "accepted")
+        )
+        looked_at = np.minimum(accepted + 1, drafted).sum()
+        return accepted, float(accepted.sum() / looked_at) if looked_at else 0.0
+
+    def cost(self, launch: str, at: dict[str, Any]) -> float:
+        """A guessed token's time over the target's: of timed steps, of whole runs in the library, and 0 of one looked up."""
+        if at["mode"] == "prompt lookup":
+            return 0.0
+        if launch == "library":
+            alone, standard = (np.median(self.ms(launch, {"mode": one}, self.prompts)) for one in ("draft alone", "standard"))
+            return float(alone / standard)
+        length: int = at["draft_len"]
+        return _shown(self.step(launch, "propose", length)) / (length * _shown(self.step(launch, "single token")))
+
+    def step(self, launch: str, name: str, draft_len: int = 0) -> float:
+        """Median milliseconds of a step."""
+        (samples,) = self.of("step_seconds", launch, step=name, **({"draft_len": draft_len} if draft_len else {}))
+        return float(1000 * np.median(samples))
+
+    def new_tokens(self, prompt: str) -> int:
+        """Tokens of the answer, all of which standard decoding shares with itself."""
+        (samples,) = self.of("agreeing_tokens", "library", mode="standard", prompt=prompt)
+        return int(samples[0])
 
 
 def _times(recorded: dict[str, Samples], prompt: str) -> Iterator[Found]:
-    rows = {
-        kind: {"machine": one.recording.device, **{way: one.shown(length, prompt)[0] for way, length in WAYS}}
-        for kind, one in recorded.items()
-    }
-    yield from SAMPLES.table("3", "times", rows, units=dict.fromkeys(("standard", "speculative"), "ms"))
+    rows: dict[str, Any] = {}
+    for kind, name in DEVICES:
+        for at in ({"mode": "standard"}, RULE) if kind in recorded else ():
+            rows[f"{kind}_{at['mode']}"] = (name, at["mode"], *_interval(recorded[kind].ms("library", at, [prompt])))
+    units = dict.fromkeys(("median", "low", "high"), "ms")
+    yield from SAMPLES.table("3", "times", rows, units=units, headings=ENDS, columns=("machine", "decoding", *units))
 
 
 def _device(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
@@ -131,49 +170,86 @@ def _device(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
     for role in ("target", "assistant"):
         card = recording.models[recording.parameters[role]]
         yield from SHEET.values(label, {role: card["label"], f"{role}_weights": card["parameters"]})
-    small, large = (recording.models[recording.parameters[role]]["parameters"] for role in ("assistant", "target"))
-    yield from SAMPLES.values(label, unit="%", weights=_shown(100 * small / large))
-    yield from SAMPLES.values(label, unit="%", cost=_shown(100 * samples.cost("eager", samples.lengths[0])))
     made = recording.parameters
-    yield from SHEET.values(label, repeats=made["repeats"], new_tokens=made["max_new_tokens"])
-    yield from _compared(label, "", [samples.shown(length, prompt) for _, length in WAYS])
-    yield from _compared(label, "all_", [samples.quartiles("eager", length, samples.prompts) for _, length in WAYS])
+    yield from SHEET.values(label, repeats=made["repeats"], most_new_tokens=made["max_new_tokens"])
+    states: dict[str, tuple[Any, ...]] = {}
+    for one in recording.series:
+        if "when" in one.at:
+            states[one.quantity] = (*states.get(one.quantity, (STATE[one.quantity],)), _shown(one.samples[0]))
+    yield from SAMPLES.table(label, "state", states, columns=("what", "before", "after"))
+    yield from _compared(label, "", samples.gain("library", RULE, [prompt]))
+    yield from _compared(label, "all_", samples.gain("library", RULE, samples.prompts))
     compared = list(recording.find("agreeing_tokens"))
     same = [one for one in compared if set(one.samples) == {one.at["of"]}]
     yield from SAMPLES.values(label, same=len(same), compared=len(compared))
-    yield from _gains(label, samples)
+    yield from _standard(label, samples)
+    rows = {
+        f"prompt_{place}": (one, samples.new_tokens(one), *samples.gain("library", RULE, [one]),
+                            _shown(samples.accepted("library", RULE, [one])[1]))
+        for place, one in enumerate(samples.prompts, 1)
+    }  # fmt: skip
+    columns = ("prompt", "new_tokens", "gain", "low", "high", "alpha")
+    yield from SAMPLES.table(label, "prompts", rows, headings={**ENDS, "alpha": "α"}, columns=columns)
 
 
-def _compared(label: str, of: str, both: Sequence[tuple[float, ...]]) -> Iterator[Found]:
-    """The way with the longer median over the other one, and the same of opposite quartiles."""
-    short, long = both if both[0][0] < both[1][0] else reversed(both)
-    extremes = {"times": long[0] / short[0], "times_low": long[1] / short[2], "times_high": long[2] / short[1]}
-    shown = {name: _shown(value) for name, value in extremes.items()}
-    slower = both[0][0] < both[1][0]
-    said: dict[str, Any] = {**shown, "slower": slower, "faster": not slower, "unclear": not shown["times_low"] > 1}
+def _compared(label: str, of: str, gain: tuple[float, float, float]) -> Iterator[Found]:
+    said: dict[str, Any] = dict(zip(("gain", "gain_low", "gain_high"), gain, strict=True))
+    low, high = gain[1:]
+    said |= {"faster": low > 1, "slower": high < 1, "unclear": low <= 1 <= high}
     yield from SAMPLES.values(label, {f"{of}{name}": one for name, one in said.items()})
 
 
-def _gains(label: str, samples: Samples) -> Iterator[Found]:
+def _standard(label: str, samples: Samples) -> Iterator[Found]:
+    (read,) = samples.recording.find("read_seconds")
+    once = _shown(1000 * np.median(read.samples))
+    yield from SAMPLES.values(label, unit="B", bytes=read.at["bytes"])
+    yield from SAMPLES.values(label, unit="ms", read=once)
+    tokens, rows = sum(map(samples.new_tokens, samples.prompts)), {}
+    for launch in samples.launches:
+        times = samples.ms(launch, {"mode": "standard"}, samples.prompts) / tokens
+        shown = _interval(times)
+        rows[launch] = (LAUNCHES[launch][1], *shown, _shown(times.min()), _shown(times.max()), _shown(shown[0] / once))
+    units = dict.fromkeys(("median", "low", "high", "fastest", "slowest"), "ms")
+    headings = {**ENDS, "reads": "Over one reading"}
+    yield from SAMPLES.table(label, "standard", rows, units=units, headings=headings, columns=("launch", *units, "reads"))
+
+
+def _gains(label: str, samples: Samples, launch: str) -> Iterator[Found]:
     rows: dict[str, tuple[Any, ...]] = {}
-    launch = samples.launches[-1]
-    standard = samples.quartiles(launch, None, samples.prompts)
-    for length in samples.lengths:
-        drafted, accepted = samples.rounds(launch, length)
-        rate = accepted.sum() / np.minimum(accepted + 1, drafted).sum()
-        alpha, cost = _shown(rate), _shown(samples.cost(launch, length))
-        times = samples.quartiles(launch, length, samples.prompts)
-        gain = [_shown(above / below) for above, below in zip(standard, (times[0], times[2], times[1]), strict=True)]
-        expected = _shown(_series(alpha, length) / (1 + length * Fraction(str(cost))))
-        rows[str(length)] = (length, *gain, expected, alpha, cost)
-        kept = np.cumprod(np.full(length, rate)).sum()
-        clock = {"formula": float((1 + kept) / (1 + length * samples.cost(launch, length)))}
-        yield from CLOCK.cells(label, "gains", {str(length): clock})
-    headings = {"gamma": "γ", "low": "At least", "high": "At most", "formula": "Expected", "alpha": "α", "cost": "c"}
-    columns = ("gamma", "measured", "low", "high", "formula", "alpha", "cost")
+    own: dict[int, tuple[float, float, float]] = {}
+    for key, at in samples.guesses(launch).items():
+        accepted, rate = samples.accepted(launch, at, samples.prompts)
+        alpha, cost, length = _shown(rate), _shown(samples.cost(launch, at)), at["draft_len"]
+        gain = samples.gain(launch, at, samples.prompts)
+        expected = _shown(_series(alpha, length) / (1 + length * Fraction(str(cost)))) if length else None
+        who = "draft" if at["mode"] == "speculative" else "prompt lookup"
+        guess = f"{who}, γ = {length}" if length else "draft, own rule"
+        rows[key] = (guess, *gain, expected, alpha, cost, _shown(accepted.mean() + 1))
+        if length and at["mode"] == "speculative":
+            own[length] = gain
+    headings = {**ENDS, "guess": "Guesses", "alpha": "α", "cost": "c", "tokens": "Tokens a call"}
+    columns = ("guess", "gain", "low", "high", "expected", "alpha", "cost", "tokens")
     yield from SAMPLES.table(label, "gains", rows, headings=headings, columns=columns)
-    ranked = sorted(rows.values(), key=lambda row: -row[1])
-    apart = all(ranked[0][2] > row[3] for row in ranked[1:])
-    best = " and ".join(str(row[0]) for row in rows.values() if row[1] == ranked[0][1])
-    yield from SAMPLES.values(label, one_is_best=apart, none_is_best=not apart, best=best)
-    yield from SHEET.values(label, last_launch=LAUNCHES[launch][1])
+    if launch == "library":
+        return
+    ranked = sorted(own, key=lambda length: -own[length][0])
+    best, lengths = ranked[0], sorted(own)
+    apart = all(own[best][1] > own[other][2] for other in ranked[1:]) and best not in (lengths[0], lengths[-1])
+    yield from SAMPLES.values(label, best=best, one_is_best=apart, none_is_best=not apart)
+    yield from _steps(label, samples, launch, list(own))
+
+
+def _steps(label: str, samples: Samples, launch: str, lengths: Sequence[int]) -> Iterator[Found]:
+    single = _shown(samples.step(launch, "single token"))
+    yield from SAMPLES.values(label, unit="ms", single=single)
+    rows = {}
+    for length in lengths:
+        propose, check = (_shown(samples.step(launch, one, length)) for one in ("propose", "check"))
+        accepted, _ = samples.accepted(launch, {"mode": "speculative", "draft_len": length}, samples.prompts)
+        tokens = _shown(accepted.mean() + 1)
+        rows[str(length)] = (length, propose, check, _shown(single / (propose + check) * tokens))
+        whole = float((accepted + 1).sum() * samples.step(launch, "single token"))
+        spent = len(accepted) * (samples.step(launch, "propose", length) + samples.step(launch, "check", length))
+        yield from CLOCK.cells(label, "steps", {str(length): {"by_steps": whole / spent}})
+    headings, units = {"gamma": "γ", "by_steps": "Gain by steps"}, dict.fromkeys(("propose", "check"), "ms")
+    yield from SAMPLES.table(label, "steps", rows, units=units, headings=headings, columns=("gamma", *units, "by_steps"))

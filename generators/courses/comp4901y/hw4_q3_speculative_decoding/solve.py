@@ -1,20 +1,23 @@
-"""Reads times, acceptance and costs from recordings, and puts the expected gain beside the measured one."""
+"""Reads times, gains, acceptance and costs from recordings, and puts the expected gain beside the measured one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 
 from generators.answer import Answer, Item, answer, claim, number, part, text
+from generators.cells import Cell
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.params import SpeculativeParams
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.runs import (
-    EAGER,
-    LAUNCHES,
-    LIBRARY_RULE,
+    LIBRARY,
+    RULE,
+    Interval,
     Runs,
+    Way,
+    acceptance_rate,
     gain_at,
+    interval,
     measured,
-    ratio,
+    tokens_per_call,
 )
 from generators.errors import RecordingError
 from generators.table import Table, column, table
@@ -22,6 +25,10 @@ from generators.topics.measured import machine
 from generators.topics.speculative_decoding import ALPHA, COST_RATIO, GAMMA, walltime_gain
 
 KINDS = {"cpu": "processor", "cuda": "GPU"}
+STANDARD, BY_RULE = Way(LIBRARY, "standard"), Way(LIBRARY, "speculative", RULE)
+MS = [column(key, heading, unit="ms") for key, heading in (("median", ""), ("low", "At least"), ("high", "At most"))]
+STATE = {"load": "Processes that want to run, mean of a minute", "clock": "Clock (MHz)", "power_limit": "Power limit (W)"}
+GAIN = [column("gain"), column("low", "At least"), column("high", "At most")]
 
 
 def solve(params: SpeculativeParams) -> Answer:
@@ -34,15 +41,19 @@ def solve(params: SpeculativeParams) -> Answer:
     if runs:
         _refuse_unknown(params.prompt, runs)
         parts.append(part("3", "Standard and speculative decoding", _times(runs, params.prompt)))
-    return answer(
-        *parts, *(part(f"on_{kind}", f"On a {KINDS[kind]}", *_device(one, params.prompt)) for kind, one in runs.items())
-    )
+    for kind, one in runs.items():
+        parts.append(part(f"on_{kind}", f"On a {KINDS[kind]}", *_device(one, params.prompt)))
+        for key, launch in one.launches.items():
+            title = f"Gains on a {KINDS[kind]}: {launch.title}"
+            if launch.by == LIBRARY:
+                parts.append(part(f"library_{kind}", title, _gains(one, one.drafting(LIBRARY))))
+            elif ways := one.drafting(launch.by):
+                parts.append(part(f"ours_{kind}_{key}", title, _gains(one, ways), *_best(one, ways), *_steps(one, ways)))
+    return answer(*parts)
 
 
 def _refuse_unknown(prompt: str, runs: dict[str, Runs]) -> None:
-    known = list(
-        dict.fromkeys(one for each in runs.values() for one in each.prompts if all(one in r.prompts for r in runs.values()))
-    )
+    known = [one for one in next(iter(runs.values())).prompts if all(one in each.prompts for each in runs.values())]
     if prompt not in known:
         raise RecordingError(
             "generators/courses/comp4901y/params.yml: hw4_q3_speculative_decoding: prompt: must be one of the recorded "
@@ -51,58 +62,111 @@ def _refuse_unknown(prompt: str, runs: dict[str, Runs]) -> None:
 
 
 def _times(runs: dict[str, Runs], prompt: str) -> Table:
-    """The sheet's program on each device: the medians of both ways."""
-    rows = {kind: (one.recording.device, *(times[0] for times in one.both_ways(prompt))) for kind, one in runs.items()}
-    return table("times", ["machine", column("standard", unit="ms"), column("speculative", unit="ms")], rows, asked=True)
+    """The sheet's program on each device, both ways."""
+    rows = {
+        f"{kind}_{way.mode}": (KINDS[kind], way.mode, *interval(one.ms(way, [prompt])))
+        for kind, one in runs.items()
+        for way in (STANDARD, BY_RULE)
+    }
+    return table("times", ["machine", "decoding", *MS], rows, asked=True)
 
 
 def _device(runs: Runs, prompt: str) -> Iterator[Item]:
-    """Where and of what the times are, how the two ways compare, and the gains."""
+    """Where and of what the times are, how steady they are, and how the two ways of the sheet's program compare."""
     recording = runs.recording
     yield from machine(recording)
     for role in ("target", "assistant"):
         card = recording.models[recording.parameters[role]]
         yield text(role, card["label"])
         yield number(f"{role}_weights", card["parameters"])
-    yield number("repeats", recording.parameters["repeats"], "timed runs after a warm-up")
-    yield number("new_tokens", recording.parameters["max_new_tokens"])
-    standard, speculative = runs.both_ways(prompt)
-    yield from _compared("", standard, speculative)
-    yield from _compared("all_", *(runs.together(EAGER, one) for one in (None, LIBRARY_RULE)))
-    weights = (recording.models[recording.parameters[role]]["parameters"] for role in ("assistant", "target"))
-    yield number("weights", measured(100 * Fraction(*weights)), "weights of the draft over the target's", unit="%")
-    yield number("cost", measured(100 * runs.eager_cost()), "time of a drafted token over a target's, eager", unit="%")
+    yield number("repeats", recording.parameters["repeats"], "rounds of all ways after a warm-up")
+    yield number("most_new_tokens", recording.parameters["max_new_tokens"])
+    states = {key: (said, *map(measured, runs.state(key))) for key, said in STATE.items() if runs.state(key)}
+    yield table("state", ["what", "before", "after"], states)
+    yield from _compared("", runs.gain(BY_RULE, [prompt]))
+    yield from _compared("all_", runs.gain(BY_RULE))
     compared = list(recording.find("agreeing_tokens"))
-    same = sum(one.samples[0] == one.at["of"] for one in compared)
-    yield number("same", same, "settings whose tokens all equal standard decoding's")
-    yield number("compared", len(compared), "settings compared")
-    yield from _gains(runs)
+    yield number("same", sum(one.samples[0] == one.at["of"] for one in compared), "answers equal to standard decoding's")
+    yield number("compared", len(compared), "answers compared")
+    yield from _standard(runs)
+    yield _prompts(runs)
 
 
-def _compared(of: str, standard: Sequence[float], speculative: Sequence[float]) -> Iterator[Item]:
-    """Which way is slower, how many times by the medians, and by opposite quartiles; `of` opens the keys."""
-    slower = speculative[0] > standard[0]
-    longer = ratio(speculative, standard) if slower else ratio(standard, speculative)
-    yield claim(f"{of}slower", slower, "the median of speculative decoding is above that of standard decoding")
-    yield claim(f"{of}faster", not slower, "the median of speculative decoding is not above that of standard decoding")
-    yield claim(f"{of}unclear", longer.low <= 1, "the quartiles of both ways overlap")
-    for key, one, what in zip(("times", "times_low", "times_high"), longer, ("of medians", "at least", "at most"), strict=True):
-        yield number(f"{of}{key}", one, f"longer time over shorter time, {what}")
+def _compared(of: str, gain: Interval) -> Iterator[Item]:
+    """How many times faster speculative decoding is, and whether the interval says so; `of` opens the keys."""
+    for key, one in zip(("gain", "gain_low", "gain_high"), gain, strict=True):
+        yield number(f"{of}{key}", one, "time of standard decoding over that of speculative decoding")
+    yield claim(f"{of}faster", gain.low > 1, "the whole interval is above the same time")
+    yield claim(f"{of}slower", gain.high < 1, "the whole interval is below the same time")
+    yield claim(f"{of}unclear", gain.low <= 1 <= gain.high, "the interval holds the same time")
 
 
-def _gains(runs: Runs) -> Iterator[Item]:
-    """The last launch at every draft length, and whether one length is best beyond the spread."""
-    rows, last = {}, runs.launches[-1]
-    own = {length: runs.gain(last, length) for length in runs.draft_lens}
-    for length, gain in own.items():
-        rate, cost = runs.rate(last, length), runs.cost_ratio(last, length)
-        rows[str(length)] = length, *gain, gain_at(rate, length, cost), rate, cost
-    found = [column("measured"), column("low", "At least"), column("high", "At most"), column("formula", "Expected")]
-    yield table("gains", [column("gamma", "γ"), *found, column("alpha", "α"), column("cost", "c")], rows)
-    best = max(one.middle for one in own.values())
-    lengths = [length for length, one in own.items() if one.middle == best]
-    apart = all(own[lengths[0]].low > one.high for length, one in own.items() if length != lengths[0])
-    yield text("last_launch", LAUNCHES[last])
-    yield claim("one_is_best", apart, "one draft length is best beyond the spread")
-    yield claim("none_is_best", not apart, "no draft length is best beyond the spread")
-    yield text("best", " and ".join(map(str, lengths)))
+def _standard(runs: Runs) -> Iterator[Item]:
+    """Milliseconds a token of standard decoding by each launch, beside the time to read the target's weights once."""
+    size, read = runs.read_ms()
+    tokens = sum(map(runs.new_tokens, runs.prompts))
+    yield number("bytes", size, "bytes of the target's weights", unit="B")
+    yield number("read", read, "time to read as many bytes", unit="ms")
+    rows: dict[str, Sequence[Cell]] = {}
+    for key, launch in runs.launches.items():
+        times = [one / tokens for one in runs.ms(Way(launch.by, "standard"))]
+        shown = interval(times)
+        rows[key] = (launch.title, *shown, measured(min(times)), measured(max(times)), measured(shown.middle / read))
+    spread = [column(key, unit="ms") for key in ("fastest", "slowest")]
+    yield table("standard", ["launch", *MS, *spread, column("reads", "Over one reading")], rows)
+
+
+def _prompts(runs: Runs) -> Table:
+    """Of each prompt the sheet's program's gain and the acceptance rate."""
+    rows: dict[str, Sequence[Cell]] = {}
+    for place, prompt in enumerate(runs.prompts, 1):
+        rate = acceptance_rate(*runs.calls(BY_RULE, [prompt]))
+        rows[f"prompt_{place}"] = (prompt, runs.new_tokens(prompt), *runs.gain(BY_RULE, [prompt]), rate)
+    return table("prompts", ["prompt", "new_tokens", *GAIN, column("alpha", "α")], rows)
+
+
+def _gains(runs: Runs, ways: Sequence[Way]) -> Table:
+    """Every way of a launch that guesses tokens."""
+    rows: dict[str, Sequence[Cell]] = {}
+    for way in ways:
+        drafted, accepted = runs.calls(way)
+        rate, cost = acceptance_rate(drafted, accepted), runs.cost_ratio(way)
+        expected = gain_at(rate, way.draft_len, cost) if way.draft_len else None
+        rows[_key(way)] = (_guess(way), *runs.gain(way), expected, rate, cost, tokens_per_call(accepted))
+    columns = [column("expected"), column("alpha", "α"), column("cost", "c"), column("tokens", "Tokens a call")]
+    return table("gains", [column("guess", "Guesses"), *GAIN, *columns], rows)
+
+
+def _best(runs: Runs, ways: Sequence[Way]) -> Iterator[Item]:
+    """The draft length with the largest gain, and whether it is best beyond the intervals and not at an end of those tried."""
+    own = {way: runs.gain(way) for way in ways}
+    first = max(own, key=lambda way: own[way].middle)
+    apart = all(own[first].low > one.high for way, one in own.items() if way != first)
+    inside = apart and min(runs.draft_lens) < (first.draft_len or 0) < max(runs.draft_lens)
+    yield number("best", first.draft_len or 0, "drafted tokens with the largest gain")
+    yield claim("one_is_best", inside, "one draft length between others is best beyond the spread")
+    yield claim("none_is_best", not inside, "no draft length between others is best beyond the spread")
+
+
+def _key(way: Way) -> str:
+    return "rule" if way.draft_len == RULE else f"{'draft' if way.mode == 'speculative' else 'lookup'}_{way.draft_len}"
+
+
+def _guess(way: Way) -> str:
+    """What guesses, and how many tokens."""
+    if way.draft_len == RULE:
+        return "draft, own rule"
+    return f"{'draft' if way.mode == 'speculative' else 'prompt lookup'}, γ = {way.draft_len}"
+
+
+def _steps(runs: Runs, ways: Sequence[Way]) -> Iterator[Item]:
+    """What one round is made of: the gain that its steps alone would give leaves out the prefill and all between steps."""
+    single = runs.step(ways[0].by, "single token", None)
+    rows: dict[str, Sequence[Cell]] = {}
+    for way in ways:
+        propose, check = (runs.step(way.by, step, way.draft_len) for step in ("propose", "check"))
+        tokens = tokens_per_call(runs.calls(way)[1])
+        rows[str(way.draft_len)] = (way.draft_len, propose, check, measured(tokens * single / (propose + check)))
+    yield number("single", single, "time of a token of the target alone", unit="ms")
+    times = [column(key, unit="ms") for key in ("propose", "check")]
+    yield table("steps", [column("gamma", "γ"), *times, column("by_steps", "Gain by steps")], rows)

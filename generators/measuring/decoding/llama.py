@@ -1,0 +1,97 @@
+"""Llama's forward step over a fixed cache, with as few operations as it needs: what ours launches for such models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch.nn import functional
+
+from generators.measuring.decoding.fixed_cache import FixedCache
+
+MOST_ROWS = 16
+"""Up to so many rows, a processor computes x Wᵀ as (W xᵀ)ᵀ."""
+
+
+class Layer(NamedTuple):
+    """A layer's weights; query, key and value share one matrix, and so do gate and up."""
+
+    before: torch.Tensor
+    attention: torch.Tensor
+    output: torch.Tensor
+    after: torch.Tensor
+    gate_up: torch.Tensor
+    down: torch.Tensor
+
+
+class Llama(torch.nn.Module):
+    """The weights of a Llama of Hugging Face's, and its step; `fuse` makes another function of a layer, as torch.compile does."""
+
+    def __init__(self, model: Any, size: int, fuse: Callable[[Any], Any] = lambda layer: layer) -> None:
+        super().__init__()
+        self.config, own = model.config, model.model
+        self.embedding, self.norm, self.head = own.embed_tokens.weight, own.norm.weight, model.lm_head.weight
+        self.layers = [_weights(layer) for layer in own.layers]
+        positions = torch.arange(size, device=self.embedding.device)[None]
+        self.cos, self.sin = (table[0] for table in own.rotary_emb(self.embedding, positions))
+        self.layer = fuse(_layer)
+
+    @staticmethod
+    def fits(model: Any) -> bool:
+        """Whether a model is such a Llama, without biases."""
+        return model.config.model_type == "llama" and not model.config.attention_bias and not model.config.mlp_bias
+
+    def causal_step(self, cache: FixedCache, ids: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+        """Logits, (tokens, vocabulary), of ids (tokens,) that follow the first `start` (a tensor) cached tokens."""
+        slots = start + torch.arange(len(ids), device=ids.device)
+        allowed = torch.arange(cache.size, device=ids.device) <= slots[:, None]
+        turned, eps = (self.cos[slots], self.sin[slots]), self.config.rms_norm_eps
+        x, layer = self.embedding[ids], self.layer if len(ids) <= MOST_ROWS else _layer  # of a prompt's length there are many
+        for weights, keys, values in zip(self.layers, cache.keys, cache.values, strict=True):
+            x = layer(x, weights, keys[0], values[0], slots, turned, allowed, eps)
+        return _product(functional.rms_norm(x, x.shape[-1:], self.norm, eps), self.head)
+
+
+def _weights(layer: Any) -> Layer:
+    attention, forward = layer.self_attn, layer.mlp
+    joined = [attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]
+    gate_up = torch.cat([forward.gate_proj.weight, forward.up_proj.weight]).detach()
+    norms = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
+    return Layer(norms[0], torch.cat(joined).detach(), attention.o_proj.weight, norms[1], gate_up, forward.down_proj.weight)
+
+
+def _layer(
+    x: torch.Tensor, weights: Layer, keys: torch.Tensor, values: torch.Tensor, slots: torch.Tensor,
+    turned: tuple[torch.Tensor, torch.Tensor], allowed: torch.Tensor, eps: float,
+) -> torch.Tensor:  # fmt: skip
+    """A layer's output, (tokens, width); keys and values (key-value heads, size, head dimension) get those of `slots`."""
+    kv_heads, _, width = keys.shape
+    found = _product(functional.rms_norm(x, x.shape[-1:], weights.before, eps), weights.attention)
+    found = found.view(len(x), -1, width).transpose(0, 1)
+    query, key, value = found.split([len(found) - 2 * kv_heads, kv_heads, kv_heads])
+    keys.index_copy_(1, slots, _rotated(key, *turned))
+    values.index_copy_(1, slots, value)
+    attended = functional.scaled_dot_product_attention(
+        _rotated(query, *turned)[None], keys[None], values[None], attn_mask=allowed, enable_gqa=True
+    )[0]
+    x = x + _product(attended.transpose(0, 1).flatten(1), weights.output)
+    gate, up = _product(functional.rms_norm(x, x.shape[-1:], weights.after, eps), weights.gate_up).chunk(2, -1)
+    return x + _product(functional.silu(gate) * up, weights.down)
+
+
+def _rotated(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Rotary positions, the halves of a head's vector as pairs; (heads, tokens, head dimension)."""
+    first, second = x.chunk(2, -1)
+    return x * cos + torch.cat([-second, first], -1) * sin
+
+
+def _product(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """The product x Wᵀ of (rows, inputs) and (outputs, inputs).
+
+    A processor takes less time for a few rows where W stands first, and where the rows are a multiple of four.
+    """
+    if x.device.type == "cpu" and len(x) <= MOST_ROWS:
+        rows = functional.pad(x, (0, 0, 0, -len(x) % 4))
+        return torch.mm(weight, rows.T).T[: len(x)]
+    return functional.linear(x, weight)
