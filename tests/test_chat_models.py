@@ -11,12 +11,15 @@ import torch
 
 from generators.errors import MeasureError
 from generators.measuring import pretrained
+from generators.measuring.decoding.fixed_cache import FixedCache, causal_forward
+from generators.measuring.decoding.llama import Llama
 from generators.measuring.decoding.models import CARD, PRETRAINED, Loaded, load
+from generators.measuring.measurements import speculative
 from generators.measuring.training import distil
 from generators.measuring.training.__main__ import main as train
 from generators.measuring.training.chats import Chat, frame, write
 from generators.measuring.training.tokenizer import train as train_tokenizer
-from tests.tiny_models import TEXTS
+from tests.tiny_models import TEXTS, Pair
 
 CPU = torch.device("cpu")
 TEMPLATE = "{% for message in messages %}<{{ message['content'] }}>{% endfor %}{% if add_generation_prompt %}:{% endif %}"
@@ -105,6 +108,32 @@ def test_only_answers_count(target: Path) -> None:
         p, _ = run._log_probabilities([Chat([5, 6, 7, 8, 9], 3), Chat([5, 6, 7, 8], 3)])
         whole = one.model(torch.tensor([[5, 6, 7, 8, 9]])).logits[0].log_softmax(-1)
     assert torch.allclose(p, whole[[2, 3, 2]], atol=1e-5)
+
+
+def test_our_step_of_a_llama_gives_the_logits_of_the_librarys_model(target: Path) -> None:
+    """A prompt of 20 tokens, then 1 to 5 tokens a step over the cache, with fewer key-value heads than heads."""
+    model = loaded(target).model
+    ids = torch.randint(300, (36,), generator=torch.Generator().manual_seed(5))
+    ours = Llama(model, 40)
+    with torch.no_grad():
+        expected = model(ids[None]).logits[0]
+        cache, done, found = FixedCache(ours, 40), 0, []
+        for tokens in (20, 1, 2, 3, 4, 5, 1):
+            found.append(causal_forward(ours, cache, ids[done : done + tokens], torch.tensor([done])))
+            done += tokens
+    assert torch.allclose(torch.cat(found), expected, atol=1e-4)
+
+
+def test_our_step_is_for_llamas_without_biases_only(tiny_models: Pair, target: Path) -> None:
+    assert Llama.fits(loaded(target).model)
+    assert not Llama.fits(load(str(tiny_models[0]), CPU, torch.float32, "model").model)
+    with pytest.raises(MeasureError, match="fixed cache, fused is for Llamas only"):
+        list(speculative._decoders(_pair(tiny_models), speculative.FUSED, [1]))
+
+
+def _pair(folders: Pair) -> speculative.Pair:
+    target, draft = (load(str(folder), CPU, torch.float32, "model") for folder in folders)
+    return speculative.Pair(target, draft, {"a": torch.tensor([[5, 6]])}, {"a": 2})
 
 
 def test_a_model_without_chats_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from generators.errors import MeasureError, ParameterError
-from generators.measuring.decoding.few_rows import for_few_rows
 from generators.measuring.measure_all import main
 from generators.measuring.measurements import plan, speculative, tree_batch
 from generators.measuring.measurements.collect import recorded
@@ -162,17 +161,6 @@ def test_a_launch_that_is_refused_is_recorded_in_its_own_words(tiny_models: Pair
     items = list(speculative.measure({**asked, "repeats": 1}, CPU))
     assert Output(at={"by": "fixed cache", "failed": True}, text="RuntimeError: no graph here") in items
     assert {one.at["by"] for one in items if isinstance(one, Series) and one.quantity == "seconds"} == {"transformers"}
-
-
-def test_products_of_few_rows_are_those_of_many() -> None:
-    """One row, a few, and more than are turned round, with a batch in front; the weights are shared, not copied."""
-    layer = torch.nn.Sequential(torch.nn.Linear(5, 7, bias=False), torch.nn.Linear(7, 3))
-    made = for_few_rows(layer)
-    for rows in (1, 2, 16, 17):
-        x = torch.randn(2, rows, 5, generator=torch.Generator().manual_seed(rows))
-        assert torch.allclose(made(x), layer(x), atol=1e-6)
-    assert made[0].weight is layer[0].weight
-    assert isinstance(made[1], torch.nn.Linear)  # it has a bias
 
 
 def test_a_measurement_that_breaks_off_leaves_what_it_had(tmp_path: Path) -> None:

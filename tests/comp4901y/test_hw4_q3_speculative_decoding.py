@@ -174,6 +174,18 @@ def test_the_machines_state_is_shown() -> None:
     assert "Clock" not in page(made())
 
 
+def test_near_ties_of_bfloat16_are_counted_apart() -> None:
+    """One of two answers differs, where the logits are 0.25 apart; the answers in float32 are counted without them."""
+    whole = made("cuda")
+    rounded = [
+        series("agreeing_tokens", kept, dtype="bfloat16", prompt=prompt, of=4)
+        for prompt, kept in zip(PROMPTS, (4, 1), strict=True)
+    ]
+    answer = solved(replace(whole, series=(*whole.series, *rounded, series("gap", 0.25, dtype="bfloat16", prompt="Count."))))
+    assert [answer[f"bfloat16_cuda/{key}"].value for key in ("same", "compared", "widest_gap")] == [1, 2, 0.25]
+    assert answer["on_cuda/compared"].value == answer["on_cuda/same"].value == 14  # 7 ways that give the target's tokens
+
+
 def test_a_page_before_the_first_recording() -> None:
     """The question alone; no number and no command."""
     text = page()

@@ -98,6 +98,8 @@ def measure(parameters: Mapping[str, Any], device: torch.device) -> Iterator[Ite
             yield Series(quantity="seconds", unit="s", at={**way.at, "prompt": prompt}, samples=tuple(seconds))
     for by, (standard, speculative) in decoders.items():
         yield from _steps(pair, by, standard, speculative)
+    if parameters["bfloat16"]:
+        yield from _in_bfloat16(pair, parameters["draft_lens"])
     yield from _state("after", device)
 
 
@@ -235,6 +237,29 @@ def _steps(pair: Pair, by: str, standard: Standard, speculative: list[Speculativ
 
             samples = device_seconds(run, pair.target.device, warmup=3, repeats=20)
         yield Series(quantity="step_seconds", unit="s", at={**at, "by": by}, samples=tuple(samples))
+
+
+def _in_bfloat16(pair: Pair, draft_lens: list[int]) -> Iterator[Series]:
+    """How far ours agrees with standard decoding in bfloat16, and how far apart the logits of both tokens are where it does not.
+
+    The logits are those of one pass over all tokens before that place.
+    """
+    for loaded in (pair.target, pair.assistant):
+        loaded.model.to(torch.bfloat16)
+    standard, speculative = _decoders(pair, FIXED, draft_lens)
+    for prompt, ids in pair.prompts.items():
+        start, new = ids.shape[1], pair.lengths[prompt]
+        expected = standard.run(ids[0], new)
+        for one in speculative:
+            found, _ = one.run(ids[0], new)
+            at: At = {"dtype": "bfloat16", "mode": "speculative", "by": FIXED, "draft_len": one.draft_len, "prompt": prompt}
+            agreeing = _agreeing(found[start:], expected[start:], at)
+            yield agreeing
+            place = start + int(agreeing.samples[0])
+            if place < len(expected):
+                logits = pair.target.model(torch.tensor([expected[:place]], device=ids.device)).logits[0, -1].float()
+                gap = abs(float(logits[expected[place]] - logits[found[place]]))
+                yield Series(quantity="gap", unit="1", at=at, samples=(gap,))
 
 
 def _read(target: Loaded) -> Iterator[Series]:

@@ -17,7 +17,7 @@ import numpy as np
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.params import SpeculativeParams
 from generators.found import Found, Proof, Route
 from generators.oracles.recorded import said_of_machine
-from generators.recording import Recording
+from generators.recording import Recording, Series
 
 SHEET = Route("the sheet, the entry and the recording, read again", restates=True)
 SAMPLES = Route("numpy, from the raw samples", tolerance=1e-12)
@@ -56,6 +56,11 @@ def find(params: SpeculativeParams) -> Iterator[Found | Proof]:
         if kind in recorded:
             yield from SHEET.part(f"on_{kind}", f"On a {name}")
             yield from _device(f"on_{kind}", recorded[kind], params.prompt)
+            if rounded := list(recorded[kind].recording.find("agreeing_tokens", dtype="bfloat16")):
+                yield from SHEET.part(f"bfloat16_{kind}", f"In bfloat16 on a {name}")
+                yield from _same(f"bfloat16_{kind}", rounded)
+                gaps = [one.samples[0] for one in recorded[kind].recording.find("gap")]
+                yield from SAMPLES.values(f"bfloat16_{kind}", widest_gap=_shown(np.max(gaps, initial=0.0)))
             for launch in recorded[kind].launches:
                 if recorded[kind].guesses(launch):
                     label = f"library_{kind}" if launch == "library" else f"ours_{kind}_{launch}"
@@ -179,9 +184,7 @@ def _device(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
     yield from SAMPLES.table(label, "state", states, columns=("what", "before", "after"))
     yield from _compared(label, "", samples.gain("library", RULE, [prompt]))
     yield from _compared(label, "all_", samples.gain("library", RULE, samples.prompts))
-    compared = list(recording.find("agreeing_tokens"))
-    same = [one for one in compared if set(one.samples) == {one.at["of"]}]
-    yield from SAMPLES.values(label, same=len(same), compared=len(compared))
+    yield from _same(label, [one for one in recording.find("agreeing_tokens") if "dtype" not in one.at])
     yield from _standard(label, samples)
     rows = {
         f"prompt_{place}": (one, samples.new_tokens(one), *samples.gain("library", RULE, [one]),
@@ -190,6 +193,11 @@ def _device(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
     }  # fmt: skip
     columns = ("prompt", "new_tokens", "gain", "low", "high", "alpha")
     yield from SAMPLES.table(label, "prompts", rows, headings={**ENDS, "alpha": "α"}, columns=columns)
+
+
+def _same(label: str, compared: Sequence[Series]) -> Iterator[Found]:
+    same = [one for one in compared if set(one.samples) == {one.at["of"]}]
+    yield from SAMPLES.values(label, same=len(same), compared=len(compared))
 
 
 def _compared(label: str, of: str, gain: tuple[float, float, float]) -> Iterator[Found]:

@@ -20,6 +20,7 @@ from generators.courses.comp4901y.hw4_q3_speculative_decoding.runs import (
     tokens_per_call,
 )
 from generators.errors import RecordingError
+from generators.recording import Recording
 from generators.table import Table, column, table
 from generators.topics.measured import machine
 from generators.topics.speculative_decoding import ALPHA, COST_RATIO, GAMMA, walltime_gain
@@ -43,6 +44,8 @@ def solve(params: SpeculativeParams) -> Answer:
         parts.append(part("3", "Standard and speculative decoding", _times(runs, params.prompt)))
     for kind, one in runs.items():
         parts.append(part(f"on_{kind}", f"On a {KINDS[kind]}", *_device(one, params.prompt)))
+        if any(one.recording.find("agreeing_tokens", dtype="bfloat16")):
+            parts.append(part(f"bfloat16_{kind}", f"In bfloat16 on a {KINDS[kind]}", *_in_bfloat16(one.recording)))
         for key, launch in one.launches.items():
             title = f"Gains on a {KINDS[kind]}: {launch.title}"
             if launch.by == LIBRARY:
@@ -85,11 +88,23 @@ def _device(runs: Runs, prompt: str) -> Iterator[Item]:
     yield table("state", ["what", "before", "after"], states)
     yield from _compared("", runs.gain(BY_RULE, [prompt]))
     yield from _compared("all_", runs.gain(BY_RULE))
-    compared = list(recording.find("agreeing_tokens"))
-    yield number("same", sum(one.samples[0] == one.at["of"] for one in compared), "answers equal to standard decoding's")
-    yield number("compared", len(compared), "answers compared")
+    yield from _agreement(recording)
     yield from _standard(runs)
     yield _prompts(runs)
+
+
+def _agreement(recording: Recording, dtype: str | None = None) -> Iterator[Item]:
+    """Answers whose tokens are those of standard decoding."""
+    compared = [one for one in recording.find("agreeing_tokens") if one.at.get("dtype") == dtype]
+    yield number("same", sum(one.samples[0] == one.at["of"] for one in compared), "answers equal to standard decoding's")
+    yield number("compared", len(compared), "answers compared")
+
+
+def _in_bfloat16(recording: Recording) -> Iterator[Item]:
+    """The same in bfloat16, and how near to each other the logits are where an answer first differs."""
+    yield from _agreement(recording, "bfloat16")
+    gaps = [one.samples[0] for one in recording.find("gap")]
+    yield number("widest_gap", measured(max(gaps, default=0)), "largest gap of both tokens' logits where answers first differ")
 
 
 def _compared(of: str, gain: Interval) -> Iterator[Item]:
