@@ -70,6 +70,10 @@ def test_a_bad_parameter(project: Project) -> None:
             "accelerators.0.peak_tflops: must have an exponent of at most two digits (got '1e-999')",
         ),
         ({"accelerators": [ONE | {"peak_tflops": "1_000"}]}, "accelerators.0.peak_tflops: must be a finite number (got '1_000')"),
+        (
+            {"accelerators": [{{"peak_tflops": "peak_tflop"}.get(key, key): value for key, value in ONE.items()}]},
+            f"accelerators.0.peak_tflop: is not a known key, and peak_tflops is missing (got {ONE['peak_tflops']}) (and 1 more)",
+        ),
         ({"n\u200b" * 40: 5}, f"{'n�' * 40}: is not a known key (got 5)"),
         ({"seq_len": 10**30}, f"seq_len: must be less than or equal to {2**40} (got {10**30})"),
     ],

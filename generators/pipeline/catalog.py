@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, partial
@@ -217,15 +217,15 @@ def validated(model: type[M], content: Mapping[str, Any], where: str) -> M:
         first = min(problems, key=lambda one: one["type"] != "extra_forbidden")  # a misspelt key says why another is missing
         field = shortened(".".join(map(str, first["loc"])), 120)
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise ParameterError(f"{where}: {field + ': ' if field else ''}{_rule(first)}{more}") from None
+        raise ParameterError(f"{where}: {field + ': ' if field else ''}{_rule(first, problems)}{more}") from None
 
 
-def _rule(problem: Any) -> str:
+def _rule(problem: Any, problems: Sequence[Any]) -> str:
     kind, given = problem["type"], problem["input"]
     if kind == "missing":
         return "is required, but missing"
     if kind == "extra_forbidden":
-        return f"is not a known key (got {_short(given)})"
+        return f"is not a known key{_meant(problem, problems)} (got {_short(given)})"
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     if kind in ("dict_type", "model_type"):
         message = "must be a mapping"
@@ -235,6 +235,14 @@ def _rule(problem: Any) -> str:
         message = f"must have at {bound} {counted(problem['ctx'][limit], noun)}"
     rule, _, value = (message[:1].lower() + message[1:]).partition(" (got ")
     return f"{shortened(rule, 300)} (got {shortened(value.removesuffix(')')) if value else _short(given)})"
+
+
+def _meant(unknown: Any, problems: Sequence[Any]) -> str:
+    """The key beside it that is missing and has nearly its name."""
+    *parent, key = unknown["loc"]
+    missing = [one["loc"][-1] for one in problems if one["type"] == "missing" and list(one["loc"][:-1]) == parent]
+    close = get_close_matches(str(key), missing, 1)
+    return f", and {close[0]} is missing" if close else ""
 
 
 def _short(value: Any) -> str:
