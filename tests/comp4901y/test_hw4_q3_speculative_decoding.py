@@ -211,9 +211,9 @@ def test_a_prompt_that_was_not_recorded_is_refused() -> None:
 
 
 def test_the_drafts_of_the_site_gain_on_a_processor() -> None:
-    """Ours with a fixed cache, over all prompts, with its whole interval; and all answers are those of standard decoding."""
+    """Ours, fused, over all prompts, with its whole interval; and all answers are those of standard decoding."""
     answer = worked_out(PREFIX)[2]
-    rows = answer["ours_cpu_fixed/gains"].rows.values()
+    rows = answer["ours_cpu_fused/gains"].rows.values()
     assert max(row["low"] for row in rows) > 1
     assert answer["on_cpu/same"].value == answer["on_cpu/compared"].value
 
