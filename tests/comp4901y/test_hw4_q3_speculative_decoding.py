@@ -220,5 +220,10 @@ def test_the_drafts_of_the_site_gain_on_a_processor() -> None:
 
 FAR = [  # other prompts that are recorded
     Far({"prompt": "Explain why the sky is blue."}, ("sky is blue",)),
+    Far(
+        {"prompt": "Write a Python function that reverses a string."},
+        ("Speculative decoding is faster",),
+        ("Speculative decoding is slower",),
+    ),
     Far({"prompt": "List five fruits and the colour of each."}, ("five fruits",)),
 ]

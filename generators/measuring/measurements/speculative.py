@@ -239,14 +239,18 @@ def _steps(pair: Pair, by: str, standard: Standard, speculative: list[Speculativ
         yield Series(quantity="step_seconds", unit="s", at={**at, "by": by}, samples=tuple(samples))
 
 
-def _in_bfloat16(pair: Pair, draft_lens: list[int]) -> Iterator[Series]:
+def _in_bfloat16(pair: Pair, draft_lens: list[int]) -> Iterator[Item]:
     """How far ours agrees with standard decoding in bfloat16, and how far apart the logits of both tokens are where it does not.
 
     The logits are those of one pass over all tokens before that place.
     """
     for loaded in (pair.target, pair.assistant):
         loaded.model.to(torch.bfloat16)
-    standard, speculative = _decoders(pair, FIXED, draft_lens)
+    try:
+        standard, speculative = _decoders(pair, FIXED, draft_lens)
+    except Exception as error:
+        yield _failure({"dtype": "bfloat16"}, error)
+        return
     for prompt, ids in pair.prompts.items():
         start, new = ids.shape[1], pair.lengths[prompt]
         expected = standard.run(ids[0], new)
