@@ -162,7 +162,7 @@ def _beams(label: str, recording: Recording) -> Iterator[Found]:
 
 def _kept(label: str, recording: Recording) -> Iterator[Found | Proof]:
     rows: dict[str, Sequence[Cell]] = {}
-    over = 0.0
+    name, over = MORE[label].partition(":")[0], 0.0
     for first in recording.find("first_entropy"):
         value = first.at[label]
         (own,), (kept, *_) = first.samples, recording.one("first_kept_tokens", **first.at).samples
@@ -172,10 +172,8 @@ def _kept(label: str, recording: Recording) -> Iterator[Found | Proof]:
         over = max(over, own - math.log(kept))
         yield from SAMPLES.values(label, batch=len(texts))
     columns = ("value", "kept", "entropy", "distinct_outputs")
-    yield from SAMPLES.table(
-        label, "kept", rows, units={"entropy": "nat"}, headings={"value": MORE[label].partition(":")[0]}, columns=columns
-    )
-    yield from BOUND.proof(f"{label}: no entropy is above the logarithm of the tokens kept", over)
+    yield from SAMPLES.table(label, "kept", rows, units={"entropy": "nat"}, headings={"value": name}, columns=columns)
+    yield from BOUND.proof(f"{name}: no entropy is above the logarithm of the tokens kept", over)
 
 
 def _together(by_k: Recording, by_p: Recording) -> Iterator[Found | Proof]:
@@ -213,4 +211,7 @@ def _devices(one: Made, other: Made) -> Iterator[Proof]:
             ours, theirs = (
                 np.array([first.samples[0] for first in of_kind[label].find("first_entropy")]) for of_kind in (one, other)
             )
-            yield from DEVICES.proof(f"{label}: first entropies are the same on both devices", float(np.abs(ours - theirs).max()))
+            yield from DEVICES.proof(
+                f"{MORE[label].partition(':')[0]}: first entropies are the same on both devices",
+                float(np.abs(ours - theirs).max()),
+            )
