@@ -104,7 +104,12 @@ def measure(parameters: Mapping[str, Any], device: torch.device) -> Iterator[Ite
 
 
 def _pair(parameters: Mapping[str, Any], device: torch.device) -> Pair:
-    """Load both models; the target's own answers say how many tokens every way must give, and then nothing ends a run."""
+    """Load both models; the target's own answers say how many tokens every way must give, and then nothing ends a run.
+
+    Rounds of an even number raise MeasureError, as their median would be no sample.
+    """
+    if parameters["repeats"] % 2 == 0:
+        raise MeasureError(f"repeats: must be odd (got {parameters['repeats']})")
     dtype = dtype_named(parameters["dtype"])
     target, assistant = (load(parameters[field], device, dtype, field) for field in ("target", "assistant"))
     assisted.refuse_mismatch(target, assistant)

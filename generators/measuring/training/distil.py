@@ -66,7 +66,7 @@ def main(argv: Sequence[str], tell: Callable[[str], None]) -> None:
     chats = write(target, batch=arguments.batch, max_seconds=limits[0], seed=arguments.seed, tell=tell)
     writing = time.perf_counter() - start
     for chat in chats[:5]:
-        tell(target.tokenizer.decode(chat.ids[-(len(chat.ids) - chat.start) - 40 :]))
+        tell(target.tokenizer.decode(chat.ids))
     held_out = min(HELD_OUT, len(chats) // 2)
     if not held_out:
         raise MeasureError(f"chats: the target must end at least two of its user's turns (got {len(chats)})")
