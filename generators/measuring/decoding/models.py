@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generators.errors import MeasureError
+from generators.pipeline.catalog import ROOT, shown
 
 if TYPE_CHECKING:
     import torch
 
-ROOT = Path(__file__).resolve().parents[3]
 MODELS = ROOT / "models"
 MADE = ROOT / "build" / "models"
 PRETRAINED = MADE / "smollm2-135m-instruct"
@@ -154,11 +154,6 @@ def _card(folder: Path | None, name: str, model: Any) -> dict[str, Any]:
         known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return {**known, "parameters": parameters}
     return {"label": f"{name}, weights as loaded", "architecture": model.config.model_type, "parameters": parameters}
-
-
-def shown(path: Path) -> str:
-    """A path as a command line takes it: from the project's root where it lies below it."""
-    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
 
 
 def quieten() -> None:

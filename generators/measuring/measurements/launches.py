@@ -16,8 +16,8 @@ import torch
 from generators.errors import MeasureError
 from generators.measuring import hw3_generate
 from generators.measuring.decoding.command import launch_options
-from generators.measuring.decoding.models import ROOT
 from generators.measuring.measurements.collect import Item, Model
+from generators.pipeline.catalog import ROOT
 from generators.recording import At, Output
 
 PROGRAM = f"generators.measuring.{hw3_generate.PROGRAM}"

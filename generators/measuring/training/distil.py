@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from generators.errors import MeasureError
 from generators.measuring.decoding.command import Parser
-from generators.measuring.decoding.models import MODELS, PRETRAINED, Loaded, load, shown
+from generators.measuring.decoding.models import MODELS, PRETRAINED, Loaded, load
 from generators.measuring.machine import described, device_named
 from generators.measuring.training import card
 from generators.measuring.training.chats import Chat, write
 from generators.measuring.training.train import groups, learning_rate
+from generators.pipeline.catalog import shown
 from generators.recording import Recording, Series, save
 
 if TYPE_CHECKING:
