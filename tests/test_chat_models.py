@@ -55,12 +55,15 @@ def test_a_chat_is_framed_as_the_template_says(target: Path) -> None:
 
 
 def test_the_target_writes_users_turns_that_end_and_greedy_answers(target: Path) -> None:
-    chats = write(loaded(target), batch=40, max_seconds=0.01, seed=1, tell=lambda line: None)
-    again = write(loaded(target), batch=40, max_seconds=0.01, seed=1, tell=lambda line: None)
+    chats = write(loaded(target), batch=40, max_seconds=0.01, seed=1, without=(), tell=lambda line: None)
+    again = write(loaded(target), batch=40, max_seconds=0.01, seed=1, without=(), tell=lambda line: None)
     assert chats == again
-    assert chats != write(loaded(target), batch=40, max_seconds=0.01, seed=2, tell=lambda line: None)
+    assert chats != write(loaded(target), batch=40, max_seconds=0.01, seed=2, without=(), tell=lambda line: None)
     assert len({tuple(chat.ids[: chat.start]) for chat in chats}) == len(chats) > 1
     before, behind = frame(loaded(target))
+    barred = loaded(target).tokenizer.decode(chats[0].ids[len(before) : chats[0].start - len(behind)])
+    without = write(loaded(target), batch=40, max_seconds=0.01, seed=1, without=[barred], tell=lambda line: None)
+    assert sorted(chat.ids for chat in without) == sorted(chat.ids for chat in chats[1:])
     for chat in chats:
         assert chat.ids[: len(before)] == before
         assert chat.ids[chat.start - len(behind) : chat.start] == behind
@@ -94,7 +97,7 @@ def test_distilling_brings_the_draft_nearer_to_the_target_and_the_card_says_how(
 def test_agreement_overlap_and_divergence_of_a_draft_that_is_the_target(target: Path) -> None:
     """Equal distributions diverge by nothing and overlap whole."""
     same = loaded(target)
-    chats = write(same, batch=40, max_seconds=0.01, seed=1, tell=lambda line: None)
+    chats = write(same, batch=40, max_seconds=0.01, seed=1, without=(), tell=lambda line: None)
     run = distil.Run(same, same.model, [], distil.batches(chats), 0)
     run._measure(0, 0.0, lambda line: None)
     assert {name: run.curve[0][name] for name in ("kl", "agreement", "overlap")} == {"kl": 0, "agreement": 1, "overlap": 1}
@@ -105,8 +108,8 @@ def test_only_answers_count(target: Path) -> None:
     one = loaded(target)
     run = distil.Run(one, one.model, [], [], 0)
     with torch.inference_mode():
-        p, _ = run._log_probabilities([Chat([5, 6, 7, 8, 9], 3), Chat([5, 6, 7, 8], 3)])
-        whole = one.model(torch.tensor([[5, 6, 7, 8, 9]])).logits[0].log_softmax(-1)
+        p, _ = run._logits([Chat([5, 6, 7, 8, 9], 3), Chat([5, 6, 7, 8], 3)])
+        whole = one.model(torch.tensor([[5, 6, 7, 8, 9]])).logits[0]
     assert torch.allclose(p, whole[[2, 3, 2]], atol=1e-5)
 
 

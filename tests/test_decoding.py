@@ -55,8 +55,9 @@ def accepted_a_round(target: Loaded, draft: Loaded, ids: list[int], count: int, 
 def test_standard_decoding_over_a_fixed_cache_gives_the_greedy_tokens(pair: list[Loaded], prompt_len: int) -> None:
     prompt = list(range(20, 20 + prompt_len))
     standard = Standard(pair[0].model, prompt_len + NEW)
-    for _ in range(2):  # a second run starts from a used cache
-        assert standard.run(torch.tensor(prompt), NEW) == greedy(pair[0], prompt, NEW)
+    filled = Standard(pair[0].model, prompt_len + NEW, prompt_len=prompt_len + 4)
+    for one in (standard, standard, filled, filled):  # a second run starts from a used cache
+        assert one.run(torch.tensor(prompt), NEW) == greedy(pair[0], prompt, NEW)
 
 
 @pytest.mark.parametrize("prompt_len", [2, 3, 9])
@@ -67,9 +68,10 @@ def test_speculative_decoding_gives_the_greedy_tokens_and_the_rounds_of_a_plain_
     target, draft = pair
     prompt = list(range(30, 30 + prompt_len))
     speculative = Speculative(target.model, draft.model, prompt_len + NEW, draft_len)
+    filled = Speculative(target.model, draft.model, prompt_len + NEW, draft_len, prompt_len=prompt_len + 4)
     expected = accepted_a_round(target, draft, prompt, NEW, draft_len)
-    for _ in range(2):
-        found, rounds = speculative.run(torch.tensor(prompt), NEW)
+    for one in (speculative, speculative, filled, filled):
+        found, rounds = one.run(torch.tensor(prompt), NEW)
         assert found == greedy(target, prompt, NEW)
         assert rounds.accepted == expected
         assert rounds.drafted == [draft_len] * len(expected)

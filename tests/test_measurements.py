@@ -11,7 +11,7 @@ import torch
 from generators.errors import MeasureError, ParameterError
 from generators.measuring.measure_all import main
 from generators.measuring.measurements import plan, speculative, tree_batch
-from generators.measuring.measurements.collect import recorded
+from generators.measuring.measurements.collect import Item, SoFar, recorded, seconds
 from generators.measuring.measurements.plan import NAMES, RECORDINGS, measure_of, parameters_of, path_of
 from generators.measuring.measurements.products import shapes
 from generators.recording import Output, Recording, Series, load
@@ -146,7 +146,21 @@ def test_every_way_runs_once_a_round_in_changing_order(tiny_models: Pair, monkey
     assert len(order) == 18  # standard, draft alone, own rule and prompt lookup of the library; standard and speculative of ours
     assert all(sorted(one) == sorted(rounds[0]) for one in rounds)
     assert rounds[0] != rounds[1] or rounds[1] != rounds[2]
-    assert {len(one.samples) for one in items if isinstance(one, Series) and one.quantity == "seconds"} == {3}
+    assert [len(item.series) for item in items if isinstance(item, SoFar)] == [6, 6, 6]
+    assert [{len(one.samples) for one in item.series} for item in items if isinstance(item, SoFar)] == [{1}, {2}, {3}]
+
+
+def test_series_that_grow_are_saved_as_they_are_and_stand_once(tmp_path: Path) -> None:
+    def measure(parameters: Any, device: Any) -> Iterator[Item]:
+        for number in (1, 2):
+            yield SoFar(f"round {number}", (seconds([1.0] * number, mode="a"), seconds([2.0] * number, mode="b")))
+            saved = load(tmp_path / "hw4_q3_speculative.cpu.partial.json")
+            assert [one.samples for one in saved.series] == [(1.0,) * number, (2.0,) * number]
+
+    said: list[str] = []
+    path = recorded("hw4_q3_speculative", measure, {}, CPU, tmp_path, "make it", said.append)
+    assert said == ["hw4_q3_speculative: round 1", "hw4_q3_speculative: round 2"]
+    assert [one.at for one in load(path).series] == [{"mode": "a"}, {"mode": "b"}]
 
 
 def test_an_even_number_of_rounds_is_refused(tiny_models: Pair) -> None:
@@ -166,7 +180,7 @@ def test_a_launch_that_is_refused_is_recorded_in_its_own_words(tiny_models: Pair
     )
     items = list(speculative.measure({**asked, "repeats": 1}, CPU))
     assert Output(at={"by": "fixed cache", "failed": True}, text="RuntimeError: no graph here") in items
-    assert {one.at["by"] for one in items if isinstance(one, Series) and one.quantity == "seconds"} == {"transformers"}
+    assert {one.at["by"] for item in items if isinstance(item, SoFar) for one in item.series} == {"transformers"}
 
 
 def test_a_measurement_that_breaks_off_leaves_what_it_had(tmp_path: Path) -> None:

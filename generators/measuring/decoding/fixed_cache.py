@@ -77,6 +77,15 @@ def causal_forward(model: Any, cache: FixedCache, ids: torch.Tensor, start: torc
     return forward(model, cache, ids[None], slots, slots[None], allowed[None])[0]
 
 
+def fill(model: Any, cache: FixedCache, ids: torch.Tensor) -> None:
+    """Cache ids (tokens,) as the first of a sequence; logits are not made where the model can do without."""
+    start = torch.zeros(1, dtype=torch.long, device=ids.device)
+    if hasattr(model, "causal_layers"):
+        model.causal_layers(cache, ids, start)
+    else:
+        causal_forward(model, cache, ids, start)
+
+
 Wrap = Callable[[Callable[[], object]], Callable[[], Any]]
 """What makes a step replayable: `timing.captured` on CUDA, or the step itself."""
 

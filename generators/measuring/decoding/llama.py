@@ -44,13 +44,18 @@ class Llama(torch.nn.Module):
 
     def causal_step(self, cache: FixedCache, ids: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
         """Logits, (tokens, vocabulary), of ids (tokens,) that follow the first `start` (a tensor) cached tokens."""
+        x = self.causal_layers(cache, ids, start)
+        return _product(functional.rms_norm(x, x.shape[-1:], self.norm, self.config.rms_norm_eps), self.head)
+
+    def causal_layers(self, cache: FixedCache, ids: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+        """The last layer's output, (tokens, width), of the same ids, which are cached."""
         slots = start + torch.arange(len(ids), device=ids.device)
         allowed = torch.arange(cache.size, device=ids.device) <= slots[:, None]
         turned, eps = (self.cos[slots], self.sin[slots]), self.config.rms_norm_eps
         x, layer = self.embedding[ids], self.layer if len(ids) <= MOST_ROWS else _layer  # of a prompt's length there are many
         for weights, keys, values in zip(self.layers, cache.keys, cache.values, strict=True):
             x = layer(x, weights, keys[0], values[0], slots, turned, allowed, eps)
-        return _product(functional.rms_norm(x, x.shape[-1:], self.norm, eps), self.head)
+        return x
 
 
 def _weights(layer: Any) -> Layer:

@@ -1,7 +1,8 @@
 """Greedy standard and speculative decoding over fixed caches, in steps that never wait for the device.
 
 The draft proposes `draft_len` tokens in one step, the target checks them together with the last kept token in another;
-the host reads one number a round. Hugging Face's own assisted generation refuses a static cache.
+the host reads one number a round. Hugging Face's own assisted generation refuses a static cache. Where `prompt_len` is given,
+the prompt is cached by a step of so many tokens, of which those behind the prompt are never read.
 """
 
 from __future__ import annotations
@@ -12,18 +13,19 @@ from typing import Any
 import torch
 
 from generators.measuring.decoding.assisted import Rounds
-from generators.measuring.decoding.fixed_cache import FixedCache, Wrap, as_is, causal_forward
+from generators.measuring.decoding.fixed_cache import FixedCache, Wrap, as_is, causal_forward, fill
 
 
 class Standard:
     """One token of the target a step."""
 
-    def __init__(self, model: Any, size: int, wrap: Wrap = as_is) -> None:
+    def __init__(self, model: Any, size: int, wrap: Wrap = as_is, prompt_len: int | None = None) -> None:
         self.model, self.cache = model, FixedCache(model, size)
         device = self.cache.keys.device
         self.tokens = torch.zeros(size + 1, dtype=torch.long, device=device)
         self.length = torch.ones(1, dtype=torch.long, device=device)
         self.next: Callable[[], Any] = wrap(self._step)
+        self.fill = _filling([(model, self.cache)], self.tokens, wrap, prompt_len)
 
     @torch.no_grad()
     def _step(self) -> None:
@@ -37,8 +39,7 @@ class Standard:
         """Cache all tokens of ids (tokens,) but the last, which the first step reads."""
         self.tokens[: len(ids)] = ids
         self.length.fill_(len(ids))
-        if len(ids) > 1:
-            causal_forward(self.model, self.cache, ids[:-1], torch.zeros_like(self.length))
+        self.fill(ids[:-1])
 
     def run(self, ids: torch.Tensor, max_new_tokens: int) -> list[int]:
         """The prompt's ids (tokens,) and `max_new_tokens` more, past any end-of-text token."""
@@ -53,7 +54,9 @@ class Standard:
 class Speculative:
     """A draft step of `draft_len` tokens and a step of the target that checks them, in turn."""
 
-    def __init__(self, target: Any, draft: Any, size: int, draft_len: int, wrap: Wrap = as_is) -> None:
+    def __init__(
+        self, target: Any, draft: Any, size: int, draft_len: int, wrap: Wrap = as_is, prompt_len: int | None = None
+    ) -> None:
         room = size + draft_len + 1
         self.target, self.draft, self.draft_len = target, draft, draft_len
         self.target_cache, self.draft_cache = FixedCache(target, room), FixedCache(draft, room)
@@ -63,6 +66,7 @@ class Speculative:
         self.accepted = torch.zeros(1, dtype=torch.long, device=device)
         self.propose: Callable[[], Any] = wrap(self._propose)
         self.check: Callable[[], Any] = wrap(self._check)
+        self.fill = _filling([(target, self.target_cache), (draft, self.draft_cache)], self.tokens, wrap, prompt_len)
 
     @torch.no_grad()
     def _propose(self) -> None:
@@ -90,13 +94,10 @@ class Speculative:
         self.length += self.accepted + 1
 
     def prefill(self, ids: torch.Tensor) -> None:
-        """Cache what lies before the tokens that the first steps read; ids (tokens,) has at least two."""
+        """Cache all tokens of ids (tokens,) but the last, which the first check reads; ids has at least two."""
         self.tokens[: len(ids)] = ids
         self.length.fill_(len(ids))
-        start = torch.zeros_like(self.length)
-        causal_forward(self.target, self.target_cache, ids[:-1], start)
-        if len(ids) > 2:
-            causal_forward(self.draft, self.draft_cache, ids[:-2], start)
+        self.fill(ids[:-1])
 
     def run(self, ids: torch.Tensor, max_new_tokens: int) -> tuple[list[int], Rounds]:
         """The prompt's ids (tokens,) and `max_new_tokens` more, and the rounds; a last round's surplus is cut off."""
@@ -113,3 +114,19 @@ class Speculative:
                 length += accepted + 1
             found: list[int] = self.tokens[:end].tolist()
         return found, rounds
+
+
+def _filling(
+    cached: list[tuple[Any, FixedCache]], tokens: torch.Tensor, wrap: Wrap, prompt_len: int | None
+) -> Callable[[torch.Tensor], None]:
+    """What caches the prompt's ids (tokens,): as they are, or by a replayable step over the first `prompt_len` of `tokens`."""
+
+    @torch.no_grad()
+    def step(ids: torch.Tensor) -> None:
+        for model, cache in cached:
+            fill(model, cache, ids)
+
+    if prompt_len is None:
+        return lambda ids: step(ids) if len(ids) else None
+    replay = wrap(lambda: step(tokens[:prompt_len]))
+    return lambda ids: replay()

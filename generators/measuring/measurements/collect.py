@@ -22,7 +22,15 @@ class Model:
     card: dict[str, Any]
 
 
-Item: TypeAlias = Series | Output | Model
+@dataclass(frozen=True)
+class SoFar:
+    """Series that grow: each stands for itself as it was yielded before. `name` says how far they are."""
+
+    name: str
+    series: tuple[Series, ...]
+
+
+Item: TypeAlias = Series | SoFar | Output | Model
 Measure: TypeAlias = Callable[[Mapping[str, Any], "torch.device"], Iterator[Item]]
 """Runs a measurement with its parameters on a device and yields each result as soon as it has it."""
 
@@ -44,7 +52,7 @@ def recorded(
     """Run a measurement and save its Recording; while it runs, and if it fails, what there is lies in `*.partial.json`."""
     whole = folder / f"{what}.{device.type}.json"
     partial = whole.with_suffix(".partial.json")
-    series: list[Series] = []
+    series: dict[tuple[Any, ...], Series] = {}
     outputs: list[Output] = []
     models: dict[str, dict[str, Any]] = {}
     machine = described(device)
@@ -55,7 +63,7 @@ def recorded(
             parameters=parameters,
             command=command,
             models=models,
-            series=tuple(series),
+            series=tuple(series.values()),
             outputs=tuple(outputs),
             **machine,
         )
@@ -66,8 +74,10 @@ def recorded(
         elif isinstance(item, Output):
             outputs.append(item)
         else:
-            series.append(item)
-            tell(f"{what}: {item.quantity} {item.at}: {item.median:.4g} {item.unit}")
+            found = item.series if isinstance(item, SoFar) else (item,)
+            series |= {(one.quantity, *sorted(one.at.items())): one for one in found}
+            told = item.name if isinstance(item, SoFar) else f"{item.quantity} {item.at}: {item.median:.4g} {item.unit}"
+            tell(f"{what}: {told}")
             save(recording(), partial)
     save(recording(), whole)
     partial.unlink(missing_ok=True)

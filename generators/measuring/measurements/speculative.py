@@ -21,7 +21,7 @@ from generators.measuring.decoding.models import Loaded, load
 from generators.measuring.decoding.sampling import never_end
 from generators.measuring.decoding.speculative import Speculative, Standard
 from generators.measuring.machine import dtype_named, gpu_state
-from generators.measuring.measurements.collect import Item, Model
+from generators.measuring.measurements.collect import Item, Model, SoFar
 from generators.measuring.timing import captured, device_seconds, wall_seconds
 from generators.recording import At, Output, Series
 
@@ -69,6 +69,11 @@ class Way:
         at: At = {"mode": self.mode, "by": self.by}
         return at if self.draft_len is None else {**at, "draft_len": self.draft_len}
 
+    def timed(self) -> Iterator[Series]:
+        """The seconds so far, a series a prompt."""
+        for prompt, seconds in self.seconds.items():
+            yield Series(quantity="seconds", unit="s", at={**self.at, "prompt": prompt}, samples=tuple(seconds))
+
 
 def measure(parameters: Mapping[str, Any], device: torch.device) -> Iterator[Item]:
     """Every way runs once before the clock, then all ways of all prompts run in turn, in another order each round."""
@@ -89,18 +94,21 @@ def measure(parameters: Mapping[str, Any], device: torch.device) -> Iterator[Ite
     ready: list[Way] = []
     yield from _warmed_up(pair, ways, ready)
     for number in range(parameters["repeats"]):
-        for way in random.Random(number).sample(ready, len(ready)):
-            for prompt, ids in pair.prompts.items():
-                run = partial(way.run, ids, pair.lengths[prompt])
-                way.seconds.setdefault(prompt, []).extend(wall_seconds(run, device, warmup=0, repeats=1))
-    for way in ready:
-        for prompt, seconds in way.seconds.items():
-            yield Series(quantity="seconds", unit="s", at={**way.at, "prompt": prompt}, samples=tuple(seconds))
+        _round(pair, random.Random(number).sample(ready, len(ready)))
+        yield SoFar(f"round {number + 1} of {parameters['repeats']}", tuple(timed for way in ready for timed in way.timed()))
     for by, (standard, speculative) in decoders.items():
         yield from _steps(pair, by, standard, speculative)
     if parameters["bfloat16"]:
         yield from _in_bfloat16(pair, parameters["draft_lens"])
     yield from _state("after", device)
+
+
+def _round(pair: Pair, ways: list[Way]) -> None:
+    """Time each way on every prompt once."""
+    for way in ways:
+        for prompt, ids in pair.prompts.items():
+            run = partial(way.run, ids, pair.lengths[prompt])
+            way.seconds.setdefault(prompt, []).extend(wall_seconds(run, pair.target.device, warmup=0, repeats=1))
 
 
 def _pair(parameters: Mapping[str, Any], device: torch.device) -> Pair:
@@ -147,8 +155,12 @@ def _decoders(pair: Pair, by: str, draft_lens: list[int]) -> tuple[Standard, lis
     size = pair.room + 2 * max(draft_lens) + 2
     fuse = _fused if by == FUSED else None
     target, draft = (_ours(one, size, fuse) for one in (pair.target, pair.assistant))
-    wrap = as_is if by == FIXED else partial(captured, device=pair.target.device)
-    return Standard(target, pair.room, wrap), [Speculative(target, draft, pair.room, one, wrap) for one in draft_lens]
+    device, prompt_len = pair.target.device, None
+    if by != FIXED and device.type == "cuda":
+        prompt_len = max(ids.shape[1] for ids in pair.prompts.values())  # a graph's tokens are of one number
+    wrap = as_is if by == FIXED else partial(captured, device=device)
+    speculative = [Speculative(target, draft, pair.room, one, wrap, prompt_len) for one in draft_lens]
+    return Standard(target, pair.room, wrap, prompt_len), speculative
 
 
 def _fused(layer: Callable[..., Any]) -> Any:

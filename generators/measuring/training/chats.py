@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from generators.measuring.decoding.models import Loaded
 
-QUESTION_LEN, ANSWER_LEN = 64, 144
+QUESTION_LEN, ANSWER_LEN = 64, 128
 """The most tokens of a user's turn and of an answer."""
+OPENINGS = (
+    "What is", "What are", "Who was", "Why", "How do I", "How does", "Explain why", "Explain how", "Describe", "Compare",
+    "Summarize", "Tell me about", "Give me", "List three", "List five", "Name the", "Write a poem about", "Write a story about",
+    "Write an email to", "Write a Python function that", "Write a program that", "Correct this sentence:",
+    "Translate to French:", "Translate to Spanish:", "Translate to German:",
+)  # fmt: skip
+"""How people begin what they ask; three of four turns begin with one of them."""
 _MARK = "\x00"
 
 
@@ -29,20 +36,25 @@ def frame(target: Loaded) -> tuple[list[int], list[int]]:
     return before, behind
 
 
-def write(target: Loaded, *, batch: int, max_seconds: float, seed: int, tell: Callable[[str], None]) -> list[Chat]:
+def write(
+    target: Loaded, *, batch: int, max_seconds: float, seed: int, without: Collection[str], tell: Callable[[str], None]
+) -> list[Chat]:
     """Let the target write `batch` chats at a time until the time is over; in a seeded order.
 
-    The turns of the user are sampled at temperature 1 from 95 % of the probability; one that does not end, or repeats another,
-    is left out. The answers are greedy, as a draft meets them; an answer may be cut off.
+    The turns of the user are sampled at temperature 1 from 95 % of the probability; one that does not end, repeats another,
+    or stands in `without`, is left out. The answers are greedy, as a draft meets them; an answer may be cut off.
     """
     import torch
 
     torch.manual_seed(seed)
     found: dict[tuple[int, ...], Chat] = {}
+    barred = {target.turn(turn) for turn in without}
     start = time.perf_counter()
     while time.perf_counter() - start < max_seconds:
         for chat in _round(target, batch):
-            found.setdefault(tuple(chat.ids[: chat.start]), chat)
+            prompt = chat.ids[: chat.start]
+            if target.tokenizer.decode(prompt) not in barred:
+                found.setdefault(tuple(prompt), chat)
         tell(f"{len(found)} chats after {time.perf_counter() - start:.0f} s")
     chats = list(found.values())
     random.Random(seed).shuffle(chats)
@@ -51,7 +63,11 @@ def write(target: Loaded, *, batch: int, max_seconds: float, seed: int, tell: Ca
 
 def _round(target: Loaded, chats: int) -> Iterator[Chat]:
     before, behind = frame(target)
-    turns = _generated(target, [before] * chats, QUESTION_LEN, do_sample=True, temperature=1.0, top_k=0, top_p=0.95)
+    openings = [list(target.tokenizer(opening).input_ids) for opening in OPENINGS]
+    begun = [openings[number % len(openings)] if number % 4 else [] for number in range(chats)]
+    starts = [[*before, *opening] for opening in begun]
+    rest = _generated(target, starts, QUESTION_LEN, do_sample=True, temperature=1.0, top_k=0, top_p=0.95)
+    turns = [[*opening, *turn] for opening, turn in zip(begun, rest, strict=True)]
     end = target.tokenizer.eos_token_id
     prompts = [[*before, *turn[:-1], *behind] for turn in turns if turn[-1] == end and turn[:-1]]
     for prompt, answer in zip(prompts, _generated(target, prompts, ANSWER_LEN, do_sample=False), strict=True):

@@ -17,6 +17,7 @@ from generators.errors import MeasureError
 from generators.measuring.decoding.command import Parser
 from generators.measuring.decoding.models import MODELS, PRETRAINED, Loaded, load
 from generators.measuring.machine import described, device_named
+from generators.measuring.measurements.plan import parameters_of
 from generators.measuring.training import card
 from generators.measuring.training.chats import Chat, write
 from generators.measuring.training.train import groups, learning_rate
@@ -31,7 +32,7 @@ WIDTH, LAYERS, HEADS = 128, 4, 4
 LEARNING_RATE, WARMUP_STEPS = 3e-3, 100
 HELD_OUT = 256
 """Chats that the draft is measured on and never trained on."""
-STEP_TOKENS = 32_768
+STEP_TOKENS = 16_384
 """Tokens of the chats of one step, padding included."""
 POINTS = 16
 """Points of the curve behind the first: the time from each to the next grows by one factor."""
@@ -45,7 +46,7 @@ def parser() -> Parser:
     options.add_argument("--device", default="cpu")
     options.add_argument("--batch", type=int, default=4096, help="chats written at once")
     options.add_argument(
-        "--max-seconds", type=float, nargs=2, default=(290.0, 150.0), metavar=("WRITING", "TRAINING"), help="limits of both"
+        "--max-seconds", type=float, nargs=2, default=(220.0, 310.0), metavar=("WRITING", "TRAINING"), help="limits of both"
     )
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--record", type=Path, metavar="FILE", help="write the curve as a Recording")
@@ -64,7 +65,7 @@ def main(argv: Sequence[str], tell: Callable[[str], None]) -> None:
     target = load(arguments.target, device, dtype, "target")
     start = time.perf_counter()
     limits = arguments.max_seconds
-    chats = write(target, batch=arguments.batch, max_seconds=limits[0], seed=arguments.seed, tell=tell)
+    chats = write(target, batch=arguments.batch, max_seconds=limits[0], seed=arguments.seed, without=shown_prompts(), tell=tell)
     writing = time.perf_counter() - start
     for chat in chats[:5]:
         tell(target.tokenizer.decode(chat.ids))
@@ -113,6 +114,12 @@ def recorded(facts: dict[str, Any], device_kind: Literal["cpu", "cuda"], target:
         device_kind=device_kind,
         **{name: facts[name] for name in ("device", "driver", "versions", "date")},
     )
+
+
+def shown_prompts() -> set[str]:
+    """The prompts of the recordings: a draft never learns from answers that it is measured on."""
+    of_launches, of_runs = (parameters_of(what, "cuda") for what in ("hw3_q3_launches", "hw4_q3_speculative"))
+    return {of_launches["prompt_seq"], *of_runs["prompts"]}
 
 
 def tokens(chats: Sequence[Chat]) -> int:
@@ -204,7 +211,7 @@ class Run:
         sums, answered = torch.zeros(3, dtype=torch.double), 0
         with torch.inference_mode():
             for batch in self.held_out:
-                p, q = self._log_probabilities(batch)
+                p, q = (logits.log_softmax(-1) for logits in self._logits(batch))
                 same = (p.argmax(-1) == q.argmax(-1)).sum()
                 overlap = torch.minimum(p, q).exp().sum()
                 sums += torch.stack([(p.exp() * (p - q)).sum(), same, overlap]).double().cpu()
@@ -215,10 +222,13 @@ class Run:
         tell(f"{self.curve[-1]}")
 
     def _loss(self, batch: list[Chat]) -> tuple[torch.Tensor, int]:
-        p, q = self._log_probabilities(batch)
-        return (p.exp() * (p - q)).sum(-1).mean(), len(p)
+        """The cross entropy, mean a token: it differs from the KL divergence by what the draft cannot change."""
+        from torch.nn import functional
 
-    def _log_probabilities(self, batch: list[Chat]) -> tuple[torch.Tensor, torch.Tensor]:
+        p, q = self._logits(batch)
+        return functional.cross_entropy(q, p.softmax(-1)), len(p)
+
+    def _logits(self, batch: list[Chat]) -> tuple[torch.Tensor, torch.Tensor]:
         """Of the target and of the draft, (answer tokens, vocabulary); what the target makes of a batch is kept."""
         import torch
 
@@ -233,10 +243,10 @@ class Run:
             with torch.no_grad():
                 self.hidden[id(batch)] = self.target.model.model(ids, use_cache=False).last_hidden_state[predicts]
         with torch.no_grad():
-            p = self.target.model.lm_head(self.hidden[id(batch)]).float().log_softmax(-1)
+            p = self.target.model.lm_head(self.hidden[id(batch)]).float()
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             q = self.draft.lm_head(self.draft.model(ids, use_cache=False).last_hidden_state[predicts])
-        return p, q.float().log_softmax(-1)
+        return p, q.float()
 
 
 def _endless(items: list[list[Chat]], seed: int) -> Iterator[list[Chat]]:
@@ -264,7 +274,7 @@ It was distilled from that model, whose license is {facts["license"]}, and has i
 | architecture | {shape}; its embeddings started from the target's principal components |
 | parameters | {facts["parameters"]} |
 | data | {written} in {data["writing_seconds"]} s |
-| held out | {held_out} |
+| held out | {held_out}; the prompts of the recordings are in neither |
 | training | forward KL divergence from the target, {steps} |
 | agreement | {100 * last["agreement"]:.1f} % of the tokens held out: both models have the same likeliest token there |
 | overlap | {last["overlap"]}: the smaller of both probabilities, summed over the vocabulary, mean of the tokens held out |
