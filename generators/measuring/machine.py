@@ -93,9 +93,10 @@ def _processor() -> str:
 
 def gpu_state() -> dict[str, tuple[str, float]]:
     """Unit and value of the first GPU's clock and of its power limit, as far as nvidia-smi tells them."""
-    shown = _asked_gpu("clocks.sm,power.limit", "nounits").split(",")
+    shown = _asked_gpu("clocks.sm,power.limit").split(",")
     known = {"clock": "MHz", "power_limit": "W"}
-    return {name: (unit, float(one)) for (name, unit), one in zip(known.items(), shown, strict=False) if one.strip()}
+    told = zip(known.items(), shown, strict=False)
+    return {name: (unit, float(one)) for (name, unit), one in told if one.strip().replace(".", "", 1).isdigit()}
 
 
 def _driver() -> str | None:
@@ -103,9 +104,9 @@ def _driver() -> str | None:
     return shown[0] if shown else None
 
 
-def _asked_gpu(fields: str, *how: str) -> str:
+def _asked_gpu(fields: str) -> str:
     """What nvidia-smi says of the first GPU, or nothing."""
-    command = ["nvidia-smi", f"--query-gpu={fields}", ",".join(["--format=csv", "noheader", *how])]
+    command = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.partition("\n")[0]
     except (OSError, subprocess.SubprocessError):

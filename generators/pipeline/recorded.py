@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generators.errors import RecordingError
+from generators.pipeline.wording import shortened
 from generators.recording import Recording, load
 
 if TYPE_CHECKING:
@@ -54,8 +55,7 @@ def _differing(one: Recording, fields: Sequence[str], entry: Mapping[str, Any]) 
 
 
 def _short(value: Any) -> str:
-    text = "absent" if value is None else str(value)
-    return text if len(text) <= 40 else f"{text[:39]}…"
+    return "absent" if value is None else shortened(str(value), 40)
 
 
 def _of_one_device(folder: Path, kind: str, existing: Mapping[str, Path]) -> dict[str, Recording]:

@@ -69,7 +69,7 @@ def draft_constant(assistant: Loaded, draft_len: int) -> None:
 
 
 def draft_by_rule(assistant: Loaded) -> None:
-    """Leave to the library again how many tokens the assistant drafts."""
+    """Let the library choose again how many tokens the assistant drafts."""
     config = assistant.model.generation_config
     config.num_assistant_tokens = config.num_assistant_tokens_schedule = config.assistant_confidence_threshold = None
 

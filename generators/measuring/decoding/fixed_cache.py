@@ -78,7 +78,7 @@ def causal_forward(model: Any, cache: FixedCache, ids: torch.Tensor, start: torc
 
 
 def fill(model: Any, cache: FixedCache, ids: torch.Tensor) -> None:
-    """Cache ids (tokens,) as the first of a sequence; logits are not made where the model can do without."""
+    """Cache ids (tokens,) at the start of a sequence; a model with `causal_layers` computes no logits."""
     start = torch.zeros(1, dtype=torch.long, device=ids.device)
     if hasattr(model, "causal_layers"):
         model.causal_layers(cache, ids, start)
@@ -90,6 +90,6 @@ Wrap = Callable[[Callable[[], object]], Callable[[], Any]]
 """What makes a step replayable: `timing.captured` on CUDA, or the step itself."""
 
 
-def as_is(run: Callable[[], object]) -> Callable[[], Any]:
-    """Run a step as it is written, every kernel launched by itself."""
+def as_is(run: Any) -> Any:
+    """A step or a layer as it is written, every kernel launched by itself."""
     return run

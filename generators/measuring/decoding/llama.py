@@ -1,4 +1,4 @@
-"""Llama's forward step over a fixed cache, with as few operations as it needs: what ours launches for such models."""
+"""A forward step of a Llama over a fixed cache, in few operations."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn import functional
 
-from generators.measuring.decoding.fixed_cache import FixedCache
+from generators.measuring.decoding.fixed_cache import FixedCache, as_is
 
 MOST_ROWS = 16
-"""Up to so many rows, a processor computes x Wᵀ as (W xᵀ)ᵀ."""
+"""Up to so many rows, a processor computes x Wᵀ as (W xᵀ)ᵀ, and a layer is fused."""
 
 
 class Layer(NamedTuple):
     """A layer's weights; query, key and value share one matrix, and so do gate and up."""
 
-    before: torch.Tensor
-    attention: torch.Tensor
+    input_norm: torch.Tensor
+    query_key_value: torch.Tensor
     output: torch.Tensor
-    after: torch.Tensor
+    post_attention_norm: torch.Tensor
     gate_up: torch.Tensor
     down: torch.Tensor
 
 
 class Llama(torch.nn.Module):
-    """The weights of a Llama of Hugging Face's, and its step; `fuse` makes another function of a layer, as torch.compile does."""
+    """A Hugging Face Llama's weights and its step; `fuse` wraps the function of a layer, as torch.compile does."""
 
-    def __init__(self, model: Any, size: int, fuse: Callable[[Any], Any] = lambda layer: layer) -> None:
+    def __init__(self, model: Any, size: int, fuse: Callable[[Any], Any] = as_is) -> None:
         super().__init__()
         self.config, own = model.config, model.model
         self.embedding, self.norm, self.head = own.embed_tokens.weight, own.norm.weight, model.lm_head.weight
@@ -51,10 +51,10 @@ class Llama(torch.nn.Module):
         """The last layer's output, (tokens, width), of the same ids, which are cached."""
         slots = start + torch.arange(len(ids), device=ids.device)
         allowed = torch.arange(cache.size, device=ids.device) <= slots[:, None]
-        turned, eps = (self.cos[slots], self.sin[slots]), self.config.rms_norm_eps
-        x, layer = self.embedding[ids], self.layer if len(ids) <= MOST_ROWS else _layer  # of a prompt's length there are many
+        cos_sin, eps = (self.cos[slots], self.sin[slots]), self.config.rms_norm_eps
+        x, layer = self.embedding[ids], self.layer if len(ids) <= MOST_ROWS else _layer  # prompts have many lengths
         for weights, keys, values in zip(self.layers, cache.keys, cache.values, strict=True):
-            x = layer(x, weights, keys[0], values[0], slots, turned, allowed, eps)
+            x = layer(x, weights, keys[0], values[0], slots, cos_sin, allowed, eps)
         return x
 
 
@@ -68,24 +68,24 @@ def _weights(layer: Any) -> Layer:
 
 def _layer(
     x: torch.Tensor, weights: Layer, keys: torch.Tensor, values: torch.Tensor, slots: torch.Tensor,
-    turned: tuple[torch.Tensor, torch.Tensor], allowed: torch.Tensor, eps: float,
+    cos_sin: tuple[torch.Tensor, torch.Tensor], allowed: torch.Tensor, eps: float,
 ) -> torch.Tensor:  # fmt: skip
     """A layer's output, (tokens, width); keys and values (key-value heads, size, head dimension) get those of `slots`."""
     kv_heads, _, width = keys.shape
-    found = _product(functional.rms_norm(x, x.shape[-1:], weights.before, eps), weights.attention)
+    found = _product(functional.rms_norm(x, x.shape[-1:], weights.input_norm, eps), weights.query_key_value)
     found = found.view(len(x), -1, width).transpose(0, 1)
     query, key, value = found.split([len(found) - 2 * kv_heads, kv_heads, kv_heads])
-    keys.index_copy_(1, slots, _rotated(key, *turned))
+    keys.index_copy_(1, slots, _with_rotary(key, *cos_sin))
     values.index_copy_(1, slots, value)
     attended = functional.scaled_dot_product_attention(
-        _rotated(query, *turned)[None], keys[None], values[None], attn_mask=allowed, enable_gqa=True
+        _with_rotary(query, *cos_sin)[None], keys[None], values[None], attn_mask=allowed, enable_gqa=True
     )[0]
     x = x + _product(attended.transpose(0, 1).flatten(1), weights.output)
-    gate, up = _product(functional.rms_norm(x, x.shape[-1:], weights.after, eps), weights.gate_up).chunk(2, -1)
+    gate, up = _product(functional.rms_norm(x, x.shape[-1:], weights.post_attention_norm, eps), weights.gate_up).chunk(2, -1)
     return x + _product(functional.silu(gate) * up, weights.down)
 
 
-def _rotated(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+def _with_rotary(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
     """Rotary positions, the halves of a head's vector as pairs; (heads, tokens, head dimension)."""
     first, second = x.chunk(2, -1)
     return x * cos + torch.cat([-second, first], -1) * sin

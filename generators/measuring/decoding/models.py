@@ -51,7 +51,7 @@ class Loaded:
         if not prompt.strip():
             raise MeasureError(f"{field}: must not be empty (got {prompt!r})")
         text = self.turn(prompt) if chat else prompt
-        ids: torch.Tensor = self.tokenizer(text, return_tensors="pt").input_ids
+        ids: torch.Tensor = self.tokenizer(text, return_tensors="pt", add_special_tokens=not chat).input_ids
         if not ids.numel():
             raise MeasureError(f"{field}: must hold at least one token of {self.name} (got {prompt!r})")
         return ids.to(self.device)

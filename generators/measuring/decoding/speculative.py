@@ -2,7 +2,7 @@
 
 The draft proposes `draft_len` tokens in one step, the target checks them together with the last kept token in another;
 the host reads one number a round. Hugging Face's own assisted generation refuses a static cache. Where `prompt_len` is given,
-the prompt is cached by a step of so many tokens, of which those behind the prompt are never read.
+the prompt is cached by a step of so many tokens, of which those after the prompt are never read.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Standard:
 
     @torch.no_grad()
     def _step(self) -> None:
-        """Read the last token, write the most likely one behind it."""
+        """Read the last token, write the most likely one after it."""
         last = self.length - 1
         logits = causal_forward(self.model, self.cache, self.tokens[last], last)
         self.tokens.index_copy_(0, self.length, logits.argmax(-1))
@@ -41,14 +41,14 @@ class Standard:
         self.length.fill_(len(ids))
         self.fill(ids[:-1])
 
-    def run(self, ids: torch.Tensor, max_new_tokens: int) -> list[int]:
-        """The prompt's ids (tokens,) and `max_new_tokens` more, past any end-of-text token."""
+    def run(self, ids: torch.Tensor, max_new_tokens: int) -> tuple[list[int], None]:
+        """The prompt's ids (tokens,) and `max_new_tokens` more, past any end-of-text token; nothing was drafted."""
         with torch.no_grad():
             self.prefill(ids)
             for _ in range(max_new_tokens):
                 self.next()
             found: list[int] = self.tokens[: len(ids) + max_new_tokens].tolist()
-        return found
+        return found, None
 
 
 class Speculative:
@@ -70,7 +70,7 @@ class Speculative:
 
     @torch.no_grad()
     def _propose(self) -> None:
-        """Write the draft's greedy tokens behind the last kept one.
+        """Write the draft's greedy tokens after the last kept one.
 
         The first step reads two tokens: after a round in which all drafts were accepted, the draft has not yet seen
         the last of them.

@@ -24,7 +24,7 @@ class Model:
 
 @dataclass(frozen=True)
 class SoFar:
-    """Series that grow: each stands for itself as it was yielded before. `name` says how far they are."""
+    """Series measured so far; each replaces its earlier version. `name` says how far the measurement is."""
 
     name: str
     series: tuple[Series, ...]

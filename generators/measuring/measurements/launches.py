@@ -27,15 +27,13 @@ def measure(parameters: Mapping[str, Any], device: torch.device) -> Iterator[Ite
     """Every sequence that each launch returned, with the command; what a command leaves out is the program's default."""
     usual = vars(hw3_generate.parser().parse_args([]))
     given = {name: parameters[name] for name in usual if name in parameters} | {"device": device.type}
-    known: set[str] = set()
     for argument, values in parameters["values"].items():
         for value in values:
             others = {name: one for name, one in given.items() if name != argument and one != usual[name]}
             options = {**others, argument: value}
             at: At = {"argument": argument, "value": value, "command": f"python -m {PROGRAM} {launch_options(options)}"}
             made = _recorded(options)
-            yield from (Model(name, card) for name, card in made["models"].items() if name not in known)
-            known |= made["models"].keys()
+            yield from (Model(name, card) for name, card in made["models"].items())
             yield from (Output(at={**at, **one["at"]}, text=one["text"]) for one in made["outputs"])
 
 

@@ -31,25 +31,26 @@ LIBRARY, COMPILED, FIXED, GRAPH, FUSED = (
 LEFT_TO_TRANSFORMERS = 0
 """A draft length of 0: the library decides, as in the course's program."""
 READ_REPEATS = 10
+STEP_REPEATS = 21
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Both models, and of every prompt its ids, (1, tokens), and how many tokens its answer has."""
+    """Both models, and of every prompt its ids, (1, tokens), and the new tokens of the library's standard decoding."""
 
     target: Loaded
     assistant: Loaded
     prompts: dict[str, torch.Tensor]
-    lengths: dict[str, int]
+    answers: dict[str, list[int]]
 
     @property
     def room(self) -> int:
         """The most tokens that a prompt and its answer have."""
-        return max(ids.shape[1] + self.lengths[prompt] for prompt, ids in self.prompts.items())
+        return max(ids.shape[1] + len(self.answers[prompt]) for prompt, ids in self.prompts.items())
 
 
-Run = Callable[[torch.Tensor, int], list[int]]
-"""Decodes ids (1, tokens) and so many tokens more, and returns all."""
+Run = Callable[[torch.Tensor, int], tuple[list[int], Rounds | None]]
+"""Decodes ids (1, tokens) and so many tokens more, and returns all, and what was drafted where it knows."""
 
 
 @dataclass
@@ -60,7 +61,6 @@ class Way:
     by: str
     run: Run
     draft_len: int | None = None
-    rounds: Callable[[], Rounds] = Rounds
     seconds: dict[str, list[float]] = field(default_factory=dict)
 
     @property
@@ -96,8 +96,10 @@ def measure(parameters: Mapping[str, Any], device: torch.device) -> Iterator[Ite
     for number in range(parameters["repeats"]):
         _round(pair, random.Random(number).sample(ready, len(ready)))
         yield SoFar(f"round {number + 1} of {parameters['repeats']}", tuple(timed for way in ready for timed in way.timed()))
+    working = {(way.by, way.draft_len) for way in ready}
     for by, (standard, speculative) in decoders.items():
-        yield from _steps(pair, by, standard, speculative)
+        if (by, None) in working:
+            yield from _steps(pair, by, standard, [one for one in speculative if (by, one.draft_len) in working])
     if parameters["bfloat16"]:
         yield from _in_bfloat16(pair, parameters["draft_lens"])
     yield from _state("after", device)
@@ -107,7 +109,7 @@ def _round(pair: Pair, ways: list[Way]) -> None:
     """Time each way on every prompt once."""
     for way in ways:
         for prompt, ids in pair.prompts.items():
-            run = partial(way.run, ids, pair.lengths[prompt])
+            run = partial(way.run, ids, len(pair.answers[prompt]))
             way.seconds.setdefault(prompt, []).extend(wall_seconds(run, pair.target.device, warmup=0, repeats=1))
 
 
@@ -123,20 +125,19 @@ def _pair(parameters: Mapping[str, Any], device: torch.device) -> Pair:
     assisted.refuse_mismatch(target, assistant)
     new, chat = parameters["max_new_tokens"], parameters["chat"]
     prompts = {one: assisted.prompt_ids(target, assistant, one, new, chat=chat) for one in parameters["prompts"]}
-    lengths = {one: assisted.generate(target, ids, new).shape[1] - ids.shape[1] for one, ids in prompts.items()}
+    answers = {one: assisted.generate(target, ids, new)[0, ids.shape[1] :].tolist() for one, ids in prompts.items()}
     never_end(target)
     never_end(assistant)
-    return Pair(target, assistant, prompts, lengths)
+    return Pair(target, assistant, prompts, answers)
 
 
 def _library(pair: Pair, parameters: Mapping[str, Any]) -> Iterator[Way]:
     """Hugging Face's generate: each model alone, drafts by the library's own rule, prompt lookup, and compiled."""
 
-    def by_library(loaded: Loaded, ids: torch.Tensor, new: int, **options: Any) -> list[int]:
-        found: list[int] = assisted.generate(loaded, ids, new, **options)[0].tolist()
-        return found
+    def by_library(loaded: Loaded, ids: torch.Tensor, new: int, **options: Any) -> tuple[list[int], None]:
+        return assisted.generate(loaded, ids, new, **options)[0].tolist(), None
 
-    def by_rule(ids: torch.Tensor, new: int) -> list[int]:
+    def by_rule(ids: torch.Tensor, new: int) -> tuple[list[int], None]:
         assisted.draft_by_rule(pair.assistant)  # which adapts itself while it runs
         return by_library(pair.target, ids, new, assistant=pair.assistant)
 
@@ -152,14 +153,14 @@ def _library(pair: Pair, parameters: Mapping[str, Any]) -> Iterator[Way]:
 
 def _decoders(pair: Pair, by: str, draft_lens: list[int]) -> tuple[Standard, list[Speculative]]:
     """Ours over fixed caches, launched as `by` says."""
-    size = pair.room + 2 * max(draft_lens) + 2
-    fuse = _fused if by == FUSED else None
-    target, draft = (_ours(one, size, fuse) for one in (pair.target, pair.assistant))
+    most = max(draft_lens)
+    target, draft = (_ours(one, pair.room + 2 * most + 2, by) for one in (pair.target, pair.assistant))
     device, prompt_len = pair.target.device, None
     if by != FIXED and device.type == "cuda":
         prompt_len = max(ids.shape[1] for ids in pair.prompts.values())  # a graph's tokens are of one number
     wrap = as_is if by == FIXED else partial(captured, device=device)
-    speculative = [Speculative(target, draft, pair.room, one, wrap, prompt_len) for one in draft_lens]
+    # Caches of one size for all draft lengths, so that fewer functions are compiled.
+    speculative = [Speculative(target, draft, pair.room + most - one, one, wrap, prompt_len) for one in draft_lens]
     return Standard(target, pair.room, wrap, prompt_len), speculative
 
 
@@ -171,48 +172,40 @@ def _fused(layer: Callable[..., Any]) -> Any:
     return torch.compile(layer, dynamic=False)
 
 
-def _ours(loaded: Loaded, size: int, fuse: Callable[[Any], Any] | None) -> Any:
+def _ours(loaded: Loaded, size: int, by: str) -> Any:
     """Our own step of a Llama; another model's step is the library's, which is not fused."""
     if Llama.fits(loaded.model):
-        return Llama(loaded.model, size, fuse) if fuse else Llama(loaded.model, size)
-    if fuse:
+        return Llama(loaded.model, size, _fused if by == FUSED else as_is)
+    if by == FUSED:
         raise MeasureError(f"launches: {FUSED} is for Llamas only (got {loaded.name})")
     return loaded.model
 
 
 def _fixed(by: str, standard: Standard, speculative: list[Speculative]) -> Iterator[Way]:
-    yield Way("standard", by, lambda ids, new: standard.run(ids[0], new))
+    def by_ours(decoder: Standard | Speculative, ids: torch.Tensor, new: int) -> tuple[list[int], Rounds | None]:
+        return decoder.run(ids[0], new)
+
+    yield Way("standard", by, partial(by_ours, standard))
     for one in speculative:
-        yield _drafting(by, one)
-
-
-def _drafting(by: str, speculative: Speculative) -> Way:
-    last: list[Rounds] = []
-
-    def run(ids: torch.Tensor, new: int) -> list[int]:
-        found, rounds = speculative.run(ids[0], new)
-        last[:] = [rounds]
-        return found
-
-    return Way("speculative", by, run, speculative.draft_len, rounds=lambda: last[0])
+        yield Way("speculative", by, partial(by_ours, one), one.draft_len)
 
 
 def _warmed_up(pair: Pair, ways: list[Way], ready: list[Way]) -> Iterator[Item]:
     """Run each way once on every prompt: what its tokens are, what was drafted and accepted; a way that fails is left out."""
-    expected: dict[str, list[int]] = {}
+    for prompt, answer in pair.answers.items():
+        at: At = {"mode": "standard", "by": LIBRARY, "prompt": prompt}
+        yield Output(at=at, text=pair.target.tokenizer.decode(answer))
     for way in ways:
         try:
             for prompt, ids in pair.prompts.items():
+                start, answer = ids.shape[1], pair.answers[prompt]
                 with assisted.counted(pair.target) if way.by == LIBRARY else nullcontext() as calls:
-                    found = way.run(ids, pair.lengths[prompt])
-                at: At = {**way.at, "prompt": prompt}
-                if not expected.get(prompt):
-                    expected[prompt] = found
-                    yield Output(at=at, text=pair.target.tokenizer.decode(found[ids.shape[1] :]))
+                    found, rounds = way.run(ids, len(answer))
+                at = {**way.at, "prompt": prompt}
                 if way.mode != "draft alone":
-                    yield _agreeing(found[ids.shape[1] :], expected[prompt][ids.shape[1] :], at)
+                    yield _agreeing(found[start:], answer, at)
                 if way.draft_len is not None:
-                    yield from _rounds(calls.rounds(ids.shape[1], len(found)) if calls else way.rounds(), at)
+                    yield from _rounds(rounds or calls.rounds(start, len(found)), at)
         except Exception as error:
             yield _failure(way.at, error)
         else:
@@ -238,22 +231,23 @@ def _rounds(rounds: Rounds, at: At) -> Iterator[Series]:
 
 
 def _steps(pair: Pair, by: str, standard: Standard, speculative: list[Speculative]) -> Iterator[Series]:
-    """Seconds of the draft's step, of the target's check and of the target's single token, each from the same state."""
+    """Seconds of the draft's step, of the target's check and of the target's single token, in turn, each from the same state."""
     ids = next(iter(pair.prompts.values()))[0]
     steps: list[tuple[At, Any, Callable[[], Any]]] = [({"step": "single token"}, standard, standard.next)]
     for one in speculative:
         steps += [({"step": "propose", "draft_len": one.draft_len}, one, one.propose)]
         steps += [({"step": "check", "draft_len": one.draft_len}, one, one.check)]
-    for at, decoder, step in steps:
-        with torch.no_grad():
+    samples: list[list[float]] = [[] for _ in steps]
+    with torch.no_grad():
+        for decoder in (standard, *speculative):
             decoder.prefill(ids)
-
-            def run(decoder: Any = decoder, step: Callable[[], Any] = step) -> None:
+        for number in range(STEP_REPEATS):
+            for place in random.Random(number).sample(range(len(steps)), len(steps)):
+                _, decoder, step = steps[place]
                 decoder.length.fill_(len(ids))
-                step()
-
-            samples = device_seconds(run, pair.target.device, warmup=3, repeats=20)
-        yield Series(quantity="step_seconds", unit="s", at={**at, "by": by}, samples=tuple(samples))
+                samples[place] += device_seconds(step, pair.target.device, warmup=0, repeats=1)
+    for (at, _, _), seconds in zip(steps, samples, strict=True):
+        yield Series(quantity="step_seconds", unit="s", at={**at, "by": by}, samples=tuple(seconds))
 
 
 def _in_bfloat16(pair: Pair, draft_lens: list[int]) -> Iterator[Item]:
@@ -269,8 +263,8 @@ def _in_bfloat16(pair: Pair, draft_lens: list[int]) -> Iterator[Item]:
         yield _failure({"dtype": "bfloat16"}, error)
         return
     for prompt, ids in pair.prompts.items():
-        start, new = ids.shape[1], pair.lengths[prompt]
-        expected = standard.run(ids[0], new)
+        start, new = ids.shape[1], len(pair.answers[prompt])
+        expected, _ = standard.run(ids[0], new)
         for one in speculative:
             found, _ = one.run(ids[0], new)
             at: At = {"dtype": "bfloat16", "mode": "speculative", "by": FIXED, "draft_len": one.draft_len, "prompt": prompt}
@@ -278,7 +272,8 @@ def _in_bfloat16(pair: Pair, draft_lens: list[int]) -> Iterator[Item]:
             yield agreeing
             place = start + int(agreeing.samples[0])
             if place < len(expected):
-                logits = pair.target.model(torch.tensor([expected[:place]], device=ids.device)).logits[0, -1].float()
+                with torch.no_grad():
+                    logits = pair.target.model(torch.tensor([expected[:place]], device=ids.device)).logits[0, -1].float()
                 gap = abs(float(logits[expected[place]] - logits[found[place]]))
                 yield Series(quantity="gap", unit="1", at=at, samples=(gap,))
 

@@ -31,9 +31,15 @@ class Chat:
 
 
 def frame(target: Loaded) -> tuple[list[int], list[int]]:
-    """The ids that the chat template puts before and behind a user's turn."""
-    before, behind = (target.tokenizer(one).input_ids for one in target.turn(_MARK).split(_MARK))
-    return before, behind
+    """The ids that the chat template puts before and after a user's turn."""
+    before, after = (_ids(target, text) for text in target.turn(_MARK).split(_MARK))
+    return before, after
+
+
+def _ids(target: Loaded, text: str) -> list[int]:
+    """Of a part of a chat, which gets no further tokens at its ends."""
+    found: list[int] = target.tokenizer(text, add_special_tokens=False).input_ids
+    return found
 
 
 def write(
@@ -62,14 +68,14 @@ def write(
 
 
 def _round(target: Loaded, chats: int) -> Iterator[Chat]:
-    before, behind = frame(target)
-    openings = [list(target.tokenizer(opening).input_ids) for opening in OPENINGS]
+    before, after = frame(target)
+    openings = [_ids(target, opening) for opening in OPENINGS]
     begun = [openings[number % len(openings)] if number % 4 else [] for number in range(chats)]
     starts = [[*before, *opening] for opening in begun]
     rest = _generated(target, starts, QUESTION_LEN, do_sample=True, temperature=1.0, top_k=0, top_p=0.95)
     turns = [[*opening, *turn] for opening, turn in zip(begun, rest, strict=True)]
     end = target.tokenizer.eos_token_id
-    prompts = [[*before, *turn[:-1], *behind] for turn in turns if turn[-1] == end and turn[:-1]]
+    prompts = [[*before, *turn[:-1], *after] for turn in turns if turn[-1] == end and turn[:-1]]
     for prompt, answer in zip(prompts, _generated(target, prompts, ANSWER_LEN, do_sample=False), strict=True):
         yield Chat([*prompt, *answer], len(prompt))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -35,7 +35,7 @@ HELD_OUT = 256
 STEP_TOKENS = 16_384
 """Tokens of the chats of one step, padding included."""
 POINTS = 16
-"""Points of the curve behind the first: the time from each to the next grows by one factor."""
+"""Points of the curve between the first and the last; each comes √2 times as late as the one before."""
 
 
 def parser() -> Parser:
@@ -58,20 +58,22 @@ def main(argv: Sequence[str], tell: Callable[[str], None]) -> None:
     import torch
 
     arguments = parser().parse_args(argv)
-    if arguments.batch < 1 or min(arguments.max_seconds) <= 0:
-        raise MeasureError(f"batch, max-seconds: must be positive (got {arguments.batch}, {arguments.max_seconds})")
+    if arguments.batch < 1:
+        raise MeasureError(f"batch: must be positive (got {arguments.batch})")
+    if min(arguments.max_seconds) <= 0:
+        raise MeasureError(f"max-seconds: must be positive (got {arguments.max_seconds})")
     device = device_named(arguments.device)
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     target = load(arguments.target, device, dtype, "target")
     start = time.perf_counter()
     limits = arguments.max_seconds
-    chats = write(target, batch=arguments.batch, max_seconds=limits[0], seed=arguments.seed, without=shown_prompts(), tell=tell)
+    chats = write(
+        target, batch=arguments.batch, max_seconds=limits[0], seed=arguments.seed, without=measured_prompts(), tell=tell
+    )
     writing = time.perf_counter() - start
-    for chat in chats[:5]:
-        tell(target.tokenizer.decode(chat.ids))
     held_out = min(HELD_OUT, len(chats) // 2)
     if not held_out:
-        raise MeasureError(f"chats: the target must end at least two of its user's turns (got {len(chats)})")
+        raise MeasureError(f"max-seconds: must leave the target time to write at least two chats (got {len(chats)})")
     draft = make(target, arguments.seed)
     run = Run(target, draft, batches(chats[held_out:]), batches(chats[:held_out]), arguments.seed)
     trained = run.train(limits[1], tell)
@@ -95,10 +97,10 @@ def main(argv: Sequence[str], tell: Callable[[str], None]) -> None:
     card.save(draft, target.tokenizer, facts, arguments.out, as_markdown(facts))
     tell(f"{arguments.out}: {run.curve[-1]}")
     if arguments.record:
-        save(recorded(facts, "cuda" if device.type == "cuda" else "cpu", target.card), arguments.record)
+        save(recorded(facts, "cuda" if device.type == "cuda" else "cpu", target), arguments.record)
 
 
-def recorded(facts: dict[str, Any], device_kind: Literal["cpu", "cuda"], target: dict[str, Any]) -> Recording:
+def recorded(facts: dict[str, Any], device_kind: Literal["cpu", "cuda"], target: Loaded) -> Recording:
     """The curve that a card holds, as a recording."""
     series = []
     for point in facts["curve"]:
@@ -109,17 +111,30 @@ def recorded(facts: dict[str, Any], device_kind: Literal["cpu", "cuda"], target:
         what="lecture25_distillation_draft",
         parameters={**facts["data"], **facts["training"]},
         command=f"python -m generators.measuring.training distil --device {device_kind}",
-        models={one["name"]: {name: one[name] for name in ("label", "parameters")} for one in (target, facts)},
+        models={
+            name: {field: card[field] for field in ("label", "parameters")}
+            for name, card in ((target.name, target.card), (NAME, facts))
+        },
         series=tuple(series),
         device_kind=device_kind,
         **{name: facts[name] for name in ("device", "driver", "versions", "date")},
     )
 
 
-def shown_prompts() -> set[str]:
-    """The prompts of the recordings: a draft never learns from answers that it is measured on."""
+def measured_prompts() -> set[str]:
+    """The prompts of the recordings, with which no user's turn is identical."""
     of_launches, of_runs = (parameters_of(what, "cuda") for what in ("hw3_q3_launches", "hw4_q3_speculative"))
     return {of_launches["prompt_seq"], *of_runs["prompts"]}
+
+
+def compared(p: torch.Tensor, q: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """KL divergence of p from q in nats, whether both have the same likeliest token, and overlap, of log-probabilities.
+
+    Each is of a token, (tokens,), of (tokens, vocabulary).
+    """
+    import torch
+
+    return (p.exp() * (p - q)).sum(-1), p.argmax(-1) == q.argmax(-1), torch.minimum(p, q).exp().sum(-1)
 
 
 def tokens(chats: Sequence[Chat]) -> int:
@@ -128,7 +143,7 @@ def tokens(chats: Sequence[Chat]) -> int:
 
 
 def make(target: Loaded, seed: int) -> Any:
-    """A small Llama in float32 with the target's tokenizer, whose embeddings start from the target's principal components."""
+    """A small Llama in float32 with the target's tokenizer; its embeddings start from the target's, along their longest axes."""
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig
 
@@ -169,10 +184,8 @@ class Run:
     training: list[list[Chat]]
     held_out: list[list[Chat]]
     seed: int
-
-    def __post_init__(self) -> None:
-        self.curve: list[dict[str, float]] = []
-        self.hidden: dict[int, torch.Tensor] = {}
+    curve: list[dict[str, float]] = field(default_factory=list)
+    hidden: dict[int, torch.Tensor] = field(default_factory=dict)
 
     def train(self, max_seconds: float, tell: Callable[[str], None]) -> dict[str, Any]:
         """Train in place until the time is over; the time of the curve's measurements does not count."""
@@ -212,9 +225,7 @@ class Run:
         with torch.inference_mode():
             for batch in self.held_out:
                 p, q = (logits.log_softmax(-1) for logits in self._logits(batch))
-                same = (p.argmax(-1) == q.argmax(-1)).sum()
-                overlap = torch.minimum(p, q).exp().sum()
-                sums += torch.stack([(p.exp() * (p - q)).sum(), same, overlap]).double().cpu()
+                sums += torch.stack([one.sum() for one in compared(p, q)]).double().cpu()
                 answered += len(p)
         kl, agreement, overlap = (round(one, 4) for one in (sums / answered).tolist())
         point = {"kl": kl, "agreement": agreement, "overlap": overlap}
@@ -266,18 +277,19 @@ def as_markdown(facts: dict[str, Any]) -> str:
     steps = f"{training['answer_tokens_seen']} tokens of answers in {training['steps']} steps, seed {training['seed']}"
     return f"""# {facts["name"]}
 
-A draft for speculative decoding: it guesses what {facts["target"]}, answers in a chat. On its own it is good for nothing.
+A draft for speculative decoding: it guesses what {facts["target"]}, answers in a chat. It is of no use alone.
 It was distilled from that model, whose license is {facts["license"]}, and has its tokenizer.
 
 | | |
 |---|---|
-| architecture | {shape}; its embeddings started from the target's principal components |
+| architecture | {shape}; its embeddings started from the target's, along their first right singular vectors |
 | parameters | {facts["parameters"]} |
 | data | {written} in {data["writing_seconds"]} s |
-| held out | {held_out}; the prompts of the recordings are in neither |
+| user's turns | three of four begin with an opening of `OPENINGS` in chats.py; none is a prompt of the recordings |
+| held out | {held_out} |
 | training | forward KL divergence from the target, {steps} |
 | agreement | {100 * last["agreement"]:.1f} % of the tokens held out: both models have the same likeliest token there |
-| overlap | {last["overlap"]}: the smaller of both probabilities, summed over the vocabulary, mean of the tokens held out |
+| overlap | {last["overlap"]}: the sum over the vocabulary of the smaller of both probabilities, mean of the tokens held out |
 | divergence | {last["kl"]} nats a token held out |
 {card.machine(facts, training["seconds"])}
 

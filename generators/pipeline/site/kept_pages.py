@@ -1,4 +1,4 @@
-"""Keeps what mkdocs makes of each page's Markdown, so that a build converts and indexes only pages that changed."""
+"""Keeps what mkdocs makes of each page, so that a build converts, indexes and frames only pages that changed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from jinja2 import Environment
@@ -28,20 +29,28 @@ _KEPT = BUILD / "pages.json"
 _READ = (Path(__file__), Path(__file__).with_name("markdown.py"), ROOT / "mkdocs.yml", ROOT / "requirements.lock")
 """What a page's HTML depends on besides its Markdown and the files that it may link to."""
 
+_OF_PAGES = "main.html"
+"""The theme's template of pages."""
+
 _WORTH_PROCESSES = 4
 """Fewer pages are converted sooner than two processes are forked."""
 
 
 class KeptPages(BasePlugin):  # type: ignore[misc]
-    """Takes a page's HTML, contents, links and search entries from the build before, where nothing that makes them changed."""
+    """Takes a page's HTML, contents, links and search entries from the build before, where nothing that makes them changed.
+
+    The theme's frame around a page is kept too, while navigation and settings stay.
+    """
 
     def __init__(self) -> None:
         self.kept = load(_KEPT)
         self.made: dict[str, Section] = {}
+        self.around = ""
 
     def on_nav(self, nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
         """Called when all pages and all files are known."""
         others = digest_of([digests(_READ), sorted(file.src_uri for file in files)])
+        self.around = digest_of([others, config["nav"]])
         index = config.plugins["material/search"].search_index
         convert = partial(_converted, index, index.add_entry_from_context, config, files)
         for page in nav.pages:
@@ -57,9 +66,23 @@ class KeptPages(BasePlugin):  # type: ignore[misc]
         return nav
 
     def on_env(self, env: Environment, **_: Any) -> Environment:
-        """Called with what will read the theme's templates."""
+        """Called with what will read the theme's templates, when all pages have their titles."""
         env.bytecode_cache = KeptTemplates()
+        env.get_template = partial(self._template, env.get_template)  # type: ignore[method-assign]
         return env
+
+    def _template(self, read: Callable[..., Any], name: str, *others: Any, **globals_: Any) -> Any:
+        template = read(name, *others, **globals_)
+        return SimpleNamespace(render=partial(self._framed, template.render)) if name == _OF_PAGES else template
+
+    def _framed(self, frame: Callable[[Mapping[str, Any]], str], context: Mapping[str, Any]) -> str:
+        made, titles = self.made[context["page"].url], [page.title for page in context["nav"].pages]
+        key = digest_of([made.key, self.around, titles])
+        if made.content.get("framed_for") != key:
+            made = Section(made.key, {**made.content, "framed_for": key, "framed": frame(context)})
+            self.made[context["page"].url] = made
+        framed: str = made.content["framed"]
+        return framed
 
     def _render(self, page: Page, convert: Callable[[], Any], config: MkDocsConfig, files: Files) -> None:
         made = self.made[page.url]

@@ -5,11 +5,15 @@ from generators.courses.comp4901y.hw3_q3_generation.params import GenerationPara
 from generators.courses.comp4901y.hw3_q3_generation.solve import solve
 from generators.question import Question, Recorded
 
+SHOWN = ("prompt_seq", "output_len", "beam_width", "top_k", "top_p")
+"""Default values that the page prints above the launches."""
+
 QUESTION = Question(
     title="Generating text: length, beams, top-k and top-p",
     points=40,
     params=GenerationParams,
     solve=solve,
     find=find,
-    recordings={f"hw3_q3_{one}": Recorded(cuda=()) for one in ("launches", "output_len", "beam_width", "top_k", "top_p")},
+    recordings={"hw3_q3_launches": Recorded(cuda=SHOWN, cpu=SHOWN)}
+    | {f"hw3_q3_{one}": Recorded(cuda=()) for one in ("output_len", "beam_width", "top_k", "top_p")},
 )

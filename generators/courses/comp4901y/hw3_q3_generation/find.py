@@ -7,8 +7,6 @@ From the sheet: the launch command and the generated output for other values of 
 from __future__ import annotations
 
 import math
-import shlex
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -19,6 +17,7 @@ import numpy as np
 from generators.cells import Cell
 from generators.courses.comp4901y.hw3_q3_generation.params import GenerationParams
 from generators.found import Found, Proof, Route
+from generators.oracles.commands import command
 from generators.oracles.recorded import machine_rows
 from generators.recording import Recording, Series
 
@@ -28,6 +27,7 @@ SAMPLES = Route("numpy, from the raw samples", tolerance=1e-12)
 FILTERS = Route("numpy, the filters in a few lines", tolerance=1e-6)
 BOUND = Route("bound, entropy of a flat distribution", tolerance=1e-6)
 DEVICES = Route("the other device", tolerance=1e-3)
+PROGRAM = "python -m generators.measuring.hw3_generate"
 ARGUMENTS = {"3.1": "output_len", "3.2": "beam_width", "3.3": "top_k", "3.4": "top_p"}
 TITLES = {"3.1": "Output length", "3.2": "Beam width", "3.3": "Top-k", "3.4": "Top-p"}
 MORE = {
@@ -46,7 +46,7 @@ def find(params: GenerationParams) -> Iterator[Found | Proof]:
     yield from SHEET.part("sheet", "Given")
     options = {"hf_model_name": params.hf_model_name, "prompt_seq": params.prompt_seq, "output_len": params.output_len}
     options |= {"beam_width": params.beam_width, "top_k": params.top_k, "top_p": float(params.top_p)}
-    yield from SHEET.values("sheet", launch=_command(options))
+    yield from SHEET.values("sheet", launch=command(PROGRAM, options))
     yield from _filters()
     made = {kind: {name.removeprefix("hw3_q3_"): one for name, one in ones.items()} for kind, ones in params.measured.items()}
     shown = [(kind, title) for kind, title in KINDS if made.get(kind)]
@@ -61,15 +61,6 @@ def find(params: GenerationParams) -> Iterator[Found | Proof]:
             yield from _per_token(f"measured_{kind}", made[kind]["output_len"])
     for one, other in pairwise(shown):
         yield from _devices(made[one[0]], made[other[0]])
-
-
-def _command(options: Mapping[str, Any], more: str = "") -> str:
-    """Options as a shell needs them; a space inside one is hidden from the wrapping, which breaks between options only."""
-    said = ("--" + name + ("" if value is True else f" {shlex.quote(str(value))}") for name, value in options.items())
-    words = ["python -m generators.measuring.hw3_generate", *said, *filter(None, [more])]
-    hidden = (word.replace(" ", "\0") for word in words)
-    lines = textwrap.wrap(" ".join(hidden), 72, break_long_words=False, break_on_hyphens=False)
-    return " \\\n    ".join(lines).replace("\0", " ")
 
 
 def _filters() -> Iterator[Proof]:
@@ -97,7 +88,7 @@ def _launches(made: Made) -> Iterator[Found]:
     for label, argument in ARGUMENTS.items():
         yield from SHEET.part(label, TITLES[label])
         options = {name: value for name, value in given.items() if name != argument and value != usual[name]}
-        loop = "\n".join(f"  {line}" for line in _command(options, f"--{argument} $N").split("\n"))
+        loop = "\n".join(f"  {line}" for line in command(PROGRAM, options, f"--{argument} $N").split("\n"))
         values = recording.parameters["values"][argument]
         yield from RECORDED.values(label, launch=f"for N in {' '.join(map(str, values))}; do\n{loop}\ndone")
         rows = {}

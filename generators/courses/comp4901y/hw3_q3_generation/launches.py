@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from fractions import Fraction
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from generators.answer import Item, text
 from generators.recording import Recording
 from generators.table import table
+from generators.topics.commands import wrapped
 
 PROGRAM = "python -m generators.measuring.hw3_generate"
-LONGEST = 72
-"""Letters of a command's line, unless one option alone is longer."""
-
-
-def launch(arguments: Mapping[str, Any]) -> str:
-    """A command for a shell; an exact decimal is written as one."""
-    values = {name: float(value) if isinstance(value, Fraction) else value for name, value in arguments.items()}
-    return _wrapped([f"--{name} {shlex.quote(str(value))}" for name, value in values.items()])
-
-
-def _wrapped(options: Sequence[str]) -> str:
-    """The program with options; lines break between options only."""
-    lines = [PROGRAM]
-    for option in options:
-        if len(lines[-1]) + 1 + len(option) <= LONGEST:
-            lines[-1] += f" {option}"
-        else:
-            lines.append(option)
-    return " \\\n    ".join(lines)
 
 
 def launched(recording: Recording, argument: str) -> Iterator[Item]:
@@ -41,7 +21,8 @@ def launched(recording: Recording, argument: str) -> Iterator[Item]:
         if output.at["argument"] == argument:
             found.setdefault(str(output.at["value"]), []).append(output.text)
             commands.append(str(output.at["command"]))
-    command = _wrapped([*_options(commands[0])[:-1], f"--{argument} $N"]).replace(" \\\n", " \\\n  ")
+    options = [*_options(commands[0])[:-1], f"--{argument} $N"]
+    command = wrapped(PROGRAM, options).replace(" \\\n", " \\\n  ")
     yield text("launch", f"for N in {' '.join(found)}; do\n  {command}\ndone")
     rows = {f"n_{value}": (f"--{argument} {value}", _printed(texts)) for value, texts in found.items()}
     yield table("outputs", ["setting", "text"], rows, asked=True)

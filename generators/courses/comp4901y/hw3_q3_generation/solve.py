@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from generators.answer import Answer, Item, Part, answer, claim, number, part, text
 from generators.courses.comp4901y.hw3_q3_generation import runs
-from generators.courses.comp4901y.hw3_q3_generation.launches import launch, launched
+from generators.courses.comp4901y.hw3_q3_generation.launches import PROGRAM, launched
 from generators.courses.comp4901y.hw3_q3_generation.params import GenerationParams
 from generators.recording import Recording
+from generators.topics.commands import command
 from generators.topics.measured import machine_table
 
 LAUNCHES = "hw3_q3_launches"
@@ -26,7 +27,8 @@ Made = Mapping[str, Recording]
 
 def solve(params: GenerationParams) -> Answer:
     """What was recorded on a processor, whose runs anyone can repeat, and what a token costs on a GPU; else all of the GPU."""
-    sheet = part("sheet", "Given", text("launch", launch({name: getattr(params, name) for name in type(params).model_fields})))
+    defaults = {name: getattr(params, name) for name in type(params).model_fields}
+    sheet = part("sheet", "Given", text("launch", command(PROGRAM, defaults)))
     kinds = [kind for kind in KINDS if params.measured.get(kind)]
     if not kinds:
         return answer(sheet)

@@ -16,13 +16,13 @@ import numpy as np
 
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.params import SpeculativeParams
 from generators.found import Found, Proof, Route
+from generators.oracles.commands import command
 from generators.oracles.recorded import said_of_machine
 from generators.recording import Recording, Series
 
 SHEET = Route("the sheet, the entry and the recording, read again", restates=True)
 SAMPLES = Route("numpy, from the raw samples", tolerance=1e-12)
 SERIES = Route("sum of powers of α", tolerance=1e-12)
-CLOCK = Route("every recorded call on a clock, nothing rounded", tolerance=2e-2)
 RUN = Route("generate, small models in float32, whole passes without a cache")
 CASES = ((Fraction(1, 3), 3, Fraction(1, 5)), (Fraction(1, 2), 2, Fraction(1, 4)), (Fraction(4, 7), 5, Fraction(2, 9)))
 DEVICES = (("cpu", "processor"), ("cuda", "GPU"))
@@ -34,7 +34,7 @@ LAUNCHES = {
     "fused": ("fixed cache, fused", "ours, fused"),
 }
 """Every launch by its key: as the recording and as a page calls it."""
-STATE = {"load": "Processes that want to run, mean of a minute", "clock": "Clock (MHz)", "power_limit": "Power limit (W)"}
+STATE = {"load": "Load average (1 min)", "clock": "Clock (MHz)", "power_limit": "Power limit (W)"}
 ENDS = {"low": "At least", "high": "At most"}
 RULE = {"mode": "speculative", "draft_len": 0}
 """The sheet's program."""
@@ -52,6 +52,7 @@ def find(params: SpeculativeParams) -> Iterator[Found | Proof]:
     if recorded:
         yield from SHEET.part("3", "Standard and speculative decoding")
         yield from _times(recorded, params.prompt)
+        yield from SHEET.values("3", command=_command(next(iter(recorded.values())).recording, params.prompt))
     for kind, name in DEVICES:
         if kind in recorded:
             yield from SHEET.part(f"on_{kind}", f"On a {name}")
@@ -60,7 +61,8 @@ def find(params: SpeculativeParams) -> Iterator[Found | Proof]:
                 yield from SHEET.part(f"bfloat16_{kind}", f"In bfloat16 on a {name}")
                 yield from _same(f"bfloat16_{kind}", rounded)
                 gaps = [one.samples[0] for one in recorded[kind].recording.find("gap")]
-                yield from SAMPLES.values(f"bfloat16_{kind}", widest_gap=_shown(np.max(gaps, initial=0.0)))
+                said = {"widest_gap": _shown(np.max(gaps, initial=0.0)), "some_differ": len(gaps) > 0}
+                yield from SAMPLES.values(f"bfloat16_{kind}", said)
             for launch in recorded[kind].launches:
                 if recorded[kind].guesses(launch):
                     label = f"library_{kind}" if launch == "library" else f"ours_{kind}_{launch}"
@@ -84,7 +86,7 @@ def _series(rate: float | Fraction, n_drafted: int) -> Fraction:
 
 def _shown(number: Any) -> float:
     """The nearest decimal number of three digits."""
-    return float(Context(prec=3).plus(Decimal(repr(float(number)))))
+    return float(Context(prec=3).plus(Decimal(float(number))))
 
 
 @lru_cache
@@ -169,6 +171,17 @@ def _times(recorded: dict[str, Samples], prompt: str) -> Iterator[Found]:
     yield from SAMPLES.table("3", "times", rows, units=units, headings=ENDS, columns=("machine", "decoding", *units))
 
 
+def _command(recording: Recording, prompt: str) -> str:
+    """The sheet's program with the recorded models, as a user's turn."""
+    made = recording.parameters
+    options = {"chat": True} if made["chat"] else {}
+    options |= {"target": made["target"], "assistant": made["assistant"], "prompt": prompt}
+    options["max_new_tokens"] = made["max_new_tokens"]
+    if recording.device_kind != "cpu":
+        options["device"] = recording.device_kind
+    return command("python -m generators.measuring.hw4_speculative", options)
+
+
 def _device(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
     recording = samples.recording
     yield from said_of_machine(SHEET, label, recording)
@@ -184,7 +197,8 @@ def _device(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
     yield from SAMPLES.table(label, "state", states, columns=("what", "before", "after"))
     yield from _compared(label, "", samples.gain("library", RULE, [prompt]))
     yield from _compared(label, "all_", samples.gain("library", RULE, samples.prompts))
-    yield from _same(label, [one for one in recording.find("agreeing_tokens") if "dtype" not in one.at])
+    others = (one for one in recording.find("agreeing_tokens") if "dtype" not in one.at)
+    yield from _same(label, [one for one in others if (one.at["by"], one.at["mode"]) != ("transformers", "standard")])
     yield from _standard(label, samples)
     rows = {
         f"prompt_{place}": (one, samples.new_tokens(one), *samples.gain("library", RULE, [one]),
@@ -218,7 +232,7 @@ def _standard(label: str, samples: Samples) -> Iterator[Found]:
         shown = _interval(times)
         rows[launch] = (LAUNCHES[launch][1], *shown, _shown(times.min()), _shown(times.max()), _shown(shown[0] / once))
     units = dict.fromkeys(("median", "low", "high", "fastest", "slowest"), "ms")
-    headings = {**ENDS, "reads": "Over one reading"}
+    headings = {**ENDS, "reads": "Median / reading"}
     yield from SAMPLES.table(label, "standard", rows, units=units, headings=headings, columns=("launch", *units, "reads"))
 
 
@@ -229,11 +243,12 @@ def _gains(label: str, samples: Samples, launch: str) -> Iterator[Found]:
         accepted, rate = samples.accepted(launch, at, samples.prompts)
         alpha, cost, length = _shown(rate), _shown(samples.cost(launch, at)), at["draft_len"]
         gain = samples.gain(launch, at, samples.prompts)
-        expected = _shown(_series(alpha, length) / (1 + length * Fraction(str(cost)))) if length else None
+        drafts = length if at["mode"] == "speculative" else 0
+        expected = _shown(_series(alpha, drafts) / (1 + drafts * Fraction(str(cost)))) if drafts else None
         who = "draft" if at["mode"] == "speculative" else "prompt lookup"
         guess = f"{who}, γ = {length}" if length else "draft, own rule"
-        rows[key] = (guess, *gain, expected, alpha, cost, _shown(accepted.mean() + 1))
-        if length and at["mode"] == "speculative":
+        rows[key] = (guess, *gain, expected, alpha, cost, _tokens(accepted))
+        if drafts:
             own[length] = gain
     headings = {**ENDS, "guess": "Guesses", "alpha": "α", "cost": "c", "tokens": "Tokens a call"}
     columns = ("guess", "gain", "low", "high", "expected", "alpha", "cost", "tokens")
@@ -244,7 +259,15 @@ def _gains(label: str, samples: Samples, launch: str) -> Iterator[Found]:
     best, lengths = ranked[0], sorted(own)
     apart = all(own[best][1] > own[other][2] for other in ranked[1:]) and best not in (lengths[0], lengths[-1])
     yield from SAMPLES.values(label, best=best, one_is_best=apart, none_is_best=not apart)
+    fastest = samples.ms(launch, {"mode": "speculative", "draft_len": best}, samples.prompts)
+    over = _interval(samples.ms("library", {"mode": "standard"}, samples.prompts) / fastest)
+    yield from SAMPLES.values(label, dict(zip(("over_library", "over_low", "over_high"), over, strict=True)))
     yield from _steps(label, samples, launch, list(own))
+
+
+def _tokens(accepted: Any) -> float:
+    """Tokens a call: those accepted, and the target's own."""
+    return _shown(Fraction(int((accepted + 1).sum()), len(accepted)))
 
 
 def _steps(label: str, samples: Samples, launch: str, lengths: Sequence[int]) -> Iterator[Found]:
@@ -254,10 +277,6 @@ def _steps(label: str, samples: Samples, launch: str, lengths: Sequence[int]) ->
     for length in lengths:
         propose, check = (_shown(samples.step(launch, one, length)) for one in ("propose", "check"))
         accepted, _ = samples.accepted(launch, {"mode": "speculative", "draft_len": length}, samples.prompts)
-        tokens = _shown(accepted.mean() + 1)
-        rows[str(length)] = (length, propose, check, _shown(single / (propose + check) * tokens))
-        whole = float((accepted + 1).sum() * samples.step(launch, "single token"))
-        spent = len(accepted) * (samples.step(launch, "propose", length) + samples.step(launch, "check", length))
-        yield from CLOCK.cells(label, "steps", {str(length): {"by_steps": whole / spent}})
+        rows[str(length)] = (length, propose, check, _shown(single / (propose + check) * _tokens(accepted)))
     headings, units = {"gamma": "γ", "by_steps": "Gain by steps"}, dict.fromkeys(("propose", "check"), "ms")
     yield from SAMPLES.table(label, "steps", rows, units=units, headings=headings, columns=("gamma", *units, "by_steps"))

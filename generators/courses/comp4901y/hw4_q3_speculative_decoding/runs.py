@@ -105,9 +105,9 @@ class Runs:
         ones = [self.recording.one("seconds", **way.at, prompt=prompt) for prompt in prompts or self.prompts]
         return [PER_SECOND_MS * sum(times) for times in zip(*(one.samples for one in ones), strict=True)]
 
-    def gain(self, way: Way, prompts: Sequence[str] = ()) -> Interval:
-        """Standard decoding by the same launch over this way, round by round."""
-        standard = self.ms(Way(way.by, "standard"), prompts)
+    def gain(self, way: Way, prompts: Sequence[str] = (), over: Way | None = None) -> Interval:
+        """The time of another way, else of standard decoding by the same launch, over this way's, round by round."""
+        standard = self.ms(over or Way(way.by, "standard"), prompts)
         return interval([one / other for one, other in zip(standard, self.ms(way, prompts), strict=True)])
 
     def new_tokens(self, prompt: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from generators.answer import Answer, Item, answer, claim, number, part, text
+from generators.answer import Answer, Item, Text, answer, claim, number, part, text
 from generators.cells import Cell
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.params import SpeculativeParams
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.runs import (
@@ -22,13 +22,15 @@ from generators.courses.comp4901y.hw4_q3_speculative_decoding.runs import (
 from generators.errors import RecordingError
 from generators.recording import Recording
 from generators.table import Table, column, table
+from generators.topics.commands import command
 from generators.topics.measured import machine
 from generators.topics.speculative_decoding import ALPHA, COST_RATIO, GAMMA, walltime_gain
 
+PROGRAM = "python -m generators.measuring.hw4_speculative"
 KINDS = {"cpu": "processor", "cuda": "GPU"}
 STANDARD, BY_RULE = Way(LIBRARY, "standard"), Way(LIBRARY, "speculative", RULE)
 MS = [column(key, heading, unit="ms") for key, heading in (("median", ""), ("low", "At least"), ("high", "At most"))]
-STATE = {"load": "Processes that want to run, mean of a minute", "clock": "Clock (MHz)", "power_limit": "Power limit (W)"}
+STATE = {"load": "Load average (1 min)", "clock": "Clock (MHz)", "power_limit": "Power limit (W)"}
 GAIN = [column("gain"), column("low", "At least"), column("high", "At most")]
 
 
@@ -41,7 +43,8 @@ def solve(params: SpeculativeParams) -> Answer:
     ]
     if runs:
         _refuse_unknown(params.prompt, runs)
-        parts.append(part("3", "Standard and speculative decoding", _times(runs, params.prompt)))
+        first = next(iter(runs.values())).recording
+        parts.append(part("3", "Standard and speculative decoding", _times(runs, params.prompt), _command(first, params.prompt)))
     for kind, one in runs.items():
         parts.append(part(f"on_{kind}", f"On a {KINDS[kind]}", *_device(one, params.prompt)))
         if any(one.recording.find("agreeing_tokens", dtype="bfloat16")):
@@ -74,6 +77,14 @@ def _times(runs: dict[str, Runs], prompt: str) -> Table:
     return table("times", ["machine", "decoding", *MS], rows, asked=True)
 
 
+def _command(recording: Recording, prompt: str) -> Text:
+    """The program that does the same for one prompt, with the recorded models and number of tokens."""
+    made = recording.parameters
+    device = {} if recording.device_kind == "cpu" else {"device": recording.device_kind}
+    options = {name: made[name] for name in ("chat", "target", "assistant") if made[name]} | {"prompt": prompt}
+    return text("command", command(PROGRAM, options | {"max_new_tokens": made["max_new_tokens"]} | device))
+
+
 def _device(runs: Runs, prompt: str) -> Iterator[Item]:
     """Where and of what the times are, how steady they are, and how the two ways of the sheet's program compare."""
     recording = runs.recording
@@ -94,8 +105,11 @@ def _device(runs: Runs, prompt: str) -> Iterator[Item]:
 
 
 def _agreement(recording: Recording, dtype: str | None = None) -> Iterator[Item]:
-    """Answers whose tokens are those of standard decoding."""
-    compared = [one for one in recording.find("agreeing_tokens") if one.at.get("dtype") == dtype]
+    """Answers whose tokens are those of the library's standard decoding, which is not compared with itself."""
+    standard = {"by": LIBRARY, "mode": "standard"}.items()
+    compared = [
+        one for one in recording.find("agreeing_tokens") if one.at.get("dtype") == dtype and not standard <= one.at.items()
+    ]
     yield number("same", sum(one.samples[0] == one.at["of"] for one in compared), "answers equal to standard decoding's")
     yield number("compared", len(compared), "answers compared")
 
@@ -105,15 +119,16 @@ def _in_bfloat16(recording: Recording) -> Iterator[Item]:
     yield from _agreement(recording, "bfloat16")
     gaps = [one.samples[0] for one in recording.find("gap")]
     yield number("widest_gap", measured(max(gaps, default=0)), "largest gap of both tokens' logits where answers first differ")
+    yield claim("some_differ", bool(gaps), "an answer differs")
 
 
 def _compared(of: str, gain: Interval) -> Iterator[Item]:
     """How many times faster speculative decoding is, and whether the interval says so; `of` opens the keys."""
     for key, one in zip(("gain", "gain_low", "gain_high"), gain, strict=True):
         yield number(f"{of}{key}", one, "time of standard decoding over that of speculative decoding")
-    yield claim(f"{of}faster", gain.low > 1, "the whole interval is above the same time")
-    yield claim(f"{of}slower", gain.high < 1, "the whole interval is below the same time")
-    yield claim(f"{of}unclear", gain.low <= 1 <= gain.high, "the interval holds the same time")
+    yield claim(f"{of}faster", gain.low > 1, "the whole interval is above 1")
+    yield claim(f"{of}slower", gain.high < 1, "the whole interval is below 1")
+    yield claim(f"{of}unclear", gain.low <= 1 <= gain.high, "the interval contains 1")
 
 
 def _standard(runs: Runs) -> Iterator[Item]:
@@ -128,7 +143,7 @@ def _standard(runs: Runs) -> Iterator[Item]:
         shown = interval(times)
         rows[key] = (launch.title, *shown, measured(min(times)), measured(max(times)), measured(shown.middle / read))
     spread = [column(key, unit="ms") for key in ("fastest", "slowest")]
-    yield table("standard", ["launch", *MS, *spread, column("reads", "Over one reading")], rows)
+    yield table("standard", ["launch", *MS, *spread, column("reads", "Median / reading")], rows)
 
 
 def _prompts(runs: Runs) -> Table:
@@ -146,21 +161,26 @@ def _gains(runs: Runs, ways: Sequence[Way]) -> Table:
     for way in ways:
         drafted, accepted = runs.calls(way)
         rate, cost = acceptance_rate(drafted, accepted), runs.cost_ratio(way)
-        expected = gain_at(rate, way.draft_len, cost) if way.draft_len else None
+        always = way.mode == "speculative" and way.draft_len  # by rule and by lookup, some calls draft fewer tokens or none
+        expected = gain_at(rate, always, cost) if always else None
         rows[_key(way)] = (_guess(way), *runs.gain(way), expected, rate, cost, tokens_per_call(accepted))
     columns = [column("expected"), column("alpha", "α"), column("cost", "c"), column("tokens", "Tokens a call")]
     return table("gains", [column("guess", "Guesses"), *GAIN, *columns], rows)
 
 
 def _best(runs: Runs, ways: Sequence[Way]) -> Iterator[Item]:
-    """The draft length with the largest gain, and whether it is best beyond the intervals and not at an end of those tried."""
+    """The draft length with the largest gain, whether it is best beyond the intervals and between others, and how fast it is."""
     own = {way: runs.gain(way) for way in ways}
     first = max(own, key=lambda way: own[way].middle)
     apart = all(own[first].low > one.high for way, one in own.items() if way != first)
-    inside = apart and min(runs.draft_lens) < (first.draft_len or 0) < max(runs.draft_lens)
-    yield number("best", first.draft_len or 0, "drafted tokens with the largest gain")
+    lengths = [way.draft_len or 0 for way in own]
+    best = first.draft_len or 0
+    inside = apart and min(lengths) < best < max(lengths)
+    yield number("best", best, "drafted tokens with the largest gain")
     yield claim("one_is_best", inside, "one draft length between others is best beyond the spread")
     yield claim("none_is_best", not inside, "no draft length between others is best beyond the spread")
+    for key, one in zip(("over_library", "over_low", "over_high"), runs.gain(first, over=STANDARD), strict=True):
+        yield number(key, one, "time of the library's eager standard decoding over that of the best draft length")
 
 
 def _key(way: Way) -> str:
