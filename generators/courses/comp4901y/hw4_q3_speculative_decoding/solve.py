@@ -126,9 +126,9 @@ def _compared(of: str, gain: Interval) -> Iterator[Item]:
     """How many times faster speculative decoding is, and whether the interval says so; `of` opens the keys."""
     for key, one in zip(("gain", "gain_low", "gain_high"), gain, strict=True):
         yield number(f"{of}{key}", one, "time of standard decoding over that of speculative decoding")
-    yield claim(f"{of}faster", gain.low > 1, "the whole interval is above 1")
-    yield claim(f"{of}slower", gain.high < 1, "the whole interval is below 1")
-    yield claim(f"{of}unclear", gain.low <= 1 <= gain.high, "the interval contains 1")
+    yield claim(f"{of}faster", gain.low > 1, "the whole interval is above one")
+    yield claim(f"{of}slower", gain.high < 1, "the whole interval is below one")
+    yield claim(f"{of}unclear", gain.low <= 1 <= gain.high, "the interval contains one")
 
 
 def _standard(runs: Runs) -> Iterator[Item]:
