@@ -143,7 +143,7 @@ def test_our_step_is_for_llamas_without_biases_only(tiny_models: Pair, target: P
 
 def _pair(folders: Pair) -> speculative.Pair:
     target, draft = (load(str(folder), CPU, torch.float32, "model") for folder in folders)
-    return speculative.Pair(target, draft, {"a": torch.tensor([[5, 6]])}, {"a": 2})
+    return speculative.Pair(target, draft, {"a": torch.tensor([[5, 6]])}, {"a": [0, 0]})
 
 
 def test_a_model_without_chats_is_refused(tmp_path: Path) -> None:

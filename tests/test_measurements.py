@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from generators.errors import MeasureError, ParameterError
+from generators.measuring.decoding.speculative import Speculative
 from generators.measuring.measure_all import main
 from generators.measuring.measurements import plan, speculative, tree_batch
 from generators.measuring.measurements.collect import Item, SoFar, recorded, seconds
@@ -183,7 +184,7 @@ def test_steps_are_timed_of_ways_that_run_only(tiny_models: Pair, monkeypatch: p
     def refuses(self: Any) -> None:
         raise RuntimeError("no compiler here")
 
-    monkeypatch.setattr(speculative.Speculative, "_check", refuses)
+    monkeypatch.setattr(Speculative, "_check", refuses)
     items = list(speculative.measure({**with_models(tiny_models), "repeats": 1, "bfloat16": False}, CPU))
     failed = [one.at["draft_len"] for one in items if isinstance(one, Output) and "failed" in one.at]
     assert failed == [1, 3]

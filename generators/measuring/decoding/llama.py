@@ -52,7 +52,8 @@ class Llama(torch.nn.Module):
         slots = start + torch.arange(len(ids), device=ids.device)
         allowed = torch.arange(cache.size, device=ids.device) <= slots[:, None]
         cos_sin, eps = (self.cos[slots], self.sin[slots]), self.config.rms_norm_eps
-        x, layer = self.embedding[ids], self.layer if len(ids) <= MOST_ROWS else _layer  # prompts have many lengths
+        x: torch.Tensor = self.embedding[ids]
+        layer = self.layer if len(ids) <= MOST_ROWS else _layer  # prompts have many lengths
         for weights, keys, values in zip(self.layers, cache.keys, cache.values, strict=True):
             x = layer(x, weights, keys[0], values[0], slots, cos_sin, allowed, eps)
         return x

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -199,7 +198,7 @@ def _warmed_up(pair: Pair, ways: list[Way], ready: list[Way]) -> Iterator[Item]:
         try:
             for prompt, ids in pair.prompts.items():
                 start, answer = ids.shape[1], pair.answers[prompt]
-                with assisted.counted(pair.target) if way.by == LIBRARY else nullcontext() as calls:
+                with assisted.counted(pair.target) as calls:
                     found, rounds = way.run(ids, len(answer))
                 at = {**way.at, "prompt": prompt}
                 if way.mode != "draft alone":
@@ -239,8 +238,9 @@ def _steps(pair: Pair, by: str, standard: Standard, speculative: list[Speculativ
         steps += [({"step": "check", "draft_len": one.draft_len}, one, one.check)]
     samples: list[list[float]] = [[] for _ in steps]
     with torch.no_grad():
-        for decoder in (standard, *speculative):
-            decoder.prefill(ids)
+        standard.prefill(ids)
+        for one in speculative:
+            one.prefill(ids)
         for number in range(STEP_REPEATS):
             for place in random.Random(number).sample(range(len(steps)), len(steps)):
                 _, decoder, step = steps[place]

@@ -71,9 +71,10 @@ class KeptPages(BasePlugin):  # type: ignore[misc]
         env.get_template = partial(self._template, env.get_template)  # type: ignore[method-assign]
         return env
 
-    def _template(self, read: Callable[..., Any], name: str, *others: Any, **globals_: Any) -> Any:
-        template = read(name, *others, **globals_)
-        return SimpleNamespace(render=partial(self._framed, template.render)) if name == _OF_PAGES else template
+    def _template(self, read: Callable[..., Any], name: str, *parent: Any) -> Any:
+        template = read(name, *parent)
+        of_page = name == _OF_PAGES and not parent  # else another template extends it
+        return SimpleNamespace(render=partial(self._framed, template.render)) if of_page else template
 
     def _framed(self, frame: Callable[[Mapping[str, Any]], str], context: Mapping[str, Any]) -> str:
         made, titles = self.made[context["page"].url], [page.title for page in context["nav"].pages]

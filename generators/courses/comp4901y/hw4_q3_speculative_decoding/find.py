@@ -174,7 +174,7 @@ def _times(recorded: dict[str, Samples], prompt: str) -> Iterator[Found]:
 def _command(recording: Recording, prompt: str) -> str:
     """The sheet's program with the recorded models, as a user's turn."""
     made = recording.parameters
-    options = {"chat": True} if made["chat"] else {}
+    options: dict[str, Any] = {"chat": True} if made["chat"] else {}
     options |= {"target": made["target"], "assistant": made["assistant"], "prompt": prompt}
     options["max_new_tokens"] = made["max_new_tokens"]
     if recording.device_kind != "cpu":
