@@ -1,6 +1,7 @@
 """Which recordings a question shows."""
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +22,7 @@ NAMES = {"one": Recorded(cuda=("d_model",)), "two": Recorded(cuda=("d_model",), 
 AT = {"d_model": 8, "rank": 2}
 
 
-def made(folder: Path, name: str, kind: Literal["cuda", "cpu"], device: str, **parameters: int) -> None:
+def made(folder: Path, name: str, kind: Literal["cuda", "cpu"], device: str, **parameters: float) -> None:
     save(replace(ONE, device=device, device_kind=kind, parameters=parameters), folder / f"{name}.{kind}.json")
 
 
@@ -48,6 +49,13 @@ def test_what_does_not_fit_is_named_with_the_reason(tmp_path: Path) -> None:
     made(tmp_path, "one", "cpu", "CPU", d_model=3)
     made(tmp_path, "two", "cpu", "CPU", d_model=8)
     assert left_out(tmp_path, NAMES, AT) == {"one.cuda.json": "d_model was 9, is 8", "two.cpu.json": "rank was absent, is 2"}
+
+
+def test_an_exact_decimal_fits_the_recorded_one(tmp_path: Path) -> None:
+    made(tmp_path, "one", "cuda", "GPU A", top_p=0.9)
+    of_top_p = {"one": Recorded(cuda=("top_p",))}
+    assert left_out(tmp_path, of_top_p, {"top_p": Fraction(9, 10)}) == {}
+    assert left_out(tmp_path, of_top_p, {"top_p": Fraction(4, 5)}) == {"one.cuda.json": "top_p was 0.9, is 0.8"}
 
 
 def test_two_devices_are_not_mixed(tmp_path: Path) -> None:

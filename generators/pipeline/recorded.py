@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +51,13 @@ def left_out(folder: Path, names: Mapping[str, Recorded], entry: Mapping[str, An
 
 def _differing(one: Recording, fields: Sequence[str], entry: Mapping[str, Any]) -> list[str]:
     """Each field in which a recording was not made with the entry's value, with both."""
-    pairs = [(field, one.parameters.get(field), entry.get(field)) for field in fields]
+    pairs = [(field, one.parameters.get(field), _as_recorded(entry.get(field))) for field in fields]
     return [f"{field} was {_short(made)}, is {_short(asked)}" for field, made, asked in pairs if made != asked]
+
+
+def _as_recorded(value: Any) -> Any:
+    """A recording holds an exact decimal as a float."""
+    return float(value) if isinstance(value, Fraction) else value
 
 
 def _short(value: Any) -> str:
