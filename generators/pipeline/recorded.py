@@ -51,13 +51,13 @@ def left_out(folder: Path, names: Mapping[str, Recorded], entry: Mapping[str, An
 
 def _differing(one: Recording, fields: Sequence[str], entry: Mapping[str, Any]) -> list[str]:
     """Each field in which a recording was not made with the entry's value, with both."""
-    pairs = [(field, one.parameters.get(field), _as_recorded(entry.get(field))) for field in fields]
-    return [f"{field} was {_short(made)}, is {_short(asked)}" for field, made, asked in pairs if made != asked]
+    pairs = [(field, one.parameters.get(field), entry.get(field)) for field in fields]
+    return [f"{field} was {_short(made)}, is {_short(asked)}" for field, made, asked in pairs if not _same(made, asked)]
 
 
-def _as_recorded(value: Any) -> Any:
-    """A recording holds an exact decimal as a float."""
-    return float(value) if isinstance(value, Fraction) else value
+def _same(made: Any, asked: Any) -> bool:
+    """A recording holds an exact number as a float, an entry that was read as the text of a fraction."""
+    return Fraction(str(made)) == Fraction(asked) if isinstance(made, float) and isinstance(asked, str) else made == asked
 
 
 def _short(value: Any) -> str:

@@ -19,7 +19,7 @@ _RANGES = (
     (0x20D0, 0x20F0), (0x2100, 0x214F), (0x2190, 0x21D5), (0x2200, 0x22FF), (0x2308, 0x230B), (0x23B4, 0x23E1), (0x27E6, 0x27EF),
     (0x1D400, 0x1D467), (0x1D49C, 0x1D4CF), (0x1D538, 0x1D56B), (0x1D6A4, 0x1D71B), (0x1D7CE, 0x1D7D7),
 )  # fmt: skip
-"""Latin, Greek, accents, letterlike symbols, arrows, operators, brackets; bold, italic, script and double-struck letters, bold digits."""
+"""Latin, Greek, accents, letterlike symbols, arrows, operators, brackets; bold, italic, script, double-struck; bold digits."""
 
 
 def math_font() -> bytes:
