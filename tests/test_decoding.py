@@ -9,7 +9,7 @@ import torch
 
 from generators.measuring.decoding import assisted, models
 from generators.measuring.decoding.models import Loaded, load
-from generators.measuring.decoding.sampling import never_end
+from generators.measuring.decoding.sampling import never_end, padding
 from generators.measuring.decoding.speculative import Speculative, Standard
 from tests.tiny_models import Pair
 
@@ -84,6 +84,22 @@ def test_a_draft_equal_to_the_target_is_always_accepted(pair: list[Loaded]) -> N
     assert rounds.accepted == [4] * 4  # 4 rounds of 4 drafts and 1 token of the target are 20 tokens
     assert rounds.acceptance_rate == 1
     assert rounds.tokens_per_call == 5
+
+
+def test_the_draft_sees_a_prompt_whole_that_holds_the_padding(pair: list[Loaded]) -> None:
+    """The library would hide such tokens from the draft, and count them as padding."""
+    target, draft = pair
+    hidden: list[int] = []
+
+    def note(module: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        mask = kwargs.get("attention_mask")
+        hidden.append(0 if mask is None else int((mask == 0).sum()))
+
+    hook = draft.model.register_forward_pre_hook(note, with_kwargs=True)
+    assisted.generate(target, torch.tensor([[50, padding(target), 51]]), 8, draft)
+    hook.remove()
+    assert hidden
+    assert set(hidden) == {0}
 
 
 @pytest.mark.parametrize("draft_len", [1, 3])

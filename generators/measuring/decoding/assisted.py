@@ -56,7 +56,8 @@ def generate(target: Loaded, ids: torch.Tensor, max_new_tokens: int, assistant: 
     import torch
 
     helped = {"assistant_model": assistant.model} if assistant else {}
-    arguments = {"do_sample": False, "max_new_tokens": max_new_tokens, "pad_token_id": padding(target)}
+    ends = target.model.generation_config.eos_token_id is not None  # else nothing needs padding
+    arguments = {"do_sample": False, "max_new_tokens": max_new_tokens, "pad_token_id": padding(target) if ends else None}
     return target.model.generate(ids, attention_mask=torch.ones_like(ids), **helped, **(arguments | options))
 
 

@@ -91,9 +91,12 @@ def new_tokens(loaded: Loaded, sequence: torch.Tensor, prompt_len: int) -> int:
 
 
 def never_end(loaded: Loaded) -> None:
-    """Let the model generate past its end-of-text token, so that every timed run has the length asked for."""
-    loaded.model.generation_config.eos_token_id = None
-    loaded.model.config.eos_token_id = None
+    """Let the model generate past its end-of-text token, so that every timed run has the length asked for.
+
+    Without an end of text, the library would take a prompt's tokens that are also the padding for padding.
+    """
+    for config in (loaded.model.generation_config, loaded.model.config):
+        config.eos_token_id = config.pad_token_id = None
 
 
 def log_probability(loaded: Loaded, sequence: torch.Tensor, prompt_len: int) -> float:
