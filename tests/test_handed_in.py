@@ -129,13 +129,21 @@ QUICK = {
 """What is said behind the printed arguments, where the last word counts: small models and few tokens."""
 
 
-@pytest.mark.parametrize("question_id", ["comp4901y/hw3_q3_generation", "comp4901y/hw4_q3_speculative_decoding"])
+@pytest.mark.parametrize(
+    ("question_id", "count"),
+    [("comp4901y/hw3_q3_generation", 1 + 4 + 3 + 3 + 4), ("comp4901y/hw4_q3_speculative_decoding", 1)],  # the default, four loops
+)
 def test_printed_commands_can_be_pasted(
-    built: Project, tmp_path: Path, tiny_models: tuple[Path, Path], capsys: pytest.CaptureFixture[str], question_id: str
+    built: Project,
+    tmp_path: Path,
+    tiny_models: tuple[Path, Path],
+    capsys: pytest.CaptureFixture[str],
+    question_id: str,
+    count: int,
 ) -> None:
     """A shell reads them as they stand, models that they name by a folder are there, and the programs take their arguments."""
     found = launches(built, question_id, tmp_path / "stub")
-    assert found
+    assert len(found) == count
     for module, *arguments in found:
         for word in arguments:
             assert not word.startswith("models/") or (ROOT / word).is_dir()

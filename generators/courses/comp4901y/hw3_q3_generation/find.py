@@ -180,7 +180,9 @@ def _together(by_k: Recording, by_p: Recording) -> Iterator[Found | Proof]:
     yield from RECORDED.values("together", k=k, p=Fraction(round(p * 10**6), 10**6))
     yield from SAMPLES.values("together", by_k=kept[1][1.0], by_both=kept[1][p])
     if k in kept[0]:
-        yield from SAMPLES.proof("both recordings keep as many tokens at the same top-k and top-p", abs(kept[0][k] - kept[1][p]))
+        yield from SAMPLES.proof(
+            "both recordings keep equally many tokens at the same top-k and top-p", abs(kept[0][k] - kept[1][p])
+        )
 
 
 def _runs(made: Made, courses_model: str) -> Iterator[Found]:

@@ -35,7 +35,7 @@ LAUNCHES = {
 }
 """Every launch by its key: as the recording and as a page calls it."""
 STATE = {"load": "Load average (1 min)", "clock": "Clock (MHz)", "power_limit": "Power limit (W)"}
-ENDS = {"low": "At least", "high": "At most"}
+ENDS = {"low": "Interval from", "high": "Interval to"}
 RULE = {"mode": "speculative", "draft_len": 0}
 """The sheet's program."""
 
@@ -166,9 +166,12 @@ def _times(recorded: dict[str, Samples], prompt: str) -> Iterator[Found]:
     rows: dict[str, Any] = {}
     for kind, name in DEVICES:
         for at in ({"mode": "standard"}, RULE) if kind in recorded else ():
-            rows[f"{kind}_{at['mode']}"] = (name, at["mode"], *_interval(recorded[kind].ms("library", at, [prompt])))
+            times, tokens = recorded[kind].ms("library", at, [prompt]), recorded[kind].new_tokens(prompt)
+            rows[f"{kind}_{at['mode']}"] = (name, at["mode"], tokens, *_interval(times))
     units = dict.fromkeys(("median", "low", "high"), "ms")
-    yield from SAMPLES.table("3", "times", rows, units=units, headings=ENDS, columns=("machine", "decoding", *units))
+    yield from SAMPLES.table(
+        "3", "times", rows, units=units, headings=ENDS, columns=("machine", "decoding", "new_tokens", *units)
+    )
 
 
 def _command(recording: Recording, prompt: str) -> str:
@@ -205,6 +208,11 @@ def _device(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
                             _shown(samples.accepted("library", RULE, [one])[1]))
         for place, one in enumerate(samples.prompts, 1)
     }  # fmt: skip
+    ranked = sorted(rows.values(), key=lambda row: -row[2])
+    rest = samples.gain("library", RULE, [one for one in samples.prompts if one != ranked[0][0]])
+    yield from SAMPLES.values(
+        label, {"most": ranked[0][0], **dict(zip(("rest_gain", "rest_low", "rest_high"), rest, strict=True))}
+    )
     columns = ("prompt", "new_tokens", "gain", "low", "high", "alpha")
     yield from SAMPLES.table(label, "prompts", rows, headings={**ENDS, "alpha": "α"}, columns=columns)
 
@@ -245,8 +253,8 @@ def _gains(label: str, samples: Samples, launch: str) -> Iterator[Found]:
         gain = samples.gain(launch, at, samples.prompts)
         drafts = length if at["mode"] == "speculative" else 0
         expected = _shown(_series(alpha, drafts) / (1 + drafts * Fraction(str(cost)))) if drafts else None
-        who = "draft" if at["mode"] == "speculative" else "prompt lookup"
-        guess = f"{who}, γ = {length}" if length else "draft, own rule"
+        who = "draft, γ\u00a0=" if drafts else "prompt lookup, γ\u00a0≤"
+        guess = f"{who}\u00a0{length}" if length else "draft, own rule"
         rows[key] = (guess, *gain, expected, alpha, cost, _tokens(accepted))
         if drafts:
             own[length] = gain

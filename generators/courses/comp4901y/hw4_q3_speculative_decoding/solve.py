@@ -29,9 +29,9 @@ from generators.topics.speculative_decoding import ALPHA, COST_RATIO, GAMMA, wal
 PROGRAM = "python -m generators.measuring.hw4_speculative"
 KINDS = {"cpu": "processor", "cuda": "GPU"}
 STANDARD, BY_RULE = Way(LIBRARY, "standard"), Way(LIBRARY, "speculative", RULE)
-MS = [column(key, heading, unit="ms") for key, heading in (("median", ""), ("low", "At least"), ("high", "At most"))]
+MS = [column(key, heading, unit="ms") for key, heading in (("median", ""), ("low", "Interval from"), ("high", "Interval to"))]
 STATE = {"load": "Load average (1 min)", "clock": "Clock (MHz)", "power_limit": "Power limit (W)"}
-GAIN = [column("gain"), column("low", "At least"), column("high", "At most")]
+GAIN = [column("gain"), column("low", "Interval from"), column("high", "Interval to")]
 
 
 def solve(params: SpeculativeParams) -> Answer:
@@ -70,11 +70,11 @@ def _refuse_unknown(prompt: str, runs: dict[str, Runs]) -> None:
 def _times(runs: dict[str, Runs], prompt: str) -> Table:
     """The sheet's program on each device, both ways."""
     rows = {
-        f"{kind}_{way.mode}": (KINDS[kind], way.mode, *interval(one.ms(way, [prompt])))
+        f"{kind}_{way.mode}": (KINDS[kind], way.mode, one.new_tokens(prompt), *interval(one.ms(way, [prompt])))
         for kind, one in runs.items()
         for way in (STANDARD, BY_RULE)
     }
-    return table("times", ["machine", "decoding", *MS], rows, asked=True)
+    return table("times", ["machine", "decoding", "new_tokens", *MS], rows, asked=True)
 
 
 def _command(recording: Recording, prompt: str) -> Text:
@@ -101,7 +101,7 @@ def _device(runs: Runs, prompt: str) -> Iterator[Item]:
     yield from _compared("all_", runs.gain(BY_RULE))
     yield from _agreement(recording)
     yield from _standard(runs)
-    yield _prompts(runs)
+    yield from _prompts(runs)
 
 
 def _agreement(recording: Recording, dtype: str | None = None) -> Iterator[Item]:
@@ -146,13 +146,18 @@ def _standard(runs: Runs) -> Iterator[Item]:
     yield table("standard", ["launch", *MS, *spread, column("reads", "Median / reading")], rows)
 
 
-def _prompts(runs: Runs) -> Table:
-    """Of each prompt the sheet's program's gain and the acceptance rate."""
+def _prompts(runs: Runs) -> Iterator[Item]:
+    """Of each prompt the sheet's program's gain and the acceptance rate, and the gain without the prompt that gains most."""
+    most = max(runs.prompts, key=lambda one: runs.gain(BY_RULE, [one]).middle)
+    rest = runs.gain(BY_RULE, [one for one in runs.prompts if one != most])
+    for key, one in zip(("rest_gain", "rest_low", "rest_high"), rest, strict=True):
+        yield number(key, one, "time of standard decoding over that of speculative decoding")
+    yield text("most", most)
     rows: dict[str, Sequence[Cell]] = {}
     for place, prompt in enumerate(runs.prompts, 1):
         rate = acceptance_rate(*runs.calls(BY_RULE, [prompt]))
         rows[f"prompt_{place}"] = (prompt, runs.new_tokens(prompt), *runs.gain(BY_RULE, [prompt]), rate)
-    return table("prompts", ["prompt", "new_tokens", *GAIN, column("alpha", "α")], rows)
+    yield table("prompts", ["prompt", "new_tokens", *GAIN, column("alpha", "α")], rows)
 
 
 def _gains(runs: Runs, ways: Sequence[Way]) -> Table:
@@ -191,7 +196,9 @@ def _guess(way: Way) -> str:
     """What guesses, and how many tokens."""
     if way.draft_len == RULE:
         return "draft, own rule"
-    return f"{'draft' if way.mode == 'speculative' else 'prompt lookup'}, γ = {way.draft_len}"
+    return (
+        f"draft, γ\u00a0=\u00a0{way.draft_len}" if way.mode == "speculative" else f"prompt lookup, γ\u00a0≤\u00a0{way.draft_len}"
+    )
 
 
 def _steps(runs: Runs, ways: Sequence[Way]) -> Iterator[Item]:

@@ -16,6 +16,6 @@ def draw(answer: Answer) -> dict[str, Figure]:
             [line_of(table["seen"], table[key], marked=True) for key in ("agreement", "overlap")],
             Axis("million tokens of answers seen"),
             Axis("share (%)", limits=(0, 100)),
-            caption="How near the draft came to its target on the answers held out, over the tokens of answers that it has seen.",
+            caption="How near the draft came to its target on the answers held out, against the tokens that it had seen.",
         )
     }
