@@ -73,7 +73,7 @@ def find(params: SpeculativeParams) -> Iterator[Found | Proof]:
 def _expected() -> Iterator[Found]:
     """A drafted token counts where all before it are kept; γ of them and a check take the time of γ·c + 1 calls."""
     yield from SHEET.part("expected", "What is expected")
-    yield Found("expected/gain@symbol", "S", SHEET)
+    yield Found("expected/gain@symbol", "G", SHEET)
     for rate, length, cost in CASES:
         gain = _series(rate, length) / (1 + sum([cost] * length))
         yield from SERIES.worlds("expected/gain", [({"alpha": rate, "gamma": length, "c": cost}, gain)])

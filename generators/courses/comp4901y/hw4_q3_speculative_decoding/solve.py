@@ -39,7 +39,7 @@ def solve(params: SpeculativeParams) -> Answer:
     runs = {kind: Runs(params.measured[kind]["hw4_q3_speculative"]) for kind in KINDS if kind in params.measured}
     parts = [
         part("sheet", "Given", text("prompt", params.prompt)),
-        part("expected", "What is expected", number("gain", walltime_gain(ALPHA, GAMMA, COST_RATIO), "expected gain", "S")),
+        part("expected", "What is expected", number("gain", walltime_gain(ALPHA, GAMMA, COST_RATIO), "expected gain", "G")),
     ]
     if runs:
         _refuse_unknown(params.prompt, runs)

@@ -37,7 +37,7 @@ def find(params: DecodingParams) -> Iterator[Found | Proof]:
 def _given(params: DecodingParams) -> Iterator[Found]:
     sizes, conventions, width = params.sizes, params.conventions, params.beam_width
     yield from SHEET.part("sheet", "Given")
-    yield from SHEET.letters("sheet", N=sizes.vocabulary_size, T=sizes.length, r=sizes.sequences_per_second)
+    yield from SHEET.letters("sheet", N=sizes.vocabulary_size, T=sizes.length, rho=sizes.sequences_per_second)
     yield from SHEET.letters("sheet", B=sizes.beam_width)
     once = {"start only": True, "any position": False}[conventions.bos]
     yield from SHEET.values("sheet", starts_once=once, starts_anywhere=not once)

@@ -20,7 +20,7 @@ FIGURE_OF_2021 = {
     ("a", "red"): "-2.7", ("a", "red", "circle"): "-4.9", ("a", "red", "square"): "-5.1",
 }  # fmt: skip
 """The tree of the assignment's 2021 editions."""
-T, B, N, r = sympy.symbols("T B N r", positive=True)
+T, B, N, rho = sympy.symbols("T B N rho", positive=True)
 LINES = {
     "calls": ("ask the model for p(· | w)", "calls", T * B),
     "scores": ("compute the BN scores", "additions", T * B * N),  # one a step, hypothesis and word
@@ -59,7 +59,7 @@ def _sheet(params: DecodingParams, tree: Tree) -> Part:
         letter(N, sizes.vocabulary_size, "words"),
         letter(T, sizes.length, "words of a sequence"),
         letter(B, sizes.beam_width, "beam width"),
-        letter(r, sizes.sequences_per_second, "sequences a second"),
+        letter(rho, sizes.sequences_per_second, "sequences a second"),
         claim("starts_anywhere", params.conventions.bos == "any position", "the start token may stand again"),
         claim("starts_once", params.conventions.bos == "start only", "the start token never stands again"),
         number("beam_width", width, "beam width on the tree"),
@@ -95,8 +95,8 @@ def _feasibility(params: DecodingParams, sheet: Part) -> Part:
         "Feasibility of exhaustive enumeration",
         claim("feasible", feasible, "all sequences are tried within a day"),
         claim("infeasible", not feasible, "all sequences take longer than a day"),
-        formula("seconds", count / r, "time for all sequences", "t", "s", asked=feasible),
-        formula("years", count / (r * SECONDS_PER_YEAR), "the same in years", "t", "years", asked=not feasible),
+        formula("seconds", count / rho, "time for all sequences", "t", "s", asked=feasible),
+        formula("years", count / (rho * SECONDS_PER_YEAR), "the same in years", "t", "years", asked=not feasible),
         formula("doubling", doubled / count, "growth when the vocabulary doubles", "S(2N) / S(N)", asked=True),
         within=sheet,
     )
