@@ -221,8 +221,8 @@ def _run_formulas(lora_on: Sequence[str]) -> list[Item]:
             "most_without",
             sympy.floor((M_GPU - M_fixed - n_page * M_page) / M_token),
             "most tokens without paging",
-            "T",
+            "L",
             asked=True,
         ),
-        formula("most_with", sympy.floor((M_GPU - M_fixed) / M_token), "most tokens with paging", "T'", asked=True),
+        formula("most_with", sympy.floor((M_GPU - M_fixed) / M_token), "most tokens with paging", "L'", asked=True),
     ]

@@ -53,7 +53,7 @@ def _given(params: PruningParams) -> Iterator[Found]:
     yield from SHEET.values("sheet", seed=layer.seed, pattern=name, matrix=large.name)
     yield from GROUP.values("sheet", dropped_of_group=len(range(pattern.kept, pattern.group)))
     yield from GROUP.values("sheet", share_dropped=100 * _share_dropped(pattern), unit="%")
-    yield from SHEET.letters("sheet", D=large.n_rows, D_ff=large.n_columns, T=large.n_tokens)
+    yield from SHEET.letters("sheet", D=large.n_rows, D_ff=large.n_columns, L=large.n_tokens)
     yield from SHEET.letters("sheet", unit="B", b=held.bytes_per_value, i=held.bytes_per_index)
     yield from SHEET.letters("sheet", unit="FLOP", f=held.flops_per_multiply_add)
     yield from SHEET.letters("sheet", N=pattern.kept, M=pattern.group)

@@ -1,6 +1,6 @@
 """Prunes the fitted layer in three ways, follows the error, and counts bytes and FLOPs of a large matrix of D×D_ff.
 
-b bytes a value and i an index; k values stay; s is the share that does not; T tokens pass; a multiply-add counts f FLOPs.
+b bytes a value and i an index; k values stay; s is the share that does not; L tokens pass; a multiply-add counts f FLOPs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from generators.courses.utaustin.lecture25_pruning.pruned_layer import (
 )
 from generators.table import Column, column, table
 
-D, D_FF, b, i, k, s, T, f = sympy.symbols("D D_ff b i k s T f", positive=True)
+D, D_FF, b, i, k, s, L, f = sympy.symbols("D D_ff b i k s L f", positive=True)
 N_KEPT, M_GROUP, P = sympy.symbols("N M p", positive=True)
 
 DENSE_BYTES = b * D * D_FF
@@ -68,7 +68,7 @@ def _sheet(params: PruningParams) -> Part:
         text("matrix", large.name),
         letter(D, large.n_rows, "rows of the large matrix"),
         letter(D_FF, large.n_columns, "columns of the large matrix"),
-        letter(T, large.n_tokens, "tokens"),
+        letter(L, large.n_tokens, "tokens"),
         letter(b, held.bytes_per_value, "bytes of one weight", "B"),
         letter(i, held.bytes_per_index, "bytes of one index", "B"),
         letter(f, held.flops_per_multiply_add, "FLOPs of a multiply-add", "FLOP"),
@@ -147,8 +147,8 @@ def _work(params: PruningParams, sheet: Part) -> Part:
     return part(
         "4",
         "Work",
-        formula("dense", f * T * D * D_FF, "FLOPs of the dense product, zeros or not", r"F_{\text{dense}}", "FLOP", asked=True),
+        formula("dense", f * L * D * D_FF, "FLOPs of the dense product, zeros or not", r"F_{\text{dense}}", "FLOP", asked=True),
         number("useful", useful, "of which with a weight that stays", unit="FLOP", asked=True),
-        formula("narrower", f * T * D * (1 - s) * D_FF, "FLOPs with fewer columns", r"F_{\text{narrower}}", "FLOP", asked=True),
+        formula("narrower", f * L * D * (1 - s) * D_FF, "FLOPs with fewer columns", r"F_{\text{narrower}}", "FLOP", asked=True),
         within=sheet,
     )
