@@ -128,6 +128,20 @@ def test_a_gain_compares_the_runs_of_one_round() -> None:
     assert (bool(part["unclear"]), bool(part["faster"]), bool(part["slower"])) == (True, False, False)
 
 
+def test_the_gain_without_the_prompt_that_gains_most() -> None:
+    """Drafting takes twice as long for the second prompt: 2/2, 4/8 and 6/4 there, 2 as before for the first."""
+    whole = made()
+    series_of_both = tuple(
+        replace(one, samples=tuple(2 * time for time in one.samples))
+        if one.quantity == "seconds" and one.at["mode"] == "speculative" and one.at["prompt"] == "Count."
+        else one
+        for one in whole.series
+    )
+    part = solved(replace(whole, series=series_of_both))["on_cpu"]
+    assert part["most"].value == "Sing."
+    assert [part[key].value for key in ("rest_gain", "rest_low", "rest_high")] == [1, 0.5, 1.5]
+
+
 def test_times_and_readings_of_standard_decoding() -> None:
     """Two prompts of 4 tokens take 2 · 4 s at the median, which is 1000 ms a token and twice the 500 ms of one reading."""
     answer = solved(made())
