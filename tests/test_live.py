@@ -25,6 +25,7 @@ PATIENCE_MS = 60_000
 def page(project: Project, browser: Browser) -> Iterator[Page]:
     """The page of one question, served while its project is edited."""
     terminal = project.path("terminal.txt")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # programs inherit that a shell lets tests ignore Ctrl-C
     with terminal.open("w") as lines:
         serving = subprocess.Popen(project.command("serve", "--port", "0"), cwd=project.folder, env=environment(), stderr=lines)
     context = browser.new_context()
@@ -35,6 +36,7 @@ def page(project: Project, browser: Browser) -> Iterator[Page]:
         yield page
     finally:
         context.close()
+        signal.signal(signal.SIGINT, before)
         serving.send_signal(signal.SIGINT)
         assert serving.wait(timeout=30) == 0
     assert "Traceback" not in told(project)
