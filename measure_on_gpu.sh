@@ -1,5 +1,5 @@
 #!/bin/bash
-# The GPU runs, each below ten minutes: ./measure_on_gpu.sh STAGE FOLDER
+# The GPU runs, each of at most eleven minutes on an H200: ./measure_on_gpu.sh STAGE FOLDER
 #   distil       makes chat-draft (FOLDER/chat-draft) and records its curve (FOLDER/recordings)
 #   products     homework 3, question 1, homework 4, questions 1 and 2 (FOLDER/recordings)
 #   generation   homework 3, question 3: the time of a token (FOLDER/recordings)

@@ -66,6 +66,15 @@ def test_a_changed_parameter(project: Project) -> None:
     assert "site/answers.json" in again
 
 
+def test_a_changed_title_stands_in_the_navigation_of_every_page(project: Project) -> None:
+    """What mkdocs puts around a page that did not change is kept only while the navigation is the same."""
+    project.replace("generators/courses/comp4901y/hw3_q1_arithmetic_intensity/__init__.py", 'title="', 'title="Zebra: ')
+    assert computed(project, "site") == [HW3]
+    pages = list(project.path("site/answers").rglob("*.html"))
+    assert len(pages) > 2
+    assert all("Zebra: " in page.read_text(encoding="utf-8") for page in pages)
+
+
 def test_processes_fork_before_pages_are_printed(project: Project) -> None:
     """A process that forks while a thread imports a module would wait for that module for ever."""
     project.replace("generators/courses/comp4901y/params.yml", "  seq_len: 4096\n", "  seq_len: 2048\n")

@@ -217,6 +217,7 @@ def test_a_page_before_the_first_recording() -> None:
     """The question alone; no number and no command."""
     text = page()
     assert "Decode greedily" in text
+    assert "Nothing is answered yet: no recording fits" in text
     assert " ms" not in text
     assert "python -m" not in text
 

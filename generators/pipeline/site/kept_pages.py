@@ -71,7 +71,7 @@ class KeptPages(BasePlugin):  # type: ignore[misc]
         return nav
 
     def on_env(self, env: Environment, **_: Any) -> Environment:
-        """Called with what will read the theme's templates, when all pages have their titles."""
+        """Called with what will read the theme's templates."""
         env.bytecode_cache = KeptTemplates()
         env.get_template = partial(self._template, env.get_template)  # type: ignore[method-assign]
         return env
@@ -82,8 +82,8 @@ class KeptPages(BasePlugin):  # type: ignore[misc]
         return SimpleNamespace(render=partial(self._framed, template.render)) if of_page else template
 
     def _framed(self, frame: Callable[[Mapping[str, Any]], str], context: Mapping[str, Any]) -> str:
-        made, titles = self.made[context["page"].url], [page.title for page in context["nav"].pages]
-        key = digest_of([made.key, self.around, titles])
+        made = self.made[context["page"].url]
+        key = digest_of([made.key, self.around])
         if made.content.get("framed_for") != key:
             made = Section(made.key, {**made.content, "framed_for": key, "framed": frame(context)})
             self.made[context["page"].url] = made

@@ -253,8 +253,8 @@ def _gains(label: str, samples: Samples, launch: str) -> Iterator[Found]:
         gain = samples.gain(launch, at, samples.prompts)
         drafts = length if at["mode"] == "speculative" else 0
         expected = _shown(_series(alpha, drafts) / (1 + drafts * Fraction(str(cost)))) if drafts else None
-        who = "draft, γ\u00a0=" if drafts else "prompt lookup, γ\u00a0≤"
-        guess = f"{who}\u00a0{length}" if length else "draft, own rule"
+        who = "draft, γ =" if drafts else "prompt lookup, γ ≤"
+        guess = f"{who} {length}" if length else "draft, own rule"
         rows[key] = (guess, *gain, expected, alpha, cost, _tokens(accepted))
         if drafts:
             own[length] = gain

@@ -196,9 +196,7 @@ def _guess(way: Way) -> str:
     """What guesses, and how many tokens."""
     if way.draft_len == RULE:
         return "draft, own rule"
-    return (
-        f"draft, γ\u00a0=\u00a0{way.draft_len}" if way.mode == "speculative" else f"prompt lookup, γ\u00a0≤\u00a0{way.draft_len}"
-    )
+    return f"draft, γ = {way.draft_len}" if way.mode == "speculative" else f"prompt lookup, γ ≤ {way.draft_len}"
 
 
 def _steps(runs: Runs, ways: Sequence[Way]) -> Iterator[Item]:
