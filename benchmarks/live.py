@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -48,5 +47,5 @@ def _serving(folder: Path) -> Iterator[str]:
     try:
         yield next(found[1] for line in process.stderr or () if (found := re.match(r"serving (\S+)", line)))
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.communicate()
