@@ -13,30 +13,31 @@ from filelock import FileLock
 
 from benchmarks.__main__ import keep_questions
 from generators.params import Params
-from generators.pipeline.catalog import QuestionId, entries, find, load_params, load_question
+from generators.pipeline.catalog import QuestionId, load_params, load_question
+from tests.entries import ENTRIES, id_of
 from tests.project import HOSTILE, TAME, Project, text_parameters
 
-IDS = [str(question_id) for question_id in entries()]
+IDS = [str(question_id) for question_id in ENTRIES]
 
 
 @cache
 def worked_out(prefix: str) -> tuple[QuestionId, Params, Any]:
     """A question's id, its parameters in params.yml, and its answer."""
-    question_id = find(prefix)
+    question_id = id_of(prefix)
     question = load_question(question_id)
-    params = load_params(question_id, question, entries()[question_id])
+    params = load_params(question_id, question, ENTRIES[question_id])
     return question_id, params, question.solve(params)
 
 
-def once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], Project]) -> Project:
-    """A project that the first process to ask for it builds, and all others wait for."""
+def once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], object]) -> Path:
+    """A folder that the first process to ask for it fills, and all others wait for."""
     place = of_all_processes(factory) / name
     with FileLock(f"{place}.lock"):
         finished = Path(f"{place}.finished")
         if not finished.exists():
             build(place)
             finished.touch()
-    return Project(place)
+    return place
 
 
 def of_all_processes(factory: pytest.TempPathFactory) -> Path:
@@ -54,7 +55,7 @@ def _site_built(project: Project) -> Project:
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A copy of the project with its site and PDFs; tests that change something take a copy of it."""
-    return once(tmp_path_factory, "built", lambda folder: _site_built(Project.unbuilt(folder)))
+    return Project(once(tmp_path_factory, "built", lambda folder: _site_built(Project.unbuilt(folder))))
 
 
 SMALL = ("comp4901y/hw3_q1", "comp4901y/hw4_q2", "utaustin/lecture25_speculative")
@@ -70,7 +71,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Project:
         keep_questions(folder, SMALL)
         return _site_built(project)
 
-    return once(tmp_path_factory, "small", build)
+    return Project(once(tmp_path_factory, "small", build))
 
 
 @pytest.fixture
@@ -82,13 +83,13 @@ def project(small: Project, tmp_path: Path) -> Project:
 @pytest.fixture(scope="session")
 def hostile(small: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The same with parameters that mean something to every language they are rendered into."""
-    return once(tmp_path_factory, "hostile", lambda folder: _with_texts(small.copy(folder), HOSTILE))
+    return Project(once(tmp_path_factory, "hostile", lambda folder: _with_texts(small.copy(folder), HOSTILE)))
 
 
 @pytest.fixture(scope="session")
 def tame(small: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The same with as many plain words in the same places."""
-    return once(tmp_path_factory, "tame", lambda folder: _with_texts(small.copy(folder), TAME))
+    return Project(once(tmp_path_factory, "tame", lambda folder: _with_texts(small.copy(folder), TAME)))
 
 
 def _with_texts(project: Project, texts: tuple[str, ...]) -> Project:
@@ -115,4 +116,5 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Folders of a model of 3 layers and a draft of 1 layer with the same tokenizer and random weights."""
     from tests.tiny_models import make_pair
 
-    return make_pair(tmp_path_factory.mktemp("models"))
+    folder = once(tmp_path_factory, "models", make_pair)
+    return folder / "target", folder / "draft"

@@ -15,12 +15,13 @@ from filelock import FileLock
 
 from generators.answer import Answer, Figure, Part
 from generators.cells import Quantity
-from generators.pipeline.catalog import GENERATORS, ROOT, TEMPLATES, QuestionId, entries
+from generators.pipeline.catalog import GENERATORS, ROOT, TEMPLATES, QuestionId
 from generators.pipeline.render import context_of, environment
 from generators.pipeline.unit import Task
 from generators.table import Table
 from tests.addressed import addressed, closure, package, vocabulary
 from tests.conftest import of_all_processes, worked_out
+from tests.entries import ENTRIES
 from tests.template_rules import problems
 
 IDS = [str(one) for one in addressed()]
@@ -49,7 +50,7 @@ def test_every_datum_is_found_again(prefix: str, reports: dict[str, Any]) -> Non
 @pytest.mark.parametrize("prefix", IDS)
 def test_all_other_sizes_fit_the_entry(prefix: str) -> None:
     """A user's entry may leave some out, the project's own leaves out none."""
-    task = Task.at(worked_out(prefix)[0], entries()[worked_out(prefix)[0]])
+    task = Task.at(worked_out(prefix)[0], ENTRIES[worked_out(prefix)[0]])
     assert len(task.sizes) == 1 + len(task.question.others)
 
 

@@ -5,9 +5,10 @@ import re
 import pytest
 
 from generators.errors import ParameterError
-from generators.pipeline.catalog import ROOT, TEMPLATES, QuestionId, entries, find, load_params, load_question
+from generators.pipeline.catalog import ROOT, TEMPLATES, QuestionId, load_params, load_question
 from generators.pipeline.course import load_course
 from tests.conftest import IDS, worked_out
+from tests.entries import ENTRIES, id_of
 from tests.project import Project
 
 
@@ -30,15 +31,15 @@ def is_lecture(question_id: QuestionId) -> bool:
     return load_course(question_id.course).document(question_id.document).kind in {"lecture", "seminar"}
 
 
-@pytest.mark.parametrize("question_id", [one for one in entries() if is_lecture(one)], ids=str)
+@pytest.mark.parametrize("question_id", [one for one in ENTRIES if is_lecture(one)], ids=str)
 def test_homework_and_lectures_link_to_each_other(question_id: QuestionId) -> None:
     """A lecture's page links to a homework question that uses the method, and one links to it."""
-    homework = [one for one in entries() if not is_lecture(one)]
+    homework = [one for one in ENTRIES if not is_lecture(one)]
     assert linked(question_id) & set(map(str, homework))
     assert any(str(question_id) in linked(one) for one in homework)
 
 
-@pytest.mark.parametrize("question_id", entries(), ids=str)
+@pytest.mark.parametrize("question_id", ENTRIES, ids=str)
 def test_conventions_hold_no_links(question_id: QuestionId) -> None:
     """Links to other pages stand where a method is used, not among conventions and errata."""
     text = (TEMPLATES / question_id.template).read_text(encoding="utf-8")
@@ -52,9 +53,9 @@ def test_every_figure_is_shown_and_described(built: Project, question_id: str) -
     """On the site and in print."""
     made = built.made(question_id)
     for name, figure in made["draw"].items():
-        picture = f"]({find(question_id).page}-{name}.svg "
+        picture = f"]({id_of(question_id).page}-{name}.svg "
         assert picture in made["render"]["site"]
-        assert picture in made["render"]["pdf"] or not is_lecture(find(question_id))
+        assert picture in made["render"]["pdf"] or not is_lecture(id_of(question_id))
         assert min(len(figure["alt"]), len(figure["caption"])) > 20
 
 
@@ -63,7 +64,7 @@ def test_every_key_is_known_and_typed(prefix: str) -> None:
     """An unknown key, and each field given something that is no parameter, is refused in one line."""
     question_id = worked_out(prefix)[0]
     question = load_question(question_id)
-    entry = entries()[question_id]
+    entry = ENTRIES[question_id]
     bad = [{**entry, "no_such_key": 1}, *({**entry, field: object()} for field in entry)]
     for one in bad:
         with pytest.raises(ParameterError) as refusal:

@@ -10,12 +10,12 @@ from importlib import import_module
 
 import pytest
 
-from generators.pipeline.catalog import QuestionId, entries, find
+from generators.pipeline.catalog import QuestionId
 from generators.pipeline.match import formula_problems, problems
 from generators.pipeline.published import published
 from generators.pipeline.unit import Task, composed, overlaid
 from tests.conftest import IDS, worked_out
-from tests.entries import Far
+from tests.entries import ENTRIES, Far, id_of
 from tests.page_text import without_addresses
 from tests.project import Project
 
@@ -32,11 +32,11 @@ PYTHON = re.compile(r"\b(?:None(?! of)|nan|inf)\b|\d[eE][-+]\d|Fraction\(|\b0\.0
 
 def far(question_id: str) -> Sequence[Far]:
     """The parameter sets that the test of a question lists."""
-    one = find(question_id)
+    one = id_of(question_id)
     return getattr(import_module(f"tests.{one.course}.test_{one.slug}"), "FAR", ())
 
 
-CASES = [pytest.param(find(one), case, id=f"{one}-{place}") for one in IDS for place, case in enumerate(far(one))]
+CASES = [pytest.param(id_of(one), case, id=f"{one}-{place}") for one in IDS for place, case in enumerate(far(one))]
 
 
 LEAST = dict.fromkeys(IDS, 8) | {"comp4901y/hw4_q3_speculative_decoding": 3}
@@ -64,7 +64,7 @@ def test_far_from_the_default(question_id: QuestionId, case: Far) -> None:
 
     Every value is found again, and is that of the site where only the way of counting is another.
     """
-    entry = entries()[question_id]
+    entry = ENTRIES[question_id]
     changed = overlaid(entry, case.change)
     made = composed(question_id, changed, {})
     site, printed = (_text(made.sections["render"].content[medium]) for medium in ("site", "pdf"))

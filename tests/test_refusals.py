@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from generators.errors import ParameterError
-from generators.pipeline.catalog import entries, find, load_params, load_question
+from generators.pipeline.catalog import load_params, load_question
 from generators.pipeline.unit import Task, verified
+from tests.entries import ENTRIES, id_of
 from tests.project import PROGRESS, Project, refused
 
 HW3 = "hw3_q1_arithmetic_intensity"
@@ -80,15 +81,15 @@ def test_a_bad_parameter(project: Project) -> None:
 )
 def test_a_rule_that_is_broken(changes: dict[str, Any], message: str) -> None:
     """A misspelt key comes first, as it explains what is missing."""
-    question_id = find(f"comp4901y/{HW3}")
+    question_id = id_of(f"comp4901y/{HW3}")
     with pytest.raises(ParameterError) as refusal:
-        load_params(question_id, load_question(question_id), {**entries()[question_id], **changes})
+        load_params(question_id, load_question(question_id), {**ENTRIES[question_id], **changes})
     assert str(refusal.value) == f"{PARAMS}: {HW3}: {message}"
 
 
 def test_a_size_that_no_library_holds() -> None:
     """The largest number of the entry is named, as it is what is too large."""
-    task = Task.at(find(f"comp4901y/{HW3}"), {**entries()[find(f"comp4901y/{HW3}")], "seq_len": 2**40})
+    task = Task.at(id_of(f"comp4901y/{HW3}"), {**ENTRIES[id_of(f"comp4901y/{HW3}")], "seq_len": 2**40})
     with pytest.raises(ParameterError) as refusal:
         verified(task)
     assert str(refusal.value) == f"{PARAMS}: {HW3}: seq_len: must be small enough to be checked (got {2**40})"

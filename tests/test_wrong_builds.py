@@ -9,9 +9,10 @@ from types import ModuleType
 
 import pytest
 
-from generators.pipeline.catalog import COURSES, entries, find
+from generators.pipeline.catalog import COURSES
 from generators.pipeline.match import Findings
 from generators.pipeline.unit import Task, mismatches
+from tests.entries import ENTRIES, id_of
 
 TREE, INTENSITY = "hw4_q2_tree_attention", "hw3_q1_arithmetic_intensity"
 
@@ -19,8 +20,8 @@ TREE, INTENSITY = "hw4_q2_tree_attention", "hw3_q1_arithmetic_intensity"
 @cache
 def found(slug: str) -> tuple[Task, list[Findings]]:
     """A question and what is found at all of its sizes."""
-    question_id = find(f"comp4901y/{slug}")
-    task = Task.at(question_id, entries()[question_id])
+    question_id = id_of(f"comp4901y/{slug}")
+    task = Task.at(question_id, ENTRIES[question_id])
     return task, task.found()
 
 

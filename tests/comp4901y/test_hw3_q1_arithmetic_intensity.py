@@ -9,9 +9,9 @@ import pytest
 
 from generators.answer import Answer
 from generators.errors import ParameterError
-from generators.pipeline.catalog import entries, find, load_params, load_question
+from generators.pipeline.catalog import load_params, load_question
 from tests.conftest import worked_out
-from tests.entries import Far
+from tests.entries import ENTRIES, Far, id_of
 
 SLUG = "hw3_q1_arithmetic_intensity"
 PREFIX = f"comp4901y/{SLUG}"
@@ -20,9 +20,9 @@ ONE = {"name": "one", "peak_tflops": 1, "bandwidth_gb_per_s": 1, "source": "data
 
 def answered(**changes: Any) -> Answer:
     """The answer to the entry of params.yml with some fields changed."""
-    question_id = find(PREFIX)
+    question_id = id_of(PREFIX)
     question = load_question(question_id)
-    answer: Answer = question.solve(load_params(question_id, question, {**entries()[question_id], **changes}))
+    answer: Answer = question.solve(load_params(question_id, question, {**ENTRIES[question_id], **changes}))
     return answer
 
 

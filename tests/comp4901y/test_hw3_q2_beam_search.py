@@ -13,11 +13,11 @@ from generators.cells import Cell
 from generators.courses.comp4901y.hw3_q2_beam_search.draw import draw
 from generators.errors import ParameterError
 from generators.oracles.token_tree import decided_steps, search
-from generators.pipeline.catalog import find, load_params, load_question
+from generators.pipeline.catalog import load_params, load_question
 from generators.pipeline.unit import overlaid
 from generators.question import Whole
 from tests.conftest import worked_out
-from tests.entries import Far, entry_of, solved_entry
+from tests.entries import Far, entry_of, id_of, solved_entry
 
 ID = "comp4901y/hw3_q2_beam_search"
 
@@ -210,7 +210,7 @@ def test_a_close_cut_is_not_left_to_float32(gap: str, decided: int) -> None:
 
 
 def refusal(changed: dict[str, Any]) -> str:
-    question_id = find(ID)
+    question_id = id_of(ID)
     with pytest.raises(ParameterError) as refused:
         load_params(question_id, load_question(question_id), changed)
     message = str(refused.value)

@@ -14,20 +14,20 @@ from generators.answer import Answer
 from generators.courses.comp4901y.hw3_q3_generation.params import GenerationParams
 from generators.courses.comp4901y.hw3_q3_generation.runs import least_squares
 from generators.errors import ParameterError
-from generators.pipeline.catalog import entries, find, load_params, load_question
+from generators.pipeline.catalog import load_params, load_question
 from generators.pipeline.match import Findings, problems
 from generators.pipeline.render import body
 from generators.recording import Output, Recording, Series
 from tests.conftest import worked_out
-from tests.entries import Far
+from tests.entries import ENTRIES, Far, id_of
 
-ID = find("comp4901y/hw3_q3_generation")
+ID = id_of("comp4901y/hw3_q3_generation")
 QUESTION = load_question(ID)
 
 
 def params(*recordings: Recording) -> GenerationParams:
     """The entry's parameters beside these recordings."""
-    loaded: Any = load_params(ID, QUESTION, entries()[ID], recorded=False)
+    loaded: Any = load_params(ID, QUESTION, ENTRIES[ID], recorded=False)
     for one in recordings:
         loaded._measured = {**loaded.measured, one.device_kind: {**loaded.measured.get(one.device_kind, {}), one.what: one}}
     held: GenerationParams = loaded
@@ -129,7 +129,7 @@ def test_both_filters_keep_fewer_tokens_than_either() -> None:
 )
 def test_bad_parameters(field: str, value: object) -> None:
     with pytest.raises(ParameterError, match=rf"hw3_q3_generation: {field}: .*\(got "):
-        load_params(ID, QUESTION, {**entries()[ID], field: value})
+        load_params(ID, QUESTION, {**ENTRIES[ID], field: value})
 
 
 def test_a_gpu_beside_a_processor() -> None:

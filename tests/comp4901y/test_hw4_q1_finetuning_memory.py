@@ -9,11 +9,10 @@ import sympy
 
 from generators.answer import Answer
 from generators.errors import ParameterError
-from generators.pipeline.catalog import entries, find
 from generators.pipeline.unit import Task, composed, overlaid
 from generators.topics.peft import N_LAYER, N_TOP, B, D, L, R
 from tests.conftest import worked_out
-from tests.entries import Far
+from tests.entries import ENTRIES, Far, id_of
 
 SLUG = "hw4_q1_finetuning_memory"
 PREFIX = f"comp4901y/{SLUG}"
@@ -22,7 +21,7 @@ ONES = dict.fromkeys(("n_layers", "n_top_layers", "d_model", "n_heads", "rank", 
 
 def answered(**changes: Any) -> Answer:
     """The answer to the entry of params.yml with some fields changed."""
-    answer: Answer = Task.at(find(PREFIX), overlaid(entries()[find(PREFIX)], changes)).answer
+    answer: Answer = Task.at(id_of(PREFIX), overlaid(ENTRIES[id_of(PREFIX)], changes)).answer
     return answer
 
 
@@ -92,7 +91,7 @@ def test_flops_of_one_training_step() -> None:
 
 def test_what_is_handed_in_counts_no_flops() -> None:
     """They stand on the site only, and so does the convention that counts them."""
-    made = composed(find(PREFIX), entries()[find(PREFIX)], {}).sections["render"].content
+    made = composed(id_of(PREFIX), ENTRIES[id_of(PREFIX)], {}).sections["render"].content
     assert ("FLOP" in made["site"], "FLOP" in made["pdf"]) == (True, False)
     assert "A parameter or gradient value takes 2 bytes" in made["pdf"]
 

@@ -10,11 +10,10 @@ import pytest
 
 from generators.answer import Part
 from generators.errors import ParameterError
-from generators.pipeline.catalog import entries, find
 from generators.pipeline.unit import Task, overlaid
 from generators.question import Whole
 from tests.conftest import worked_out
-from tests.entries import Far, composed_entry
+from tests.entries import ENTRIES, Far, composed_entry, id_of
 
 SLUG = "hw4_q2_tree_attention"
 PREFIX = f"comp4901y/{SLUG}"
@@ -70,7 +69,7 @@ def under(part: Part, column: str) -> tuple[Any, ...]:
 
 def part_of(label: str, **changes: Any) -> Part:
     """A part of the answer to the entry of params.yml with some fields changed."""
-    part: Part = Task.at(find(PREFIX), overlaid(entries()[find(PREFIX)], changes)).answer[label]
+    part: Part = Task.at(id_of(PREFIX), overlaid(ENTRIES[id_of(PREFIX)], changes)).answer[label]
     return part
 
 
@@ -190,7 +189,7 @@ FAR = [
 @pytest.mark.parametrize("case", FAR)
 def test_pictures_fit_on_a_page(case: Far) -> None:
     """A tree too wide becomes an outline, a mask too wide has small squares: 16.6 cm between the margins are 470.6 pt."""
-    made = composed_entry(PREFIX, overlaid(entries()[find(PREFIX)], case.change))
+    made = composed_entry(PREFIX, overlaid(ENTRIES[id_of(PREFIX)], case.change))
     widths = {name: float(re.findall(r'width="([\d.]+)pt"', svg)[0]) for name, svg in made.items() if name != "site"}
     assert {"tree_2.1", "tree_2.2", "mask_2.1", "mask_2.2"} == widths.keys()
     assert max(widths.values()) < 471

@@ -21,12 +21,12 @@ from generators.courses.comp4901y.hw4_q3_speculative_decoding.runs import (
 )
 from generators.errors import RecordingError
 from generators.measuring.decoding.models import MODELS
-from generators.pipeline.catalog import entries, find, load_params, load_question
+from generators.pipeline.catalog import load_params, load_question
 from generators.pipeline.match import Findings, problems
 from generators.pipeline.render import body
 from generators.recording import Recording, Series
 from tests.conftest import worked_out
-from tests.entries import Far
+from tests.entries import ENTRIES, Far, id_of
 from tests.page_text import without_addresses
 
 PREFIX = "comp4901y/hw4_q3"
@@ -75,8 +75,8 @@ def made(kind: str = "cpu", seconds: Mapping[Setting, tuple[float, ...]] = SECON
 
 def given(*recordings: Recording, prompt: str = "Sing.") -> SpeculativeParams:
     """The entry's parameters beside recordings."""
-    question_id = find(PREFIX)
-    entry = {**entries()[question_id], "prompt": prompt}
+    question_id = id_of(PREFIX)
+    entry = {**ENTRIES[question_id], "prompt": prompt}
     params: Any = load_params(question_id, load_question(question_id), entry, recorded=False)
     params._measured = {one.device_kind: {"hw4_q3_speculative": one} for one in recordings}
     return params
@@ -84,7 +84,7 @@ def given(*recordings: Recording, prompt: str = "Sing.") -> SpeculativeParams:
 
 def solved(*recordings: Recording) -> Answer:
     """The answer, all of it found again."""
-    question, params = load_question(find(PREFIX)), given(*recordings)
+    question, params = load_question(id_of(PREFIX)), given(*recordings)
     answer: Answer = question.solve(params)
     assert problems(answer, Findings.gathered(question.find(params))) == []
     return answer
@@ -92,7 +92,7 @@ def solved(*recordings: Recording) -> Answer:
 
 def page(*recordings: Recording) -> str:
     """What a reader of the site sees."""
-    question_id, params = find(PREFIX), given(*recordings)
+    question_id, params = id_of(PREFIX), given(*recordings)
     return html.unescape(without_addresses(body(question_id, params, solved(*recordings), {}, "site").text))
 
 
@@ -235,7 +235,7 @@ def test_a_page_of_one_device_with_fewer_launches() -> None:
 def test_a_prompt_that_was_not_recorded_is_refused() -> None:
     """The recorded ones are named, and the command that records others."""
     with pytest.raises(RecordingError, match=r"prompt: must be one of .*'Count\.'.*`make measure` \(got 'Another\.'\)"):
-        load_question(find(PREFIX)).solve(given(made(), prompt="Another."))
+        load_question(id_of(PREFIX)).solve(given(made(), prompt="Another."))
 
 
 def test_the_recordings_are_of_the_draft_that_is_shipped_and_lose_no_token() -> None:

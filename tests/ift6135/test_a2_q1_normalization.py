@@ -12,10 +12,10 @@ from generators.courses.ift6135.a2_q1_normalization.find import find as found_ag
 from generators.courses.ift6135.a2_q1_normalization.params import TensorParams
 from generators.courses.ift6135.a2_q1_normalization.solve import solve
 from generators.errors import ParameterError
-from generators.pipeline.catalog import find, load_params, load_question
+from generators.pipeline.catalog import load_params, load_question
 from generators.pipeline.match import Findings, problems
 from tests.conftest import worked_out
-from tests.entries import Far
+from tests.entries import Far, id_of
 
 PREFIX = "ift6135/a2_q1_normalization"
 SHEET: list[list[list[Any]]] = [
@@ -39,7 +39,7 @@ FAR = [
 
 
 def params(tensor: object, variance: str = "population") -> TensorParams:
-    question_id = find(PREFIX)
+    question_id = id_of(PREFIX)
     entry = {"tensor": tensor, "conventions": {"variance": variance}}
     loaded = load_params(question_id, load_question(question_id), entry)
     assert isinstance(loaded, TensorParams)

@@ -9,12 +9,12 @@ import pytest
 from generators.cells import Cell
 from generators.courses.ift6135.a2_q2_decoding.solve import B, N, T
 from generators.errors import ParameterError
-from generators.pipeline.catalog import find, load_params, load_question
+from generators.pipeline.catalog import load_params, load_question
 from generators.pipeline.unit import overlaid
 from generators.question import Whole
 from generators.topics.growth import ORDER
 from tests.conftest import worked_out
-from tests.entries import Far, entry_of, solved_entry
+from tests.entries import Far, entry_of, id_of, solved_entry
 
 ID = "ift6135/a2_q2_decoding"
 entry = partial(entry_of, ID)
@@ -164,5 +164,5 @@ def test_bad_parameters_are_refused_at_once(group: str, field: str, value: objec
     changed = entry()
     (changed[group] if group else changed)[field] = value
     with pytest.raises(ParameterError) as refused:
-        load_params(find(ID), load_question(find(ID)), changed)
+        load_params(id_of(ID), load_question(id_of(ID)), changed)
     assert str(refused.value) == f"generators/courses/ift6135/params.yml: a2_q2_decoding: {message}"

@@ -20,10 +20,10 @@ from generators.courses.ift6135.a2_q3_bidirectional_rnn.solve import solve
 from generators.errors import ParameterError
 from generators.matrices import TimeSum
 from generators.pipeline import worlds
-from generators.pipeline.catalog import find, load_params, load_question
+from generators.pipeline.catalog import load_params, load_question
 from generators.pipeline.match import Findings, agree
 from tests.conftest import worked_out
-from tests.entries import Far
+from tests.entries import Far, id_of
 
 PREFIX = "ift6135/a2_q3_bidirectional_rnn"
 FAR = [
@@ -136,7 +136,7 @@ def test_nothing_in_the_picture_overlaps(steps: int, tall: bool) -> None:
 )
 def test_rules_of_the_parameters(changes: dict[str, object], rule: str) -> None:
     """Each broken rule is named with what was given."""
-    question_id = find(PREFIX)
+    question_id = id_of(PREFIX)
     with pytest.raises(ParameterError) as refusal:
         load_params(question_id, load_question(question_id), changes)
     assert str(refusal.value) == MESSAGE + rule

@@ -13,10 +13,10 @@ from generators.cells import Cell
 from generators.courses.sydney.seminar2_rank_allocation.params import RankAllocationParams
 from generators.courses.sydney.seminar2_rank_allocation.rank_methods import budget
 from generators.errors import ParameterError
-from generators.pipeline.catalog import find, load_params, load_question
+from generators.pipeline.catalog import load_params, load_question
 from generators.table import Series
 from tests.conftest import worked_out
-from tests.entries import Far, entry_of, solved_entry
+from tests.entries import Far, entry_of, id_of, solved_entry
 
 SLUG = "seminar2_rank_allocation"
 ID = f"sydney/{SLUG}"
@@ -67,7 +67,7 @@ def cells(series: Series) -> tuple[Cell, ...]:
 
 def params(**changes: Any) -> RankAllocationParams:
     """The entry's, with changes."""
-    made = load_params(find(ID), load_question(find(ID)), entry(**changes))
+    made = load_params(id_of(ID), load_question(id_of(ID)), entry(**changes))
     assert isinstance(made, RankAllocationParams)
     return made
 
