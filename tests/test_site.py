@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import posixpath
 import re
@@ -19,13 +20,13 @@ from generators.figures.style import DARK, LIGHT
 from generators.pipeline.catalog import ROOT, QuestionId
 from generators.pipeline.course import load_course
 from generators.pipeline.site.markdown import mathml
+from generators.pipeline.site.searched import searchable
 from generators.pipeline.unit import overlaid
 from tests.conftest import IDS
 from tests.page_text import Page, without_escapes
 from tests.project import Project
 
 REMOTE = re.compile(r"(?:https?:)?//[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE)
-NAMESPACES = ("http://www.w3.org/", "http://www.inkscape.org/")
 LOADING = {"src", "srcset", "poster", "data", "action", "background"}
 
 
@@ -208,6 +209,23 @@ def test_conventions_are_gathered(built: Project) -> None:
         for name, value in question["params"].get("conventions", {}).items():
             assert value is None or f"conventions.{name}" in text
     assert "Row 10 is answered" in text
+
+
+@pytest.mark.parametrize(
+    ("latex", "typed"),
+    [
+        (r"\frac{4096}{3} \approx 1365.33\ \text{FLOP/B}", "4096/3 ≈ 1365.33 FLOP/B"),
+        (r"3\,221\,225\,472\ \text{B} = 3\ \text{GiB}", "3221225472 B = 3 GiB"),
+        (r"\frac{D L}{2 D + L}", "(DL)/(2D+L)"),
+        (r"K_{\text{cache}}, W^Q, x_i^{(2)}", "K_cache, W^Q, x_i^(2)"),
+        (r"\sqrt{D} < \sqrt{n + 1}", "√D < √(n+1)"),
+        (r"\sum_{i=1}^{n} \hat{x}_i", "∑_(i = 1)^nx_i"),
+        (r"\begin{bmatrix} 1 & 2 \\ 3 & 4 \end{bmatrix}", "[1 2 3 4]"),
+    ],
+)
+def test_search_sees_formulas_as_a_reader_types_them(latex: str, typed: str) -> None:
+    """A fraction has a slash: 4096/3 and not 40963."""
+    assert searchable(f"<p>Is {mathml(latex, display=False)}.</p>") == f"<p>Is {html.escape(typed)}.</p>"
 
 
 def test_the_search_index_can_be_read_from_files(built: Project) -> None:

@@ -23,10 +23,15 @@ from generators.pipeline.digest import digest_of, digests
 from generators.pipeline.kept import BUILD, Section, current, keep, load
 from generators.pipeline.site.kept_templates import KeptTemplates
 from generators.pipeline.site.problems import Problems
+from generators.pipeline.site.searched import searchable
 from generators.pipeline.workers import FORKS, workers
 
 _KEPT = BUILD / "pages.json"
-_READ = (Path(__file__), Path(__file__).with_name("markdown.py"), ROOT / "mkdocs.yml", ROOT / "requirements.lock")
+_READ = (
+    *(Path(__file__).with_name(name) for name in ("kept_pages.py", "markdown.py", "searched.py")),
+    ROOT / "mkdocs.yml",
+    ROOT / "requirements.lock",
+)
 """What a page's HTML depends on besides its Markdown and the files that it may link to."""
 
 _OF_PAGES = "main.html"
@@ -123,11 +128,13 @@ def _files(folder: str) -> Iterator[str]:
 def _converted(index: Any, add: Any, config: MkDocsConfig, files: Files, page: Page, render: Any) -> dict[str, Any]:
     """Convert a page, and say what mkdocs and its search take from it."""
     render(config, files)
+    content = page.content
+    page.content = searchable(content)
     index.entries, others = [], index.entries
     add(page)
     index.entries, entries = others, index.entries
     return {
-        "html": page.content,
+        "html": content,
         "title": page._title_from_render,
         "toc": [_written(one) for one in page.toc],
         "anchors": sorted(page.present_anchor_ids or ()),
