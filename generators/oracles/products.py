@@ -10,6 +10,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+DTYPES = {2: torch.float16, 4: torch.float32, 8: torch.float64}
+"""Types of elements by their bytes."""
+
 
 @dataclass(frozen=True)
 class Count:
@@ -56,6 +59,16 @@ class ProductRecorder(TorchDispatchMode):
     def flops(self) -> int:
         """FLOPs of all products so far; torch counts two a multiply-add."""
         return int(sum(product.flops * product.batch for product in self.products))
+
+
+def joined(first: torch.Tensor, second: torch.Tensor, dim: int = 0) -> torch.Tensor:
+    """Two tensors one behind the other; without storage, `torch.cat` would import torch's compiler."""
+    shape = list(first.shape)
+    shape[dim] += second.shape[dim]
+    whole = first.new_empty(shape)
+    for part, place in zip(whole.split([first.shape[dim], second.shape[dim]], dim), (first, second), strict=True):
+        part.copy_(place)
+    return whole
 
 
 _PLAIN = (torch.ops.aten.mm, torch.ops.aten.addmm)

@@ -62,8 +62,7 @@ def find(params: InferenceParams) -> Iterator[Found]:
 def _sheet(layer: Layer, each: Fraction, element: int) -> Iterator[Found]:
     import torch
 
-    from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.torch_forms import DTYPES
-    from generators.oracles.products import ProductRecorder
+    from generators.oracles.products import DTYPES, ProductRecorder
 
     yield from SHEET.part("sheet", "Given")
     _, own_keys, four = layer.like_the_sheet

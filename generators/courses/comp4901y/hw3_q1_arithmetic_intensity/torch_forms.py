@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from generators.oracles.products import Count, ProductRecorder
+from generators.oracles.products import DTYPES, Count, ProductRecorder, joined
 
-DTYPES = {2: torch.float16, 4: torch.float32, 8: torch.float64}
 Operation = tuple[str, tuple[str, ...], str, Callable[..., torch.Tensor]]
 """Computation as the form has it, names of what goes in and of what comes out, and what it does."""
 
@@ -100,7 +99,7 @@ def _into_heads(layer: Layer, decode: bool) -> Iterator[Operation]:
         yield f"{source} W^{one}", (source, f"W^{one}"), "Q, Q_d" if decode and one == "Q" else made, torch.matmul
         if made != one:
             cache = rf"{one}_{{\text{{cache}}}}"
-            yield rf"\text{{concat}}({cache}, {made})", (cache, made), one, lambda *parts: torch.cat(parts)
+            yield rf"\text{{concat}}({cache}, {made})", (cache, made), one, joined
     for one in "QKV":
         number = layer.heads if one == "Q" else layer.key_heads
         yield (
@@ -120,5 +119,5 @@ def _from_heads(layer: Layer, decode: bool) -> Iterator[Operation]:
     yield r"\text{Merge}_{-1}([Z_i])", ("Z_i",), "Z", lambda z: z.repeat(1, layer.heads)
     yield "Z W^O", ("Z", "W^O"), out, torch.matmul
     yield rf"{out}\, W^1", (out, "W^1"), "A", torch.matmul
-    yield r"\text{relu}(A)", ("A",), "A'", torch.relu
+    yield r"\text{relu}(A)", ("A",), "A'", torch.relu_  # in place: else it would import torch's compiler
     yield "A' W^2", ("A'", "W^2"), "t'" if decode else "x'", torch.matmul

@@ -10,7 +10,7 @@ import torch
 from transformers import DynamicCache
 
 from generators.courses.sydney.seminar2_cache_policies.params import Memory, PolicyParams, SeededHead
-from generators.oracles.transformer_layer import DTYPES
+from generators.oracles.products import DTYPES
 
 Evictions = dict[str, tuple[int | float, ...]]
 """By query: its number, the token that leaves with its sum of weights, and the next one with its sum."""

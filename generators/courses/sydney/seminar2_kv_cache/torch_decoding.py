@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from generators.courses.sydney.seminar2_kv_cache.params import CacheParams, Example
-from generators.oracles.products import ProductRecorder
-from generators.oracles.transformer_layer import DTYPES
+from generators.oracles.products import DTYPES, ProductRecorder, joined
 
 
 class Pass(NamedTuple):
@@ -50,8 +49,8 @@ class Model:
         """Run (tokens, D) through the layer beside a cache; query heads are folded into the rows of the head they share."""
         q = self.q(x).view(len(x), self.kv_heads, -1, self.head_width).permute(1, 2, 0, 3).flatten(1, 2)
         k, v = (one(x).view(len(x), self.kv_heads, self.head_width).transpose(0, 1) for one in (self.k, self.v))
-        scores = torch.bmm(q, torch.cat([self._held(held), k], dim=1).transpose(1, 2))
-        z = torch.bmm(scores, torch.cat([self._held(held), v], dim=1))
+        scores = torch.bmm(q, joined(self._held(held), k, dim=1).transpose(1, 2))
+        z = torch.bmm(scores, joined(self._held(held), v, dim=1))
         z = z.view(self.kv_heads, -1, len(x), self.head_width).permute(2, 0, 1, 3).flatten(1)
         out: torch.Tensor = self.down(self.up(self.o(z)))
         return out

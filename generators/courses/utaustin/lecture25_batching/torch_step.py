@@ -12,8 +12,7 @@ import torch
 from torch import nn
 
 from generators.courses.utaustin.lecture25_batching.params import BatchingParams
-from generators.oracles.products import Count, ProductRecorder
-from generators.oracles.transformer_layer import DTYPES
+from generators.oracles.products import DTYPES, Count, ProductRecorder
 
 MOST = 2**40
 """The largest batch at which a product is looked at."""
