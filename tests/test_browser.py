@@ -74,8 +74,8 @@ def test_search_finds_words_and_numbers(
     page, watched = open_page(f"{site}/index.html")
     assert page.locator(".md-search").get_attribute("aria-label") == "Search"
     first_result(page, words)
-    results = page.locator(".md-search-result__link").evaluate_all("links => links.slice(0, 5).map(link => link.href)")
-    assert any(f"answers/{found}.html" in link for link in results)
+    pages = page.locator(".md-search-result__link").evaluate_all("links => links.map(link => link.pathname)")
+    assert f"/answers/{found}.html" in list(dict.fromkeys(pages))[:2]
     assert watched.complaints == []
 
 

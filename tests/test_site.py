@@ -216,7 +216,7 @@ def test_conventions_are_gathered(built: Project) -> None:
     [
         (r"\frac{4096}{3} \approx 1365.33\ \text{FLOP/B}", "4096/3 ≈ 1365.33 FLOP/B"),
         (r"3\,221\,225\,472\ \text{B} = 3\ \text{GiB}", "3221225472 B = 3 GiB"),
-        (r"\frac{D L}{2 D + L}", "(DL)/(2D+L)"),
+        (r"\frac{D L}{2 D + L}", "DL/(2D+L)"),
         (r"K_{\text{cache}}, W^Q, x_i^{(2)}", "K_cache, W^Q, x_i^(2)"),
         (r"\sqrt{D} < \sqrt{n + 1}", "√D < √(n+1)"),
         (r"\sum_{i=1}^{n} \hat{x}_i", "∑_(i = 1)^nx_i"),
