@@ -23,7 +23,7 @@ from benchmarks.live import until_shown
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.jsonl"
-_COPIED = ("generators", "templates", "docs", "mkdocs.yml", "pyproject.toml", "requirements.lock")
+_COPIED = ("generators", "templates", "docs", "CHANGELOG.md", "mkdocs.yml", "pyproject.toml", "requirements.lock")
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "answers")
 
 

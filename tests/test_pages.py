@@ -16,7 +16,7 @@ from tests.project import Project
 
 pytestmark = needs_chromium
 
-HAND_WRITTEN = ("index", "checks", "answers-json", "answers/index", "answers/conventions")
+HAND_WRITTEN = ("index", "checks", "answers-json", "answers/conventions")
 PAGES = sorted(f"{name}.html" for name in (*HAND_WRITTEN, *(f"answers/{one.path}" for one in entries())))
 PHONE: ViewportSize = {"width": 360, "height": 740}
 PAPER: ViewportSize = {"width": 718, "height": 1047}

@@ -131,20 +131,20 @@ def test_a_page_links_its_pdf(built: Project, question_id: str) -> None:
 
 
 def test_every_page_leads_to_pdfs(built: Project) -> None:
-    """A question's page to its own, every other page to the list of all of them; a 404 page knows only its host's root."""
+    """A question's page to its own, every other page to the first, which has all; a 404 page knows only its host's root."""
     made = {path.relative_to(built.path("build/pdf")).as_posix() for path in built.path("build/pdf").rglob("*.pdf")}
-    text = built.path("site/answers/index.html").read_text(encoding="utf-8")
-    assert made == set(re.findall(r'href="([^"]+\.pdf)"', text.partition('id="pdfs"')[2]))
+    text = built.path("site/index.html").read_text(encoding="utf-8")
+    assert made == set(re.findall(r'href="answers/([^"]+\.pdf)"', text.partition('id="pdfs"')[2]))
     questions = {page_of(built, question_id) for question_id in IDS}
     for path in pages(built):
-        if path.name != "404.html" and path not in questions:
+        if path.name not in ("404.html", "index.html") and path not in questions:
             links = parsed(path).values("href")
-            assert {"#pdfs", "index.html#pdfs", "answers/index.html#pdfs"} & set(links), path.name
+            assert {"index.html#pdfs", "../index.html#pdfs"} & set(links), path.name
 
 
 def test_where_questions_come_from_is_said(built: Project) -> None:
-    """The institution on the page of all questions, the source on each page where it says more than course and document."""
-    contents = parsed(built.path("site/answers/index.html")).text
+    """The institution on the first page, the source on each page where it says more than course and document."""
+    contents = parsed(built.path("site/index.html")).text
     for question_id in (QuestionId(*one.split("/")) for one in IDS):
         course = load_course(question_id.course)
         assert course.institution in contents
@@ -193,13 +193,33 @@ def test_pictures_come_in_both_palettes(built: Project, question_id: str) -> Non
     assert [tag for tag, _ in parsed(path).elements].count("figcaption") == len(pictures)
 
 
-def test_contents_list_every_question_once(built: Project) -> None:
-    """With its page and its PDF."""
-    links = parsed(built.path("site/answers/index.html"))
-    anchors = [attributes.get("href") for tag, attributes in links.elements if tag == "a"]
-    for question_id in IDS:
-        path = QuestionId(*question_id.split("/")).path
-        assert f"{path}.html" in anchors
+def test_the_first_page_lists_every_question_and_an_example(built: Project) -> None:
+    """With how many values were found again, by how many routes, and with boxed values that both programs found."""
+    first, questions = parsed(built.path("site/index.html")), answers(built)["questions"]
+    anchors = [attributes.get("href") for tag, attributes in first.elements if tag == "a"]
+    assert {one["page"] for one in questions} <= set(anchors)
+    values = sum(one["found"]["values"] for one in questions)
+    names = {name for one in questions for name in one["found"]["routes"]}
+    assert f"{len(IDS)} pages, {values} values found again by {len(names)} routes" in first.text
+    example = next(one for one in questions if one["id"] == "comp4901y/hw4_q1_finetuning_memory")
+    asked = [row for row in example["found"]["boxed"] if row["address"].count("/") == 1][:3]
+    assert len(asked) == 3
+    for row in asked:
+        assert f"{row['published']} {row['found']} {row['route']}" in " ".join(first.text.split())
+
+
+def test_every_route_stands_with_the_parts_that_it_covers(built: Project) -> None:
+    """A row for each route of each question."""
+    text = built.path("site/checks.html").read_text(encoding="utf-8").partition('id="routes"')[2]
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr[^>]*>(.*?)</tr>", text, re.DOTALL)]
+    shown = [[html.unescape(re.sub("<[^>]*>", "", cell)) for cell in row[1:]] for row in rows if row]
+    wanted = []
+    for one in answers(built)["questions"]:
+        for route, count in one["found"]["routes"].items():
+            labels = one["found"]["covers"][route]
+            parts = [label if label[0].isdigit() else one["parts"][label]["title"] for label in labels]
+            wanted.append([route, "; ".join(parts), str(count)])
+    assert shown == wanted
 
 
 def test_conventions_are_gathered(built: Project) -> None:

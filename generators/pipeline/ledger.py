@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,11 +36,12 @@ class Ledger:
 
     `values` counts what a page says and a route found, `restated` what only routes that read the sheet or the entry again
     found, `drawn` the cells of arrays that only pictures show, `formulas` the published formulas that were evaluated, each
-    also at other sizes.
+    also at other sizes. `covers` are the parts in which each route found values.
     """
 
     values: int
     routes: Mapping[str, int]
+    covers: Mapping[str, Sequence[str]]
     restated: int
     drawn: int
     formulas: int
@@ -50,6 +52,7 @@ class Ledger:
 def ledger(answer: Answer, found: Findings) -> Ledger:
     """Count what was found again, by route; call only where there are no problems."""
     routes: Counter[str] = Counter()
+    covers: dict[str, dict[str, None]] = {}
     restated = drawn = values = 0
     hidden = tuple(f"{address}/" for address in _drawn_tables(answer))
     for address in published(answer):
@@ -59,11 +62,14 @@ def ledger(answer: Answer, found: Findings) -> Ledger:
         elif names:
             values += 1
             routes.update(names)
+            for name in names:
+                covers.setdefault(name, {})[re.split("[/@]", address)[0]] = None
         else:
             restated += 1
     return Ledger(
         values=values,
         routes=dict(sorted(routes.items(), key=lambda pair: (-pair[1], pair[0]))),
+        covers={name: list(parts) for name, parts in sorted(covers.items())},
         restated=restated,
         drawn=drawn,
         formulas=sum(1 for _ in with_formulas(answer)),

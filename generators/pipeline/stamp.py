@@ -13,7 +13,7 @@ from generators.pipeline.files import PAGES, write_whole
 from generators.pipeline.kept import BUILD
 
 READ = ("generators", "templates", "docs")
-READ_FILES = ("mkdocs.yml", "requirements.lock", "student.yml")
+READ_FILES = ("CHANGELOG.md", "mkdocs.yml", "requirements.lock", "student.yml")
 """What a build reads of the project."""
 
 

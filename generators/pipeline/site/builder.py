@@ -26,7 +26,8 @@ from generators.pipeline.listed import Listed, contents
 from generators.pipeline.pdf.builder import build_pdfs, copy_pdfs, remove_others
 from generators.pipeline.schedule import Entries
 from generators.pipeline.site.math_font import math_font
-from generators.pipeline.site.page import contents_page, conventions_page, site_page
+from generators.pipeline.site.overview import changes, example, questions, routes
+from generators.pipeline.site.page import conventions_page, site_page
 from generators.pipeline.site.problems import Problems
 from generators.pipeline.wording import counted
 
@@ -81,7 +82,8 @@ def write_pages(worked_out: Mapping[QuestionId, Worked], pdfs: Iterable[Path]) -
         for question in listing:
             _write_question(new, question)
         copy_pdfs(pdfs, new)
-        _write_text(new / "index.md", contents_page(listing))
+        for taken_in in (changes, example, questions, routes):
+            _write_text(new / f".{taken_in.__name__}.md", taken_in(listing))
         _write_text(new / "conventions.md", conventions_page(listing))
         _write_text(new / "assets" / "palette.css", style.palette_css())
         write_whole(new / "assets" / "math.woff", math_font())
@@ -112,8 +114,7 @@ def _nav(worked_out: Mapping[QuestionId, Worked]) -> list[Any]:
         title = title if number is None else f"{number}. {title}"
         courses.setdefault(one.course, {}).setdefault(one.document, []).append({title: f"answers/{one.path}.md"})
     answers = [{course: [{name: pages} for name, pages in documents.items()]} for course, documents in courses.items()]
-    overview: list[Any] = [{"All questions": "answers/index.md"}, {"Conventions and errata": "answers/conventions.md"}]
-    return [_HAND_WRITTEN[0], *overview, *answers, *_HAND_WRITTEN[1:]]
+    return [_HAND_WRITTEN[0], *answers, {"Conventions and errata": "answers/conventions.md"}, *_HAND_WRITTEN[1:]]
 
 
 def _write_config(worked_out: Mapping[QuestionId, Worked]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,8 @@ _READ = (
 )
 """What a page's HTML depends on besides its Markdown and the files that it may link to."""
 
+_TAKEN_IN = re.compile(r'^--8<-- "([^"]+)"', re.MULTILINE)
+
 _OF_PAGES = "main.html"
 """The theme's template of pages."""
 
@@ -55,6 +58,7 @@ class KeptPages(BasePlugin):  # type: ignore[misc]
     def on_config(self, config: MkDocsConfig, **_: Any) -> MkDocsConfig:
         """Called before the theme is read; mkdocs lists all its files, and then leaves out thousands of icons."""
         config.theme.get_env = partial(_without_icons, config.theme.get_env)
+        config["mdx_configs"]["pymdownx.snippets"]["base_path"] = [config["docs_dir"]]  # wherever the command was started
         return config
 
     def on_nav(self, nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
@@ -65,7 +69,7 @@ class KeptPages(BasePlugin):  # type: ignore[misc]
         convert = partial(_converted, index, index.add_entry_from_context, config, files)
         for page in nav.pages:
             page.read_source(config)
-            key = digest_of([page.markdown, page.title, page.url, others])
+            key = digest_of([page.markdown, _taken_in(page.markdown, Path(config["docs_dir"])), page.title, page.url, others])
             self.made[page.url] = current(self.kept.get(page.url), key) or Section(key, None)
         stale = [page for page in nav.pages if self.made[page.url].content is None]
         for url, facts in _side_by_side(stale, convert).items():
@@ -109,6 +113,11 @@ class KeptPages(BasePlugin):  # type: ignore[misc]
         """Keep the pages of a build that succeeded."""
         if self.made != self.kept:
             keep(_KEPT, self.made)
+
+
+def _taken_in(markdown: str, docs: Path) -> list[str]:
+    """The texts that a page takes in."""
+    return [(docs / name).read_text(encoding="utf-8") for name in _TAKEN_IN.findall(markdown)]
 
 
 def _without_icons(read: Callable[[], Environment]) -> Environment:

@@ -144,47 +144,12 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.casefold()))
 
 
-def contents_page(contents: Sequence[Listed]) -> str:
-    """All questions with how much of each was found again, a table a document, then every PDF with what it holds."""
-    lines = ["# All questions\n"]
-    documents: dict[tuple[str, str], list[Listed]] = {}
-    for one in contents:
-        course = one.course if one.course == one.institution else f"{one.course}, {one.institution}"
-        documents.setdefault((course, one.document), []).append(one)
-    said = ""
-    for (course, document), held in documents.items():
-        lines += [f"## {escaped(course)}\n"] if course != said else []
-        said = course
-        rows = [_row(one) for one in held]
-        first = 0 if rows[0][0] else 1
-        header, right = ["No.", "Answer", "Found again", "Print"], [True, False, True, False]
-        table = pipe_table(header[first:], [row[first:] for row in rows], right=right[first:])
-        lines.append(f"### {escaped(document)}\n{table}")
-    return "\n".join([*lines, "## All PDFs { #pdfs }\n", *_pdf_list(contents)])
-
-
-def _row(one: Listed) -> list[str]:
-    number = one.worked.question_id.number
-    title = f"[{escaped(one.worked.title)}]({one.path}.md)"
-    found = str(one.worked.ledger["values"]) if one.worked.ledger else BEING_CHECKED
-    return ["" if number is None else str(number), title, found, f"[PDF]({one.pdf})"]
-
-
-def _pdf_list(contents: Sequence[Listed]) -> list[str]:
-    """Each PDF once, with the questions in it."""
-    titles: dict[str, list[str]] = {}
-    documents = {row.pdf: f"{row.course}, {row.document}" for row in contents}
-    for row in contents:
-        titles.setdefault(row.pdf, []).append(row.worked.title)
-    return [f"- [{escaped(documents[pdf])}]({pdf}): {escaped('; '.join(held))}" for pdf, held in titles.items()]
-
-
 def conventions_page(contents: Sequence[Listed]) -> str:
     """Every convention in force and every erratum found, by question."""
     lines = [
         "# Conventions and errata\n",
         "What each answer rests on, and what is wrong or missing in the documents. A convention is a parameter:",
-        "change it in `params.yml` and every number that depends on it follows. In print: [all PDFs](index.md#pdfs).\n",
+        "change it in `params.yml` and every number that depends on it follows. In print: [all PDFs](../index.md#pdfs).\n",
     ]
     for one in contents:
         lines.append(f"## [{escaped(one.worked.title)}]({one.path}.md)\n\n{escaped(f'{one.course}, {one.document}')}\n")

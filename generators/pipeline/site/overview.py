@@ -1,0 +1,122 @@
+"""What the hand-written pages take in of all answers: an example, every question with its PDF, and every route."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from generators.pipeline.catalog import ROOT
+from generators.pipeline.site.page import BEING_CHECKED, escaped, pipe_table
+from generators.pipeline.wording import counted
+
+if TYPE_CHECKING:
+    from generators.pipeline.listed import Listed
+
+LAST_CHANGES = 2
+"""Entries of the changelog on the first page."""
+
+EXAMPLE_ROWS = 3
+"""Boxed values of the example on the first page."""
+
+
+def example(contents: Sequence[Listed]) -> str:
+    """The first boxed quantities of the first question that has some, as published and as found."""
+    for one in contents:
+        named = {two["address"]: two["what"] for part in one.worked.answer["parts"].values() for two in part["quantities"]}
+        boxed = [row for row in _boxed(one) if row["address"] in named][:EXAMPLE_ROWS]
+        if boxed:
+            titles = {label: part["title"] for label, part in one.worked.answer["parts"].items()}
+            where = f"**An example**, from [{escaped(one.worked.title)}](answers/{one.path}.md)"
+            cells = [
+                [
+                    f"{titles[row['address'].partition('/')[0]]}: {named[row['address']]}",
+                    row["published"],
+                    row["found"],
+                    row["route"],
+                ]
+                for row in boxed
+            ]
+            table = pipe_table(
+                ["What is asked", "Published", "Found", "Route"], [list(map(escaped, row)) for row in cells], right=[False] * 4
+            )
+            return f'<div class="answer checks" markdown="1">\n\n{where}\n{table}\n</div>\n'
+    return ""
+
+
+def _boxed(one: Listed) -> Sequence[Mapping[str, str]]:
+    ledger = one.worked.ledger
+    return ledger["boxed"] if ledger else []
+
+
+def questions(contents: Sequence[Listed]) -> str:
+    """Every course with its documents, their questions, points, values found again, and PDFs."""
+    lines = [_in_all(contents), '<div class="courses" markdown="1">\n']
+    for course, of_course in groupby(contents, key=_course):
+        lines += ['<div markdown="1">\n', f"## {escaped(course)}\n"]
+        for document, of_document in groupby(of_course, key=lambda one: one.document):
+            held = list(of_document)
+            lines += [f"### {escaped(document)}\n", f"{_facts(held)}\n", *map(_question, held), ""]
+        lines.append("</div>\n")
+    return "\n".join([*lines, "</div>\n"])
+
+
+def _course(one: Listed) -> str:
+    return one.course if one.course == one.institution else f"{one.course}, {one.institution}"
+
+
+def _values(contents: Iterable[Listed]) -> str:
+    """How many values were found again, where that is known of all."""
+    ledgers = [one.worked.ledger for one in contents]
+    return f"{counted(sum(one['values'] for one in ledgers), 'value')} found again" if all(ledgers) else BEING_CHECKED
+
+
+def _in_all(contents: Sequence[Listed]) -> str:
+    names = {name for one in contents if one.worked.ledger for name in one.worked.ledger["routes"]}
+    return (
+        f"{counted(len(contents), 'page')}, {_values(contents)} by [{counted(len(names), 'route')}](checks.md#routes). "
+        "The box at the top searches all of them.\n{ #pdfs }\n"
+    )
+
+
+def _facts(held: Sequence[Listed]) -> str:
+    """Points, values and PDFs of a document."""
+    points, pdfs = sum(one.worked.points for one in held), dict.fromkeys(one.pdf for one in held)
+    numbers = [str(one.worked.question_id.number) for one in held] if len(pdfs) > 1 else [""]
+    links = ", ".join(f"[PDF {number}](answers/{pdf})".replace(" ]", "]") for number, pdf in zip(numbers, pdfs, strict=True))
+    return " · ".join([*([counted(points, "point")] if points else []), _values(held), links])
+
+
+def _question(one: Listed) -> str:
+    number = one.worked.question_id.number
+    return f"{'-' if number is None else f'{number}.'} [{escaped(one.worked.title)}](answers/{one.path}.md)"
+
+
+def changes(contents: Sequence[Listed]) -> str:
+    """The last entries of the changelog."""
+    path = ROOT / "CHANGELOG.md"
+    entries = re.split(r"^- ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:] if path.is_file() else []
+    return "".join(["## What changed last\n\n", *(f"- {one.strip()}\n" for one in entries[-LAST_CHANGES:])]) if entries else ""
+
+
+def routes(contents: Sequence[Listed]) -> str:
+    """Every route of every question, the parts in which it found values, and how many it found."""
+    rows = [
+        [f"[{escaped(one.worked.title)}](answers/{one.path}.md)" if first else "", *_route(one, name)]
+        for one in contents
+        if one.worked.ledger
+        for first, name in _with_first(one.worked.ledger["routes"])
+    ]
+    table = pipe_table(["Page", "Route", "Parts", "Values"], rows, right=[False, False, False, True])
+    return f"## Every route {{ #routes }}\n{table}" if rows else ""
+
+
+def _with_first(names: Iterable[str]) -> Iterable[tuple[bool, str]]:
+    return ((not place, name) for place, name in enumerate(names))
+
+
+def _route(one: Listed, name: str) -> list[str]:
+    ledger: Any = one.worked.ledger
+    parts = [label if label[0].isdigit() else one.worked.answer["parts"][label]["title"] for label in ledger["covers"][name]]
+    return [escaped(name), escaped("; ".join(parts)), str(ledger["routes"][name])]
