@@ -222,6 +222,18 @@ def test_every_route_stands_with_the_parts_that_it_covers(built: Project) -> Non
     assert shown == wanted
 
 
+def test_pages_link_both_ways(built: Project) -> None:
+    """A page that another one links to links back."""
+    places = {page_of(built, question_id).resolve() for question_id in IDS}
+    leads = {}
+    for path in places:
+        article = re.findall(r"<article.*</article>", path.read_text(encoding="utf-8"), re.DOTALL)[0]
+        links = {(path.parent / link).resolve() for link in re.findall(r'href="([^"#]+)', article)}
+        leads[path] = links & places - {path}
+    assert sum(map(len, leads.values())) > 70
+    assert [(path.name, other.name) for path, others in leads.items() for other in others if path not in leads[other]] == []
+
+
 def test_conventions_are_gathered(built: Project) -> None:
     """Every convention of every question stands on one page."""
     text = parsed(built.path("site/answers/conventions.html")).text

@@ -9,7 +9,7 @@ import logging
 import os
 import posixpath
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from generators.pipeline.files import PAGES, SITE, put_in_place, restore, stagin
 from generators.pipeline.kept import BUILD
 from generators.pipeline.listed import Listed, contents
 from generators.pipeline.pdf.builder import build_pdfs, copy_pdfs, remove_others
+from generators.pipeline.reads import links
 from generators.pipeline.schedule import Entries
 from generators.pipeline.site.math_font import math_font
 from generators.pipeline.site.overview import changes, example, questions, routes
@@ -79,8 +80,9 @@ def write_pages(worked_out: Mapping[QuestionId, Worked], pdfs: Iterable[Path]) -
     new = staging(PAGES)
     listing = contents(worked_out.values())
     with writing(new):
+        leads = {str(one.worked.question_id): links(one.worked.question_id) for one in listing}
         for question in listing:
-            _write_question(new, question)
+            _write_question(new, question, _linking_only(question, listing, leads))
         copy_pdfs(pdfs, new)
         for taken_in in (changes, example, questions, routes):
             _write_text(new / f".{taken_in.__name__}.md", taken_in(listing))
@@ -92,9 +94,16 @@ def write_pages(worked_out: Mapping[QuestionId, Worked], pdfs: Iterable[Path]) -
     return written
 
 
-def _write_question(folder: Path, question: Listed) -> None:
+def _linking_only(question: Listed, listing: Sequence[Listed], leads: Mapping[str, Container[str]]) -> list[Listed]:
+    """The questions that lead to one, and that it does not lead to itself."""
+    here = str(question.worked.question_id)
+    names = {str(one.worked.question_id): one for one in listing}
+    return [one for name, one in names.items() if here in leads[name] and name not in leads[here]]
+
+
+def _write_question(folder: Path, question: Listed, linking: Sequence[Listed]) -> None:
     page = folder / f"{question.path}.md"
-    _write_text(page, site_page(question, posixpath.relpath(question.pdf, posixpath.dirname(question.path))))
+    _write_text(page, site_page(question, posixpath.relpath(question.pdf, posixpath.dirname(question.path)), linking))
     tall = {f"{name}.tall": svg for name, svg in question.worked.tall.items()}
     for name, svg in {**question.worked.figures, **tall}.items():
         _write_text(page.with_name(f"{page.stem}-{name}.svg"), svg)

@@ -109,7 +109,8 @@ def routes(contents: Sequence[Listed]) -> str:
         for first, name in _with_first(one.worked.ledger["routes"])
     ]
     table = pipe_table(["Page", "Route", "Parts", "Values"], rows, right=[False, False, False, True])
-    return f"## Every route {{ #routes }}\n{table}" if rows else ""
+    said = "A value that two routes found counts for both."
+    return f"## Every route {{ #routes }}\n\n{said}\n{table}" if rows else ""
 
 
 def _with_first(names: Iterable[str]) -> Iterable[tuple[bool, str]]:

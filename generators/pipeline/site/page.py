@@ -37,8 +37,8 @@ def pipe_table(
     return "\n" + "\n".join(lines) + "\n"
 
 
-def site_page(question: Listed, pdf: str) -> str:
-    """The page of a question on the site; `pdf` is the PDF as seen from there."""
+def site_page(question: Listed, pdf: str, linking: Sequence[Listed] = ()) -> str:
+    """The page of a question on the site; `pdf` is the PDF as seen from there, and `linking` are questions to link back to."""
     worked = question.worked
     where = f"{question.course}, {question.document}"
     facts = [escaped(where), *_place(worked)]
@@ -54,9 +54,15 @@ def site_page(question: Listed, pdf: str) -> str:
             passed,
             "\n</div>\n",
             worked.site,
+            _see_also(linking),
             section,
         ]
     )
+
+
+def _see_also(linking: Sequence[Listed]) -> str:
+    links = [f"[{escaped(one.worked.title)}](../../{one.path}.md)" for one in linking]
+    return f"See also: {', '.join(links)}.\n" if links else ""
 
 
 _PLACE = re.compile(r"""(?:id="|\\label{)([^"}]+)["}]""")
