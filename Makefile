@@ -8,7 +8,7 @@ RUN := $(BIN)/python -m generators
 export PYTHONPATH := $(CURDIR)
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help install models site pdf serve test soak check lint types verify workflow measure bench lock clean
+.PHONY: help install models site pdf serve test soak check lint types verify workflow measure picture bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -65,6 +65,9 @@ check: lint types test verify site workflow ## lint, types, tests, verification,
 
 measure: $(READY) ## renew the recordings on this machine, on its GPU where it has one
 	$(BIN)/python -m generators.measuring.measure_all
+
+picture: site ## take the picture of the first page that README opens with; needs `chromium`
+	$(BIN)/python -m tests.first_page
 
 bench: $(READY) ## measure builds, cold and after small changes
 	$(BIN)/python -m benchmarks --keep

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from generators.pipeline.catalog import ROOT, entries, load_question
 from generators.pipeline.course import load_course
+from tests.browsing import CHROMIUM
+from tests.first_page import PICTURE, TEXT, seen
+from tests.project import Project
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -27,6 +32,13 @@ def test_the_table_of_questions() -> None:
     stands = re.search(r"## What is answered\n\n(.*?)\n\n##", README, re.DOTALL)
     assert stands is not None
     assert stands[1] == table_of_questions()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no `chromium` on the path")
+def test_the_picture_shows_the_first_page_as_it_is(built: Project) -> None:
+    """Run `make picture` when this fails."""
+    assert PICTURE.read_bytes().startswith(b"\x89PNG")
+    assert TEXT.read_text(encoding="utf-8") == seen(built.path("site"))
 
 
 def test_every_target_that_is_named_exists() -> None:
