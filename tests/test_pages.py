@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -21,6 +22,14 @@ PAGES = sorted(f"{name}.html" for name in (*HAND_WRITTEN, *(f"answers/{one.path}
 PHONE: ViewportSize = {"width": 360, "height": 740}
 PAPER: ViewportSize = {"width": 718, "height": 1047}
 """A4 without margins of 1 cm, in CSS pixels."""
+
+
+LOADING = """async () => {
+    for (const image of document.images) if (image.getClientRects().length) {
+        image.scrollIntoView();
+        await image.decode();
+    }
+}"""
 
 
 class Opened:
@@ -48,6 +57,11 @@ class Opened:
         self.page.set_viewport_size(size)
         self.page.emulate_media(media=media)
         self.evaluate("name => document.body.setAttribute('data-md-color-scheme', name)", SCHEMES[scheme])
+        self.load_pictures()
+
+    def load_pictures(self) -> None:
+        """Scroll to every picture that is shown, which loads it."""
+        self.page.evaluate(LOADING)
 
 
 @pytest.fixture(scope="module", params=PAGES)
@@ -67,6 +81,21 @@ def test_a_page_asks_for_files_alone(opened: Opened) -> None:
     """Without a server nothing but files is asked for, and nothing fails; after all other tests of a page this still holds."""
     assert loaded_everything(opened.page)
     opened.asked_for_files_alone()
+
+
+HEAVIEST_BYTES = 250 * 1024
+"""Of a page with all it loads, compressed as servers do."""
+
+
+def test_a_page_is_light(built: Project, opened: Opened) -> None:
+    """With its pictures, which load when they are scrolled to, and without their twins, which are not shown."""
+    opened.load_pictures()
+    assert loaded_everything(opened.page)
+    site = built.path("site")
+    files = {site / one.removeprefix(f"{opened.folder}/").partition("?")[0] for one in opened.watched.requests}
+    asked = [path for path in files if path.is_file()]
+    assert site / opened.name in asked
+    assert sum(len(gzip.compress(path.read_bytes())) for path in asked) <= HEAVIEST_BYTES
 
 
 UNREACHABLE = """() => [...document.querySelectorAll('.frame, div.formula')]

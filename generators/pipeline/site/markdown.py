@@ -113,6 +113,8 @@ class _Figures(Treeprocessor):
         for form, ending in forms.items():
             for scheme, palette in (("on-light", ""), ("on-dark", ".dark")):
                 twin = {"class": f"{scheme} {form}".strip(), "src": f"{stem}{ending}{palette}.svg"}
+                if palette or ending:
+                    twin["loading"] = "lazy"  # where it is not shown, it is not loaded
                 ElementTree.SubElement(frame, "img", {**image.attrib, **twin})
         words = ElementTree.Element("figcaption")
         words.text = caption
