@@ -122,6 +122,7 @@ def launches(project: Project, question_id: str, folder: Path) -> list[list[str]
     return [line.split("\0")[1:-1] for line in (folder / "words").read_text().splitlines()]
 
 
+RECORDS = "generators.measuring.measure_all"
 QUICK = {
     "generators.measuring.hw3_generate": ["--hf_model_name", "TARGET", "--output_len", "2"],
     "generators.measuring.hw4_speculative": ["--target", "TARGET", "--assistant", "DRAFT", "--max_new_tokens", "2"],
@@ -131,7 +132,10 @@ QUICK = {
 
 @pytest.mark.parametrize(
     ("question_id", "count"),
-    [("comp4901y/hw3_q3_generation", 1 + 4 + 3 + 3 + 4), ("comp4901y/hw4_q3_speculative_decoding", 1)],  # the default, four loops
+    [
+        ("comp4901y/hw3_q3_generation", 1 + 4 + 3 + 3 + 4),  # the default, four loops
+        ("comp4901y/hw4_q3_speculative_decoding", 2 + 1),  # the recordings of two devices, the program
+    ],
 )
 def test_printed_commands_can_be_pasted(
     built: Project,
@@ -144,10 +148,16 @@ def test_printed_commands_can_be_pasted(
     """A shell reads them as they stand, models that they name by a folder are there, and the programs take their arguments."""
     found = launches(built, question_id, tmp_path / "stub")
     assert len(found) == count
-    for module, *arguments in found:
+    models = dict(zip(("TARGET", "DRAFT"), map(str, tiny_models), strict=True))
+    recorded = [arguments for module, *arguments in found if module == RECORDS]
+    for arguments in recorded[:1]:
+        small = ["--device", "cpu", "--small", "--out", str(tmp_path), "--models", *models.values()]
+        import_module(RECORDS).main([*arguments, *small])
+        assert (tmp_path / f"{arguments[-1]}.cpu.json").is_file()
+    assert [arguments[-1] for arguments in recorded] == ["hw4_q3_speculative"] * len(recorded)
+    for module, *arguments in (one for one in found if one[0] != RECORDS):
         for word in arguments:
             assert not word.startswith("models/") or (ROOT / word).is_dir()
-        models = dict(zip(("TARGET", "DRAFT"), map(str, tiny_models), strict=True))
         quick = [models.get(word, word) for word in QUICK[module]]
         import_module(module).main([*arguments, *quick, "--device", "cpu", "--runs", "1", "--warmup", "0"])
         assert "runs" in capsys.readouterr().out

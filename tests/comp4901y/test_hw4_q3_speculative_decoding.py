@@ -68,7 +68,7 @@ def made(kind: str = "cpu", seconds: Mapping[Setting, tuple[float, ...]] = SECON
     }  # fmt: skip
     return Recording(
         what="hw4_q3_speculative", parameters=parameters, command="make it", device=f"the {kind}", device_kind=kind,  # type: ignore[arg-type]
-        driver=None, versions={"torch": "2"}, date="2026-01-01T00:00:00+00:00", series=tuple(found),
+        driver=None, versions={"torch": "2", "transformers": "5"}, date="2026-01-01T00:00:00+00:00", series=tuple(found),
         models={"t": {"label": "large", "parameters": 20}, "d": {"label": "little", "parameters": 3}},
     )  # fmt: skip
 

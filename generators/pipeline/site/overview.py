@@ -73,10 +73,10 @@ def _values(contents: Iterable[Listed]) -> str:
 
 
 def _in_all(contents: Sequence[Listed]) -> str:
-    names = {name for one in contents if one.worked.ledger for name in one.worked.ledger["routes"]}
+    number = sum(len(one.worked.ledger["routes"]) for one in contents if one.worked.ledger)
     return (
-        f"{counted(len(contents), 'page')}, {_values(contents)} by [{counted(len(names), 'route')}](checks.md#routes). "
-        "The box at the top searches all of them.\n{ #pdfs }\n"
+        f"{counted(len(contents), 'page')}, {_values(contents)} by [{counted(number, 'route')}](checks.md#routes). "
+        "The search at the top covers all of them.\n{ #pdfs }\n"
     )
 
 
@@ -103,18 +103,14 @@ def changes(contents: Sequence[Listed]) -> str:
 def routes(contents: Sequence[Listed]) -> str:
     """Every route of every question, the parts in which it found values, and how many it found."""
     rows = [
-        [f"[{escaped(one.worked.title)}](answers/{one.path}.md)" if first else "", *_route(one, name)]
+        [f"[{escaped(one.worked.title)}](answers/{one.path}.md)", *_route(one, name)]
         for one in contents
         if one.worked.ledger
-        for first, name in _with_first(one.worked.ledger["routes"])
+        for name in one.worked.ledger["routes"]
     ]
     table = pipe_table(["Page", "Route", "Parts", "Values"], rows, right=[False, False, False, True])
     said = "A value that two routes found counts for both."
-    return f"## Every route {{ #routes }}\n\n{said}\n{table}" if rows else ""
-
-
-def _with_first(names: Iterable[str]) -> Iterable[tuple[bool, str]]:
-    return ((not place, name) for place, name in enumerate(names))
+    return f'## Every route {{ #routes }}\n\n{said}\n\n<div class="checks" markdown="1">\n{table}\n</div>\n' if rows else ""
 
 
 def _route(one: Listed, name: str) -> list[str]:

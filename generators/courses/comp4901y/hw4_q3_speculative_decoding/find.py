@@ -188,6 +188,7 @@ def _command(recording: Recording, prompt: str) -> str:
 def _device(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
     recording = samples.recording
     yield from said_of_machine(SHEET, label, recording)
+    yield from SHEET.values(label, transformers=dict(recording.versions)["transformers"], recorded_by=recording.command)
     for role in ("target", "assistant"):
         card = recording.models[recording.parameters[role]]
         yield from SHEET.values(label, {role: card["label"], f"{role}_weights": card["parameters"]})

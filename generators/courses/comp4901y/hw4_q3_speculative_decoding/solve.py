@@ -89,6 +89,8 @@ def _device(runs: Runs, prompt: str) -> Iterator[Item]:
     """Where and of what the times are, how steady they are, and how the two ways of the sheet's program compare."""
     recording = runs.recording
     yield from machine(recording)
+    yield text("transformers", dict(recording.versions)["transformers"])
+    yield text("recorded_by", recording.command)
     for role in ("target", "assistant"):
         card = recording.models[recording.parameters[role]]
         yield text(role, card["label"])
