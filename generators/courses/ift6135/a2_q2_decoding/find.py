@@ -18,7 +18,7 @@ from generators.found import Found, Proof, Route
 from generators.oracles.token_tree import complete, length, weights_of
 
 SHEET = Route("the sheet and the parameters, read again", restates=True)
-COUNTED = Route("all sequences written out where they are few, else one factor a position")
+COUNTED = Route("all sequences enumerated where they are few, else one factor for each position")
 DAY_S = 24 * 60 * 60
 YEAR_S = DAY_S * 36525 // 100
 EDITIONS_OF_2021 = "the -1.5 (green -3.4 (ellipse -3.6 rectangle -3.3) red -3.1 (circle -4.8 rectangle -4.5)) " \

@@ -18,7 +18,7 @@ from generators.found import Found, Proof, Route
 
 SHEET = Route("the sheet and the parameters, read again", restates=True)
 RUNS = Route("the polynomial through counts of small runs of the pseudo-code")
-GROWN = Route("terms of that polynomial, compared at grown sizes")
+GROWN = Route("terms of the polynomial through small runs, compared at grown sizes")
 T, B, N = sympy.symbols("T B N", positive=True)
 LINES = {
     "calls": ("ask the model for p(· | w)", "calls"),
@@ -43,7 +43,7 @@ def complexity(params: DecodingParams) -> Iterator[Found | Proof]:
     counted = {key: what for key, (_, what) in LINES.items()} | {"held": "words held"}
     for key, what in counted.items():
         yield from RUNS.proof(
-            f"2.3: the formula for {what} counts a larger run too", abs(expected[key] - found[key].subs(larger))
+            f"2.3: the formula for {what} also gives the count of a larger run", abs(expected[key] - found[key].subs(larger))
         )
     time = sum(found[key] for key in ("scores", "scan", "copies", "updates"))
     yield from GROWN.values("2.3", time=_order(time), space=_order(found["held"]))

@@ -23,7 +23,7 @@ COUNTED = Route("torch's counts in a step on meta tensors")
 TIMED = Route("every product that torch runs, timed")
 BYTES = Route("bytes of torch's tensors added up, one sequence more each time")
 BISECTED = Route("bisection on torch's products")
-CLOCK = Route("FLOPs done while one byte is moved")
+CLOCK = Route("FLOPs that are done in the time of moving one byte")
 GIVEN = dict.fromkeys(("context",), SHEET)
 
 STEP_UNITS = {"throughput": "tokens/s", "step": "ms"}

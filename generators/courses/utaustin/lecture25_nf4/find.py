@@ -29,7 +29,7 @@ SCALED = Route("bits a weight of a few blocks' tensors, times the weights")
 BUILT = Route("a Llama of transformers with A and B beside its linear layers, on meta tensors")
 ADAMW = Route("torch.optim.AdamW, a step on meta tensors")
 COUNTED = Route("bisection on what fits")
-MISSING = Route("what is missing, in whole pages")
+MISSING = Route("bytes that are missing, rounded up to whole pages")
 GIVEN = dict.fromkeys(("steps_from_zero", "code", "block", "model", "step", "tokens"), SHEET)
 
 LEVELS = (

@@ -22,7 +22,7 @@ SHEET = Route("the lecture and the parameters, read again", restates=True)
 BUILT = Route("models of transformers on meta tensors, their parameters by name")
 BESIDE = Route("torch modules with A and B beside a matrix, on meta tensors")
 WEIGHED = Route("torch, nbytes of the tensors that are trained, of their gradients and of states like them")
-LINE = Route("a line through what is counted at sizes one and two")
+LINE = Route("a line through the counts at the sizes one and two")
 GIVEN = dict.fromkeys(("rank", "model", "method", "layers", "width", "ffn", "counted_for", "printed"), SHEET)
 """Columns that the lecture or the parameters have as well."""
 

@@ -1,4 +1,4 @@
-"""Finds speculative decoding again by decoding with the target alone, and by adding up every draft and fate.
+"""Finds speculative decoding again by decoding with the target alone, and by adding up every draft and outcome.
 
 From the lecture's sources: a draft proposes γ tokens; greedily, those stay that the target would have chosen; sampled, a
 token x stays with probability min(1, p(x)/q(x)), and in place of a rejected one stands a draw from what p has beyond q.
@@ -17,9 +17,9 @@ from generators.courses.utaustin.lecture25_speculative_decoding.params import Sp
 from generators.found import Found, Proof, Route
 
 SHEET = Route("the lecture and the parameters, read again", restates=True)
-ADDED_UP = Route("enumeration: every draft and fate")
+ADDED_UP = Route("enumeration of every draft and every outcome")
 BY_TARGET = Route("the target alone, greedily")
-REPLAYED = Route("replay: the same numbers")
+REPLAYED = Route("replay with the same random numbers")
 RECURSION = Route("recursion: over the draft, token by token")
 GIVEN = dict.fromkeys(("x", "p", "q", "alpha", "gamma"), SHEET)
 NAMES = {"x": "x", "p": "p(x)", "q": "q(x)"}
