@@ -166,6 +166,21 @@ def test_a_page_says_how_it_was_checked(built: Project, question_id: str) -> Non
         assert row.replace(" ", "") in text, row
 
 
+@pytest.mark.parametrize(
+    ("question_id", "address", "published"),
+    [
+        ("comp4901y/hw3_q1_arithmetic_intensity", "1.1/form/1/intensity", "4096/3 ≈ 1365.33 FLOP/B"),  # 1365 1/3
+        ("ift6135/a2_q4_low_rank_adaptation", "4.2/of_w", "25/32 = 0.78125 %"),  # 25 · 0.03125
+        ("utaustin/lecture25_distillation", "1/hard", "-log(2) + log(11) ≈ 1.70475"),  # 2.397895 - 0.693147
+        ("ift6135/a2_q2_decoding", "2.2/years", "≈ 3.34832e+77 years"),  # 1.05665e94 / 3.15576e16
+    ],
+)
+def test_boxed_values_have_decimals_to_compare(built: Project, question_id: str, address: str, published: str) -> None:
+    """Beside the exact form, where that is a fraction or an irrational number; a number of many digits has decimals alone."""
+    found = next(one for one in answers(built)["questions"] if one["id"] == question_id)["found"]
+    assert next(boxed for boxed in found["boxed"] if boxed["address"] == address)["published"] == published
+
+
 @pytest.mark.parametrize("question_id", IDS)
 def test_formulas_are_mathml_without_errors(built: Project, question_id: str) -> None:
     """No formula is left as TeX, and none holds an error."""

@@ -6,7 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
+
+import sympy
 
 from generators.answer import Answer, Derivation
 from generators.cells import Quantity
@@ -117,7 +120,18 @@ def _boxed(item: Quantity | Table | Derivation, found: Findings, many: int) -> l
 def _one_boxed(one: Quantity, found: Findings) -> Boxed:
     ones = found.at[one.address]
     unit = f" {one.unit}" if one.unit else ""
-    return Boxed(one.address, f"{shown(one.value)}{unit}", f"{shown(ones[0].value)}{unit}", _routes(ones))
+    return Boxed(one.address, f"{_said(one.value)}{unit}", f"{_said(ones[0].value)}{unit}", _routes(ones))
+
+
+def _said(value: Any) -> str:
+    """A value, and its decimals where it is a fraction or an irrational number; a long one is rounded only."""
+    text = shown(value)
+    if not isinstance(value, Fraction) and not (isinstance(value, sympy.Expr) and value.is_number and not value.is_Rational):
+        return text
+    decimals = f"{float(value):.6g}"
+    if "…" in text:
+        return f"≈ {decimals}"
+    return f"{text} {'=' if isinstance(value, Fraction) and Fraction(decimals) == value else '≈'} {decimals}"
 
 
 def _routes(ones: Sequence[Found]) -> str:
