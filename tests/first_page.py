@@ -27,4 +27,6 @@ def seen(site: Path, picture: Path | None = None) -> str:
 
 
 if __name__ == "__main__":
+    if CHROMIUM is None:
+        raise SystemExit("error: no `chromium` on the path")
     TEXT.write_text(seen(ROOT / "site", PICTURE), encoding="utf-8")

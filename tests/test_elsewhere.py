@@ -1,4 +1,4 @@
-"""The written pages, built by the two programs that read the same mkdocs.yml, look as mkdocs builds them."""
+"""The written pages, built by the two programs that read the same mkdocs.yml, say what they say when mkdocs builds them."""
 
 from __future__ import annotations
 

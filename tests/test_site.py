@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 import posixpath
 import re
@@ -15,11 +16,14 @@ from xml.etree import ElementTree
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
+from fontTools.ttLib import TTFont
 
 from generators.figures.style import DARK, LIGHT
 from generators.pipeline.catalog import ROOT, QuestionId
 from generators.pipeline.course import load_course
+from generators.pipeline.site.kept_pages import TAKEN_IN
 from generators.pipeline.site.markdown import mathml
+from generators.pipeline.site.math_font import math_font
 from generators.pipeline.site.searched import searchable
 from generators.pipeline.unit import overlaid
 from tests.conftest import IDS
@@ -235,6 +239,26 @@ def test_every_route_stands_with_the_parts_that_it_covers(built: Project) -> Non
             parts = [label if label[0].isdigit() else one["parts"][label]["title"] for label in labels]
             wanted.append([route, "; ".join(parts), str(count)])
     assert shown == wanted
+    # peft is asked for LoRA (1.3) and VeRA (1.4), with bytes of parameters and of gradients each, of which it has the parameters.
+    assert ["peft, beside query, key and value", "1.3; 1.4", "2"] in shown
+
+
+def test_what_a_page_takes_in_is_known() -> None:
+    """Else the page would stay as it was when the text that it takes in changes."""
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")]
+    lines = [line for text in texts for line in text.splitlines() if "8<" in line]
+    assert len(lines) == 4
+    assert all(TAKEN_IN.fullmatch(line) for line in lines)
+
+
+def test_the_maths_font_has_every_character_of_the_formulas(built: Project) -> None:
+    """But the one that stands unseen between a function and its argument."""
+    font = TTFont(io.BytesIO(math_font())).getBestCmap()
+    texts = [path.read_text(encoding="utf-8") for path in pages(built)]
+    formulas = "".join(one for text in texts for one in re.findall(r"<math.*?</math>", text, re.DOTALL))
+    shown = {mark for mark in html.unescape(re.sub("<[^>]*>", "", formulas)) if not mark.isspace()}
+    assert len(shown) > 100
+    assert {mark for mark in shown if ord(mark) not in font} <= {"\u2061"}
 
 
 def test_pages_link_both_ways(built: Project) -> None:
@@ -266,7 +290,9 @@ def test_conventions_are_gathered(built: Project) -> None:
         (r"\frac{D L}{2 D + L}", "DL/(2D+L)"),
         (r"K_{\text{cache}}, W^Q, x_i^{(2)}", "K_cache, W^Q, x_i^(2)"),
         (r"\sqrt{D} < \sqrt{n + 1}", "√D < √(n+1)"),
-        (r"\sum_{i=1}^{n} \hat{x}_i", "∑_(i = 1)^nx_i"),
+        (r"\sum_{i=1}^{n} \hat{x}_i", "∑_(i = 1)^n x_i"),
+        (r"\frac{L-1}{2} \log n + \log(n)", "(L-1)/2log n+log(n)"),
+        (r"\text{\&foo;}", "&foo;"),
         (r"\begin{bmatrix} 1 & 2 \\ 3 & 4 \end{bmatrix}", "[1 2 3 4]"),
     ],
 )

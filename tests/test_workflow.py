@@ -26,11 +26,13 @@ def folders() -> set[str]:
 
 @pytest.mark.parametrize("event", ["push", "pull_request"])
 def test_a_change_in_any_folder_starts_the_workflow(event: str) -> None:
-    """What is tested or built lies in one of them; of .github only the workflow itself matters."""
+    """What is tested or built lies in one of them; of .github the workflow itself and what tests look at."""
     paths = EVENTS[event]["paths"]
     wanted = {WORKFLOW if name == ".github" else f"{name}/**" for name in folders()}
     assert wanted <= set(paths)
-    assert {"mkdocs.yml", "Makefile", "pyproject.toml", "requirements.lock"} <= set(paths)
+    assert {"CHANGELOG.md", ".github/first-page.txt", "mkdocs.yml", "Makefile", "pyproject.toml", "requirements.lock"} <= set(
+        paths
+    )
 
 
 @pytest.mark.parametrize("event", ["push", "pull_request"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from generators.measuring.decoding.command import Parser, add_run_options, end_with, record, refuse_bad_runs, seconds_line
+from generators.measuring.decoding.command import Parser, add_run_options, end_with, record, refuse_bad_runs, seconds_line, utf8
 from generators.measuring.decoding.models import is_local, load
 from generators.measuring.decoding.sampling import Settings, generate, new_tokens, prompt_ids
 from generators.measuring.machine import device_named, dtype_named
@@ -22,7 +22,7 @@ def parser() -> Parser:
     """The course's arguments with its defaults, then ours."""
     options = Parser(prog=f"python -m generators.measuring.{PROGRAM}", description=__doc__.splitlines()[0], allow_abbrev=False)
     options.add_argument("--hf_model_name", default="facebook/opt-350m", help="a name on the Hugging Face hub or a folder")
-    options.add_argument("--prompt_seq", default="What is Apple?")
+    options.add_argument("--prompt_seq", type=utf8, default="What is Apple?")
     options.add_argument("--output_len", type=int, default=20, help="new tokens")
     options.add_argument("--top_k", type=int, default=50, help="most likely tokens kept; 0 keeps all")
     options.add_argument("--top_p", type=float, default=0.9, help="probability that the kept tokens reach together")

@@ -10,7 +10,7 @@ from typing import Any
 
 from generators.errors import MeasureError
 from generators.measuring.decoding import assisted
-from generators.measuring.decoding.command import Parser, add_run_options, end_with, record, refuse_bad_runs, seconds_line
+from generators.measuring.decoding.command import Parser, add_run_options, end_with, record, refuse_bad_runs, seconds_line, utf8
 from generators.measuring.decoding.models import Loaded, is_local, load
 from generators.measuring.machine import device_named, dtype_named
 from generators.measuring.timing import wall_seconds
@@ -24,7 +24,7 @@ def parser() -> Parser:
     options = Parser(prog=f"python -m generators.measuring.{PROGRAM}", description=__doc__.splitlines()[0], allow_abbrev=False)
     options.add_argument("--target", default="EleutherAI/pythia-160m", help="a name on the Hugging Face hub or a folder")
     options.add_argument("--assistant", default="EleutherAI/pythia-14m", help="the draft model, with the same tokenizer")
-    options.add_argument("--prompt", default="Write a poem about Spring.")
+    options.add_argument("--prompt", type=utf8, default="Write a poem about Spring.")
     options.add_argument("--max_new_tokens", type=int, default=128)
     options.add_argument(
         "--draft_len", type=int, default=0, help="tokens drafted each time; 0 leaves it to transformers, as the course does"

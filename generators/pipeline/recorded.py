@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 KINDS = ("cuda", "cpu")
 
+_MOST, _BEFORE = 40, 10
+"""Characters of a value that a message shows, and how many of them stand before the first that differs."""
+
 
 def command_of(what: str, device_kind: str) -> str:
     """The command that makes or renews a recording."""
@@ -52,7 +55,7 @@ def left_out(folder: Path, names: Mapping[str, Recorded], entry: Mapping[str, An
 def _differing(one: Recording, fields: Sequence[str], entry: Mapping[str, Any]) -> list[str]:
     """Each field in which a recording was not made with the entry's value, with both."""
     pairs = [(field, one.parameters.get(field), entry.get(field)) for field in fields]
-    return [f"{field} was {_short(made)}, is {_short(asked)}" for field, made, asked in pairs if not _same(made, asked)]
+    return ["{} was {}, is {}".format(field, *_apart(made, asked)) for field, made, asked in pairs if not _same(made, asked)]
 
 
 def _same(made: Any, asked: Any) -> bool:
@@ -60,8 +63,13 @@ def _same(made: Any, asked: Any) -> bool:
     return Fraction(str(made)) == Fraction(asked) if isinstance(made, float) and isinstance(asked, str) else made == asked
 
 
-def _short(value: Any) -> str:
-    return "absent" if value is None else shortened(str(value), 40)
+def _apart(made: Any, asked: Any) -> tuple[str, str]:
+    """Both values, long ones from a little before the place where they begin to differ."""
+    one, other = ("absent" if value is None else str(value) for value in (made, asked))
+    first = next((place for place, (mark, now) in enumerate(zip(one, other, strict=False)) if mark != now), 0)
+    alike = first - _BEFORE if max(len(one), len(other)) > _MOST else 0
+    start, more = (alike, "...") if alike > 0 else (0, "")
+    return f"{more}{shortened(one[start:], _MOST)}", f"{more}{shortened(other[start:], _MOST)}"
 
 
 def _of_one_device(folder: Path, kind: str, existing: Mapping[str, Path]) -> dict[str, Recording]:

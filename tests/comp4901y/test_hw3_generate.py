@@ -123,6 +123,7 @@ def test_a_model_that_cannot_be_had_offline_is_refused_naming_local_ones(
     [
         (["--top_p", "2"], "error: top_p: must be above 0 and at most 1 (got 2.0)\n"),
         (["--output_len", "many"], "error: argument --output_len: invalid int value: 'many'\n"),
+        (["--prompt_seq", "\udcff"], "error: argument --prompt_seq: must be text in UTF-8\n"),
         (["--nothing"], "error: unrecognized arguments: --nothing\n"),
     ],
 )

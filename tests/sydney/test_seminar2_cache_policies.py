@@ -20,7 +20,7 @@ SLUG = "seminar2_cache_policies"
 ID = f"sydney/{SLUG}"
 
 entry, solved = partial(entry_of, ID), partial(drawn_entry, ID)
-PULL = {"token": 2, "score": -3, "value_scale": 2}
+PULL = {"token": 2, "score": "1/3", "value_scale": 2}
 ONES = {"n_initial": 1, "n_recent": 1}
 ONE_OF_ALL = {"n_layers": 1, "d_model": 1, "n_heads": 1, "budget": 1, "seq_len": 1}
 
@@ -29,7 +29,7 @@ FAR = [
     Far({"budget": 2} | ONES,
         says=("attends to 2 of 14", "keep the first token and the last token", "keeps the last token.")),
     Far({"attention": {"pulls": []}}, ("no policy errs least in most",), ("imitate", "draw attention (the working"), PLAIN),
-    Far({"attention": {"pulls": [PULL]}}, says=("-3",), stays=PLAIN),
+    Far({"attention": {"pulls": [PULL]}}, stays=PLAIN),
     Far({"attention": {"n_tokens": 3, "head_width": 1, "n_seeds": 2, "pulls": [PULL]}, "budget": 2} | ONES),
     Far({"attention": {"n_tokens": 20, "head_width": 8, "n_seeds": 3}, "budget": 19, "n_initial": 18, "n_recent": 18},
         says=("the first 18 tokens and the last token",)),

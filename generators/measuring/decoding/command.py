@@ -23,6 +23,15 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {message}\n")
 
 
+def utf8(text: str) -> str:
+    """An argument; bytes that are no text, which a shell may pass, are refused."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError("must be text in UTF-8") from None
+    return text
+
+
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Options that the course's programs lack; their defaults do what those programs do."""
     parser.add_argument("--chat", action="store_true", help="give the prompt as a user's turn, as a chat model was trained")

@@ -59,7 +59,11 @@ def _typst_source(document: Document) -> str:
         _in_typst(page, name, BUILD / "typst" / f"{name}.{place}.json") for place, page in enumerate(document.pages)
     )
     facts = {"document": document, "student": breakable(document.student), "colours": colours}
-    return env.get_template("_pdf.typ.j2").render(facts, body=body)
+    try:
+        template = env.get_template("_pdf.typ.j2")
+    except jinja2.TemplateNotFound as error:
+        raise RenderError(f"templates/{error.name}: the template is missing") from error
+    return template.render(facts, body=body)
 
 
 def _in_typst(markdown: str, name: str, place: Path) -> str:

@@ -9,7 +9,7 @@ import logging
 import os
 import posixpath
 import time
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,10 @@ from generators.pipeline.files import PAGES, SITE, put_in_place, restore, stagin
 from generators.pipeline.kept import BUILD
 from generators.pipeline.listed import Listed, contents
 from generators.pipeline.pdf.builder import build_pdfs, copy_pdfs, remove_others
-from generators.pipeline.reads import links
 from generators.pipeline.schedule import Entries
 from generators.pipeline.site.math_font import math_font
 from generators.pipeline.site.overview import changes, example, questions, routes
-from generators.pipeline.site.page import conventions_page, site_page
+from generators.pipeline.site.page import conventions_page, leads, site_page
 from generators.pipeline.site.problems import Problems
 from generators.pipeline.wording import counted
 
@@ -80,25 +79,18 @@ def write_pages(worked_out: Mapping[QuestionId, Worked], pdfs: Iterable[Path]) -
     new = staging(PAGES)
     listing = contents(worked_out.values())
     with writing(new):
-        leads = {str(one.worked.question_id): links(one.worked.question_id) for one in listing}
         for question in listing:
-            _write_question(new, question, _linking_only(question, listing, leads))
+            _write_question(new, question, [one for one in listing if leads(one, question) and not leads(question, one)])
         copy_pdfs(pdfs, new)
-        for taken_in in (changes, example, questions, routes):
-            _write_text(new / f".{taken_in.__name__}.md", taken_in(listing))
+        taken_in = {"example": example(listing), "questions": questions(listing), "changes": changes(), "routes": routes(listing)}
+        for name, text in taken_in.items():
+            _write_text(new / f".{name}.md", text)
         _write_text(new / "conventions.md", conventions_page(listing))
         _write_text(new / "assets" / "palette.css", style.palette_css())
         write_whole(new / "assets" / "math.woff", math_font())
     written = stamp.seen(_files(new), new, PAGES)
     put_in_place(new, PAGES)
     return written
-
-
-def _linking_only(question: Listed, listing: Sequence[Listed], leads: Mapping[str, Container[str]]) -> list[Listed]:
-    """The questions that lead to one, and that it does not lead to itself."""
-    here = str(question.worked.question_id)
-    names = {str(one.worked.question_id): one for one in listing}
-    return [one for name, one in names.items() if here in leads[name] and name not in leads[here]]
 
 
 def _write_question(folder: Path, question: Listed, linking: Sequence[Listed]) -> None:

@@ -35,7 +35,7 @@ _READ = (
 )
 """What a page's HTML depends on besides its Markdown and the files that it may link to."""
 
-_TAKEN_IN = re.compile(r'^--8<-- "([^"]+)"', re.MULTILINE)
+TAKEN_IN = re.compile(r'^--8<-- "([^"]+)"', re.MULTILINE)
 
 _OF_PAGES = "main.html"
 """The theme's template of pages."""
@@ -117,7 +117,7 @@ class KeptPages(BasePlugin):  # type: ignore[misc]
 
 def _taken_in(markdown: str, docs: Path) -> list[str]:
     """The texts that a page takes in."""
-    return [(docs / name).read_text(encoding="utf-8") for name in _TAKEN_IN.findall(markdown)]
+    return [(docs / name).read_text(encoding="utf-8") for name in TAKEN_IN.findall(markdown)]
 
 
 def _without_icons(read: Callable[[], Environment]) -> Environment:

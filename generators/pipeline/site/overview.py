@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from generators.pipeline.catalog import ROOT
-from generators.pipeline.site.page import BEING_CHECKED, escaped, pipe_table
+from generators.pipeline.site.page import BEING_CHECKED, ROUTES, escaped, pipe_table
 from generators.pipeline.wording import counted
 
 if TYPE_CHECKING:
@@ -24,30 +24,21 @@ EXAMPLE_ROWS = 3
 def example(contents: Sequence[Listed]) -> str:
     """The first boxed quantities of the first question that has some, as published and as found."""
     for one in contents:
-        named = {two["address"]: two["what"] for part in one.worked.answer["parts"].values() for two in part["quantities"]}
-        boxed = [row for row in _boxed(one) if row["address"] in named][:EXAMPLE_ROWS]
-        if boxed:
-            titles = {label: part["title"] for label, part in one.worked.answer["parts"].items()}
+        rows = list(_quantities(one))[:EXAMPLE_ROWS]
+        if rows:
             where = f"**An example**, from [{escaped(one.worked.title)}](answers/{one.path}.md)"
-            cells = [
-                [
-                    f"{titles[row['address'].partition('/')[0]]}: {named[row['address']]}",
-                    row["published"],
-                    row["found"],
-                    row["route"],
-                ]
-                for row in boxed
-            ]
-            table = pipe_table(
-                ["What is asked", "Published", "Found", "Route"], [list(map(escaped, row)) for row in cells], right=[False] * 4
-            )
+            table = pipe_table(["What is asked", "Published", "Found", "Route"], rows, right=[False] * 4)
             return f'<div class="answer checks" markdown="1">\n\n{where}\n{table}\n</div>\n'
     return ""
 
 
-def _boxed(one: Listed) -> Sequence[Mapping[str, str]]:
-    ledger = one.worked.ledger
-    return ledger["boxed"] if ledger else []
+def _quantities(one: Listed) -> Iterator[list[str]]:
+    """A row for each boxed quantity: its part and what it is, as published, as found, and the routes."""
+    parts = one.worked.answer["parts"].values()
+    named = {two["address"]: f"{part['title']}: {two['what']}" for part in parts for two in part["quantities"]}
+    for boxed in (one.worked.ledger or {}).get("boxed", []):
+        if boxed["address"] in named:
+            yield [escaped(text) for text in (named[boxed["address"]], boxed["published"], boxed["found"], boxed["route"])]
 
 
 def questions(contents: Sequence[Listed]) -> str:
@@ -73,31 +64,31 @@ def _values(contents: Iterable[Listed]) -> str:
 
 
 def _in_all(contents: Sequence[Listed]) -> str:
-    number = sum(len(one.worked.ledger["routes"]) for one in contents if one.worked.ledger)
-    return (
-        f"{counted(len(contents), 'page')}, {_values(contents)} by [{counted(number, 'route')}](checks.md#routes). "
-        "The search at the top covers all of them.\n{ #pdfs }\n"
-    )
+    ledgers = [one.worked.ledger for one in contents if one.worked.ledger]
+    number = counted(sum(len(one["routes"]) for one in ledgers), "route")
+    by = f" by [{number}](checks.md#routes)" if len(ledgers) == len(contents) else ""
+    return f"{counted(len(contents), 'page')}, {_values(contents)}{by}. The search at the top covers all of them.\n{{ #pdfs }}\n"
 
 
 def _facts(held: Sequence[Listed]) -> str:
-    """Points, values and PDFs of a document."""
-    points, pdfs = sum(one.worked.points for one in held), dict.fromkeys(one.pdf for one in held)
-    numbers = [str(one.worked.question_id.number) for one in held] if len(pdfs) > 1 else [""]
-    links = ", ".join(f"[PDF {number}](answers/{pdf})".replace(" ]", "]") for number, pdf in zip(numbers, pdfs, strict=True))
+    """Points, values and PDFs of a document; several PDFs by the number of their question, or its title."""
+    points, pdfs = sum(one.worked.points for one in held), {one.pdf: one.worked for one in reversed(held)}
+    names = {pdf: f" {one.question_id.number or escaped(one.title)}" if len(pdfs) > 1 else "" for pdf, one in pdfs.items()}
+    links = ", ".join(f"[PDF{names[pdf]}](answers/{pdf})" for pdf in reversed(pdfs))
     return " · ".join([*([counted(points, "point")] if points else []), _values(held), links])
 
 
 def _question(one: Listed) -> str:
     number = one.worked.question_id.number
-    return f"{'-' if number is None else f'{number}.'} [{escaped(one.worked.title)}](answers/{one.path}.md)"
+    title = escaped(one.worked.title if number is None else f"{number}. {one.worked.title}")
+    return f"- [{title}](answers/{one.path}.md)"
 
 
-def changes(contents: Sequence[Listed]) -> str:
-    """The last entries of the changelog."""
-    path = ROOT / "CHANGELOG.md"
-    entries = re.split(r"^- ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:] if path.is_file() else []
-    return "".join(["## What changed last\n\n", *(f"- {one.strip()}\n" for one in entries[-LAST_CHANGES:])]) if entries else ""
+def changes() -> str:
+    """The last entries of the newest version in the changelog."""
+    newest = re.split(r"^## .*$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1]
+    entries = re.split(r"^- ", newest, flags=re.MULTILINE)[1:]
+    return "".join(["## What changed last\n\n", *(f"- {one.strip()}\n" for one in entries[-LAST_CHANGES:])])
 
 
 def routes(contents: Sequence[Listed]) -> str:
@@ -109,8 +100,7 @@ def routes(contents: Sequence[Listed]) -> str:
         for name in one.worked.ledger["routes"]
     ]
     table = pipe_table(["Page", "Route", "Parts", "Values"], rows, right=[False, False, False, True])
-    said = "A value that two routes found counts for both."
-    return f'## Every route {{ #routes }}\n\n{said}\n\n<div class="checks" markdown="1">\n{table}\n</div>\n' if rows else ""
+    return f'## Every route {{ #routes }}\n\n{ROUTES}\n\n<div class="checks" markdown="1">\n{table}\n</div>\n' if rows else ""
 
 
 def _route(one: Listed, name: str) -> list[str]:

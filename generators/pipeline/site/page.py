@@ -53,11 +53,20 @@ def site_page(question: Listed, pdf: str, linking: Sequence[Listed] = ()) -> str
             " · ".join(facts) + "  ",
             passed,
             "\n</div>\n",
-            worked.site,
+            _SNIPPET.sub(r"\1;", worked.site),
             _see_also(linking),
             section,
         ]
     )
+
+
+_SNIPPET = re.compile(r"^([ \t]*)(?=;*-+8<-)", re.MULTILINE)
+"""Where text of parameters or recordings would take in a file; a semicolon there keeps it text."""
+
+
+def leads(one: Listed, other: Listed) -> bool:
+    """Whether one question's page links to another's."""
+    return one is not other and f"](../../{other.path}.md)" in one.worked.site
 
 
 def _see_also(linking: Sequence[Listed]) -> str:
@@ -78,6 +87,12 @@ BEING_CHECKED = '<span class="being-checked">being checked</span>'
 """Stands where a draft would say what was found again."""
 
 
+ROUTES = (
+    "A route is a second way to a value. It shares no code with the way that made the page. "
+    "A value that two routes found counts for both."
+)
+
+
 def _found_again(ledger: Mapping[str, Any] | None, page: str) -> tuple[str, str]:
     """The line at the top and the last section of a page: boxed values one by one, all others counted by route."""
     if ledger is None:
@@ -93,8 +108,7 @@ def _found_again(ledger: Mapping[str, Any] | None, page: str) -> tuple[str, str]
     proofs = [f"- {escaped(sentence(what))} ({escaped(route)})." for what, route in ledger["proofs"]]
     lines = [
         "## How it was checked { #checks }\n",
-        "A route is a second way to a value. It shares no code with the way that made the page.",
-        "A value that two routes found counts for both.",
+        ROUTES,
         *([f"{ledger['formulas']} formulas were also evaluated at other sizes."] if ledger["formulas"] > 1 else []),
         '\n<div class="checks" markdown="1">\n',
         pipe_table(["What is asked", "Published", "Found", "Route"], boxed, right=[False] * 4) if boxed else "",

@@ -9,6 +9,10 @@ from xml.etree import ElementTree
 
 _FORMULA = re.compile(r"<math\b.*?</math>", re.DOTALL)
 _RELATIONS = frozenset("=≈≠<>≤≥≪≫∈→∝")
+_BARE = re.compile(r"&(?!(?:lt|gt|amp|quot|apos|#\d+|#x[\da-fA-F]+);)")
+"""What would begin the name of a character that XML does not know."""
+_APPLIED = re.compile("\u2061")
+"""Stands unseen between a function and what it is applied to."""
 _ONE = re.compile(r"[\w.]*|\([^()]*\)")
 _RAISED_OR_LOWERED = {"msub": "_", "munder": "_", "msup": "^", "mover": "^"}
 
@@ -20,7 +24,8 @@ def searchable(page: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _typed_formula(mathml: str) -> str:
-    return " ".join(_typed(ElementTree.fromstring(mathml)).split())
+    typed = _typed(ElementTree.fromstring(_BARE.sub("&amp;", mathml))).replace("−", "-")
+    return " ".join(_APPLIED.sub(" ", typed.replace("\u2061(", "(")).split())
 
 
 def _typed(element: ElementTree.Element) -> str:
@@ -37,7 +42,8 @@ def _typed(element: ElementTree.Element) -> str:
         case "msub" | "msup" | "munder" | "mover":
             return f"{parts[0]}{_RAISED_OR_LOWERED[element.tag]}{_in_brackets(parts[1])}"
         case "msubsup" | "munderover":
-            return f"{parts[0]}_{_in_brackets(parts[1])}^{_in_brackets(parts[2])}"
+            end = " " if element.tag == "munderover" else ""
+            return f"{parts[0]}_{_in_brackets(parts[1])}^{_in_brackets(parts[2])}{end}"
         case "mtr" | "mtable":
             return " ".join(parts)
     return text + "".join(parts)

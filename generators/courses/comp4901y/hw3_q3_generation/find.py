@@ -193,7 +193,8 @@ def _runs(made: Made, courses_model: str) -> Iterator[Found]:
         rows = machine_rows(one, ("Model", card["label"]), ("Element type", one.parameters["dtype"]))
         yield from RECORDED.table("runs", "machine", rows, columns=("what", "value"))
         yield from RECORDED.values("runs", device=one.device, model=card["label"], parameters=card["parameters"])
-        yield from RECORDED.values("runs", other_model=name != courses_model, chat=one.parameters["chat"] is True)
+        yield from RECORDED.values("runs", other_model=name != courses_model, restored="restored" in str(card["label"]))
+        yield from RECORDED.values("runs", chat=one.parameters["chat"] is True)
         yield from RECORDED.values("runs", seed=one.parameters["seed"])
 
 

@@ -24,6 +24,9 @@ KEPT = {"top_k": "Top-k", "top_p": "Top-p"}
 KINDS = {"cpu": "On a processor", "cuda": "On a GPU"}
 Made = Mapping[str, Recording]
 
+RESTORED = "smollm2-135m-instruct"
+"""The model whose weights `make models` restores."""
+
 
 def solve(params: GenerationParams) -> Answer:
     """What was recorded on a processor, whose runs anyone can repeat, and what a token costs on a GPU; else all of the GPU."""
@@ -79,6 +82,7 @@ def _runs(made: Made, courses_model: str) -> Iterator[Item]:
     yield text("device", first.device)
     yield text("model", str(card["label"]))
     yield claim("other_model", name != courses_model, "the model is not the course's")
+    yield claim("restored", name == RESTORED, "the model's file stores weights with fewer bits")
     yield claim("chat", bool(first.parameters["chat"]), "the prompt was given as a user's turn")
     yield number("seed", first.parameters["seed"], "seed")
     yield machine_table(first, "value", {"model": str(card["label"]), "element_type": str(first.parameters["dtype"])})

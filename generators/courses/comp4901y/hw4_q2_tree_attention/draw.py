@@ -62,7 +62,7 @@ def _tree(table: Table, tokens: Mapping[str, str], *, numbered: bool) -> Figure:
     ]
     return Figure(
         svg=svg,
-        caption="Every candidate is a path from the top. Each node stands below its parent.",
+        caption="Every candidate is a path that starts at the top. Each node stands below its parent.",
         alt=f"Tree diagram of {counted(len(tokens), 'node')}. {'; '.join(families)}.",
         shows=(table.address,),
     )

@@ -72,7 +72,7 @@ def _tree(tree: Tree, *, transposed: bool) -> Iterator[Item]:
     yield number("leaves", len(alone))
     yield number("tokens_in_tree", len(tree), symbol=T)
     yield number("tokens_alone", sum(alone), "tokens of the paths to all leaves", S)
-    yield formula("share_saved", (S - T) / S, "share of tokens saved", r"\Delta / S")
+    yield formula("share_saved", (S - T) / S, "share of tokens saved")
 
 
 def _measured(kind: str, recording: Recording) -> Part:

@@ -22,7 +22,7 @@ class PulledToken(Params):
     """A token, counted from 1, that draws attention."""
 
     token: PositiveInt
-    score: Annotated[Exact, Field(ge=-20, le=20)]
+    score: Annotated[Exact, Field(gt=0, le=20)]
     value_scale: Annotated[Exact, Field(gt=0, le=10)]
 
 

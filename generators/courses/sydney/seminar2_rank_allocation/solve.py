@@ -191,6 +191,11 @@ def _logged(params: RankAllocationParams, one: Growth) -> list[Item]:
     ]
 
 
+def _range(errors: Sequence[float]) -> tuple[Rounded, Rounded]:
+    """The lowest and the highest error, to four decimals."""
+    return Rounded(min(errors), 4), Rounded(max(errors), 4)
+
+
 def _compared(
     params: RankAllocationParams, problems: Sequence[Problem], nested: Sequence[list[float]], runs: Mapping[str, Sequence[Run]]
 ) -> Part:
@@ -198,11 +203,11 @@ def _compared(
     rank, first = _uniform(params)[0], params.training.seed
     lora = [methods.low_rank_errors(one, rank, nested=False)[-1] for one in problems]
     errors = {"dylora": [one[rank - 1] for one in nested], **{key: [run.error for run in ones] for key, ones in runs.items()}}
-    rows: dict[str, Sequence[Cell]] = {"lora": ("LoRA", min(lora), max(lora), None, None)}
+    rows: dict[str, Sequence[Cell]] = {"lora": ("LoRA", *_range(lora), None, None)}
     for key, found in errors.items():
         best = sum(_is_best(params, run.ranks) for run in runs[key]) if key in runs else None
         below = sum(one < other for one, other in zip(found, lora, strict=True))
-        rows[key] = (NAMED.get(key, "DyLoRA"), min(found), max(found), below, best)
+        rows[key] = (NAMED.get(key, "DyLoRA"), *_range(found), below, best)
     by_seed = {
         f"seed_{seed}": (seed, *(", ".join(map(str, run.ranks)) for run in both))
         for seed, both in enumerate(zip(*runs.values(), strict=True), first)
