@@ -32,10 +32,11 @@ def remember(worked_out: Mapping[QuestionId, Worked], pdfs: Iterable[Path], tell
     if now == last:
         return
     if last is not None:
-        found = changes(last, now)
         write_whole(_BEFORE, LAST.read_bytes())
-        tell(f"{summary(found)} changed; `python -m generators diff` shows {noun(len(found), 'it', 'them')}")
     write_whole(LAST, json.dumps(now, ensure_ascii=False).encode())
+    if last is not None:
+        found = changes(last, now)
+        tell(f"{summary(found)} changed; `python -m generators diff` shows {noun(len(found), 'it', 'them')}")
 
 
 def last_changes() -> list[Change]:
