@@ -159,7 +159,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "light": {
         "resultTypes": ["violations"],
         "preload": False,
-        "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+        "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     },
     "dark": {"resultTypes": ["violations"], "preload": False, "runOnly": ["color-contrast"]},
 }

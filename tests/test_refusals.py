@@ -135,10 +135,11 @@ def test_bad_entries(project: Project, breaks: Callable[[Project], object], mess
     assert refused(project, "site") == f"{PARAMS}: {message}"
 
 
-def test_a_missing_template(project: Project) -> None:
+@pytest.mark.parametrize("name", [f"comp4901y/{HW3}.md.j2", "_pdf.typ.j2"])
+def test_a_missing_template(project: Project, name: str) -> None:
     """The file that is missing is named."""
-    project.path(f"templates/comp4901y/{HW3}.md.j2").unlink()
-    assert refused(project, "site") == f"templates/comp4901y/{HW3}.md.j2: the template is missing"
+    project.path(f"templates/{name}").unlink()
+    assert refused(project, "site") == f"templates/{name}: the template is missing"
 
 
 def test_a_broken_template(project: Project) -> None:

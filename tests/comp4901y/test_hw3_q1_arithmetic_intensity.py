@@ -6,9 +6,11 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+import torch
 
 from generators.answer import Answer
 from generators.errors import ParameterError
+from generators.oracles.products import joined
 from generators.pipeline.catalog import load_params, load_question
 from tests.conftest import worked_out
 from tests.entries import ENTRIES, Far, id_of
@@ -118,3 +120,11 @@ def test_a_bad_parameter_is_refused_in_one_line(changes: dict[str, Any], message
         answered(**changes)
     assert str(refusal.value).startswith(f"generators/courses/comp4901y/params.yml: {SLUG}: {message}")
     assert "\n" not in str(refusal.value)
+
+
+def test_tensors_are_joined_as_by_torch() -> None:
+    """Behind each other, and beside each other; without storage too."""
+    first, second = torch.arange(6).view(2, 3), torch.arange(12).view(4, 3)
+    assert joined(first, second).equal(torch.cat([first, second]))
+    assert joined(first.T, second.T, dim=1).equal(torch.cat([first.T, second.T], dim=1))
+    assert joined(first.to("meta"), second.to("meta")).shape == (6, 3)

@@ -1,0 +1,66 @@
+"""What the first page and the page of checks take in, of few questions and of drafts."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from generators.pipeline.listed import Listed
+from generators.pipeline.site.overview import example, questions, routes
+
+LEDGER = {
+    "values": 3,
+    "routes": {"by hand": 3},
+    "covers": {"by hand": ["1.1", "sheet"]},
+    "boxed": [
+        {"address": "1.1/table/row/column", "published": "1", "found": "1", "route": "by hand"},
+        {"address": "1.1/area", "published": "6 m²", "found": "6 m²", "route": "by hand"},
+    ],
+}
+PARTS = {
+    "sheet": {"title": "Given", "quantities": []},
+    "1.1": {"title": "A field", "quantities": [{"address": "1.1/area", "what": "its area"}]},
+}
+
+
+def listed(title: str, pdf: str, number: int | None = None, ledger: Any = LEDGER) -> Listed:
+    """A question that was worked out; of a draft nothing was found again yet."""
+    worked: Any = SimpleNamespace(
+        title=title, points=5, ledger=ledger, answer={"parts": PARTS}, question_id=SimpleNamespace(number=number)
+    )
+    return Listed("Course", "Course", "Quiz", "source", f"course/{title}", pdf, worked)
+
+
+def test_questions_keep_their_numbers_and_pdfs() -> None:
+    """Not every question of a sheet must be answered."""
+    text = questions([listed("two", "q2.pdf", 2), listed("four", "q4.pdf", 4)])
+    assert "2 pages, 6 values found again by [2 routes](checks.md#routes)" in text
+    assert "10 points · 6 values found again · [PDF 2](answers/q2.pdf), [PDF 4](answers/q4.pdf)" in text
+    assert "- [2&#46; two](answers/course/two.md)\n- [4&#46; four](answers/course/four.md)" in text
+
+
+def test_pdfs_without_a_number_are_named() -> None:
+    assert "[PDF one](answers/one.pdf), [PDF two](answers/two.pdf)" in questions(
+        [listed("one", "one.pdf"), listed("two", "two.pdf")]
+    )
+    assert "[PDF](answers/both.pdf)" in questions([listed("one", "both.pdf"), listed("two", "both.pdf")])
+
+
+def test_a_draft_names_no_routes() -> None:
+    """Before anything was found again there is neither a number, an example nor a table."""
+    draft = [listed("one", "one.pdf", 1, ledger=None)]
+    assert "checks.md#routes" not in questions(draft)
+    assert "being checked" in questions(draft)
+    assert (example(draft), routes(draft)) == ("", "")
+
+
+def test_the_example_has_quantities_in_words() -> None:
+    """A cell of a table has no words of its own."""
+    text = example([listed("one", "one.pdf", 1)])
+    assert "A field&#58; its area | 6 m² | 6 m² | by hand" in text
+    assert "column" not in text
+
+
+def test_a_route_stands_with_the_parts_it_covers() -> None:
+    """A numbered part by its number, another by its title."""
+    assert "| [one](answers/course/one.md) | by hand | 1&#46;1; Given | 3 |" in routes([listed("one", "one.pdf", 1)])
