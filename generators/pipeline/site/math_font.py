@@ -51,6 +51,7 @@ def _subset() -> bytes:
     cutter.subset(font)
     buffer = io.BytesIO()
     subset.save_font(font, buffer, options)
+    font.close()
     return buffer.getvalue()
 
 
