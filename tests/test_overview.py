@@ -7,6 +7,7 @@ from typing import Any
 
 from generators.pipeline.listed import Listed
 from generators.pipeline.site.overview import example, questions, routes
+from generators.pipeline.site.page import grouped
 
 LEDGER = {
     "values": 3,
@@ -59,6 +60,13 @@ def test_the_example_has_quantities_in_words() -> None:
     text = example([listed("one", "one.pdf", 1)])
     assert "A field&#58; its area | 6 m² | 6 m² | by hand" in text
     assert "column" not in text
+
+
+def test_long_numbers_have_their_digits_in_groups() -> None:
+    """Not the decimals, and no number of four digits."""
+    assert (
+        grouped("1234567 B = 1.234567 MB, 12345/1234") == "1&#8239;234&#8239;567 B &#61; 1&#46;234567 MB, 12&#8239;345&#47;1234"
+    )
 
 
 def test_a_route_stands_with_the_parts_it_covers() -> None:

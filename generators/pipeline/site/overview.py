@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from generators.pipeline.catalog import ROOT
-from generators.pipeline.site.page import BEING_CHECKED, ROUTES, escaped, pipe_table
+from generators.pipeline.site.page import BEING_CHECKED, ROUTES, escaped, grouped, pipe_table
 from generators.pipeline.wording import counted
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def _quantities(one: Listed) -> Iterator[list[str]]:
     named = {two["address"]: f"{part['title']}: {two['what']}" for part in parts for two in part["quantities"]}
     for boxed in (one.worked.ledger or {}).get("boxed", []):
         if boxed["address"] in named:
-            yield [escaped(text) for text in (named[boxed["address"]], boxed["published"], boxed["found"], boxed["route"])]
+            numbers = map(grouped, (boxed["published"], boxed["found"]))
+            yield [escaped(named[boxed["address"]]), *numbers, escaped(boxed["route"])]
 
 
 def questions(contents: Sequence[Listed]) -> str:

@@ -27,6 +27,15 @@ def escaped(text: str) -> str:
     return re.sub(r"  +", lambda run: " " + "&#160;" * (len(run[0]) - 1), line)
 
 
+def grouped(text: str) -> str:
+    """Escaped text with the digits of long whole numbers in groups of three, between which no line breaks."""
+    apart = _LONG.sub(lambda number: re.sub(r"(?<=\d)(?=(\d{3})+$)", _THIN, number[0]), text)
+    return escaped(apart).replace(_THIN, "&#8239;")
+
+
+_LONG, _THIN = re.compile(r"(?<![\d.])\d{5,}"), "\ue003"
+
+
 def pipe_table(
     header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[bool], widths: Sequence[int] | None = None
 ) -> str:
@@ -99,7 +108,7 @@ def _found_again(ledger: Mapping[str, Any] | None, page: str) -> tuple[str, str]
         return BEING_CHECKED, ""
     routes, places = ledger["routes"], _PLACE.findall(page)
     boxed = [
-        [_link(one["address"], places), *(escaped(one[key]) for key in ("published", "found", "route"))]
+        [_link(one["address"], places), *map(grouped, (one["published"], one["found"])), escaped(one["route"])]
         for one in ledger["boxed"]
     ]
     counts = [[escaped(name), str(count)] for name, count in routes.items()]
