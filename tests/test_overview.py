@@ -5,9 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from markdown import Markdown
+
 from generators.pipeline.listed import Listed
 from generators.pipeline.site.overview import example, questions, routes
-from generators.pipeline.site.page import grouped
+from generators.pipeline.site.page import grouped, site_page
 
 LEDGER = {
     "values": 3,
@@ -24,10 +26,10 @@ PARTS = {
 }
 
 
-def listed(title: str, pdf: str, number: int | None = None, ledger: Any = LEDGER) -> Listed:
+def listed(title: str, pdf: str, number: int | None = None, ledger: Any = LEDGER, site: str = "") -> Listed:
     """A question that was worked out; of a draft nothing was found again yet."""
     worked: Any = SimpleNamespace(
-        title=title, points=5, ledger=ledger, answer={"parts": PARTS}, question_id=SimpleNamespace(number=number)
+        title=title, points=5, site=site, ledger=ledger, answer={"parts": PARTS}, question_id=SimpleNamespace(number=number)
     )
     return Listed("Course", "Course", "Quiz", "source", f"course/{title}", pdf, worked)
 
@@ -67,6 +69,14 @@ def test_long_numbers_have_their_digits_in_groups() -> None:
     assert (
         grouped("1234567 B = 1.234567 MB, 12345/1234") == "1&#8239;234&#8239;567 B &#61; 1&#46;234567 MB, 12&#8239;345&#47;1234"
     )
+
+
+def test_text_of_recordings_takes_in_no_file() -> None:
+    """A line that would take one in gets a semicolon, which the extension removes when it shows the line."""
+    one = listed("one", "one.pdf", 1, ledger=None, site='Words.\n\n    --8<-- "index.md"\n--8<--\n')
+    shown = 'Words.\n\n    ;--8<-- "index.md"\n;--8<--\n'
+    assert shown in site_page(one, "one.pdf")
+    assert Markdown(extensions=["pymdownx.snippets"]).convert(shown).count("--8&lt;--") == 2
 
 
 def test_a_route_stands_with_the_parts_it_covers() -> None:

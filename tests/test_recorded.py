@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -48,6 +48,16 @@ def test_what_does_not_fit_is_named_with_the_reason(tmp_path: Path) -> None:
     made(tmp_path, "one", "cpu", "CPU", d_model=3)
     made(tmp_path, "two", "cpu", "CPU", d_model=8)
     assert left_out(tmp_path, NAMES, AT) == {"one.cuda.json": "d_model was 9, is 8", "two.cpu.json": "rank was absent, is 2"}
+
+
+@pytest.mark.parametrize(("end", "other"), [("x", "y"), ("", "b")])
+def test_long_values_are_shown_where_they_differ(tmp_path: Path, end: str, other: str) -> None:
+    """Ten characters before that place are shown too."""
+    whole: Any = "a" * 50 + end
+    made(tmp_path, "one", "cuda", "GPU A", d_model=whole)
+    reasons = left_out(tmp_path, {"one": NAMES["one"]}, {"d_model": "a" * 50 + other})
+    before = "..." + "a" * 10
+    assert reasons == {"one.cuda.json": f"d_model was {before}{end}, is {before}{other}"}
 
 
 def test_an_exact_decimal_fits_the_recorded_one(tmp_path: Path) -> None:

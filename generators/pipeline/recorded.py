@@ -66,7 +66,8 @@ def _same(made: Any, asked: Any) -> bool:
 def _apart(made: Any, asked: Any) -> tuple[str, str]:
     """Both values, long ones from a little before the place where they begin to differ."""
     one, other = ("absent" if value is None else str(value) for value in (made, asked))
-    first = next((place for place, (mark, now) in enumerate(zip(one, other, strict=False)) if mark != now), 0)
+    shorter = min(len(one), len(other))
+    first = next((place for place in range(shorter) if one[place] != other[place]), shorter)
     alike = first - _BEFORE if max(len(one), len(other)) > _MOST else 0
     start, more = (alike, "...") if alike > 0 else (0, "")
     return f"{more}{shortened(one[start:], _MOST)}", f"{more}{shortened(other[start:], _MOST)}"

@@ -73,9 +73,9 @@ def _in_all(contents: Sequence[Listed]) -> str:
 
 def _facts(held: Sequence[Listed]) -> str:
     """Points, values and PDFs of a document; several PDFs by the number of their question, or its title."""
-    points, pdfs = sum(one.worked.points for one in held), {one.pdf: one.worked for one in reversed(held)}
-    names = {pdf: f" {one.question_id.number or escaped(one.title)}" if len(pdfs) > 1 else "" for pdf, one in pdfs.items()}
-    links = ", ".join(f"[PDF{names[pdf]}](answers/{pdf})" for pdf in reversed(pdfs))
+    points, several = sum(one.worked.points for one in held), len({one.pdf for one in held}) > 1
+    names = {one.pdf: f" {one.worked.question_id.number or escaped(one.worked.title)}" if several else "" for one in held}
+    links = ", ".join(f"[PDF{name}](answers/{pdf})" for pdf, name in names.items())
     return " · ".join([*([counted(points, "point")] if points else []), _values(held), links])
 
 
