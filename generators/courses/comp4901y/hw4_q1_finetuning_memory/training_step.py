@@ -8,9 +8,8 @@ import torch
 from torch import nn
 
 from generators.oracles.finetuning import build
-from generators.oracles.products import ProductRecorder
+from generators.oracles.products import DTYPES, ProductRecorder
 
-DTYPES = {2: torch.float16, 4: torch.float32}
 SMALL = (
     {"N_layer": 1, "N_top": 1, "D": 12, "D_kv": 4, "D_ff": 20, "R": 5},
     {"N_layer": 1, "N_top": 1, "D": 9, "D_kv": 6, "D_ff": 7, "R": 4},

@@ -14,13 +14,12 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.params import LowRankParams
-from generators.oracles.products import PRODUCTS, Count, ProductRecorder
+from generators.oracles.products import DTYPES, PRODUCTS, Count, ProductRecorder
 
 n, d, r, h = sympy.symbols("n d r h", positive=True)
 SIZES = {n: 7, d: 3 * 11, r: 5, h: 3}
 LETTERS = {7: n, 11: d / h, 5: r, 3: h}
 """What each prime factor of these sizes stands for: every size of a tensor is a product of letters in one way only."""
-DTYPES = {2: torch.float16, 4: torch.float32}
 NARROW = "d by d"
 Form = Literal["beside", "merged", "merging"]
 
