@@ -9,7 +9,7 @@ import torch
 
 
 class FixedCache:
-    """Keys and values of every layer, (batch, key-value heads, size, head dimension), written in place at `positions`.
+    """Keys and values of every layer, each (batch, key-value heads, size, head dimension), written in place at `positions`.
 
     It stands where Hugging Face's models expect their own cache; steps over it pass their mask, so that what lies
     behind the last kept token is never read and going back costs nothing.
@@ -22,9 +22,8 @@ class FixedCache:
         heads = getattr(config, "num_key_value_heads", config.num_attention_heads)
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         weight = next(model.parameters())
-        shape = (config.num_hidden_layers, batch, heads, size, width)
-        self.keys = torch.zeros(shape, dtype=weight.dtype, device=weight.device)
-        self.values = torch.zeros_like(self.keys)
+        shape = (config.num_hidden_layers, 2, batch, heads, size, width)
+        self.layers = torch.zeros(shape, dtype=weight.dtype, device=weight.device)
         self.size = size
         self.positions = torch.zeros(1, dtype=torch.long, device=weight.device)
 
@@ -32,7 +31,7 @@ class FixedCache:
         self, key: torch.Tensor, value: torch.Tensor, layer_idx: int, *_: Any, **__: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Write (batch, heads, tokens, head dimension) at `positions` and return the whole layer."""
-        keys, values = self.keys[layer_idx], self.values[layer_idx]
+        keys, values = self.layers[layer_idx]
         keys.index_copy_(2, self.positions, key)
         values.index_copy_(2, self.positions, value)
         return keys, values
@@ -44,7 +43,7 @@ class FixedCache:
     @property
     def nbytes(self) -> int:
         """Bytes of all keys and values."""
-        return self.keys.nbytes + self.values.nbytes
+        return self.layers.nbytes
 
 
 def forward(

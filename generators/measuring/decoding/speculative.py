@@ -1,8 +1,9 @@
 """Greedy standard and speculative decoding over fixed caches, in steps that never wait for the device.
 
 The draft proposes `draft_len` tokens in one step, the target checks them together with the last kept token in another;
-the host reads one number a round. Hugging Face's own assisted generation refuses a static cache. Where `prompt_len` is given,
-the prompt is cached by a step of so many tokens, of which those after the prompt are never read.
+the host reads how far they are only where the answer may be whole. Hugging Face's own assisted generation refuses a static
+cache. Where `prompt_len` is given, the prompt is cached by a step of so many tokens, of which those after the prompt are
+never read.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class Standard:
 
     def __init__(self, model: Any, size: int, wrap: Wrap = as_is, prompt_len: int | None = None) -> None:
         self.model, self.cache = model, FixedCache(model, size)
-        device = self.cache.keys.device
+        device = self.cache.layers.device
         self.tokens = torch.zeros(size + 1, dtype=torch.long, device=device)
         self.length = torch.ones(1, dtype=torch.long, device=device)
         self.next: Callable[[], Any] = wrap(self._step)
@@ -60,10 +61,10 @@ class Speculative:
         room = size + draft_len + 1
         self.target, self.draft, self.draft_len = target, draft, draft_len
         self.target_cache, self.draft_cache = FixedCache(target, room), FixedCache(draft, room)
-        device = self.target_cache.keys.device
+        device = self.target_cache.layers.device
         self.tokens = torch.zeros(room + draft_len + 1, dtype=torch.long, device=device)
         self.length = torch.full((1,), 2, dtype=torch.long, device=device)
-        self.accepted = torch.zeros(1, dtype=torch.long, device=device)
+        self.accepted = torch.zeros_like(self.tokens)  # of each round, where its first token stands
         self.propose: Callable[[], Any] = wrap(self._propose)
         self.check: Callable[[], Any] = wrap(self._check)
         self.fill = _filling([(target, self.target_cache), (draft, self.draft_cache)], self.tokens, wrap, prompt_len)
@@ -89,9 +90,10 @@ class Speculative:
         ahead = torch.arange(self.draft_len + 1, device=last.device)
         block = self.tokens[last + ahead]
         chosen = causal_forward(self.target, self.target_cache, block, last).argmax(-1)
-        self.accepted.copy_((block[1:] == chosen[:-1]).long().cumprod(0).sum())
+        accepted = (block[1:] == chosen[:-1]).long().cumprod(0).sum()
+        self.accepted.index_copy_(0, self.length, accepted[None])
         self.tokens.index_copy_(0, self.length + ahead, chosen)
-        self.length += self.accepted + 1
+        self.length += accepted + 1
 
     def prefill(self, ids: torch.Tensor) -> None:
         """Cache all tokens of ids (tokens,) but the last, which the first check reads; ids has at least two."""
@@ -101,19 +103,24 @@ class Speculative:
 
     def run(self, ids: torch.Tensor, max_new_tokens: int) -> tuple[list[int], Rounds]:
         """The prompt's ids (tokens,) and `max_new_tokens` more, and the rounds; a last round's surplus is cut off."""
-        rounds, end = Rounds(), len(ids) + max_new_tokens
+        length, end = len(ids), len(ids) + max_new_tokens
         with torch.no_grad():
             self.prefill(ids)
-            length = len(ids)
             while length < end:
-                self.propose()
-                self.check()
-                accepted = int(self.accepted)
-                rounds.drafted.append(self.draft_len)
-                rounds.accepted.append(accepted)
-                length += accepted + 1
+                for _ in range(-(-(end - length) // (self.draft_len + 1))):  # at least so many rounds are still needed
+                    self.propose()
+                    self.check()
+                length = int(self.length)
             found: list[int] = self.tokens[:end].tolist()
-        return found, rounds
+        return found, self._rounds(len(ids), end)
+
+    def _rounds(self, length: int, end: int) -> Rounds:
+        rounds, accepted = Rounds(), self.accepted[:end].tolist()
+        while length < end:
+            rounds.drafted.append(self.draft_len)
+            rounds.accepted.append(accepted[length])
+            length += accepted[length] + 1
+        return rounds
 
 
 def _filling(

@@ -126,8 +126,7 @@ def _prefilled(model: Any, context: torch.Tensor, room: int, batch: int) -> Fixe
     if batch == 1:
         return single
     cache = FixedCache(model, len(context) + room, batch)
-    cache.keys.copy_(single.keys.expand_as(cache.keys))
-    cache.values.copy_(single.values.expand_as(cache.values))
+    cache.layers.copy_(single.layers.expand_as(cache.layers))
     return cache
 
 
