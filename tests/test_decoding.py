@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from generators.measuring.decoding import assisted, models
+from generators.measuring.decoding.llama import attended, attended_by_sums
 from generators.measuring.decoding.models import Loaded, load
 from generators.measuring.decoding.sampling import never_end, padding
 from generators.measuring.decoding.speculative import Speculative, Standard
@@ -122,6 +123,15 @@ def test_acceptance_counts_the_drafts_that_were_looked_at() -> None:
     assert rounds.acceptance_rate == 7 / 8  # 4 + 1 + 2 accepted, and one rejected in the second call
     assert rounds.tokens_per_call == 10 / 3
     assert assisted.Rounds(drafted=[0], accepted=[0]).acceptance_rate is None
+
+
+def test_attention_by_sums_is_attention() -> None:
+    """Six heads of queries share two of keys and values; tokens 5 to 7 of 10 slots see those up to themselves."""
+    torch.manual_seed(0)
+    query, keys, values = (torch.randn(*shape, dtype=torch.float64) for shape in ((6, 3, 4), (2, 10, 4), (2, 10, 4)))
+    allowed = torch.arange(10) <= torch.arange(5, 8)[:, None]
+    batch = query, keys, values, allowed
+    torch.testing.assert_close(attended_by_sums(*batch), attended(*batch), rtol=1e-12, atol=1e-12)
 
 
 def test_nothing_is_left_hooked_on_the_target(pair: list[Loaded]) -> None:
