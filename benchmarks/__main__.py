@@ -121,6 +121,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--only", nargs="+", default=[""], metavar="ID", help="prefixes of the questions to build")
     parser.add_argument("--keep", action="store_true", help=f"append to {RESULTS.relative_to(ROOT)}")
     options = parser.parse_args(arguments)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # with it, each run would compile all modules again
     record: dict[str, object] = {"date": datetime.date.today().isoformat(), "machine": machine(), "runs": options.runs}
     with tempfile.TemporaryDirectory(prefix="answers-bench-") as name:
         folder = Path(name)

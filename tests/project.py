@@ -88,8 +88,8 @@ class Project:
 
 
 def environment() -> dict[str, str]:
-    """The environment of commands: no colour, no folder of this checkout on the path, and no part of this test run."""
-    ours = {"PYTHONPATH", "PYTEST_XDIST_WORKER"}
+    """The environment of commands: no colour, modules compiled once, no folder of this checkout, and no part of this test run."""
+    ours = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTEST_XDIST_WORKER"}
     return {name: value for name, value in os.environ.items() if name not in ours} | {"NO_COLOR": "1"}
 
 
