@@ -32,7 +32,7 @@ LINES = {
     "3.2a/backward": "gradient entry",
     "3.2b/f": "jacobian",
     "3.2b/b": "jacobian",
-    "3.3/w": "copy entry argument own_entry gradient",
+    "3.3/w": "copy entry argument own_entry own gradient",
     "3.3/u": "gradient",
 }
 SIZES = {"square": ((3, 4, 4, 4), (1, 3, 3, 3), (2, 1, 1, 1)), "general": ((5, 2, 4, 3), (1, 2, 4, 3), (3, 4, 2, 5))}

@@ -127,3 +127,4 @@ def _weight(net: Network, held: Vectors, letter: str, chain: str) -> Iterator[tu
         yield f"{where}/entry", fraction(a.entry("i"), copy.entry("i j"), row[i : i + 1])
     yield f"{where}/argument", gradient(loss, a)
     yield f"{where}/own_entry", bracketed(own, "i j")
+    yield f"{where}/own", own

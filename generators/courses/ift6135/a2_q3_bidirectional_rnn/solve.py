@@ -118,6 +118,7 @@ def _by_weight(chain: Chain, name: str, weight: MatrixSymbol, factor: MatrixSymb
         "entry": line(jacobian(entry(a, "i"), entry(copy.name, "i j")), factor[j, 0], "row i acts on entry i of a"),
         "argument": line(by_a.name, through, "chain rule through tanh"),
         "own_entry": line(entry(gradient("L", copy.name), "i j"), by_a[i, 0] * factor[j, 0], "chain rule"),
+        "own": line(gradient("L", copy.name), MatMul(by_a, Transpose(factor)), "all entries"),
         "gradient": line(
             gradient("L", weight.name), TimeSum(MatMul(*through.args, Transpose(factor))), "the copies are one matrix"
         ),
