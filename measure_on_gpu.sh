@@ -37,7 +37,7 @@ distil() {
 
 products() { measure hw3_q1_products hw4_q1_allocation hw4_q2_tree_batch; }
 generation() { measure hw3_q3_output_len; }
-speculative() { measure hw4_q3_speculative; }
+speculative() { measure hw4_q3_program hw4_q3_speculative; }
 
 nvidia-smi --query-gpu=name,driver_version,memory.used --format=csv,noheader || true
 say "$stage begins"

@@ -154,7 +154,7 @@ def test_printed_commands_can_be_pasted(
         small = ["--device", "cpu", "--small", "--out", str(tmp_path), "--models", *models.values()]
         import_module(RECORDS).main([*arguments, *small])
         assert (tmp_path / f"{arguments[-1]}.cpu.json").is_file()
-    assert [arguments[-1] for arguments in recorded] == ["hw4_q3_speculative"] * len(recorded)
+    assert {arguments[-1] for arguments in recorded} <= {"hw4_q3_program", "hw4_q3_speculative"}
     for module, *arguments in (one for one in found if one[0] != RECORDS):
         for word in arguments:
             assert not word.startswith("models/") or (ROOT / word).is_dir()

@@ -158,7 +158,7 @@ CHAIN: dict[str, Any] = {"a": 1}
 for _ in range(7):
     CHAIN = {"a": {"p": 1, "next": CHAIN}}
 FAR = [
-    Far({"num_beams": 1}, ("the best is kept;", "Beam search with 1 beam"), ("With 1 beams",)),
+    Far({"num_beams": 1}, ("the best is kept.", "Beam search with 1 beam"), ("With 1 beams",)),
     Far({"num_beams": 3}, ("With 3 beams a most likely sequence is found.",), ("is pruned at step",)),
     Far({"num_beams": 4, "conventions": {"ties": "last"}}, ("that stands last in the tree", "all where there are fewer")),
     Far({"num_beams": 27}, ("scores 39 of 39 nodes",)),

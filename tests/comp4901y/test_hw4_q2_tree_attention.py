@@ -161,7 +161,7 @@ def test_a_bad_parameter_is_refused_in_one_line(changes: dict[str, Any], message
     assert str(refusal.value) == f"generators/courses/comp4901y/params.yml: {SLUG}: {message}"
 
 
-ALL, SOME = "repeated under each node", "Only these combinations of guesses are used"
+ALL, SOME = "stands under every node", "Only these combinations of guesses are used"
 REPEATABLE = {"tokens": "repeatable"}
 
 FAR = [

@@ -123,7 +123,7 @@ def test_expected_gain() -> None:
 
 def test_a_gain_compares_the_runs_of_one_round() -> None:
     """2/1, 4/4 and 6/2 have the median 2; the medians 4 and 2 of the runs would have given 2 too, but no interval of 1 to 3."""
-    part = solved(made())["on_cpu"]
+    part = solved(made())["run_cpu"]
     assert [part[key].value for key in ("gain", "gain_low", "gain_high")] == [2, 1, 3]
     assert (bool(part["unclear"]), bool(part["faster"]), bool(part["slower"])) == (True, False, False)
 
@@ -230,6 +230,27 @@ def test_a_page_of_one_device_with_fewer_launches() -> None:
     assert "ours, eager" not in text
     assert "processor" not in text
     assert "ours, eager" in page(made())
+
+
+@pytest.mark.parametrize(("prompt", "milliseconds", "tokens"), [("Sing.", 8000, 128), ("Count.", 4000, 4)])
+def test_the_sheets_program_has_a_recording_of_its_own_for_its_prompt(prompt: str, milliseconds: float, tokens: int) -> None:
+    """Twice the seconds and 128 tokens for one prompt; the other prompt's times are those of all ways."""
+    whole = made()
+    own = tuple(
+        replace(one, samples=tuple(2 * time for time in one.samples)) if one.quantity == "seconds"
+        else replace(one, samples=(128,), at={**one.at, "of": 128}) if one.quantity == "agreeing_tokens"
+        else one
+        for one in whole.series
+        if one.at.get("prompt", "Sing.") == "Sing."
+    )  # fmt: skip
+    program = replace(whole, series=own, parameters={**whole.parameters, "prompts": ["Sing."], "max_new_tokens": 128})
+    params = given(whole, prompt=prompt)
+    params._measured = {"cpu": {**params.measured["cpu"], "hw4_q3_program": program}}
+    question = load_question(id_of(PREFIX))
+    answer = question.solve(params)
+    assert problems(answer, Findings.gathered(question.find(params))) == []
+    row = answer["3/times"].rows["cpu_standard"]
+    assert (row["median"], row["new_tokens"], answer["run_cpu/most_new_tokens"].value) == (milliseconds, tokens, tokens)
 
 
 def test_a_prompt_that_was_not_recorded_is_refused() -> None:

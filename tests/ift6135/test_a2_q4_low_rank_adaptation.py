@@ -20,7 +20,7 @@ ONES = {"d_model": 1, "rank": 1, "n_heads": 1, "context_len": 1, "quantized_bits
 NARROW = {"conventions": {"output_matrix": "d by d"}}
 MOVED = ("4.4a/sums/mha.lora/multiply_adds", "4.4a/held/mha/trainable")
 FAR = [
-    Far(ONES, ["= 1$ token of", "= 1$ head and", "for 1 token. Merging", "no fewer bytes"], ["side by side"]),
+    Far(ONES, ["= 1$ token of", "= 1$ head and", "for 1 token. After merging", "no fewer bytes"], ["side by side"]),
     Far({"n_heads": 1}, ["= 1$ head and", "MHA holds"], ["side by side they"]),
     Far({**NARROW, "n_heads": 1}, silent=["side by side they", "hd \\times d"]),
     Far(NARROW, ["each head is", "$h \\le d$"], ["the only change that keeps every equation"]),

@@ -24,6 +24,7 @@ _MEASURES = {
     "hw3_q3_beam_width": "generation.measure_beam_width",
     "hw3_q3_top_k": "generation.measure_top_k",
     "hw3_q3_top_p": "generation.measure_top_p",
+    "hw4_q3_program": "speculative.measure",
     "hw4_q3_speculative": "speculative.measure",
 }
 """Where each recording is made, the shortest first."""

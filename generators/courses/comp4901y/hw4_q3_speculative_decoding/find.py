@@ -49,14 +49,17 @@ def find(params: SpeculativeParams) -> Iterator[Found | Proof]:
     yield from _expected()
     yield from RUN.proof("greedy speculative decoding gives the tokens of greedy decoding", small_models.unlike_greedy())
     recorded = {kind: Samples(params.measured[kind]["hw4_q3_speculative"]) for kind, _ in DEVICES if kind in params.measured}
-    if recorded:
+    programs = {kind: _program(params, kind, one) for kind, one in recorded.items()}
+    if programs:
         yield from SHEET.part("3", "Standard and speculative decoding")
-        yield from _times(recorded, params.prompt)
-        yield from SHEET.values("3", command=_command(next(iter(recorded.values())).recording, params.prompt))
+        yield from _times(programs, params.prompt)
+        yield from SHEET.values("3", command=_command(programs["cpu" if "cpu" in programs else "cuda"].recording, params.prompt))
     for kind, name in DEVICES:
         if kind in recorded:
+            yield from SHEET.part(f"run_{kind}", f"The sheet's program on a {name}")
+            yield from _run(f"run_{kind}", programs[kind], params.prompt)
             yield from SHEET.part(f"on_{kind}", f"On a {name}")
-            yield from _device(f"on_{kind}", recorded[kind], params.prompt)
+            yield from _device(f"on_{kind}", recorded[kind])
             if rounded := list(recorded[kind].recording.find("agreeing_tokens", dtype="bfloat16")):
                 yield from SHEET.part(f"bfloat16_{kind}", f"In bfloat16 on a {name}")
                 yield from _same(f"bfloat16_{kind}", rounded)
@@ -162,6 +165,12 @@ class Samples:
         return int(samples[0])
 
 
+def _program(params: SpeculativeParams, kind: str, otherwise: Samples) -> Samples:
+    """The recording of the sheet's program, if it has the prompt."""
+    own = params.measured[kind].get("hw4_q3_program")
+    return otherwise if own is None or params.prompt not in own.parameters["prompts"] else Samples(own)
+
+
 def _times(recorded: dict[str, Samples], prompt: str) -> Iterator[Found]:
     rows: dict[str, Any] = {}
     for kind, name in DEVICES:
@@ -185,21 +194,29 @@ def _command(recording: Recording, prompt: str) -> str:
     return command("python -m generators.measuring.hw4_speculative", options)
 
 
-def _device(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
-    recording = samples.recording
+def _run(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
+    yield from _made(label, samples.recording)
+    for role in ("target", "assistant"):
+        card = samples.recording.models[samples.recording.parameters[role]]
+        yield from SHEET.values(label, {role: card["label"], f"{role}_weights": card["parameters"]})
+    yield from _compared(label, "", samples.gain("library", RULE, [prompt]))
+
+
+def _made(label: str, recording: Recording) -> Iterator[Found]:
     yield from said_of_machine(SHEET, label, recording)
     yield from SHEET.values(label, transformers=dict(recording.versions)["transformers"], recorded_by=recording.command)
-    for role in ("target", "assistant"):
-        card = recording.models[recording.parameters[role]]
-        yield from SHEET.values(label, {role: card["label"], f"{role}_weights": card["parameters"]})
     made = recording.parameters
     yield from SHEET.values(label, repeats=made["repeats"], most_new_tokens=made["max_new_tokens"])
+
+
+def _device(label: str, samples: Samples) -> Iterator[Found]:
+    recording = samples.recording
+    yield from _made(label, recording)
     states: dict[str, tuple[Any, ...]] = {}
     for one in recording.series:
         if "when" in one.at:
             states[one.quantity] = (*states.get(one.quantity, (STATE[one.quantity],)), _shown(one.samples[0]))
     yield from SAMPLES.table(label, "state", states, columns=("what", "before", "after"))
-    yield from _compared(label, "", samples.gain("library", RULE, [prompt]))
     yield from _compared(label, "all_", samples.gain("library", RULE, samples.prompts))
     others = (one for one in recording.find("agreeing_tokens") if "dtype" not in one.at)
     yield from _same(label, [one for one in others if (one.at["by"], one.at["mode"]) != ("transformers", "standard")])

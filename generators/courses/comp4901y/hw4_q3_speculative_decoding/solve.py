@@ -43,10 +43,13 @@ def solve(params: SpeculativeParams) -> Answer:
     ]
     if runs:
         _refuse_unknown(params.prompt, runs)
-        first = next(iter(runs.values())).recording
-        parts.append(part("3", "Standard and speculative decoding", _times(runs, params.prompt), _command(first, params.prompt)))
+        programs = {kind: _program(params, kind, one) for kind, one in runs.items()}
+        command = _command(next(iter(programs.values())).recording, params.prompt)
+        parts.append(part("3", "Standard and speculative decoding", _times(programs, params.prompt), command))
+        parts += (part(f"run_{kind}", f"The sheet's program on a {KINDS[kind]}", *_run(one, params.prompt))
+                  for kind, one in programs.items())  # fmt: skip
     for kind, one in runs.items():
-        parts.append(part(f"on_{kind}", f"On a {KINDS[kind]}", *_device(one, params.prompt)))
+        parts.append(part(f"on_{kind}", f"On a {KINDS[kind]}", *_device(one)))
         if any(one.recording.find("agreeing_tokens", dtype="bfloat16")):
             parts.append(part(f"bfloat16_{kind}", f"In bfloat16 on a {KINDS[kind]}", *_in_bfloat16(one.recording)))
         for key, launch in one.launches.items():
@@ -67,6 +70,12 @@ def _refuse_unknown(prompt: str, runs: dict[str, Runs]) -> None:
         )
 
 
+def _program(params: SpeculativeParams, kind: str, runs: Runs) -> Runs:
+    """The runs of the sheet's program for this prompt: with the sheet's number of tokens where they were recorded."""
+    recording = params.measured[kind].get("hw4_q3_program")
+    return Runs(recording) if recording and params.prompt in recording.parameters["prompts"] else runs
+
+
 def _times(runs: dict[str, Runs], prompt: str) -> Table:
     """The sheet's program on each device, both ways."""
     rows = {
@@ -85,23 +94,33 @@ def _command(recording: Recording, prompt: str) -> Text:
     return text("command", command(PROGRAM, options | {"max_new_tokens": made["max_new_tokens"]} | device))
 
 
-def _device(runs: Runs, prompt: str) -> Iterator[Item]:
-    """Where and of what the times are, how steady they are, and how the two ways of the sheet's program compare."""
+def _run(runs: Runs, prompt: str) -> Iterator[Item]:
+    """Where and of what the times of the sheet's program are, and how its two ways compare."""
     recording = runs.recording
-    yield from machine(recording)
-    yield text("transformers", dict(recording.versions)["transformers"])
-    yield text("recorded_by", recording.command)
+    yield from _made(recording)
     for role in ("target", "assistant"):
         card = recording.models[recording.parameters[role]]
         yield text(role, card["label"])
         yield number(f"{role}_weights", card["parameters"])
+    yield from _compared("", runs.gain(BY_RULE, [prompt]))
+
+
+def _made(recording: Recording) -> Iterator[Item]:
+    """On which machine, with what and how often."""
+    yield from machine(recording)
+    yield text("transformers", dict(recording.versions)["transformers"])
+    yield text("recorded_by", recording.command)
     yield number("repeats", recording.parameters["repeats"], "rounds of all ways after a warm-up")
     yield number("most_new_tokens", recording.parameters["max_new_tokens"])
+
+
+def _device(runs: Runs) -> Iterator[Item]:
+    """Where the times of all ways are from, how steady they are, and what drafts gain on each prompt."""
+    yield from _made(runs.recording)
     states = {key: (said, *map(measured, runs.state(key))) for key, said in STATE.items() if runs.state(key)}
     yield table("state", ["what", "before", "after"], states)
-    yield from _compared("", runs.gain(BY_RULE, [prompt]))
     yield from _compared("all_", runs.gain(BY_RULE))
-    yield from _agreement(recording)
+    yield from _agreement(runs.recording)
     yield from _standard(runs)
     yield from _prompts(runs)
 
