@@ -24,7 +24,7 @@ from generators.measuring.decoding.models import MODELS
 from generators.pipeline.catalog import load_params, load_question
 from generators.pipeline.match import Findings, problems
 from generators.pipeline.render import body
-from generators.recording import Recording, Series
+from generators.recording import Output, Recording, Series
 from tests.conftest import worked_out
 from tests.entries import ENTRIES, Far, id_of
 from tests.page_text import without_addresses
@@ -66,10 +66,11 @@ def made(kind: str = "cpu", seconds: Mapping[Setting, tuple[float, ...]] = SECON
         "target": "t", "assistant": "d", "prompts": PROMPTS, "draft_lens": [1, 2, 3], "lookup_lens": [2],
         "max_new_tokens": 4, "repeats": 3, "dtype": "float32", "chat": True,
     }  # fmt: skip
+    texts = tuple(Output(at={"mode": "standard", "by": "transformers", "prompt": prompt}, text="La la.") for prompt in PROMPTS)
     return Recording(
         what="hw4_q3_speculative", parameters=parameters, command="make it", device=f"the {kind}", device_kind=kind,  # type: ignore[arg-type]
         driver=None, versions={"torch": "2", "transformers": "5"}, date="2026-01-01T00:00:00+00:00", series=tuple(found),
-        models={"t": {"label": "large", "parameters": 20}, "d": {"label": "little", "parameters": 3}},
+        outputs=texts, models={"t": {"label": "large", "parameters": 20}, "d": {"label": "little", "parameters": 3}},
     )  # fmt: skip
 
 
@@ -113,6 +114,12 @@ def test_a_call_rejects_at_most_one_token() -> None:
     assert acceptance_rate(drafted, accepted) == 0.75  # 3 / (3 + 1)
     assert tokens_per_call(accepted) == 2  # (3 + 1 + 2) / 3
     assert acceptance_rate(series("drafted", 0), series("accepted", 0)) == 0  # nothing was guessed
+
+
+def test_halves_of_the_calls() -> None:
+    """Of two calls the first keeps both of its drafts, the second none: 2 / 2, and 0 of the 1 that the target looked at."""
+    part = solved(made())["run_cpu"]
+    assert (part["first_half"].value, part["second_half"].value) == (1, 0)
 
 
 def test_expected_gain() -> None:

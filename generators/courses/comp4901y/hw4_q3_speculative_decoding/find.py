@@ -200,6 +200,14 @@ def _run(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
         card = samples.recording.models[samples.recording.parameters[role]]
         yield from SHEET.values(label, {role: card["label"], f"{role}_weights": card["parameters"]})
     yield from _compared(label, "", samples.gain("library", RULE, [prompt]))
+    drafted, accepted = (np.array(samples.of(name, "library", prompt=prompt, **RULE)[0]) for name in ("drafted", "accepted"))
+    place = len(drafted) // 2
+    for key, calls in (("first_half", slice(place)), ("second_half", slice(place, None))):
+        looked_at = np.minimum(accepted[calls] + 1, drafted[calls]).sum()
+        yield from SAMPLES.values(label, {key: _shown(accepted[calls].sum() / max(looked_at, 1))})
+    yield from SHEET.values(
+        label, generated=next(one.text for one in samples.recording.outputs if one.at.get("prompt") == prompt)
+    )
 
 
 def _made(label: str, recording: Recording) -> Iterator[Found]:

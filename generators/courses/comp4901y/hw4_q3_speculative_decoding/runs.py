@@ -7,6 +7,7 @@ digits, and what is derived is computed from rounded numbers, so that a reader c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import comb
 from statistics import median
@@ -122,6 +123,13 @@ class Runs:
             samples = tuple(sample for one in ones for sample in one.samples)
             found.append(Series(quantity=quantity, unit="token", at=way.at, samples=samples))
         return tuple(found)
+
+    def halves(self, way: Way, prompt: str) -> tuple[float, float]:
+        """The acceptance rates of the first half of a prompt's calls and of the others."""
+        both = self.calls(way, [prompt])
+        middle = len(both[0].samples) // 2
+        first = acceptance_rate(*(replace(one, samples=one.samples[:middle]) for one in both))
+        return first, acceptance_rate(*(replace(one, samples=one.samples[middle:]) for one in both))
 
     def cost_ratio(self, way: Way) -> float:
         """A guessed token's time over the target's: of timed steps, else of whole runs; a guess looked up costs nothing."""

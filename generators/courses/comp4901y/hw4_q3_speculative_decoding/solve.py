@@ -103,6 +103,10 @@ def _run(runs: Runs, prompt: str) -> Iterator[Item]:
         yield text(role, card["label"])
         yield number(f"{role}_weights", card["parameters"])
     yield from _compared("", runs.gain(BY_RULE, [prompt]))
+    for key, rate in zip(("first_half", "second_half"), runs.halves(BY_RULE, prompt), strict=True):
+        yield number(key, rate, "acceptance rate of one half of the calls")
+    (output,) = (one.text for one in recording.outputs if one.at.get("prompt") == prompt)
+    yield text("generated", output)
 
 
 def _made(recording: Recording) -> Iterator[Item]:
