@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Generic, TypeVar
 
 from generators.answer import Answer, Figure
@@ -24,6 +25,10 @@ class Recorded:
     cpu: tuple[str, ...] = ()
 
 
+Slip = tuple[str, str, Fraction]
+"""The address of a boxed number, what was done to it, as "without the last row", and the number that this gives."""
+
+
 class Whole(dict[str, Any]):
     """A mapping in `others` that takes the place of the entry's, which others are merged with."""
 
@@ -33,7 +38,8 @@ class Question(Generic[P]):
     """A unit without side effects: the same parameters always give the same answer, findings and figures.
 
     `find` finds every published value of the answer again from the parameters alone; it shares no code with `solve` and
-    imports what is slow inside. `others` are changes of the entry at which formulas are evaluated besides.
+    imports what is slow inside. `others` are changes of the entry at which formulas are evaluated besides. `slips` are what
+    other numbers than a boxed one come from, where only this question knows.
     """
 
     title: str
@@ -44,3 +50,4 @@ class Question(Generic[P]):
     draw: Callable[[Answer], Mapping[str, Figure]] = lambda answer: {}
     others: tuple[Mapping[str, Any], ...] = ()
     recordings: Mapping[str, Recorded] = field(default_factory=dict)
+    slips: Callable[[P, Answer], Iterable[Slip]] = lambda params, answer: ()

@@ -42,6 +42,7 @@ class Opened:
         self.page: Page = self.context.new_page()
         self.page.goto(f"{folder}/{name}", wait_until="load")
         self.page.add_style_tag(content="* { transition: none !important; }")
+        self.page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
 
     def asked_for_files_alone(self) -> None:
         """Require that nothing but files was asked for so far, and that nothing failed."""

@@ -102,7 +102,11 @@ def to_svg(figure: Drawing) -> str:
     buffer = io.StringIO()
     with matplotlib.rc_context(settings):  # `savefig` would draw everything once more, to find the size
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
-    return bare_svg(buffer.getvalue())
+    return bare_svg(_PATH.sub(lambda path: _FINE.sub(r"\1", path[0]), buffer.getvalue()))
+
+
+_PATH, _FINE = re.compile(r' d="[^"]*"'), re.compile(r"(\.\d\d)\d+")
+"""A path's points, and what is finer than a hundredth of a point, which nobody sees."""
 
 
 def bare_svg(svg: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +38,8 @@ class Worked:
     answer: Mapping[str, Any]
     left_out: Mapping[str, str]
     """Recordings that do not fit the entry, by file, with the reasons."""
+    slips: Sequence[Mapping[str, Any]]
+    """What other numbers than the boxed ones come from."""
     ledger: Any = None
 
     @classmethod
@@ -52,6 +54,7 @@ class Worked:
             tall={name: one["tall"] for name, one in sections["draw"].content.items() if one["tall"]},
             answer=solved["answer"],
             left_out=solved.get("left_out", {}),  # what older versions kept has none
+            slips=solved.get("slips", ()),
             ledger=matched.content["ledger"] if matched else None,
             **sections["render"].content,
         )

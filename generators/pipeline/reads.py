@@ -39,8 +39,9 @@ def files_read(question_id: QuestionId) -> Files:
     """Code, found without running it, template and recordings of a question, and the versions of packages."""
     place = COURSES / question_id.course / question_id.slug
     own, package = {place / "__init__.py"}, question_id.module
+    solving = {f"{package}.solve", f"{package}.slips", "generators.pipeline.export", "generators.pipeline.slips"}
     return Files(
-        solve=_files({f"{package}.solve", "generators.pipeline.export"}, own | _recordings(question_id)),
+        solve=_files(solving, own | _recordings(question_id)),
         match=_files({f"{package}.find", "generators.pipeline.ledger"}, own | _MATCHING | _recordings(question_id)),
         draw=_files({f"{package}.draw"}, own | {_HERE / "unit.py"}),
         render=_files({"generators.pipeline.render", f"{package}.params"}, _templates(question_id.template)),

@@ -31,6 +31,7 @@ from generators.pipeline.published import published, with_formulas
 from generators.pipeline.recorded import left_out
 from generators.pipeline.render import Medium, body
 from generators.pipeline.schedule import Composed
+from generators.pipeline.slips import explained
 from generators.question import Question, Whole
 from generators.table import Table
 
@@ -51,12 +52,14 @@ def composed(question_id: QuestionId, entry: Entry, kept: Sections) -> Composed:
 
 
 def _solved(task: Task) -> dict[str, Any]:
-    """The answer for machines, the digest of all that other steps see of it, and the recordings that it leaves out."""
+    """The answer for machines, the digest of all that other steps see of it, the recordings left out, and slips."""
     question = task.question
     facts = {"title": question.title, "points": question.points, "answer": exported(task.params, task.answer)}
     entry = task.params.model_dump(exclude_none=True)
     others = left_out(recordings_folder(task.question_id), question.recordings, entry)
-    return {**facts, "digest": digest_of([facts, fingerprint(task.answer)]), "left_out": others}
+    own = question.slips(task.params, task.answer)
+    more = {"left_out": others, "slips": explained(task.params, task.answer, own)}
+    return {**facts, "digest": digest_of([facts, fingerprint(task.answer)]), **more}
 
 
 def _pictures(task: Task) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -65,8 +67,15 @@ def site_page(question: Listed, pdf: str, linking: Sequence[Listed] = ()) -> str
             _SNIPPET.sub(r"\1;", worked.site),
             _see_also(linking),
             section,
+            _slips(worked),
         ]
     )
+
+
+def _slips(worked: Worked) -> str:
+    """What `assets/compare.js` reads: boxed numbers, and what others come from. Search does not see what an attribute holds."""
+    data = html.escape(json.dumps(worked.slips, ensure_ascii=False, separators=(",", ":")))
+    return f'\n<div data-boxed="{data}" hidden></div>\n' if worked.slips else ""
 
 
 _SNIPPET = re.compile(r"^([ \t]*)(?=;*-+8<-)", re.MULTILINE)

@@ -3,6 +3,7 @@
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.draw import draw
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.find import find
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.params import InferenceParams
+from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.slips import slips
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.solve import solve
 from generators.question import Question, Recorded
 
@@ -13,5 +14,6 @@ QUESTION = Question(
     solve=solve,
     find=find,
     draw=draw,
+    slips=slips,
     recordings={"hw3_q1_products": Recorded(cuda=("seq_len", "d_model", "n_heads", "n_kv_heads", "head_dim", "d_ff"))},
 )

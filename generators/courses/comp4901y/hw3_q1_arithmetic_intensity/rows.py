@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import sympy
 
+from generators.answer import Part
 from generators.topics.roofline import Product
 
 L, D, n_H, H, n_KV, D_FF = sympy.symbols("L D n_H H n_KV D_FF", positive=True)
@@ -39,6 +40,14 @@ class Row(NamedTuple):
         """The product that is asked for."""
         assert self.sizes
         return Product(*(SIZES[size] for size in self.sizes))
+
+
+def forms(sheet: Part) -> dict[str, list[Row]]:
+    """The forms of both parts by label, as the given sizes have them written."""
+    queries = "D" if int(sheet["n_H"]) * int(sheet["H"]) == int(sheet["D"]) else "n_H H"
+    keys = r"n_{\text{KV}} H" if sheet["grouped"] else queries
+    widths = Widths(queries, keys, r"D_{\text{FF}}" if sheet["own_inner_width"] else "4D")
+    return {"1.1": form(widths, decode=False), "1.2": form(widths, decode=True)}
 
 
 def form(widths: Widths, *, decode: bool) -> list[Row]:

@@ -10,7 +10,7 @@ import sympy
 from generators.answer import Answer, Part, answer, claim, derivation, letter, line, part, text, value_at
 from generators.cells import Cell, Math, rational
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.params import Accelerator, Conventions, InferenceParams
-from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.rows import D_FF, D, H, L, Row, Widths, form, n_H, n_KV
+from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.rows import D_FF, D, H, L, Row, forms, n_H, n_KV
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.timed import measured
 from generators.table import column, table
 from generators.topics.roofline import Product, attainable_share, ridge_point
@@ -24,12 +24,9 @@ Forms = Mapping[str, Sequence[Row]]
 def solve(params: InferenceParams) -> Answer:
     """Both forms, the rooflines of the accelerators, and the products that were timed."""
     sheet, counting = _sheet(params), params.conventions
-    queries = "D" if int(sheet["n_H"]) * int(sheet["H"]) == params.d_model else "n_H H"
-    keys = r"n_{\text{KV}} H" if sheet["grouped"] else queries
-    widths = Widths(queries, keys, r"D_{\text{FF}}" if sheet["own_inner_width"] else "4D")
-    forms = {label: form(widths, decode=phase == "decode") for label, (phase, _) in PHASES.items()}
-    phases = {label: _phase(label, rows, counting, sheet) for label, rows in forms.items()}
-    rooflines = [_roofline(params.accelerators, forms, phases, counting)] if counting.bytes_per_element == 2 else []
+    asked = forms(sheet)
+    phases = {label: _phase(label, rows, counting, sheet) for label, rows in asked.items()}
+    rooflines = [_roofline(params.accelerators, asked, phases, counting)] if counting.bytes_per_element == 2 else []
     timed = (measured(kind, one["hw3_q1_products"]) for kind, one in params.measured.items())
     return answer(sheet, *phases.values(), *rooflines, *timed)
 

@@ -2,6 +2,7 @@
 
 from generators.courses.ift6135.a2_q1_normalization.find import find
 from generators.courses.ift6135.a2_q1_normalization.params import TensorParams
+from generators.courses.ift6135.a2_q1_normalization.slips import slips
 from generators.courses.ift6135.a2_q1_normalization.solve import solve
 from generators.question import Question
 
@@ -17,5 +18,6 @@ QUESTION = Question(
     params=TensorParams,
     solve=solve,
     find=find,
+    slips=slips,
     others=tuple({"tensor": _tensor(*sizes)} for sizes in ((9, 5, 2), (12, 4, 2), (12, 5, 1))),
 )

@@ -1,0 +1,29 @@
+"""What a number in the forms may come from, besides another way of counting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from generators.answer import Answer, value_at
+from generators.cells import rational
+from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.params import InferenceParams
+from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.rows import forms
+from generators.pipeline.slips import of_formula
+from generators.question import Slip
+
+
+def slips(params: InferenceParams, answer: Answer) -> Iterator[Slip]:
+    """A matrix whose bytes are left out, and what may go wrong in the formula of the product."""
+    each, element, sheet = params.conventions.flops_per_multiply_add, params.conventions.bytes_per_element, answer["sheet"]
+    letters = {symbol: one.value for symbol, one in sheet.letters.items()}
+    for label, rows in forms(sheet).items():
+        for place, row in enumerate(rows, 1):
+            if row.sizes:
+                address, one = f"{label}/form/{place}/intensity", row.product
+                moved, flops = one.bytes_moved(element), one.flops(each)
+                matrices = {"left": one.m * one.k, "right": one.k * one.n, "result": one.m * one.n}
+                for name, size in matrices.items():
+                    left = value_at(flops / (moved - element * size), sheet)
+                    yield address, f"without the bytes of the {name} matrix", rational(left)
+                for said, number in of_formula(one.intensity(each, element), letters):
+                    yield address, said, number
