@@ -73,7 +73,7 @@ def test_long_numbers_have_their_digits_in_groups() -> None:
 
 def test_text_of_recordings_takes_in_no_file() -> None:
     """A line that would take one in gets a semicolon, which the extension removes when it shows the line."""
-    one = listed("one", "one.pdf", 1, ledger=None, site='Words.\n\n    --8<-- "index.md"\n--8<--\n')
+    one = listed("one", "one.pdf", 1, ledger=None, slips=(), site='Words.\n\n    --8<-- "index.md"\n--8<--\n')
     shown = 'Words.\n\n    ;--8<-- "index.md"\n;--8<--\n'
     assert shown in site_page(one, "one.pdf")
     assert Markdown(extensions=["pymdownx.snippets"]).convert(shown).count("--8&lt;--") == 2
