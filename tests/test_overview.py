@@ -29,7 +29,13 @@ PARTS = {
 def listed(title: str, pdf: str, number: int | None = None, ledger: Any = LEDGER, site: str = "") -> Listed:
     """A question that was worked out; of a draft nothing was found again yet."""
     worked: Any = SimpleNamespace(
-        title=title, points=5, site=site, ledger=ledger, answer={"parts": PARTS}, question_id=SimpleNamespace(number=number)
+        title=title,
+        points=5,
+        site=site,
+        ledger=ledger,
+        slips=(),
+        answer={"parts": PARTS},
+        question_id=SimpleNamespace(number=number),
     )
     return Listed("Course", "Course", "Quiz", "source", f"course/{title}", pdf, worked)
 
@@ -73,7 +79,7 @@ def test_long_numbers_have_their_digits_in_groups() -> None:
 
 def test_text_of_recordings_takes_in_no_file() -> None:
     """A line that would take one in gets a semicolon, which the extension removes when it shows the line."""
-    one = listed("one", "one.pdf", 1, ledger=None, slips=(), site='Words.\n\n    --8<-- "index.md"\n--8<--\n')
+    one = listed("one", "one.pdf", 1, ledger=None, site='Words.\n\n    --8<-- "index.md"\n--8<--\n')
     shown = 'Words.\n\n    ;--8<-- "index.md"\n;--8<--\n'
     assert shown in site_page(one, "one.pdf")
     assert Markdown(extensions=["pymdownx.snippets"]).convert(shown).count("--8&lt;--") == 2
