@@ -20,6 +20,8 @@ pytestmark = needs_chromium
 HAND_WRITTEN = ("index", "checks", "answers-json", "answers/conventions")
 PAGES = sorted(f"{name}.html" for name in (*HAND_WRITTEN, *(f"answers/{one.path}" for one in entries())))
 PHONE: ViewportSize = {"width": 360, "height": 740}
+ZOOMED: ViewportSize = {"width": 320, "height": 256}
+"""A window of 1280 by 1024 pixels at 400 %, from which WCAG's reflow begins."""
 PAPER: ViewportSize = {"width": 718, "height": 1047}
 """A4 without margins of 1 cm, in CSS pixels."""
 
@@ -109,11 +111,12 @@ OUTSIDE = """width => [...document.querySelectorAll('.answer [id*="/"], .answer 
 
 def test_a_page_fits_a_phone(opened: Opened) -> None:
     """What is wide scrolls in a frame of its own; every value and formula in a box is seen without scrolling sideways."""
-    opened.shown(PHONE, "light")
-    width = opened.evaluate("Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)")
-    assert width <= PHONE["width"]
-    assert opened.evaluate(UNREACHABLE) == 0
-    assert opened.evaluate(OUTSIDE, PHONE["width"]) == []
+    for size in (PHONE, ZOOMED):
+        opened.shown(size, "light")
+        width = opened.evaluate("Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)")
+        assert width <= size["width"]
+        assert opened.evaluate(UNREACHABLE) == 0
+        assert opened.evaluate(OUTSIDE, size["width"]) == []
 
 
 SHOWN = """() => [...document.querySelectorAll('figure.picture')].map(
