@@ -38,8 +38,8 @@ class Question(Generic[P]):
     """A unit without side effects: the same parameters always give the same answer, findings and figures.
 
     `find` finds every published value of the answer again from the parameters alone; it shares no code with `solve` and
-    imports what is slow inside. `others` are changes of the entry at which formulas are evaluated besides. `slips` are what
-    other numbers than a boxed one come from, where only this question knows.
+    imports what is slow inside. `others` are changes of the entry at which formulas are evaluated besides. `slips`
+    gives wrong numbers that a reader may get in place of a boxed one, and the mistake behind each.
     """
 
     title: str

@@ -4,13 +4,16 @@
   if (!data) return;
   const boxed = JSON.parse(data.dataset.boxed);
 
-  const SCALES = Object.entries({ k: 1, M: 2, G: 3, T: 4, P: 5 });
+  const PREFIXES = ["k", "M", "G", "T", "P"];
   const scalesOf = (unit) => {
     const scales = { "": 1n, [unit]: 1n };
-    if (unit === "B") for (const [letter, power] of SCALES) scales[`${letter === "k" ? "K" : letter}iB`] = 1024n ** BigInt(power);
-    if (unit === "B" || unit === "FLOP") for (const [letter, power] of SCALES) scales[letter + unit] = 1000n ** BigInt(power);
+    PREFIXES.forEach((prefix, place) => {
+      if (unit === "B" || unit === "FLOP") scales[prefix + unit] = 1000n ** BigInt(place + 1);
+      if (unit === "B") scales[`${prefix.toUpperCase()}iB`] = 1024n ** BigInt(place + 1);
+    });
     return scales;
   };
+  const unitOf = (suffix) => suffix.replace(/FLOPs/, "FLOP").replace(/bytes?/, "B").replace(/^KB$/, "kB");
 
   // Fractions are pairs of whole numbers, numerator and denominator, the latter above zero.
   const fraction = (text) => {
@@ -22,40 +25,49 @@
   const size = ([a, b]) => [a < 0n ? -a : a, b];
   const atMost = ([a, b], [c, d]) => a * d <= c * b;
 
-  const NUMBER = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,3}))?(?:\/(\d+))?([A-Za-z%/]*)$/;
-  // A number as typed, and half a unit of its last digit; null where it is none.
-  const typed = (text, unit) => {
-    let plain = text.replace(/[\s\u2009\u202f_]/g, "").replace(/\u2212/g, "-").replace(/[×x*·]10\^?|E/g, "e");
-    plain = /^[+-]?\d{1,3}(,\d{3})+(?!\d)/.test(plain) ? plain.replace(/,/g, "") : plain.replace(",", ".");
-    const [, sign, whole, decimals = "", exponent = "0", denominator = "1", suffix] = NUMBER.exec(plain) ?? [];
-    const scale = scalesOf(unit)[suffix];
-    if (!(whole || decimals) || scale === undefined || BigInt(denominator) === 0n) return null;
+  const NUMBER = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,3}))?(?:\/(\d+))?(\D*)$/;
+  // A number without spaces and commas, and half a unit of its last digit; null where it is none.
+  const number = (plain, unit) => {
+    const [, sign, whole, decimals = "", exponent = "0", denominator = "1", suffix = ""] = NUMBER.exec(plain) ?? [];
+    const scales = scalesOf(unit);
+    if (!(whole || decimals) || !Object.hasOwn(scales, unitOf(suffix)) || BigInt(denominator) === 0n) return null;
+    const scale = scales[unitOf(suffix)];
     const power = Number(exponent) - decimals.length;
     const unitOfLast = power < 0 ? [scale, 10n ** BigInt(-power)] : [scale * 10n ** BigInt(power), 1n];
-    const digits = BigInt((sign === "-" ? "-" : "") + (whole + decimals || "0"));
-    const exact = denominator !== "1";
+    const digits = BigInt((sign === "-" ? "-" : "") + whole + decimals);
     return {
       number: times([digits, BigInt(denominator)], unitOfLast),
-      half: exact ? [0n, 1n] : times([1n, 2n], unitOfLast),
+      half: denominator === "1" ? times([1n, 2n], unitOfLast) : [0n, 1n],
     };
   };
-
-  // Whether a typed number is another as far as its digits go, to a hundredth of it at least.
-  const fits = ({ number, half }, other) => {
-    const apart = size(minus(number, other));
-    return apart[0] === 0n || (atMost(apart, half) && atMost(times(apart, [100n, 1n]), size(other)));
+  // What was typed, in every way in which it may be read: a comma may stand between thousands or before decimals.
+  const readings = (text, unit) => {
+    const joined = text.trim().replace(/(\d)[\s\u2009\u202f_](?=\d{3}(?!\d))/g, "$1");
+    if (/\d\s+\d/.test(joined)) return [];
+    const plain = joined.replace(/\s/g, "").replace(/\u2212/g, "-").replace(/[×x*·]10\^|E/g, "e");
+    const grouped = /^[+-]?[1-9]\d{0,2}(,\d{3})+(?![\d,])/.test(plain) ? [plain.replace(/,/g, "")] : [];
+    return [...grouped, plain.replace(",", ".")].map((one) => number(one, unit)).filter((one) => one);
   };
 
+  const apart = (own, other) => size(minus(own.number, other));
+  const near = (own, other) => atMost(times(apart(own, other), [100n, 1n]), size(other));
+  const fits = (own, other) => apart(own, other)[0] === 0n || (atMost(apart(own, other), own.half) && near(own, other));
+  const slipsOf = (own, one) => one.slips.filter(([other]) => fits(own, fraction(other))).flatMap(([, ...words]) => words);
+
+  const MOST = 3; // reasons that a reader is given
   const said = (text, one) => {
     if (!text.trim()) return "";
-    const own = typed(text, one.unit);
-    if (!own) return "This is not read as a number. Write it as 1365.33, 4096/3 or 1.37e3.";
     const value = fraction(one.value);
-    if (fits(own, value)) return minus(own.number, value)[0] === 0n ? "The same." : "The same, rounded.";
-    const slips = one.slips.filter(([number]) => fits(own, fraction(number))).flatMap(([, ...words]) => words);
-    if (slips.length) return `This is the number ${slips.join(", or ")}.`;
-    const apart = size(minus(own.number, value));
-    if (atMost(times(apart, [100n, 1n]), size(value))) return "Less than 1 % away. Numbers that were rounded on the way may differ so.";
+    const all = readings(text, one.unit);
+    const own = all.find((each) => fits(each, value)) ?? all.find((each) => slipsOf(each, one).length) ?? all[0];
+    if (!own) return `This is not read as a number${one.unit && ` in ${one.unit}`}. Write it as 1365.33, 4096/3 or 1.37e3.`;
+    if (apart(own, value)[0] === 0n) return "The same.";
+    const exact = one.slips.some(([other]) => apart(own, fraction(other))[0] === 0n);
+    if (fits(own, value) && !exact) return "The same, rounded.";
+    const slips = slipsOf(own, one);
+    if (slips.length) return `This is the number ${slips.slice(0, MOST).join(", or ")}.`;
+    if (atMost(apart(own, value), own.half)) return "The same as far as its few digits go.";
+    if (near(own, value)) return "Less than 1 % away, but not the same. A number rounded on the way, or a count off by one, can do so.";
     return "Another number, and none of the slips that this page knows.";
   };
 

@@ -32,6 +32,7 @@ FAR = [
     Far({"sizes": SMALL}, ["Feasible only for", "1000\\ \\text{s}", "numbers, here $19$"], ["Not feasible."]),
     Far({"sizes": ONES, "tree": Whole(a="-1"), "beam_width": 1}, ["numbers, here $8$", "Beam search with 1 beam"], ["2021"]),
     Far({"sizes": {"vocabulary_size": 10, "length": 20}}, ["Not feasible.", "1\\,048\\,576"], ["Feasible only"]),
+    Far({"sizes": {"vocabulary_size": 3, "length": 600}}, ["Not feasible."]),
     Far({"sizes": {"length": 1, "beam_width": 10**6}}, ["Feasible only", "numbers, here $50\\,262\\,000\\,000$"]),
     Far(
         {"beam_width": 1},

@@ -53,8 +53,8 @@ class Llama(torch.nn.Module):
         allowed = torch.arange(cache.size, device=ids.device) <= slots[:, None]
         cos_sin, eps = (self.cos[slots], self.sin[slots]), self.config.rms_norm_eps
         x: torch.Tensor = self.embedding[ids]
-        few = len(ids) <= MOST_ROWS or ids.device.type != "cpu"
-        layer = self.layer if few else _layer  # on a processor prompts have many lengths
+        fused = len(ids) <= MOST_ROWS or ids.device.type != "cpu"
+        layer = self.layer if fused else _layer  # on a processor each length of a prompt would be compiled anew
         added = torch.zeros_like(x)
         for weights, keys_values in zip(self.layers, cache.layers, strict=True):
             x, added = layer(x, added, weights, keys_values[:, 0], slots, cos_sin, allowed, eps)
@@ -83,7 +83,7 @@ def _layer(
     heads = found.view(len(x), -1, width).transpose(0, 1)
     turned = _with_rotary(heads[:-kv_heads], *cos_sin)
     keys_values.index_copy_(2, slots, torch.stack([turned[-kv_heads:], heads[-kv_heads:]]))
-    attend = attended if x.device.type == "cpu" else attended_by_sums
+    attend = attended_by_sums if x.device.type != "cpu" and torch.compiler.is_compiling() else attended
     heads = attend(turned[:-kv_heads], keys_values[0], keys_values[1], allowed)
     x = x + _product(heads.transpose(0, 1).flatten(1), weights.output)
     gate, up = _product(functional.rms_norm(x, x.shape[-1:], weights.post_attention_norm, eps), weights.gate_up).chunk(2, -1)

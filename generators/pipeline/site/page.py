@@ -74,8 +74,10 @@ def site_page(question: Listed, pdf: str, linking: Sequence[Listed] = ()) -> str
 
 def _slips(worked: Worked) -> str:
     """What `assets/compare.js` reads: boxed numbers, and what others come from. Search does not see what an attribute holds."""
-    data = html.escape(json.dumps(worked.slips, ensure_ascii=False, separators=(",", ":")))
-    return f'\n<div data-boxed="{data}" hidden></div>\n' if worked.slips else ""
+    places = set(_PLACE.findall(worked.site))
+    shown = [one for one in worked.slips if places & {one["at"], "/".join(one["at"].split("/")[:2])}]
+    data = html.escape(json.dumps(shown, ensure_ascii=False, separators=(",", ":")))
+    return f'\n<div data-boxed="{data}" hidden></div>\n' if shown else ""
 
 
 _SNIPPET = re.compile(r"^([ \t]*)(?=;*-+8<-)", re.MULTILINE)

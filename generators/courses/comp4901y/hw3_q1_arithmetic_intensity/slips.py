@@ -8,12 +8,12 @@ from generators.answer import Answer, value_at
 from generators.cells import rational
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.params import InferenceParams
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.rows import forms
-from generators.pipeline.slips import of_formula
+from generators.pipeline.slips import of_formula, of_other_sizes
 from generators.question import Slip
 
 
 def slips(params: InferenceParams, answer: Answer) -> Iterator[Slip]:
-    """A matrix whose bytes are left out, and what may go wrong in the formula of the product."""
+    """Elements of another size, a matrix whose bytes are left out, and what may go wrong in the formula of the product."""
     each, element, sheet = params.conventions.flops_per_multiply_add, params.conventions.bytes_per_element, answer["sheet"]
     letters = {symbol: one.value for symbol, one in sheet.letters.items()}
     for label, rows in forms(sheet).items():
@@ -25,5 +25,6 @@ def slips(params: InferenceParams, answer: Answer) -> Iterator[Slip]:
                 for name, size in matrices.items():
                     left = value_at(flops / (moved - element * size), sheet)
                     yield address, f"without the bytes of the {name} matrix", rational(left)
-                for said, number in of_formula(one.intensity(each, element), letters):
+                intensity = rational(value_at(flops / moved, sheet))
+                for said, number in (*of_other_sizes(intensity, element, -1), *of_formula(one.intensity(each, element), letters)):
                     yield address, said, number

@@ -2,6 +2,7 @@
 
 from generators.courses.comp4901y.hw4_q1_finetuning_memory.find import find
 from generators.courses.comp4901y.hw4_q1_finetuning_memory.params import FinetuningParams
+from generators.courses.comp4901y.hw4_q1_finetuning_memory.slips import slips
 from generators.courses.comp4901y.hw4_q1_finetuning_memory.solve import solve
 from generators.question import Question, Recorded
 
@@ -11,6 +12,7 @@ QUESTION = Question(
     params=FinetuningParams,
     solve=solve,
     find=find,
+    slips=slips,
     others=(
         {"n_layers": 3, "n_top_layers": 2, "d_model": 12, "n_heads": 3, "rank": 5, "batch_size": 2, "seq_len": 7},
         # the entry's number of heads of keys and values must divide n_heads, and 6720 has many divisors

@@ -96,7 +96,7 @@ def _feasibility(params: DecodingParams, sheet: Part) -> Part:
         claim("feasible", feasible, "all sequences are tried within a day"),
         claim("infeasible", not feasible, "all sequences take longer than a day"),
         formula("seconds", count / rho, "time for all sequences", "t", "s", asked=feasible),
-        formula("years", count / (rho * SECONDS_PER_YEAR), "the same in years", "t", "years", asked=not feasible),
+        formula("years", count / (rho * SECONDS_PER_YEAR), "time to score all sequences", "t", "years", asked=not feasible),
         formula("doubling", doubled / count, "growth when the vocabulary doubles", "S(2N) / S(N)", asked=True),
         within=sheet,
     )

@@ -51,7 +51,7 @@ def choice(mha: Module, lffn: Module, size: int, headroom: Fraction, sheet: Part
         table("choices", ["condition", *MODULES], rows, asked=True),
         number("limit", exact(limit), "memory limit", r"M_{\text{max}}", "B", asked=True),
         *_limits(pairs, both),
-        formula("weights_share", sympy.cancel(mha.weights / (mha.weights + lffn.weights)), "of all weights", asked=True),
+        formula("weights_share", sympy.cancel(mha.weights / (mha.weights + lffn.weights)), "share of all weights", asked=True),
         _combinations(pairs, limit),
         *_reasons(both),
         formula("copy", size * sympy.prod(output.shape[1:]), "the dequantized output matrix", unit="B"),

@@ -98,7 +98,7 @@ def _pruned(params: MedusaParams, shares: Shares, slower: Fraction) -> Part:
         "Pruned trees",
         number("nodes_in_full", len(order), "nodes of the full tree below the root"),
         number("tokens", exact(tokens), "expected tokens a step", asked=True),
-        number("share", exact(100 * (tokens - 1) / (best[-1] - 1)), "of what the full tree adds", unit="%", asked=True),
+        number("share", exact(100 * (tokens - 1) / (best[-1] - 1)), "share of what the full tree adds", unit="%", asked=True),
         number("gain", exact(tokens / slower), "gain where reading weights sets the time", asked=True),
         claim("drawn", params.n_nodes <= DRAWN, "the tree is small enough to be drawn"),
         claim("given", params.choices is not None, "a sparse tree is given"),

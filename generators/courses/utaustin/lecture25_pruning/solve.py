@@ -148,7 +148,7 @@ def _work(params: PruningParams, sheet: Part) -> Part:
         "4",
         "Work",
         formula("dense", f * L * D * D_FF, "FLOPs of the dense product, zeros or not", r"F_{\text{dense}}", "FLOP", asked=True),
-        number("useful", useful, "of which with a weight that stays", unit="FLOP", asked=True),
+        number("useful", useful, "operations with a weight that stays", unit="FLOP", asked=True),
         formula("narrower", f * L * D * (1 - s) * D_FF, "FLOPs with fewer columns", r"F_{\text{narrower}}", "FLOP", asked=True),
         within=sheet,
     )

@@ -1,0 +1,56 @@
+"""What a page says of a number that a reader types below a box."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page
+
+from tests.browsing import needs_chromium
+from tests.project import Project
+
+pytestmark = needs_chromium
+
+
+@pytest.fixture(scope="module")
+def page(built: Project, browser: Browser) -> Iterator[Page]:
+    """Homework 3, question 1, opened from its file."""
+    opened = browser.new_page()
+    opened.goto(f"{built.path('site').as_uri()}/answers/comp4901y/hw3/question1.html")
+    yield opened
+    opened.close()
+
+
+def of_box(page: Page) -> Locator:
+    """What opens in the first box."""
+    details = page.locator("details.compare").first
+    if details.get_attribute("open") is None:
+        details.get_by_text("Why is my number different?").click()
+    return details
+
+
+ROUNDED, FEW = "The same, rounded.", "The same as far as its few digits go."
+APART, NONE = "Less than 1 % away, but not the same.", "none of the slips"
+UNREAD = "This is not read as a number in FLOP/B."
+
+
+@pytest.mark.parametrize(("number", "result"), [
+    # The first product's intensity is 4096/3.
+    ("4096/3", "The same."), ("8192/6", "The same."), (" 4 096 / 3 ", "The same."),
+    ("1365.33", ROUNDED), ("1,365.33", ROUNDED), ("1365,33", ROUNDED), ("1.37e3", ROUNDED), ("1.37E+3", ROUNDED),
+    ("1.365×10^3", ROUNDED),
+    ("1365.33 FLOP/B", ROUNDED),
+    ("1366.0", APART), ("1365.3", ROUNDED), ("1365.4", APART), ("1300", NONE), ("1e3", FEW), ("0", NONE),
+    ("682.67", "This is the number with 4 bytes for a value, or with one FLOP for a multiply-add."),
+    ("\u22121365.33", "This is the number with the other sign."),
+    ("1820.4", "This is the number of “No. 11”, or of “No. 13”."),
+    ("", ""), ("many", UNREAD), ("1/0", UNREAD), ("1.2.3", UNREAD), ("1365.33 GB", UNREAD), ("1e9999", UNREAD),
+    ("1365.33 FLOPs/byte", ROUNDED), ("5constructor", UNREAD), ("1365 1/3", UNREAD), ("3*1024", UNREAD),
+    ("0,682", NONE), ("1,365", ROUNDED),  # a comma before decimals, and between thousands
+])  # fmt: skip
+def test_a_typed_number(page: Page, number: str, result: str) -> None:
+    details = of_box(page)
+    details.get_by_label("Your number").fill(number)
+    shown = details.get_by_role("status").inner_text()
+    assert shown == result or (result and result in shown)
