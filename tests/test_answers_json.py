@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import subprocess
@@ -11,10 +12,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 import sympy
+import yaml
 
 from generators.pipeline.catalog import ROOT
+from generators.pipeline.unit import overlaid
 from tests.project import Project
 
 DOCUMENTATION = ROOT / "docs" / "answers-json.md"
@@ -132,3 +136,39 @@ def test_the_script_of_the_documentation_grades(built: Project, tmp_path: Path) 
         "no number stands there",
         "'' is no number",
     ]  # fmt: skip
+
+
+def test_answers_json_keeps_to_its_schema(built: Project, content: dict[str, Any]) -> None:
+    """The schema that the site publishes is itself valid and holds the answers."""
+    schema = json.loads(built.path("site/answers.schema.json").read_text(encoding="utf-8"))
+    assert schema == json.loads((ROOT / "docs/answers.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(content)
+
+
+@pytest.mark.parametrize(
+    "broken", [{"version": 2, "questions": [{"id": "A"}]}, {"questions": {}}, {}, {"version": 2, "questions": []}]
+)  # fmt: skip
+def test_the_schema_refuses_what_is_no_answer(built: Project, broken: dict[str, Any]) -> None:
+    """It is no schema that takes everything."""
+    schema = json.loads(built.path("site/answers.schema.json").read_text(encoding="utf-8"))
+    assert not jsonschema.Draft202012Validator(schema).is_valid(broken)
+
+
+def test_the_schema_refuses_an_answer_that_nothing_found(built: Project, content: dict[str, Any]) -> None:
+    """What is published was found again."""
+    schema = json.loads(built.path("site/answers.schema.json").read_text(encoding="utf-8"))
+    changed = copy.deepcopy(content)
+    changed["questions"][0]["found"]["routes"] = {}
+    assert not jsonschema.Draft202012Validator(schema).is_valid(changed)
+
+
+def test_answers_json_holds_the_parameters_in_force(built: Project, content: dict[str, Any]) -> None:
+    """As params.yml has them; decimals are exact."""
+    entry = yaml.safe_load(built.path("generators/courses/comp4901y/params.yml").read_text(encoding="utf-8"))
+    for question in content["questions"]:
+        if question["id"].startswith("comp4901y/hw4_q"):
+            own = entry[question["id"].partition("/")[2]]
+            assert overlaid(question["params"], own) == question["params"]
+    accelerators = content["questions"][0]["params"]["accelerators"]
+    assert accelerators[1]["peak_tflops"] == "4947/5"  # 989.4

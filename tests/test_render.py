@@ -26,6 +26,7 @@ from generators.figures.graph import label, laid_out, new_graph
 from generators.figures.style import DARK, LIGHT, dark, new_axes, plain, spread, subscripted, to_svg
 from generators.pipeline import filters, render
 from generators.pipeline.catalog import load_question
+from generators.pipeline.site.markdown import mathml
 from generators.pipeline.site.page import escaped
 from tests.conftest import worked_out
 from tests.entries import composed_entry, entry_of
@@ -220,3 +221,10 @@ def test_no_line_begins_with_a_full_stop_or_ends_with_a_bracket() -> None:
     html = markdown("of $x$, and ($y$). Then $z$ (see).", extensions=EXTENSIONS, extension_configs=generic)
     assert re.findall(r"</span>([^<]*)", html) == [" and ", " Then ", " (see)."]
     assert html.count('class="formula">(<math>') == 1
+
+
+def test_a_formula_that_is_no_formula_is_an_error() -> None:
+    """Nothing unknown is shown as it is."""
+    with pytest.raises(Exception, match=r"formula \\nosuch: "):
+        mathml(r"\nosuch", display=False)
+    assert mathml("x", display=True).startswith("<math")

@@ -13,19 +13,14 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
-import jsonschema  # type: ignore[import-untyped]
 import pytest
-import yaml
 from fontTools.ttLib import TTFont
 
 from generators.figures.style import DARK, LIGHT
 from generators.pipeline.catalog import ROOT, QuestionId
 from generators.pipeline.course import load_course
 from generators.pipeline.site.kept_pages import TAKEN_IN
-from generators.pipeline.site.markdown import mathml
 from generators.pipeline.site.math_font import math_font
-from generators.pipeline.site.searched import searchable
-from generators.pipeline.unit import overlaid
 from tests.conftest import IDS
 from tests.page_text import Page, without_escapes
 from tests.project import Project
@@ -280,77 +275,6 @@ def test_conventions_are_gathered(built: Project) -> None:
         for name, value in question["params"].get("conventions", {}).items():
             assert value is None or f"conventions.{name}" in text
     assert "Row 10 is answered" in text
-
-
-@pytest.mark.parametrize(
-    ("latex", "typed"),
-    [
-        (r"\frac{4096}{3} \approx 1365.33\ \text{FLOP/B}", "4096/3 ≈ 1365.33 FLOP/B"),
-        (r"3\,221\,225\,472\ \text{B} = 3\ \text{GiB}", "3221225472 B = 3 GiB"),
-        (r"\frac{D L}{2 D + L}", "DL/(2D+L)"),
-        (r"K_{\text{cache}}, W^Q, x_i^{(2)}", "K_cache, W^Q, x_i^(2)"),
-        (r"\sqrt{D} < \sqrt{n + 1}", "√D < √(n+1)"),
-        (r"\sum_{i=1}^{n} \hat{x}_i", "∑_(i = 1)^n x_i"),
-        (r"\frac{L-1}{2} \log n + \log(n)", "(L-1)/2log n+log(n)"),
-        (r"\text{\&foo;}", "&foo;"),
-        (r"\begin{bmatrix} 1 & 2 \\ 3 & 4 \end{bmatrix}", "[1 2 3 4]"),
-    ],
-)
-def test_search_sees_formulas_as_a_reader_types_them(latex: str, typed: str) -> None:
-    """A fraction has a slash: 4096/3 and not 40963."""
-    assert searchable(f"<p>Is {mathml(latex, display=False)}.</p>") == f"<p>Is {html.escape(typed)}.</p>"
-
-
-def test_the_search_index_can_be_read_from_files(built: Project) -> None:
-    """The index stands as JSON for http and as a script for file, with the same content."""
-    index = built.path("site/search/search_index.json").read_text(encoding="utf-8")
-    script = built.path("site/search/search_index.js").read_text(encoding="utf-8")
-    assert script == f"var __index = {index}"
-    places = {one["location"].partition("#")[0] for one in json.loads(index)["docs"]}
-    assert {page_of(built, one).relative_to(built.path("site")).as_posix() for one in IDS} <= places
-
-
-def test_answers_json_keeps_to_its_schema(built: Project) -> None:
-    """The schema that the site publishes is itself valid and holds the answers."""
-    schema = json.loads(built.path("site/answers.schema.json").read_text(encoding="utf-8"))
-    assert schema == json.loads((ROOT / "docs/answers.schema.json").read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.Draft202012Validator(schema).validate(answers(built))
-
-
-@pytest.mark.parametrize(
-    "broken", [{"version": 2, "questions": [{"id": "A"}]}, {"questions": {}}, {}, {"version": 2, "questions": []}]
-)  # fmt: skip
-def test_the_schema_refuses_what_is_no_answer(built: Project, broken: dict[str, Any]) -> None:
-    """It is no schema that takes everything."""
-    schema = json.loads(built.path("site/answers.schema.json").read_text(encoding="utf-8"))
-    assert not jsonschema.Draft202012Validator(schema).is_valid(broken)
-
-
-def test_the_schema_refuses_an_answer_that_nothing_found(built: Project) -> None:
-    """What is published was found again."""
-    schema = json.loads(built.path("site/answers.schema.json").read_text(encoding="utf-8"))
-    content = json.loads(json.dumps(answers(built)))
-    content["questions"][0]["found"]["routes"] = {}
-    assert not jsonschema.Draft202012Validator(schema).is_valid(content)
-
-
-def test_answers_json_holds_the_parameters_in_force(built: Project) -> None:
-    """As params.yml has them; decimals are exact."""
-    entry = yaml.safe_load(built.path("generators/courses/comp4901y/params.yml").read_text(encoding="utf-8"))
-    for question in answers(built)["questions"]:
-        if question["id"].startswith("comp4901y/hw4_q"):
-            own = entry[question["id"].partition("/")[2]]
-            assert overlaid(question["params"], own) == question["params"]
-    accelerators = answers(built)["questions"][0]["params"]["accelerators"]
-    assert accelerators[1]["peak_tflops"] == "4947/5"  # 989.4
-
-
-def test_a_formula_that_is_no_formula_is_an_error() -> None:
-    """Nothing unknown is shown as it is."""
-    with pytest.raises(Exception, match=r"formula \\nosuch: "):
-        mathml(r"\nosuch", display=False)
-    assert mathml("x", display=True).startswith("<math")
 
 
 def test_generated_texts_stand_as_they_were_recorded(built: Project) -> None:

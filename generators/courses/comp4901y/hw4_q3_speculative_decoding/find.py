@@ -7,14 +7,13 @@ number of drafted tokens to the library.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from decimal import Context, Decimal
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from generators.courses.comp4901y.hw4_q3_speculative_decoding.params import SpeculativeParams
+from generators.courses.comp4901y.hw4_q3_speculative_decoding.samples import LAUNCHES, RULE, Samples, interval, shown
 from generators.found import Found, Proof, Route
 from generators.oracles.commands import command
 from generators.oracles.recorded import said_of_machine
@@ -26,18 +25,8 @@ SERIES = Route("sum of powers of α", tolerance=1e-12)
 RUN = Route("generate, small models in float32, whole passes without a cache")
 CASES = ((Fraction(1, 3), 3, Fraction(1, 5)), (Fraction(1, 2), 2, Fraction(1, 4)), (Fraction(4, 7), 5, Fraction(2, 9)))
 DEVICES = (("cpu", "processor"), ("cuda", "GPU"))
-LAUNCHES = {
-    "library": ("transformers", "the library, eager"),
-    "compiled": ("transformers, compiled", "the library, compiled"),
-    "fixed": ("fixed cache", "ours, eager"),
-    "graph": ("fixed cache, graph", "ours, as a graph"),
-    "fused": ("fixed cache, fused", "ours, fused"),
-}
-"""Every launch by its key: as the recording and as a page calls it."""
 STATE = {"load": "Load average (1 min)", "clock": "Clock (MHz)", "power_limit": "Power limit (W)"}
 ENDS = {"low": "Interval from", "high": "Interval to"}
-RULE = {"mode": "speculative", "draft_len": 0}
-"""The sheet's program."""
 
 
 def find(params: SpeculativeParams) -> Iterator[Found | Proof]:
@@ -65,7 +54,7 @@ def find(params: SpeculativeParams) -> Iterator[Found | Proof]:
                 yield from SHEET.part(f"bfloat16_{kind}", f"In bfloat16 on a {name}")
                 yield from _same(f"bfloat16_{kind}", rounded)
                 gaps = [one.samples[0] for one in recorded[kind].recording.find("gap")]
-                said = {"widest_gap": _shown(np.max(gaps, initial=0.0)), "some_differ": len(gaps) > 0}
+                said = {"widest_gap": shown(np.max(gaps, initial=0.0)), "some_differ": len(gaps) > 0}
                 yield from SAMPLES.values(f"bfloat16_{kind}", said)
             for launch in recorded[kind].launches:
                 if recorded[kind].guesses(launch):
@@ -88,84 +77,6 @@ def _series(rate: float | Fraction, n_drafted: int) -> Fraction:
     return sum((Fraction(str(rate)) ** power for power in range(n_drafted + 1)), Fraction(0))
 
 
-def _shown(number: Any) -> float:
-    """The nearest decimal number of three digits."""
-    return float(Context(prec=3).plus(Decimal(float(number))))
-
-
-@lru_cache
-def _ranks(n: int) -> tuple[int, int]:
-    """Places, from 0, of the samples that bound the middle 95 % of all resamples' medians, by the incomplete beta function."""
-    import mpmath
-
-    half = (n + 1) // 2
-    shares = [mpmath.betainc(half, n - half + 1, 0, mpmath.mpf(k) / n, regularized=True) for k in range(1, n + 1)]
-    return int(np.searchsorted(shares, 0.025)), int(np.searchsorted(shares, 0.975))
-
-
-def _interval(samples: Any) -> tuple[float, float, float]:
-    """Median, and the samples that bound its interval."""
-    low, high = np.sort(samples)[list(_ranks(len(samples)))]
-    return _shown(np.median(samples)), _shown(low), _shown(high)
-
-
-class Samples:
-    """Raw samples by launch, mode, prompt and draft length; 0 leaves the length to the library."""
-
-    def __init__(self, recording: Recording) -> None:
-        self.recording = recording
-        self.prompts: list[str] = recording.parameters["prompts"]
-        self.launches = [key for key in LAUNCHES if self.of("seconds", key, mode="standard")]
-
-    def of(self, quantity: str, launch: str, **at: Any) -> list[Any]:
-        """The samples of all series at this setting."""
-        return [np.array(one.samples) for one in self.recording.find(quantity, by=LAUNCHES[launch][0], **at)]
-
-    def ms(self, launch: str, at: dict[str, Any], prompts: Sequence[str]) -> Any:
-        """Milliseconds of each round, of all prompts together."""
-        return 1000 * np.sum([one for prompt in prompts for one in self.of("seconds", launch, prompt=prompt, **at)], axis=0)
-
-    def gain(self, launch: str, at: dict[str, Any], prompts: Sequence[str]) -> tuple[float, float, float]:
-        """Standard decoding's time over that of a setting in the same round."""
-        return _interval(self.ms(launch, {"mode": "standard"}, prompts) / self.ms(launch, at, prompts))
-
-    def guesses(self, launch: str) -> dict[str, dict[str, Any]]:
-        """Every setting of a launch that guesses tokens, by the key of its row."""
-        made = self.recording.parameters
-        every = {"rule": RULE} | {f"draft_{one}": {"mode": "speculative", "draft_len": one} for one in made["draft_lens"]}
-        every |= {f"lookup_{one}": {"mode": "prompt lookup", "draft_len": one} for one in made["lookup_lens"]}
-        return {key: at for key, at in every.items() if self.of("seconds", launch, **at)}
-
-    def accepted(self, launch: str, at: dict[str, Any], prompts: Sequence[str]) -> tuple[Any, float]:
-        """Accepted tokens of all calls, and their share of those that the target looked at."""
-        drafted, accepted = (
-            np.concatenate([one for prompt in prompts for one in self.of(name, launch, prompt=prompt, **at)])
-            for name in ("drafted", "accepted")
-        )
-        looked_at = np.minimum(accepted + 1, drafted).sum()
-        return accepted, float(accepted.sum() / looked_at) if looked_at else 0.0
-
-    def cost(self, launch: str, at: dict[str, Any]) -> float:
-        """A guessed token's time over the target's: of timed steps, of whole runs in the library, and 0 of one looked up."""
-        if at["mode"] == "prompt lookup":
-            return 0.0
-        if launch == "library":
-            alone, standard = (np.median(self.ms(launch, {"mode": one}, self.prompts)) for one in ("draft alone", "standard"))
-            return float(alone / standard)
-        length: int = at["draft_len"]
-        return _shown(self.step(launch, "propose", length)) / (length * _shown(self.step(launch, "single token")))
-
-    def step(self, launch: str, name: str, draft_len: int = 0) -> float:
-        """Median milliseconds of a step."""
-        (samples,) = self.of("step_seconds", launch, step=name, **({"draft_len": draft_len} if draft_len else {}))
-        return float(1000 * np.median(samples))
-
-    def new_tokens(self, prompt: str) -> int:
-        """Tokens of the answer, all of which standard decoding shares with itself."""
-        (samples,) = self.of("agreeing_tokens", "library", mode="standard", prompt=prompt)
-        return int(samples[0])
-
-
 def _program(params: SpeculativeParams, kind: str, otherwise: Samples) -> Samples:
     """The recording of the sheet's program, if it has the prompt."""
     own = params.measured[kind].get("hw4_q3_program")
@@ -177,7 +88,7 @@ def _times(recorded: dict[str, Samples], prompt: str) -> Iterator[Found]:
     for kind, name in DEVICES:
         for at in ({"mode": "standard"}, RULE) if kind in recorded else ():
             times, tokens = recorded[kind].ms("library", at, [prompt]), recorded[kind].new_tokens(prompt)
-            rows[f"{kind}_{at['mode']}"] = (name, at["mode"], tokens, *_interval(times))
+            rows[f"{kind}_{at['mode']}"] = (name, at["mode"], tokens, *interval(times))
     units = dict.fromkeys(("median", "low", "high"), "ms")
     yield from SAMPLES.table(
         "3", "times", rows, units=units, headings=ENDS, columns=("machine", "decoding", "new_tokens", *units)
@@ -205,7 +116,7 @@ def _run(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
     place = len(drafted) // 2
     for key, calls in (("first_half", slice(place)), ("second_half", slice(place, None))):
         looked_at = np.minimum(accepted[calls] + 1, drafted[calls]).sum()
-        yield from SAMPLES.values(label, {key: _shown(accepted[calls].sum() / max(looked_at, 1))})
+        yield from SAMPLES.values(label, {key: shown(accepted[calls].sum() / max(looked_at, 1))})
     yield from SHEET.values(
         label, generated=next(one.text for one in samples.recording.outputs if one.at.get("prompt") == prompt)
     )
@@ -224,7 +135,7 @@ def _device(label: str, samples: Samples) -> Iterator[Found]:
     states: dict[str, tuple[Any, ...]] = {}
     for one in recording.series:
         if "when" in one.at:
-            states[one.quantity] = (*states.get(one.quantity, (STATE[one.quantity],)), _shown(one.samples[0]))
+            states[one.quantity] = (*states.get(one.quantity, (STATE[one.quantity],)), shown(one.samples[0]))
     yield from SAMPLES.table(label, "state", states, columns=("what", "before", "after"))
     yield from _compared(label, "all_", samples.gain("library", RULE, samples.prompts))
     others = (one for one in recording.find("agreeing_tokens") if "dtype" not in one.at)
@@ -232,7 +143,7 @@ def _device(label: str, samples: Samples) -> Iterator[Found]:
     yield from _standard(label, samples)
     rows = {
         f"prompt_{place}": (one, samples.new_tokens(one), *samples.gain("library", RULE, [one]),
-                            _shown(samples.accepted("library", RULE, [one])[1]))
+                            shown(samples.accepted("library", RULE, [one])[1]))
         for place, one in enumerate(samples.prompts, 1)
     }  # fmt: skip
     ranked = sorted(rows.values(), key=lambda row: -row[2])
@@ -258,14 +169,14 @@ def _compared(label: str, of: str, gain: tuple[float, float, float]) -> Iterator
 
 def _standard(label: str, samples: Samples) -> Iterator[Found]:
     (read,) = samples.recording.find("read_seconds")
-    once = _shown(1000 * np.median(read.samples))
+    once = shown(1000 * np.median(read.samples))
     yield from SAMPLES.values(label, unit="B", bytes=read.at["bytes"])
     yield from SAMPLES.values(label, unit="ms", read=once)
     tokens, rows = sum(map(samples.new_tokens, samples.prompts)), {}
     for launch in samples.launches:
         times = samples.ms(launch, {"mode": "standard"}, samples.prompts) / tokens
-        shown = _interval(times)
-        rows[launch] = (LAUNCHES[launch][1], *shown, _shown(times.min()), _shown(times.max()), _shown(shown[0] / once))
+        spread = interval(times)
+        rows[launch] = (LAUNCHES[launch][1], *spread, shown(times.min()), shown(times.max()), shown(spread[0] / once))
     units = dict.fromkeys(("median", "low", "high", "fastest", "slowest"), "ms")
     headings = {**ENDS, "reads": "Median / reading"}
     yield from SAMPLES.table(label, "standard", rows, units=units, headings=headings, columns=("launch", *units, "reads"))
@@ -276,10 +187,10 @@ def _gains(label: str, samples: Samples, launch: str) -> Iterator[Found]:
     own: dict[int, tuple[float, float, float]] = {}
     for key, at in samples.guesses(launch).items():
         accepted, rate = samples.accepted(launch, at, samples.prompts)
-        alpha, cost, length = _shown(rate), _shown(samples.cost(launch, at)), at["draft_len"]
+        alpha, cost, length = shown(rate), shown(samples.cost(launch, at)), at["draft_len"]
         gain = samples.gain(launch, at, samples.prompts)
         drafts = length if at["mode"] == "speculative" else 0
-        expected = _shown(_series(alpha, drafts) / (1 + drafts * Fraction(str(cost)))) if drafts else None
+        expected = shown(_series(alpha, drafts) / (1 + drafts * Fraction(str(cost)))) if drafts else None
         who = "draft, γ =" if drafts else "prompt lookup, γ ≤"
         guess = f"{who} {length}" if length else "draft, own rule"
         rows[key] = (guess, *gain, expected, alpha, cost, _tokens(accepted))
@@ -295,23 +206,23 @@ def _gains(label: str, samples: Samples, launch: str) -> Iterator[Found]:
     apart = all(own[best][1] > own[other][2] for other in ranked[1:]) and best not in (lengths[0], lengths[-1])
     yield from SAMPLES.values(label, best=best, one_is_best=apart, none_is_best=not apart)
     fastest = samples.ms(launch, {"mode": "speculative", "draft_len": best}, samples.prompts)
-    over = _interval(samples.ms("library", {"mode": "standard"}, samples.prompts) / fastest)
+    over = interval(samples.ms("library", {"mode": "standard"}, samples.prompts) / fastest)
     yield from SAMPLES.values(label, dict(zip(("over_library", "over_low", "over_high"), over, strict=True)))
     yield from _steps(label, samples, launch, list(own))
 
 
 def _tokens(accepted: Any) -> float:
     """Tokens a call: those accepted, and the target's own."""
-    return _shown(Fraction(int((accepted + 1).sum()), len(accepted)))
+    return shown(Fraction(int((accepted + 1).sum()), len(accepted)))
 
 
 def _steps(label: str, samples: Samples, launch: str, lengths: Sequence[int]) -> Iterator[Found]:
-    single = _shown(samples.step(launch, "single token"))
+    single = shown(samples.step(launch, "single token"))
     yield from SAMPLES.values(label, unit="ms", single=single)
     rows = {}
     for length in lengths:
-        propose, check = (_shown(samples.step(launch, one, length)) for one in ("propose", "check"))
+        propose, check = (shown(samples.step(launch, one, length)) for one in ("propose", "check"))
         accepted, _ = samples.accepted(launch, {"mode": "speculative", "draft_len": length}, samples.prompts)
-        rows[str(length)] = (length, propose, check, _shown(single / (propose + check) * _tokens(accepted)))
+        rows[str(length)] = (length, propose, check, shown(single / (propose + check) * _tokens(accepted)))
     headings, units = {"gamma": "γ", "by_steps": "Gain by steps"}, dict.fromkeys(("propose", "check"), "ms")
     yield from SAMPLES.table(label, "steps", rows, units=units, headings=headings, columns=("gamma", *units, "by_steps"))
