@@ -30,7 +30,7 @@ def of_box(page: Page) -> Locator:
     return details
 
 
-ROUNDED, FEW = "The same, rounded.", "The same as far as its few digits go."
+ROUNDED, FEW = "The same, rounded.", "The same to the digits given."
 APART, NONE = "Less than 1 % away, but not the same.", "none of the slips"
 UNREAD = "This is not read as a number in FLOP/B."
 

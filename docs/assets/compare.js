@@ -66,8 +66,8 @@
     if (fits(own, value) && !exact) return "The same, rounded.";
     const slips = slipsOf(own, one);
     if (slips.length) return `This is the number ${slips.slice(0, MOST).join(", or ")}.`;
-    if (atMost(apart(own, value), own.half)) return "The same as far as its few digits go.";
-    if (near(own, value)) return "Less than 1 % away, but not the same. A number rounded on the way, or a count off by one, can do so.";
+    if (atMost(apart(own, value), own.half)) return "The same to the digits given.";
+    if (near(own, value)) return "Less than 1 % away, but not the same. Rounding on the way, or a count that is off by one, may be why.";
     return "Another number, and none of the slips that this page knows.";
   };
 

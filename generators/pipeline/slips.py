@@ -140,7 +140,12 @@ def evaluated(formula: sympy.Basic, at: Letters) -> Fraction | None:
         return sum(known, Fraction(0))
     if isinstance(formula, sympy.Mul):
         return math.prod(known, start=Fraction(1))
+    if formula.func in _FUNCTIONS:
+        return Fraction(_FUNCTIONS[formula.func](*known))
     return _power(*known) if isinstance(formula, sympy.Pow) else None
+
+
+_FUNCTIONS: dict[Any, Callable[..., Any]] = {sympy.Min: min, sympy.Max: max, sympy.floor: math.floor, sympy.ceiling: math.ceil}
 
 
 def _power(base: Fraction, power: Fraction) -> Fraction | None:

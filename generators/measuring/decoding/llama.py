@@ -84,8 +84,8 @@ def _layer(
     turned = _with_rotary(heads[:-kv_heads], *cos_sin)
     keys_values.index_copy_(2, slots, torch.stack([turned[-kv_heads:], heads[-kv_heads:]]))
     attend = attended_by_sums if x.device.type != "cpu" and torch.compiler.is_compiling() else attended
-    heads = attend(turned[:-kv_heads], keys_values[0], keys_values[1], allowed)
-    x = x + _product(heads.transpose(0, 1).flatten(1), weights.output)
+    mixed = attend(turned[:-kv_heads], keys_values[0], keys_values[1], allowed)
+    x = x + _product(mixed.transpose(0, 1).flatten(1), weights.output)
     gate, up = _product(functional.rms_norm(x, x.shape[-1:], weights.post_attention_norm, eps), weights.gate_up).chunk(2, -1)
     return x, _product(functional.silu(gate) * up, weights.down)
 

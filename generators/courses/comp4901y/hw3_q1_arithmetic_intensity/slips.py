@@ -25,6 +25,6 @@ def slips(params: InferenceParams, answer: Answer) -> Iterator[Slip]:
                 for name, size in matrices.items():
                     left = value_at(flops / (moved - element * size), sheet)
                     yield address, f"without the bytes of the {name} matrix", rational(left)
-                intensity = rational(value_at(flops / moved, sheet))
-                for said, number in (*of_other_sizes(intensity, element, -1), *of_formula(one.intensity(each, element), letters)):
+                otherwise = of_other_sizes(rational(answer[address].value), element, -1)
+                for said, number in (*otherwise, *of_formula(one.intensity(each, element), letters)):
                     yield address, said, number
