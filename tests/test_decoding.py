@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from generators.measuring.decoding import assisted, models
-from generators.measuring.decoding.llama import attended, attended_by_sums
+from generators.measuring.decoding.llama import attended, attended_by_sums, product_by_sums
 from generators.measuring.decoding.models import Loaded, load
 from generators.measuring.decoding.sampling import never_end, padding
 from generators.measuring.decoding.speculative import Speculative, Standard
@@ -132,6 +132,12 @@ def test_attention_by_sums_is_attention() -> None:
     allowed = torch.arange(10) <= torch.arange(5, 8)[:, None]
     batch = query, keys, values, allowed
     torch.testing.assert_close(attended_by_sums(*batch), attended(*batch), rtol=1e-12, atol=1e-12)
+
+
+def test_a_product_by_sums_is_a_product() -> None:
+    # Each output is a row of W times x: 1*3 + 2*4 = 11 and 1*5 + 2*6 = 17.
+    found = product_by_sums(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0], [5.0, 6.0]]))
+    assert found.tolist() == [[11.0, 17.0]]
 
 
 def test_nothing_is_left_hooked_on_the_target(pair: list[Loaded]) -> None:

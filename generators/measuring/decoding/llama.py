@@ -12,6 +12,8 @@ from generators.measuring.decoding.fixed_cache import FixedCache, as_is
 
 MOST_ROWS = 16
 """Up to so many rows, a processor computes x Wᵀ as (W xᵀ)ᵀ, and its layers are fused."""
+MOST_SUMMED_ROWS, LEAST_MULTIPLIED = 8, 10**6
+"""On a GPU, a compiled layer computes x Wᵀ by sums for so few rows where W has fewer elements: this took less time there."""
 
 
 class Layer(NamedTuple):
@@ -83,7 +85,7 @@ def _layer(
     heads = found.view(len(x), -1, width).transpose(0, 1)
     turned = _with_rotary(heads[:-kv_heads], *cos_sin)
     keys_values.index_copy_(2, slots, torch.stack([turned[-kv_heads:], heads[-kv_heads:]]))
-    attend = attended_by_sums if x.device.type != "cpu" and torch.compiler.is_compiling() else attended
+    attend = attended_by_sums if _by_sums(x) else attended
     mixed = attend(turned[:-kv_heads], keys_values[0], keys_values[1], allowed)
     x = x + _product(mixed.transpose(0, 1).flatten(1), weights.output)
     gate, up = _product(functional.rms_norm(x, x.shape[-1:], weights.post_attention_norm, eps), weights.gate_up).chunk(2, -1)
@@ -120,4 +122,16 @@ def _product(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     if x.device.type == "cpu" and len(x) <= MOST_ROWS:
         rows = functional.pad(x, (0, 0, 0, -len(x) % 4))
         return torch.mm(weight, rows.T).T[: len(x)]
+    if _by_sums(x) and len(x) <= MOST_SUMMED_ROWS and weight.numel() < LEAST_MULTIPLIED:
+        return product_by_sums(x, weight)
     return functional.linear(x, weight)
+
+
+def product_by_sums(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """The product x Wᵀ without a matrix product, so that what is around it is fused with it."""
+    return (x[:, None] * weight).sum(-1)
+
+
+def _by_sums(x: torch.Tensor) -> bool:
+    """Whether sums may stand for matrix products: on a GPU, in a layer that is compiled."""
+    return x.device.type != "cpu" and torch.compiler.is_compiling()
