@@ -72,9 +72,9 @@ def test_heads_that_share_keys_and_values() -> None:
 
 
 def test_a_step_of_a_small_model_timed_by_hand() -> None:
-    """Memory takes all the time: D = V = 64, H = 2, D_ff = 1, n = 5, one layer and head, FP16, 1 GB/s.
+    """Memory takes all the time: D = N_vocab = 64, H = 2, D_ff = 1, n = 5, one layer and head, FP16, 1 GB/s.
 
-    Bytes with weights, four times D to H or back, twice D to D_ff or back, once D to V:
+    Bytes with weights, four times D to H or back, twice D to D_ff or back, once D to N_vocab:
     4·2·(66b + 128) + 2·2·(65b + 64) + 2·(128b + 4096) = 1044b + 9472. Attention: b·2·(2 + 10 + 5) twice = 68b.
     """
     slow = accelerator(bandwidth_gb_per_s=1, peak_tflops=1000, memory_gb="17744/1000000000")

@@ -28,26 +28,26 @@ def inside(field: str, **changes: Any) -> dict[str, Any]:
 
 SMALL = {"n_teacher": 20, "n_student": 10, "n_test": 10, "n_starts": 2, "teacher_steps": 5, "student_steps": 10}
 ONES = {**SMALL, "teacher_hidden": 1, "student_hidden": 1, "teacher_steps": 1, "label_noise": 1}
-TWO = {"classes": ["a", "b"], "teacher": [0, 3], "student": [6, -3], "label": "b", "temperature": 3, "alpha": 0}
+TWO = {"classes": ["a", "b"], "teacher": [0, 3], "student": [6, -3], "label": "b", "temperature": 3, "label_weight": 0}
 SIX = {"classes": [f"class {i}" for i in range(6)], "teacher": [8, -8, 0, 8, 8, 8], "student": [-8, 8, 0, 8, 0, 0],
        "label": "class 5", "temperature": 8, "temperatures": [499, 500]}  # fmt: skip
-SCORES = tuple(f"3/scores/alpha_1/{name}" for name in ("divergence", "right"))
+SCORES = tuple(f"3/scores/lambda_1/{name}" for name in ("divergence", "right"))
 
 FAR = [
     Far({"example": TWO, "training": SMALL}, ("has 2 classes, the label “b”", "over 2 starts")),
-    Far({"example": {"temperature": 1, "alpha": 1}}, stays=(*SCORES, "3/teacher_right", "1/hard")),
+    Far({"example": {"temperature": 1, "label_weight": 1}}, stays=(*SCORES, "3/teacher_right", "1/hard")),
     Far({"example": {name: [2, 4, 0, 0] for name in ("teacher", "student")}, "training": SMALL}, ("from the teacher: $0$",)),
     Far({"example": SIX, "training": SMALL}, ("has 6 classes",)),
-    Far({"training": ONES}, ("1 hidden unit ($h_t$)", "in 1 step.", r"$100\,\%$ of the labels are random")),
-    Far({"training": {**SMALL, "n_student": 20, "temperature": "1/3"}, "alphas": [1, "1/3", "1/4", "1/1000", 0]},
-        ("both, α = 1/1000", "the teacher alone")),
+    Far({"training": ONES}, ("1 hidden unit ($D_{\\text{teacher}}$)", "in 1 step.", r"$100\,\%$ of the labels are random")),
+    Far({"training": {**SMALL, "n_student": 20, "temperature": "1/3"}, "label_weights": [1, "1/3", "1/4", "1/1000", 0]},
+        ("both, λ = 1/1000", "the teacher alone")),
     Far({"training": {**SMALL, "label_noise": 0, "learning_rate": "1/1000"}}, (r"$0\,\%$ of the labels",)),
-    Far({"training": {**SMALL, "n_starts": 50, "temperature": 100}, "alphas": [1, 0]}, ("over 50 starts",), ("both, α",)),
+    Far({"training": {**SMALL, "n_starts": 50, "temperature": 100}, "label_weights": [1, 0]}, ("over 50 starts",), ("both, λ",)),
 ]  # fmt: skip
 
 
 def test_distributions_by_hand() -> None:
-    """At T = 2, the weights are 8, 4, 2, 1 of 15 and 2, 4, 1, 1 of 8; at T = 1, the student's are 4, 16, 1, 1 of 22."""
+    """At τ = 2, the weights are 8, 4, 2, 1 of 15 and 2, 4, 1, 1 of 8; at τ = 1, the student's are 4, 16, 1, 1 of 22."""
     table = worked_out(ID)[2]["1/distributions"]
     assert list(table["p"].cells.values()) == [F(8, 15), F(4, 15), F(2, 15), F(1, 15)]
     assert list(table["q"].cells.values()) == [F(2, 8), F(4, 8), F(1, 8), F(1, 8)]
@@ -74,9 +74,10 @@ def test_gradients_by_hand() -> None:
 def test_the_teacher_helps_in_every_start() -> None:
     """The means are further apart than their deviations."""
     rows = worked_out(ID)[2]["3/scores"].rows
-    assert rows["alpha_3"]["nearer"] == 20
-    assert rows["alpha_3"]["more_right"] > 15
-    assert rows["alpha_1"]["divergence"] - rows["alpha_3"]["divergence"] > rows["alpha_1"]["spread"] + rows["alpha_3"]["spread"]
+    labels, teacher = rows["lambda_1"], rows["lambda_3"]
+    assert teacher["nearer"] == 20
+    assert teacher["more_right"] > 15
+    assert labels["divergence"] - teacher["divergence"] > labels["spread"] + teacher["spread"]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_the_teacher_helps_in_every_start() -> None:
         (inside("example", classes=["a", "a", "b", "c"]), "example: classes: must not repeat a class (got ['a', 'a', 'b', 'c'])"),
         (inside("example", label="cow"), "example: label: must be one of the classes (got 'cow')"),
         (inside("training", n_student=500), "training: n_student: must be at most the teacher's 400 points (got 500)"),
-        ({"alphas": [1, 0, 0.5]}, "alphas: must fall from each to the next (got 1, 0, 1/2)"),
+        ({"label_weights": [1, 0, 0.5]}, "label_weights: must fall from each to the next (got 1, 0, 1/2)"),
         (inside("training", teacher_steps=500, n_teacher=2000, teacher_hidden=64),
          "training: must take at most 40000000 steps times points times hidden units (got 66880000)"),
         (inside("training", learning_rate=0.6), "training: learning_rate: must be at most 1/4 (got 3/5)"),

@@ -32,7 +32,7 @@ FAR = [
     Far(counted(loop_order="queries_outer") | {"seq_len": 1000, "sram_kib": [1, 3, 1048576]}),
     Far({"head_width": 1024, "accelerator": {"sram_kib": 1}}, says=("do not fit into SRAM", "Here FlashAttention moves more"),
         silent=("It trades arithmetic",)),
-    Far({"head_width": 8, "seq_len": 16, "sram_kib": [1]}, says=("on 16 tokens ($N$)",), silent=("do not fit into SRAM",)),
+    Far({"head_width": 8, "seq_len": 16, "sram_kib": [1]}, says=("on 16 tokens ($L$)",), silent=("do not fit into SRAM",)),
     Far({"seq_len": 2**20, "head_width": 128}),
     Far({"example": {"scores": [0, 0], "values": [[1], [2]], "block_len": 1}}, says=("After 2 blocks", "$\\ell = 2$", "$1.5$")),
     Far({"example": {"scores": [-1, "1/3", -100, 100], "values": [[1, 0, 2]] * 4, "block_len": 9}}, says=("After 1 block,",)),
@@ -55,7 +55,7 @@ def test_blocks_of_the_example() -> None:
 
 
 def test_traffic() -> None:
-    """N = 4096, d = 64, 192 KiB in FP16: M = 98304, blocks of 384 and 64, 11 passes."""
+    """L = 4096, H = 64, 192 KiB in FP16: M_SRAM = 98304, blocks of 384 and 64, 11 passes."""
     part = worked_out(ID)[2]["2"]
     assert [part[name].value for name in ("outer", "inner", "passes")] == [384, 64, 11]
     assert part["standard_reads"].value == 2 * (3 * 4096 * 64 + 2 * 4096**2)

@@ -25,7 +25,8 @@ ONES = {"n_layers": 1, "d_model": 1, "n_heads": 1, "n_kv_heads": None, "head_dim
 LLAMA_3 = {"name": "Llama 3 8B", "n_kv_heads": 8, "d_ff": 14336, "vocabulary_size": 128256}
 FAR = [
     Far({"heads": heads(["1/2"]), "n_nodes": 1, "model": ONES},
-        says=("puts 1 more head ($K$) on", "a tree of 1 node below", "tree of 1 node out of 1 gives", "1 attention head (")),
+        says=("puts 1 more head ($n_{\\text{Medusa}}$) on", "a tree of 1 node below", "tree of 1 node out of 1 gives",
+              "1 attention head (")),
     Far({"heads": heads(["1/3"] * 3, ["0.9"], ["1/7", "1/8"]), "n_nodes": 12}, says=("a tree of 12 nodes",)),  # 3 + 3 + 6
     Far({"conventions": {"head_bias": True}}, says=("with a bias in $W_1$",), stays=("3/tokens", "1/flops")),
     Far({"conventions": {"bytes_per_value": 4, "flops_per_multiply_add": 1}}, stays=("1/slower", "3/gain", "1/share")),

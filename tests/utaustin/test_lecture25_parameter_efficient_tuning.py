@@ -59,7 +59,7 @@ def test_bert_large() -> None:
     """A layer has 4·1024² + 8·1024² weights, 4·1024 + 4096 + 1024 biases and 4·1024 in norms."""
     layer = 12 * 1024**2 + 9 * 1024 + 4 * 1024
     answer = worked_out(ID)[2]
-    assert answer["model/E"].value == 30522 + 512 + 2
+    assert answer["model/N_rows"].value == 30522 + 512 + 2
     assert answer["model/values"].value == 24 * layer + 31036 * 1024 + 2 * 1024 + 1024**2 + 1024 == 335_141_888
     assert answer["2/bitfit"].value == 24 * 11 * 1024 + 2 * 1024  # and the shift of the first norm, and the pooler's bias
     assert answer["adapters/trained"].value == 24 * (2 * (2 * 1024 * 64 + 64 + 1024) + 4 * 1024)

@@ -44,7 +44,7 @@ def find(params: BatchingParams) -> Iterator[Found]:
 def _given(params: BatchingParams, bench: Bench) -> Iterator[Found]:
     model, one, held = params.model, params.accelerator, params.conventions
     yield from SHEET.part("sheet", "Given")
-    yield from SHEET.letters("sheet", N_layer=model.n_layers, D=model.d_model, n_H=model.n_heads, V=model.vocabulary_size)
+    yield from SHEET.letters("sheet", N_layer=model.n_layers, D=model.d_model, n_H=model.n_heads, N_vocab=model.vocabulary_size)
     yield from SHEET.letters(
         "sheet", n_KV=bench.kv_heads, H=bench.width, D_ff=model.d_ff or 4 * model.d_model, n=params.context_len
     )

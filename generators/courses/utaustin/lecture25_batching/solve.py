@@ -15,14 +15,14 @@ from generators.courses.utaustin.lecture25_batching.params import BatchingParams
 from generators.table import column, table
 from generators.topics.roofline import Product, ridge_point, roofline_seconds
 
-BATCH, CONTEXT, N_LAYER, D, N_HEAD, V, N_KV, H, D_FF = sympy.symbols("b n N_layer D n_H V n_KV H D_ff", positive=True)
+BATCH, CONTEXT, N_LAYER, D, N_HEAD, N_VOCAB, N_KV, H, D_FF = sympy.symbols("b n N_layer D n_H N_vocab n_KV H D_ff", positive=True)
 RIDGE, WEIGHTS, CACHE, EMBEDDING, MEMORY = sympy.symbols("I_ridge M_weights M_cache M_embedding M_GPU", positive=True)
 ELEMENT, FLOPS = sympy.symbols("s f", positive=True)
 
 
 Groups: TypeAlias = Sequence[tuple[sympy.Expr, Product]]
 """Products of one step, each with the number of equal ones."""
-MATRICES = N_LAYER * 2 * D * (H * (N_HEAD + N_KV) + D_FF) + D * V
+MATRICES = N_LAYER * 2 * D * (H * (N_HEAD + N_KV) + D_FF) + D * N_VOCAB
 """Values that every step reads: W^Q, W^K, W^V, W^O, the two feed-forward matrices of each layer, and the output head."""
 KEYS_AND_VALUES = 2 * N_LAYER * CONTEXT * N_KV * H
 WITH_WEIGHTS = [
@@ -31,7 +31,7 @@ WITH_WEIGHTS = [
     (N_LAYER, Product(BATCH, N_HEAD * H, D)),
     (N_LAYER, Product(BATCH, D, D_FF)),
     (N_LAYER, Product(BATCH, D_FF, D)),
-    (sympy.Integer(1), Product(BATCH, D, V)),
+    (sympy.Integer(1), Product(BATCH, D, N_VOCAB)),
 ]
 """All sequences of the batch share one reading of each matrix."""
 ATTENTION = [
@@ -60,16 +60,16 @@ def _sheet(params: BatchingParams) -> Part:
         letter(N_KV, model.n_kv_heads or model.n_heads, "heads of keys and values"),
         letter(H, model.head_dim or model.d_model // model.n_heads, "width of a head"),
         letter(D_FF, model.d_ff or 4 * model.d_model, "inner width of the feed-forward networks"),
-        letter(V, model.vocabulary_size, "words of the vocabulary"),
+        letter(N_VOCAB, model.vocabulary_size, "tokens of the vocabulary"),
         letter(CONTEXT, params.context_len, "cached tokens of a sequence, the token of the step included"),
-        letter(ELEMENT, held.bytes_per_element, "bytes of a weight, key or value", "B"),
+        letter(ELEMENT, held.bytes_per_element, "bytes of a value", "B"),
         letter(FLOPS, held.flops_per_multiply_add, "FLOPs of a multiply-add", "FLOP"),
         text("accelerator", one.name),
         text("source", one.source),
         number("peak", one.peak_tflops, unit="TFLOP/s"),
         number("bandwidth", one.bandwidth_gb_per_s, unit="GB/s"),
         number("memory", one.memory_gb, unit="GB"),
-        letter(MEMORY, exact(one.memory_gb * 10**9), "memory", "B"),
+        letter(MEMORY, exact(one.memory_gb * 10**9), "memory of the accelerator", "B"),
     )
 
 
@@ -87,7 +87,7 @@ class Bench:
 
     def largest_batch(self, context: int) -> int:
         """Sequences whose caches fit beside the weights and the embedding."""
-        return int(self.at((MEMORY / ELEMENT - MATRICES - D * V) / KEYS_AND_VALUES, 1, context))
+        return int(self.at((MEMORY / ELEMENT - MATRICES - D * N_VOCAB) / KEYS_AND_VALUES, 1, context))
 
     def seconds(self, groups: Groups, batch: int, context: int) -> Fraction:
         """One product after the other, each as long as its FLOPs or its bytes take; peaks count 2 FLOPs a multiply-add."""
@@ -168,7 +168,7 @@ def _limits(params: BatchingParams, bench: Bench, step: Part, sheet: Part) -> Pa
         letter(WEIGHTS, step["weights"].value, "weights that a step reads", "B"),
         letter(CACHE, step["cache"].value, "keys and values of one sequence", "B"),
         letter(RIDGE, exact(ridge), "ridge point", "FLOP/B"),
-        formula("embedding", ELEMENT * D * V, "input embedding", EMBEDDING, "B"),
+        formula("embedding", ELEMENT * D * N_VOCAB, "input embedding", EMBEDDING, "B"),
         formula("balanced", sympy.floor(WEIGHTS / CACHE) + 1, "batch whose caches outweigh the weights", "b_{>}", asked=True),
         formula(
             "fitting",

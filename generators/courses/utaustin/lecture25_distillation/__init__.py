@@ -19,19 +19,19 @@ QUESTION = Question(
     others=(
         {
             "example": {
-                "classes": ["a", "b"], "teacher": [0, 3], "student": [6, -3], "label": "b", "temperature": 3, "alpha": "1/4",
-                "temperatures": [1, 3],
+                "classes": ["a", "b"], "teacher": [0, 3], "student": [6, -3], "label": "b", "temperature": 3,
+                "label_weight": "1/4", "temperatures": [1, 3],
             },
             "training": {**SHORT, "teacher_hidden": 2, "student_hidden": 1},
-            "alphas": [1, "1/3"],
+            "label_weights": [1, "1/3"],
         },
         {
             "example": {
                 "classes": ["a", "b", "c"], "teacher": [1, 3, 0], "student": [-2, 4, 5], "label": "c", "temperature": 1,
-                "alpha": "2/3", "temperatures": [2, 100],
+                "label_weight": "2/3", "temperatures": [2, 100],
             },
             "training": {**SHORT, "teacher_hidden": 3, "student_hidden": 2},
-            "alphas": [1, 0],
+            "label_weights": [1, 0],
         },
     ),
 )  # fmt: skip

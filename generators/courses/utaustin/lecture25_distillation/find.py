@@ -1,6 +1,6 @@
 """Finds distillation's numbers again with torch: its losses, autograd, and everything trained once more.
 
-From Hinton et al.: the soft loss compares softmax(z/T) with softmax(v/T) and counts T² times; α weighs the label's loss. The
+From Hinton et al.: the soft loss compares softmax(ζ/τ) with softmax(ψ/τ) and counts τ² times; λ weighs the label's loss. The
 lecture gives no formula.
 """
 
@@ -20,7 +20,7 @@ AUTOGRAD = Route("torch, autograd", tolerance=1e-9, absolute=1e-12)
 RECORDED = Route("the recording, read again", restates=True)
 MODULES = Route("torch, tensors added up")
 TRAINED = Route("torch, everything trained again with autograd", tolerance=1e-4)
-GIVEN = dict.fromkeys(("class", "v", "z", "T", "learns_from"), SHEET)
+GIVEN = dict.fromkeys(("class", "psi", "zeta", "tau", "learns_from"), SHEET)
 
 
 def find(params: DistillationParams) -> Iterator[Found | Proof]:
@@ -28,7 +28,7 @@ def find(params: DistillationParams) -> Iterator[Found | Proof]:
     yield from _given(params)
     yield from _losses(params.example)
     yield from _gradients(params.example)
-    yield from _run(params.training, params.alphas)
+    yield from _run(params.training, params.label_weights)
     for made in list(params.measured.values())[:1]:
         yield from _draft(made["lecture25_distillation_draft"])
 
@@ -61,8 +61,9 @@ def _given(params: DistillationParams) -> Iterator[Found]:
     example, run = params.example, params.training
     yield from SHEET.part("sheet", "Given")
     yield from SHEET.values("sheet", n_classes=len(example.classes))
-    yield from SHEET.letters("sheet", T=example.temperature, alpha=example.alpha)
-    yield from SHEET.letters("sheet", h_t=run.teacher_hidden, h_s=run.student_hidden)
+    yield from SHEET.letters("sheet", tau=example.temperature)
+    yield from SHEET.values("sheet", {"lambda": example.label_weight}, symbols={"lambda": "lambda"})
+    yield from SHEET.letters("sheet", D_teacher=run.teacher_hidden, D_student=run.student_hidden)
     yield from SHEET.values("sheet", label=example.label, seed=run.seed, run_temperature=run.temperature)
     yield from SHEET.values("sheet", n_teacher=run.n_teacher, n_student=run.n_student, n_test=run.n_test, n_starts=run.n_starts)
     yield from SHEET.values("sheet", teacher_steps=run.teacher_steps, student_steps=run.student_steps)
@@ -74,11 +75,11 @@ def _losses(example: Example) -> Iterator[Found]:
 
     found = of_example(example, example.temperature)
     cells = zip(example.classes, example.teacher, example.student, found.teacher, found.student, found.cool, strict=True)
-    headings = {"v": "v/log\u00a02", "z": "z/log\u00a02", "p": "p", "q": "q", "q_cool": "q at T = 1"}
+    headings = {"psi": "ψ/log\u00a02", "zeta": "ζ/log\u00a02", "p": "p", "q": "q", "q_cool": "q at τ = 1"}
     yield from SHEET.part("1", "The losses")
     rows = {f"class_{place}": row for place, row in enumerate(cells, 1)}
     yield from LOSSES.table("1", "distributions", rows, headings=headings, columns=["class", *headings], given=GIVEN)
-    symbols = {"hard": "ell_hard", "soft": "C", "entropy": "H_p", "divergence": "D_KL", "loss": r"\ell"}
+    symbols = {"hard": "J_hard", "soft": "C", "entropy": "C_min", "divergence": "J_KL", "loss": "J"}
     yield from LOSSES.values("1", found.values, symbols=symbols)
 
 
@@ -98,26 +99,27 @@ def _gradients(example: Example) -> Iterator[Found | Proof]:
         found = of_example(example, one)
         slope = found.gradients["divergence"][place]
         heats[f"temperature_{at}"] = (one, found.teacher[place], found.student[place], slope, one**2 * slope)
-    headings = {"p": "p", "q": "q", "slope": "Gradient", "slope_times": "T² × gradient"}
-    yield from AUTOGRAD.table("2", "temperatures", heats, headings=headings, columns=["T", *headings], given=GIVEN)
+    headings = {"p": "p", "q": "q", "slope": "Gradient", "slope_times": "τ² × gradient"}
+    headings = {"tau": "τ", **headings}
+    yield from AUTOGRAD.table("2", "temperatures", heats, headings=headings, columns=list(headings), given=GIVEN)
 
 
-def _run(one: Training, alphas: Sequence[Fraction]) -> Iterator[Found]:
+def _run(one: Training, weights: Sequence[Fraction]) -> Iterator[Found]:
     from generators.courses.utaustin.lecture25_distillation.torch_run import counted_values, trained
 
     yield from SHEET.part("3", "A small run")
     symbols = {name: rf"N_{{\text{{{name}}}}}" for name in ("teacher", "student")}
     counts = {"teacher": counted_values(one.teacher_hidden), "student": counted_values(one.student_hidden)}
     yield from MODULES.values("3", counts, symbols=symbols)
-    found = trained(one, alphas)
+    found = trained(one, weights)
     yield from TRAINED.values("3", unit="%", teacher_right=Fraction(100 * found.teacher_right, one.n_test))
     percent, rows = 100 * found.right / one.n_test, {}
-    for at, alpha in enumerate(alphas):
-        name = "labels alone" if alpha == 1 else "the teacher alone" if alpha == 0 else f"both, α = {alpha}"
+    for at, weight in enumerate(weights):
+        name = "labels alone" if weight == 1 else "the teacher alone" if weight == 0 else f"both, λ = {weight}"
         kinds = ((found.divergence[at], 3), (percent[at], 1))
         cells = [round(float(x), n) for row, n in kinds for x in (row.mean(), row.std(correction=0))]
         wins = [(found.divergence[at] < found.divergence[0]).sum(), (found.right[at] > found.right[0]).sum()]
-        rows[f"alpha_{at + 1}"] = (name, *cells, *(int(count) if at else None for count in wins))
+        rows[f"lambda_{at + 1}"] = (name, *cells, *(int(count) if at else None for count in wins))
     headings = {"spread": "±", "right": "Right (%)", "right_spread": "± (%)"}
     headings |= {"nearer": f"Nearer (of {one.n_starts})", "more_right": f"More right (of {one.n_starts})"}
     yield from TRAINED.table(

@@ -1,6 +1,6 @@
 """Distillation: the losses and gradients of a student trained on a teacher's softened distribution beside the labels.
 
-Source: Hinton et al. 2015, arXiv 1503.02531. α weighs the hard loss, 1 - α the soft one.
+Source: Hinton et al. 2015, arXiv 1503.02531. λ weighs the hard loss, 1 - λ the soft one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sympy
 Number: TypeAlias = Any
 """A fraction, a sympy expression or an array."""
 
-ALPHA, T = sympy.symbols("alpha T", positive=True)
+LAMBDA, TAU = sympy.symbols("lambda tau", positive=True)
 
 
 def softmax(logits: Sequence[sympy.Expr], temperature: sympy.Expr | int) -> list[sympy.Expr]:
@@ -23,7 +23,7 @@ def softmax(logits: Sequence[sympy.Expr], temperature: sympy.Expr | int) -> list
 
 
 def hard_loss(logits: Sequence[sympy.Expr], label: int) -> sympy.Expr:
-    """Cross-entropy with the label's class, -log softmax(z)_y."""
+    """Cross-entropy with the label's class, -log softmax(ζ)_y."""
     return sympy.log(sum(sympy.exp(logit) for logit in logits)) - logits[label]
 
 
@@ -32,11 +32,11 @@ def soft_loss(teacher: Sequence[sympy.Expr], student: Sequence[sympy.Expr]) -> s
     return -sum(p * sympy.log(q) for p, q in zip(teacher, student, strict=True))
 
 
-def mixed(alpha: Number, hard: Number, soft: Number) -> Number:
+def mixed(label_weight: Number, hard: Number, soft: Number) -> Number:
     """Of the two losses, or of their gradients."""
-    return alpha * hard + (1 - alpha) * soft
+    return label_weight * hard + (1 - label_weight) * soft
 
 
 def soft_gradient(temperature: Number, student: Number, teacher: Number) -> Number:
-    """By a logit, of T² times the divergence: T²·(q - p)/T."""
+    """By a logit, of τ² times the divergence: τ²·(q - p)/τ."""
     return temperature * (student - teacher)

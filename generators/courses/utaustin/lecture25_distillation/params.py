@@ -17,14 +17,14 @@ Logit = Annotated[int, Field(ge=-8, le=8)]
 
 
 class Example(Params):
-    """Logits of teacher and student as multiples of ln 2, so that probabilities are fractions; the label; T and α."""
+    """Logits of teacher and student as multiples of ln 2, so that probabilities are fractions; the label; τ and λ."""
 
     classes: Annotated[list[Text], Field(min_length=2, max_length=6)]
     teacher: list[Logit]
     student: list[Logit]
     label: Text
     temperature: Annotated[int, Field(ge=1, le=8)]
-    alpha: Share
+    label_weight: Share
     temperatures: Annotated[list[Annotated[int, Field(ge=1, le=500)]], Field(min_length=2, max_length=8), Rising]
 
     @model_validator(mode="after")
@@ -72,16 +72,17 @@ class DistillationParams(RecordedParams):
 
     example: Example
     training: Training
-    alphas: Annotated[list[Share], Field(min_length=2, max_length=5)]
+    label_weights: Annotated[list[Share], Field(min_length=2, max_length=5)]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.alphas[0] != 1:
-            raise ValueError(f"alphas: must begin with 1, labels alone (got {self.alphas[0]})")
-        if self.alphas != sorted(set(self.alphas), reverse=True):
-            raise ValueError(f"alphas: must fall from each to the next (got {', '.join(map(str, self.alphas))})")
+        weights = self.label_weights
+        if weights[0] != 1:
+            raise ValueError(f"label_weights: must begin with 1, labels alone (got {weights[0]})")
+        if weights != sorted(set(weights), reverse=True):
+            raise ValueError(f"label_weights: must fall from each to the next (got {', '.join(map(str, weights))})")
         run = self.training
-        students = run.student_steps * run.n_student * run.student_hidden * run.n_starts * len(self.alphas)
+        students = run.student_steps * run.n_student * run.student_hidden * run.n_starts * len(weights)
         work = run.teacher_steps * run.n_teacher * run.teacher_hidden + students
         if work > MAX_WORK:
             raise ValueError(f"training: must take at most {MAX_WORK} steps times points times hidden units (got {work})")

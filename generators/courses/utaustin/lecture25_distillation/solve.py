@@ -11,8 +11,8 @@ from generators.answer import Answer, Part, answer, formula, letter, number, par
 from generators.cells import Cell, Rounded, Value, exact
 from generators.courses.utaustin.lecture25_distillation.draft import DRAFT, recorded_draft
 from generators.courses.utaustin.lecture25_distillation.losses import (
-    ALPHA,
-    T,
+    LAMBDA,
+    TAU,
     hard_loss,
     mixed,
     soft_gradient,
@@ -24,8 +24,8 @@ from generators.courses.utaustin.lecture25_distillation.training_run import netw
 from generators.table import Table, column, table
 
 DIGITS = 30
-C, H, D, ELL = sympy.symbols("C H_p D_KL ell_hard", positive=True)
-h_t, h_s = sympy.symbols("h_t h_s", positive=True)
+C, C_MIN, J_HARD, J_KL = sympy.symbols("C C_min J_hard J_KL", positive=True)
+D_TEACHER, D_STUDENT = sympy.symbols("D_teacher D_student", positive=True)
 
 
 def solve(params: DistillationParams) -> Answer:
@@ -42,8 +42,8 @@ def _sheet(params: DistillationParams) -> Part:
         "Given",
         text("label", example.label),
         number("n_classes", len(example.classes), "classes"),
-        letter(T, example.temperature, "temperature"),
-        letter(ALPHA, exact(example.alpha), "weight of the loss with the label"),
+        letter(TAU, example.temperature, "temperature"),
+        letter(LAMBDA, exact(example.label_weight), "weight of the loss with the label"),
         number("seed", run.seed),
         number("label_noise", exact(100 * run.label_noise), "share of labels drawn at random", unit="%"),
         number("n_teacher", run.n_teacher, "points of the teacher"),
@@ -53,8 +53,8 @@ def _sheet(params: DistillationParams) -> Part:
         number("teacher_steps", run.teacher_steps),
         number("student_steps", run.student_steps),
         number("run_temperature", exact(run.temperature), "temperature of the run"),
-        letter(h_t, run.teacher_hidden, "hidden units of the teacher"),
-        letter(h_s, run.student_hidden, "hidden units of a student"),
+        letter(D_TEACHER, run.teacher_hidden, "hidden units of the teacher"),
+        letter(D_STUDENT, run.student_hidden, "hidden units of a student"),
     )
 
 
@@ -72,19 +72,20 @@ def _losses(example: Example, sheet: Part) -> Part:
     place, heat = example.classes.index(example.label), example.temperature
     teacher, student = _logits(example.teacher), _logits(example.student)
     p, q = softmax(teacher, heat), softmax(student, heat)
-    cells = zip(example.classes, example.teacher, example.student, p, q, softmax(student, 1), strict=True)
-    distributions = {f"class_{at}": (name, v, z, *map(exact, shares)) for at, (name, v, z, *shares) in enumerate(cells, 1)}
-    logits = [column("v", "v/log\u00a02"), column("z", "z/log\u00a02")]
-    columns = [column("class"), *logits, column("p", "p"), column("q", "q"), column("q_cool", "q at T = 1")]
+    shares = zip(p, q, softmax(student, 1), strict=True)
+    cells = zip(example.classes, example.teacher, example.student, shares, strict=True)
+    distributions = {f"class_{at}": (*given, *map(exact, each)) for at, (*given, each) in enumerate(cells, 1)}
+    logits = [column("psi", "ψ/log\u00a02"), column("zeta", "ζ/log\u00a02")]
+    columns = [column("class"), *logits, column("p", "p"), column("q", "q"), column("q_cool", "q at τ = 1")]
     return part(
         "1",
         "The losses",
         table("distributions", columns, distributions),
-        number("hard", _tidy(hard_loss(student, place)), "cross-entropy with the label", ELL, asked=True),
+        number("hard", _tidy(hard_loss(student, place)), "cross-entropy with the label", J_HARD, asked=True),
         number("soft", _tidy(soft_loss(p, q)), "cross-entropy with the teacher", C, asked=True),
-        number("entropy", _tidy(soft_loss(p, p)), "the teacher's entropy", H),
-        formula("divergence", C - H, "divergence of the student from the teacher", D, asked=True),
-        formula("loss", mixed(ALPHA, ELL, T**2 * D), "the loss", r"\ell", asked=True),
+        number("entropy", _tidy(soft_loss(p, p)), "the teacher's entropy", C_MIN),
+        formula("divergence", C - C_MIN, "divergence of the student from the teacher", J_KL, asked=True),
+        formula("loss", mixed(LAMBDA, J_HARD, TAU**2 * J_KL), "the loss", "J", asked=True),
         within=sheet,
     )
 
@@ -93,11 +94,11 @@ def _gradients(example: Example) -> Part:
     teacher, student, heat = _logits(example.teacher), _logits(example.student), example.temperature
     place = example.classes.index(example.label)
     p, q, cool = softmax(teacher, heat), softmax(student, heat), softmax(student, 1)
-    alpha = sympy.sympify(example.alpha)
+    weight = sympy.sympify(example.label_weight)
     rows = {}
     for at, name in enumerate(example.classes):
         hard, soft = cool[at] - int(at == place), soft_gradient(heat, q[at], p[at])
-        rows[f"class_{at + 1}"] = (name, *map(exact, (mixed(alpha, hard, soft), hard, soft)))
+        rows[f"class_{at + 1}"] = (name, *map(exact, (mixed(weight, hard, soft), hard, soft)))
     return part(
         "2",
         "The gradients",
@@ -114,21 +115,21 @@ def _temperatures(example: Example) -> Table:
         p, q = (softmax(_logits(powers), heat)[place] for powers in (example.teacher, example.student))
         whole = soft_gradient(heat, q, p)
         rows[f"temperature_{at}"] = (heat, *(float(sympy.N(one, DIGITS)) for one in (p, q, whole / heat**2, whole)))
-    headings = {"p": "p", "q": "q", "slope": "Gradient", "slope_times": "T² × gradient"}
-    return table("temperatures", ["T", *(column(*one) for one in headings.items())], rows)
+    headings = {"p": "p", "q": "q", "slope": "Gradient", "slope_times": "τ² × gradient"}
+    return table("temperatures", [column("tau", "τ"), *(column(*one) for one in headings.items())], rows)
 
 
 def _run(params: DistillationParams, sheet: Part) -> Part:
     run = params.training
-    found = outcome(run, params.alphas)
-    teacher, student = (sympy.expand(network_values(hidden)) for hidden in (h_t, h_s))
+    found = outcome(run, params.label_weights)
+    teacher, student = (sympy.expand(network_values(hidden)) for hidden in (D_TEACHER, D_STUDENT))
     share = 100 / run.n_test
     rows: dict[str, tuple[Cell, ...]] = {}
-    for place, (alpha, apart, right) in enumerate(zip(params.alphas, found.divergence, found.right, strict=True), 1):
+    for place, (weight, apart, right) in enumerate(zip(params.label_weights, found.divergence, found.right, strict=True), 1):
         shown = (apart.mean(), apart.std(), share * right.mean(), share * right.std())
         numbers = (Rounded(one, digits) for one, digits in zip(shown, (3, 3, 1, 1), strict=True))
         better = [int((apart < found.divergence[0]).sum()), int((right > found.right[0]).sum())] if place > 1 else [None, None]
-        rows[f"alpha_{place}"] = (_learns_from(alpha), *numbers, *better)
+        rows[f"lambda_{place}"] = (_learns_from(weight), *numbers, *better)
     spread = [column("spread", "±"), column("right", "Right (%)"), column("right_spread", "± (%)")]
     counts = [column(key, f"{key.replace('_', ' ').capitalize()} (of {run.n_starts})") for key in ("nearer", "more_right")]
     return part(
@@ -142,8 +143,8 @@ def _run(params: DistillationParams, sheet: Part) -> Part:
     )
 
 
-def _learns_from(alpha: Fraction) -> str:
+def _learns_from(label_weight: Fraction) -> str:
     """What a student learns from."""
-    if alpha in (0, 1):
-        return "labels alone" if alpha == 1 else "the teacher alone"
-    return f"both, α = {alpha}"
+    if label_weight in (0, 1):
+        return "labels alone" if label_weight == 1 else "the teacher alone"
+    return f"both, λ = {label_weight}"

@@ -49,14 +49,14 @@ def _divergences(logits: torch.Tensor, aim: torch.Tensor) -> torch.Tensor:
 
 
 class Trained(NamedTuple):
-    """The teacher's right answers on the test, and for each α and start the student's divergence and right answers."""
+    """The teacher's right answers on the test, and for each λ and start the student's divergence and right answers."""
 
     teacher_right: int
     divergence: torch.Tensor
     right: torch.Tensor
 
 
-def trained(one: Training, alphas: Sequence[Fraction]) -> Trained:
+def trained(one: Training, label_weights: Sequence[Fraction]) -> Trained:
     """Train every student by itself in one stack, each with its own loss; divergence falls as cross-entropy does."""
     points, labels, teacher, students = _points(one)
     rate, heat, rights = float(one.learning_rate), float(one.temperature), functional.one_hot(labels, CLASSES).double()
@@ -65,17 +65,17 @@ def trained(one: Training, alphas: Sequence[Fraction]) -> Trained:
     x, hard = x[: one.n_student], hard[: one.n_student]
     (aim,), (test_aim,) = _network(teacher, x), _network(teacher, test)
     soft = (aim / heat).softmax(-1)
-    weights = torch.tensor([float(alpha) for alpha in alphas], dtype=torch.float64).repeat_interleave(one.n_starts)
+    weights = torch.tensor([float(weight) for weight in label_weights], dtype=torch.float64).repeat_interleave(one.n_starts)
 
     def losses(network: Weights) -> torch.Tensor:
         logits = _network(network, x)
         return weights * _cross_entropies(logits, hard) + (1 - weights) * heat**2 * _cross_entropies(logits / heat, soft)
 
-    first, second = (part.repeat(len(alphas), 1, 1) for part in students)
+    first, second = (part.repeat(len(label_weights), 1, 1) for part in students)
     logits = _network(_descending((first, second), losses, one.student_steps, rate), test)
     goal, truth = test_aim.argmax(-1), test_hard.argmax(-1)
     found = (_divergences(logits, test_aim), (logits.argmax(-1) == truth).sum(-1).double())
-    return Trained(int((goal == truth).sum()), *(numbers.reshape(len(alphas), -1) for numbers in found))
+    return Trained(int((goal == truth).sum()), *(numbers.reshape(len(label_weights), -1) for numbers in found))
 
 
 def _descending(weights: Weights, losses: Callable[[Weights], torch.Tensor], steps: int, rate: float) -> Weights:

@@ -31,7 +31,7 @@ class Data(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How many test points the teacher gets right, and for each α and start the student's divergence and right points."""
+    """How many test points the teacher gets right, and for each λ and start the student's divergence and right points."""
 
     teacher_right: int
     divergence: Array
@@ -84,21 +84,21 @@ def _trained(network: Network, x: Array, gradient: Callable[[Array], Array], ste
     return network
 
 
-def outcome(run: Training, alphas: Sequence[Fraction]) -> Outcome:
-    """Train the teacher, then all students side by side: a row of starts for each α."""
+def outcome(run: Training, label_weights: Sequence[Fraction]) -> Outcome:
+    """Train the teacher, then all students side by side: a row of starts for each λ."""
     data, one_hot, rate, heat = drawn(run), np.eye(CLASSES), float(run.learning_rate), float(run.temperature)
     (x, test), (labels, test_labels) = (
         (rows[: run.n_teacher], rows[run.n_teacher :]) for rows in (_with_constant(data.points), data.labels)
     )
-    teacher = _trained(data.teacher, x, lambda z: _softmax(z) - one_hot[labels], run.teacher_steps, rate)
+    teacher = _trained(data.teacher, x, lambda logits: _softmax(logits) - one_hot[labels], run.teacher_steps, rate)
     x, seen = x[: run.n_student], labels[: run.n_student]
     (aim,), (test_aim,) = (_forward(teacher, points)[0] for points in (x, test))
-    soft, shares = _softmax(aim, heat), np.array([float(alpha) for alpha in alphas])[:, None, None, None]
+    soft, shares = _softmax(aim, heat), np.array([float(weight) for weight in label_weights])[:, None, None, None]
 
     def gradient(logits: Array) -> Array:
         return mixed(shares, _softmax(logits) - one_hot[seen], soft_gradient(heat, _softmax(logits, heat), soft))
 
-    first, second = (part[None].repeat(len(alphas), 0) for part in data.students)
+    first, second = (part[None].repeat(len(label_weights), 0) for part in data.students)
     logits = _forward(_trained((first, second), x, gradient, run.student_steps, rate), test)[0]
     goal = _softmax(test_aim)
     divergence = (goal * np.log(goal / _softmax(logits))).sum(-1).mean(-1)

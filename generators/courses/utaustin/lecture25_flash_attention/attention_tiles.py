@@ -32,7 +32,7 @@ class Memory:
 
 
 class Run(NamedTuple):
-    """The output (N×d), elements read and written, and the most elements on the chip at once."""
+    """The output (L×H), elements read and written, and the most elements on the chip at once."""
 
     output: torch.Tensor
     reads: int

@@ -26,8 +26,8 @@ COPIED = Route("every copied tensor of a run, counted", tolerance=1e-12)
 AUTOGRAD = Route("torch, products of forward and backward", tolerance=1e-12)
 GIVEN = dict.fromkeys(("block", "scores", "sram", "attention"), SHEET)
 
-TRAFFIC = {"standard_reads": r"R_{\text{standard}}", "standard_writes": r"W_{\text{standard}}",
-           "flash_reads": r"R_{\text{flash}}", "flash_writes": r"W_{\text{flash}}"}  # fmt: skip
+TRAFFIC = {"standard_reads": r"M_{\text{read, standard}}", "standard_writes": r"M_{\text{written, standard}}",
+           "flash_reads": r"M_{\text{read, flash}}", "flash_writes": r"M_{\text{written, flash}}"}  # fmt: skip
 
 
 def find(params: FlashParams) -> Iterator[Found | Proof]:
@@ -47,7 +47,7 @@ def _given(params: FlashParams) -> Iterator[Found]:
     given = {f"key_{n}": pair for n, pair in enumerate(zip(example.scores, values, strict=True), 1)}
     yield from SHEET.table("sheet", "scores", given, columns=["score", "value"])
     yield from SHEET.values("sheet", block_len=example.block_len, accelerator=one.name, source=one.source)
-    yield from SHEET.letters("sheet", d=params.head_width, N=params.seq_len, M=_elements(params, one.sram_kib))
+    yield from SHEET.letters("sheet", H=params.head_width, L=params.seq_len, M_SRAM=_elements(params, one.sram_kib))
     yield from SHEET.values("sheet", unit="TFLOP/s", peak=one.peak_tflops)
     yield from SHEET.values("sheet", unit="GB/s", bandwidth=one.bandwidth_gb_per_s)
     yield from SHEET.values("sheet", unit="KiB", sram=one.sram_kib)
@@ -110,7 +110,7 @@ def _traffic(params: FlashParams) -> Iterator[Found]:
     one, standard = _walked(params, length, kib), _standard(params, length)
     held = _held(one, params.head_width, params.conventions.loop_order)
     yield from SHEET.part("2", "Reads and writes of memory")
-    symbols = {"outer": "B_outer", "inner": "B_inner", "passes": "n_pass"}
+    symbols = {"outer": "L_outer", "inner": "L_inner", "passes": "n_pass"}
     yield from WALKED.values("2", outer=one.outer, inner=one.inner, passes=one.passes, symbols=symbols)
     yield from SHAPES.values("2", held=held, symbols={"held": r"M_{\text{tile}}"})
     yield from SHAPES.values("2", too_large=held > _elements(params, kib))

@@ -14,19 +14,19 @@ from generators.courses.utaustin.lecture25_flash_attention.params import Example
 from generators.table import column, table
 from generators.topics.roofline import roofline_seconds
 
-N, HEAD_WIDTH, SRAM, PASSES, OUTER, INNER = sympy.symbols("N d M n_pass B_outer B_inner", positive=True)
+L, H, SRAM, PASSES, OUTER, INNER = sympy.symbols("L H M_SRAM n_pass L_outer L_inner", positive=True)
 
-STANDARD = (3 * N * HEAD_WIDTH + 2 * N**2, N * HEAD_WIDTH + 2 * N**2)
+STANDARD = (3 * L * H + 2 * L**2, L * H + 2 * L**2)
 """Elements read and written by S = QKᵀ, P = softmax(S) and PV, each from memory to memory: algorithm 0 of arXiv 2205.14135."""
-OUTER_ROWS, INNER_ROWS, PASS_COUNT = (
-    sympy.ceiling(SRAM / (4 * HEAD_WIDTH)),
-    sympy.Min(OUTER, HEAD_WIDTH),
-    sympy.ceiling(N / OUTER),
+OUTER_LEN, INNER_LEN, PASS_COUNT = (
+    sympy.ceiling(SRAM / (4 * H)),
+    sympy.Min(OUTER, H),
+    sympy.ceiling(L / OUTER),
 )
-"""Rows of a block of both loops, and passes of the inner one: algorithm 1, line 1."""
+"""Tokens of a block of both loops, and passes of the inner one: algorithm 1, line 1."""
 FLASH = {
-    "keys_outer": (2 * N * HEAD_WIDTH + PASSES * (2 * N * HEAD_WIDTH + 2 * N), (PASSES + 1) * (N * HEAD_WIDTH + 2 * N)),
-    "queries_outer": (N * HEAD_WIDTH + PASSES * 2 * N * HEAD_WIDTH, N * HEAD_WIDTH + N),
+    "keys_outer": (2 * L * H + PASSES * (2 * L * H + 2 * L), (PASSES + 1) * (L * H + 2 * L)),
+    "queries_outer": (L * H + PASSES * 2 * L * H, L * H + L),
 }
 """With keys outer, every pass reads Q and reads and writes O and two numbers a query, which start as zeros in memory.
 
@@ -52,8 +52,8 @@ def _sheet(params: FlashParams) -> Part:
         "Given",
         table("scores", ["score", "value"], keys),
         number("block_len", example.block_len, "keys of a block"),
-        letter(HEAD_WIDTH, params.head_width, "head width"),
-        letter(N, params.seq_len, "tokens"),
+        letter(H, params.head_width, "width of a head"),
+        letter(L, params.seq_len, "tokens"),
         letter(SRAM, _sizes(params, one.sram_kib)[SRAM], "elements that fit into SRAM"),
         text("accelerator", one.name),
         text("source", one.source),
@@ -68,7 +68,7 @@ def _sheet(params: FlashParams) -> Part:
 
 @dataclass(frozen=True)
 class Running:
-    """What is kept of the keys so far: the largest score m, Σ e^(s - m), and Σ e^(s - m) v."""
+    """What is kept of the keys so far: the largest score m, Σ e^(S - m), and Σ e^(S - m) v."""
 
     largest: sympy.Expr
     total: sympy.Expr
@@ -123,8 +123,8 @@ def _expanded(number: sympy.Expr) -> Value:
 def _sizes(params: FlashParams, kib: int) -> dict[sympy.Symbol, int]:
     """What stands for the letters with so much SRAM."""
     sram = kib * 1024 // params.conventions.bytes_per_element
-    at = {N: params.seq_len, HEAD_WIDTH: params.head_width, SRAM: sram}
-    for symbol, rule in ((OUTER, OUTER_ROWS), (INNER, INNER_ROWS), (PASSES, PASS_COUNT)):
+    at = {L: params.seq_len, H: params.head_width, SRAM: sram}
+    for symbol, rule in ((OUTER, OUTER_LEN), (INNER, INNER_LEN), (PASSES, PASS_COUNT)):
         at[symbol] = int(rule.subs(at))
     return at
 
@@ -143,14 +143,14 @@ def _traffic(params: FlashParams, sheet: Part) -> Part:
     return part(
         "2",
         "Reads and writes of memory",
-        formula("outer", OUTER_ROWS, "rows of an outer block", OUTER),
-        formula("inner", INNER_ROWS, "rows of an inner block", INNER),
+        formula("outer", OUTER_LEN, "tokens of an outer block", OUTER),
+        formula("inner", INNER_LEN, "tokens of an inner block", INNER),
         formula("passes", PASS_COUNT, "passes of the inner loop", PASSES),
         formula("held", _held(params), "elements in SRAM at once", r"M_{\text{tile}}"),
-        formula("standard_reads", element * STANDARD[0], "reads, standard", r"R_{\text{standard}}", "B", asked=True),
-        formula("standard_writes", element * STANDARD[1], "writes, standard", r"W_{\text{standard}}", "B", asked=True),
-        formula("flash_reads", element * reads, "reads, FlashAttention", r"R_{\text{flash}}", "B", asked=True),
-        formula("flash_writes", element * writes, "writes, FlashAttention", r"W_{\text{flash}}", "B", asked=True),
+        formula("standard_reads", element * STANDARD[0], "reads, standard", r"M_{\text{read, standard}}", "B", asked=True),
+        formula("standard_writes", element * STANDARD[1], "writes, standard", r"M_{\text{written, standard}}", "B", asked=True),
+        formula("flash_reads", element * reads, "reads, FlashAttention", r"M_{\text{read, flash}}", "B", asked=True),
+        formula("flash_writes", element * writes, "writes, FlashAttention", r"M_{\text{written, flash}}", "B", asked=True),
         number("ratio", exact(ratio), "traffic of standard attention over FlashAttention's", asked=True),
         claim("saves", ratio > 1, "FlashAttention moves less than standard attention"),
         claim("moves_more", ratio < 1, "FlashAttention moves more than standard attention"),
@@ -163,7 +163,7 @@ def _traffic(params: FlashParams, sheet: Part) -> Part:
 def _held(params: FlashParams) -> sympy.Expr:
     """What SRAM holds at once: two blocks of each loop's matrices, their tile of scores, and two numbers a query."""
     queries = INNER if params.conventions.loop_order == "keys_outer" else OUTER
-    return 2 * OUTER * HEAD_WIDTH + 2 * INNER * HEAD_WIDTH + OUTER * INNER + 2 * queries
+    return 2 * OUTER * H + 2 * INNER * H + OUTER * INNER + 2 * queries
 
 
 def _by_size(params: FlashParams, kib: int) -> tuple[int, Fraction, Fraction, Fraction, int, int]:
@@ -176,7 +176,7 @@ def _by_size(params: FlashParams, kib: int) -> tuple[int, Fraction, Fraction, Fr
 
 def _arithmetic(params: FlashParams, sheet: Part) -> Part:
     """FLOPs of both ways, forward and in a training step, and the time of a forward pass."""
-    one = params.conventions.flops_per_multiply_add * N**2 * HEAD_WIDTH
+    one = params.conventions.flops_per_multiply_add * L**2 * H
     products = FORWARD + BACKWARD
     standard = "FLOPs of a training step, standard", r"F_{\text{standard}}", "FLOP"
     flash = "FLOPs of a training step, FlashAttention", r"F_{\text{flash}}", "FLOP"

@@ -47,8 +47,8 @@ def _given(params: Int8Params) -> Iterator[Found]:
     titles = {"sheet": "Given", "1": "A vector by hand", "2": "A product in eight ways", "3": "The printed order"}
     for label, title in titles.items():
         yield from SHEET.part(label, title)
-    yield from SHEET.letters("sheet", L=product.n_tokens, h=product.n_features, o=product.n_outputs)
-    yield from SHEET.letters("sheet", unit="B", b_Delta=held.bytes_per_step, b_z=held.bytes_per_zero_point)
+    yield from SHEET.letters("sheet", L=product.n_tokens, D=product.n_features, o=product.n_outputs)
+    yield from SHEET.letters("sheet", unit="B", s_Delta=held.bytes_per_step, s_z=held.bytes_per_zero_point)
     *_, last = range(product.seed, product.seed + product.n_seeds)
     yield from SHEET.values("sheet", seed=product.seed, last_seed=last, threshold=product.threshold)
     yield from SHEET.values("sheet", unit="%", share_of_tokens=product.share_of_tokens * 100)

@@ -23,7 +23,7 @@ from generators.courses.utaustin.lecture25_int8.products import (
 from generators.table import Table, column, table
 from generators.topics.printed_tables import as_printed
 
-a, low, high, L, h, o, k, step_bytes, zero_bytes = sympy.symbols("a x_min x_max L h o k b_Delta b_z", positive=True)
+a, low, high, L, D, o, k, step_bytes, zero_bytes = sympy.symbols("a x_min x_max L D o k s_Delta s_z", positive=True)
 DRAWN = ("absmax", "zero_point", "absmax_vector_wise", "absmax_vector_wise_decomposed")
 Errors = Mapping[str, Sequence[float]]
 """The error of each method for every seed."""
@@ -49,7 +49,7 @@ def _sheet(params: Int8Params) -> Part:
         "sheet",
         "Given",
         letter(L, product.n_tokens, "tokens"),
-        letter(h, product.n_features, "features"),
+        letter(D, product.n_features, "model width"),
         letter(o, product.n_outputs, "outputs"),
         number("seed", product.seed),
         number("last_seed", product.seed + product.n_seeds - 1),
@@ -92,7 +92,7 @@ def _methods(product: Product, sheet: Part, errors: Errors) -> Part:
     found = letter(k, apart, "outlier features found")
     letters = part("2", "", found, within=sheet)
     named: dict[str, tuple[str, sympy.Expr]] = {
-        "fp16": ("FP16, the reference", 2 * (L + o) * h),
+        "fp16": ("FP16, the reference", 2 * (L + o) * D),
         **{one.scheme: (one.name, _bytes(one)) for one in METHODS},
     }
     rows = {key: (name, _shown(fmean(errors[key])), value_at(held, letters)) for key, (name, held) in named.items()}
@@ -121,7 +121,7 @@ def _bytes(method: Method) -> sympy.Expr:
     """Of X and W: a byte a code, one more for a value kept in FP16, and the steps with their zero points."""
     each = step_bytes + zero_bytes if method.zero_point else step_bytes
     steps = (L if method.row_steps else 1) + (o if method.column_steps else 1)
-    return (L + o) * (h + (k if method.decomposed else 0)) + steps * each
+    return (L + o) * (D + (k if method.decomposed else 0)) + steps * each
 
 
 def _by_size(product: Product) -> Table:

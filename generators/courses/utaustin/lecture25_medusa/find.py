@@ -48,7 +48,12 @@ def _given(params: MedusaParams) -> Iterator[Found]:
     yield from SHEET.values("sheet", model=model.name, root=params.root, head_bias=params.conventions.head_bias)
     yield from SHEET.values("sheet", n_nodes=params.n_nodes)
     yield from SHEET.letters(
-        "sheet", K=len(heads), N_layer=model.n_layers, D=model.d_model, D_ff=model.d_ff, V=model.vocabulary_size
+        "sheet",
+        n_Medusa=len(heads),
+        N_layer=model.n_layers,
+        D=model.d_model,
+        D_ff=model.d_ff,
+        N_vocab=model.vocabulary_size,
     )
     width = model.head_dim or model.d_model // model.n_heads
     yield from SHEET.letters("sheet", n_H=model.n_heads, n_KV=model.n_kv_heads or model.n_heads, H=width)

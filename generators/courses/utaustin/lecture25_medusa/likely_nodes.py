@@ -1,6 +1,6 @@
 """The tree of Medusa's guesses: how likely each node is reached, and which nodes give the most tokens.
 
-Head k guesses the token k places after the next one. Source: Cai et al. 2024, arXiv 2401.10774.
+Head i guesses the token i places after the next one. Source: Cai et al. 2024, arXiv 2401.10774.
 """
 
 from __future__ import annotations

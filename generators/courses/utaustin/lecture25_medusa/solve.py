@@ -14,7 +14,7 @@ from generators.courses.utaustin.lecture25_medusa.likely_nodes import Path, Shar
 from generators.courses.utaustin.lecture25_medusa.params import Head, MedusaParams
 from generators.table import Table, column, table
 
-K, N_LAYER, D, N_HEAD, N_KV, H, D_FF, V = sympy.symbols("K N_layer D n_H n_KV H D_ff V", positive=True)
+N_MEDUSA, N_LAYER, D, N_HEAD, N_KV, H, D_FF, N_VOCAB = sympy.symbols("n_Medusa N_layer D n_H n_KV H D_ff N_vocab", positive=True)
 DRAWN = 30
 """Nodes up to which the tree is drawn."""
 
@@ -33,14 +33,14 @@ def _sheet(params: MedusaParams) -> Part:
         "Given",
         text("model", model.name),
         text("root", params.root),
-        letter(K, len(params.heads), "heads"),
+        letter(N_MEDUSA, len(params.heads), "Medusa heads"),
         letter(N_LAYER, model.n_layers, "layers"),
         letter(D, model.d_model, "model width"),
-        letter(N_HEAD, model.n_heads, "attention heads"),
+        letter(N_HEAD, model.n_heads, "heads"),
         letter(N_KV, model.n_kv_heads or model.n_heads, "heads of keys and values"),
-        letter(H, model.head_dim or model.d_model // model.n_heads, "width of an attention head"),
+        letter(H, model.head_dim or model.d_model // model.n_heads, "width of a head"),
         letter(D_FF, model.d_ff, "inner width of the feed-forward networks"),
-        letter(V, model.vocabulary_size, "tokens of the vocabulary"),
+        letter(N_VOCAB, model.vocabulary_size, "tokens of the vocabulary"),
         claim("head_bias", params.conventions.head_bias, "the first matrix of a head has a bias"),
         number("n_nodes", params.n_nodes, "nodes of the pruned tree below the root"),
     )
@@ -55,21 +55,25 @@ def _head(place: int, head: Head) -> Part:
 
 def _sizes(params: MedusaParams, sheet: Part) -> Part:
     held = params.conventions
-    matrices = D**2 + D * V  # W2 (SiLU(W1 h) + h) with W1 of D×D and W2 of D×V
+    matrices = D**2 + D * N_VOCAB  # W2 (SiLU(W1 h) + h) with W1 of D×D and W2 of D×N_vocab
     head = matrices + (D if held.head_bias else 0)
-    read = N_LAYER * (2 * D * H * (N_HEAD + N_KV) + 3 * D * D_FF) + D * V  # attention, gated feed-forward layers, output head
-    model = read + D * V + (2 * N_LAYER + 1) * D  # the embedding, and two norms a layer and one at the end
+    read = N_LAYER * (2 * D * H * (N_HEAD + N_KV) + 3 * D * D_FF) + D * N_VOCAB  # attention, gated feed-forward, output head
+    model = read + D * N_VOCAB + (2 * N_LAYER + 1) * D  # the embedding, and two norms a layer and one at the end
     return part(
         "1",
         "The heads",
         formula("head", head, "values of one head", r"N_{\text{head}}", asked=True),
         formula("model", model, "values of the model", r"N_{\text{model}}"),
-        formula("share", 100 * K * head / model, "values of all heads over those of the model", unit="%", asked=True),
-        formula("bytes", held.bytes_per_value * K * head, "bytes of all heads", r"M_{\text{heads}}", "B", asked=True),
+        formula("share", 100 * N_MEDUSA * head / model, "values of all heads over those of the model", unit="%", asked=True),
+        formula("bytes", held.bytes_per_value * N_MEDUSA * head, "bytes of all heads", r"M_{\text{heads}}", "B", asked=True),
         formula(
-            "flops", held.flops_per_multiply_add * K * matrices, "FLOPs of all heads at one position", r"F_{\text{heads}}", "FLOP"
+            "flops",
+            held.flops_per_multiply_add * N_MEDUSA * matrices,
+            "FLOPs of all heads at one position",
+            r"F_{\text{heads}}",
+            "FLOP",
         ),
-        formula("slower", 1 + K * head / read, "weights a step reads, with over without heads", r"\kappa"),
+        formula("slower", 1 + N_MEDUSA * head / read, "weights a step reads, with over without heads", r"\kappa"),
         within=sheet,
     )
 
@@ -78,7 +82,7 @@ def _full(shares: Shares) -> Part:
     """All combinations of all guesses, and of the first guesses of each head."""
     rates = [sum(head, Fraction(0)) for head in shares]
     so_far = accumulate(rates, lambda one, other: one * other)
-    hits = {f"head_{k}": (k, *both) for k, both in enumerate(zip(rates, so_far, strict=True), 1)}
+    hits = {f"head_{place}": (place, *both) for place, both in enumerate(zip(rates, so_far, strict=True), 1)}
     tree = likely_nodes.full_tree(shares)
     return part(
         "2",

@@ -71,9 +71,9 @@ def _given(params: Nf4Params) -> Iterator[Found]:
     yield from SHEET.values("sheet", unit="GB/s", link=run.link_gb_per_s)
     width = run.head_dim or Fraction(run.d_model, run.n_heads)
     yield from SHEET.letters(
-        "sheet", b_1=params.block_len, b_2=params.second_block_len, c_1=held.scale_bits, c_2=held.quantized_scale_bits,
+        "sheet", g_1=params.block_len, g_2=params.second_block_len, beta_1=held.scale_bits, beta_2=held.quantized_scale_bits,
         N_layer=run.n_layers, D=run.d_model, D_q=run.n_heads * width, D_kv=(run.n_kv_heads or run.n_heads) * width,
-        D_ff=run.d_ff, V=run.vocabulary_size, R=run.rank,
+        D_ff=run.d_ff, N_vocab=run.vocabulary_size, R=run.rank,
     )  # fmt: skip
     yield from SHEET.letters("sheet", unit="B", s=held.bytes_per_value, M_GPU=run.limit_mib * MIB, M_page=run.page_kib * KIB)
 
@@ -83,7 +83,7 @@ def _levels() -> Iterator[Found]:
 
     yield from SHEET.part("1", "The sixteen levels")
     outermost = (Fraction(15 - Fraction(1, 2), 15) + Fraction(16 - Fraction(1, 2), 16)) / 2
-    yield from SHARES.values("1", outermost=outermost, symbols={"outermost": "q_{15}"})
+    yield from SHARES.values("1", outermost=outermost, symbols={"outermost": r"\eta_{15}"})
     yield from NDTRI.values("1", largest=float(quantiles().max()))
     for route, found in ((NDTRI, levels("nf4").tolist()), (PRINTED, LEVELS)):
         rows = {f"step_{step}": (step, found[7 - step] if step < 8 else None, found[7 + step]) for step in range(1, 9)}

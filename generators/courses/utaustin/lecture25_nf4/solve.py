@@ -25,14 +25,14 @@ from generators.courses.utaustin.lecture25_nf4.params import MIB, Nf4Params, hea
 from generators.table import Table, column, table
 from generators.topics.quantization import seeded_weights
 
-b1, b2, c1, c2, s = sympy.symbols("b_1 b_2 c_1 c_2 s", positive=True)
-N_layer, D, D_q, D_kv, D_ff, V, R = sympy.symbols("N_layer D D_q D_kv D_ff V R", positive=True)
+g1, g2, beta1, beta2, s = sympy.symbols("g_1 g_2 beta_1 beta_2 s", positive=True)
+N_layer, D, D_q, D_kv, D_ff, N_vocab, R = sympy.symbols("N_layer D D_q D_kv D_ff N_vocab R", positive=True)
 M_GPU, M_page, N_code, N_float, N_LoRA = sympy.symbols("M_GPU M_page N_code N_float N_LoRA", positive=True)
 M_states, M_fixed, M_token, n_page = sympy.symbols("M_states M_fixed M_token n_page", positive=True)
 CODE_BITS = 4
 ENDS = {"query": D_q, "key": D_kv, "value": D_kv, "output": D_q, "gate": D_ff, "up": D_ff, "down": D_ff}
 """The other width of each linear layer; one is always the model's."""
-PLAIN, DOUBLE = c1 / b1, c2 / b1 + c1 / (b1 * b2)
+PLAIN, DOUBLE = beta1 / g1, beta2 / g1 + beta1 / (g1 * g2)
 """Bits a weight for the scales of its block, and for quantized scales and the scales of their blocks."""
 CODES = {"nf4": "NF4", "int4": "Int4, symmetric", "fp4": "FP4", "affine": "Int4, affine", "affine_equal": "Int4, affine"}
 GIB = 2**30
@@ -67,17 +67,17 @@ def _sheet(params: Nf4Params) -> Part:
         claim("some_adapted", len(run.lora_on) < len(ENDS), "some linear layers have an adapter"),
         *([text("lora_on", ", ".join(one for one in ENDS if one in run.lora_on))] if len(run.lora_on) < len(ENDS) else []),
         number("link", exact(run.link_gb_per_s), "rate of moving pages", unit="GB/s"),
-        letter(b1, params.block_len, "weights that share a scale"),
-        letter(b2, params.second_block_len, "scales that share a scale"),
-        letter(c1, held.scale_bits, "bits of a scale"),
-        letter(c2, held.quantized_scale_bits, "bits of a quantized scale"),
+        letter(g1, params.block_len, "weights that share a scale"),
+        letter(g2, params.second_block_len, "scales that share a scale"),
+        letter(beta1, held.scale_bits, "bits of a scale"),
+        letter(beta2, held.quantized_scale_bits, "bits of a quantized scale"),
         letter(N_layer, run.n_layers, "layers"),
         letter(D, run.d_model, "model width"),
         letter(D_q, queries, "width of all heads of the queries"),
         letter(D_kv, keys, "width of all heads of the keys"),
-        letter(D_ff, run.d_ff, "width of the feed-forward network"),
-        letter(V, run.vocabulary_size, "tokens of the vocabulary"),
-        letter(R, run.rank, "rank of the adapters"),
+        letter(D_ff, run.d_ff, "inner width of the feed-forward networks"),
+        letter(N_vocab, run.vocabulary_size, "tokens of the vocabulary"),
+        letter(R, run.rank, "rank"),
         letter(s, held.bytes_per_value, "bytes of a value", "B"),
         letter(M_GPU, run.limit_mib * MIB, "memory of the accelerator", "B"),
         letter(M_page, run.page_kib * 1024, "page of optimizer states", "B"),
@@ -94,7 +94,7 @@ def _levels() -> Part:
     return part(
         "1",
         "The sixteen levels",
-        number("outermost", OUTERMOST, "share of the weights below the largest quantile", "q_{15}"),
+        number("outermost", OUTERMOST, "share of the weights below the largest quantile", r"\eta_{15}"),
         number("largest", largest_quantile(), "largest quantile"),
         table("levels", ["steps_from_zero", "below", "above"], rows, asked=True),
     )
@@ -210,7 +210,7 @@ def _run_formulas(lora_on: Sequence[str]) -> list[Item]:
     bits = CODE_BITS + DOUBLE
     return [
         formula("N_code", N_layer * D * (2 * D_q + 2 * D_kv + 3 * D_ff), "weights kept as codes", N_code),
-        formula("N_float", D * (2 * V + 2 * N_layer + 1), "values of embedding, output head and norms", N_float),
+        formula("N_float", D * (2 * N_vocab + 2 * N_layer + 1), "values of embedding, output head and norms", N_float),
         formula("values", N_code + N_float, "values of the model"),
         formula("N_LoRA", R * N_layer * ends, "values of all adapters", N_LoRA),
         formula("M_states", 8 * N_LoRA + 4 * 2 * len(lora_on) * N_layer, "bytes of Adam's states", M_states, "B"),

@@ -1,7 +1,7 @@
 """Which share of a BERT is trained by BitFit, adapters and LoRA: counts from its configuration.
 
 A layer has query, key, value and output of D×D, a feed-forward network of width D_ff, two layer norms, and biases everywhere.
-Outside the layers stand E rows of embeddings, a norm, and a pooler of D×D.
+Outside the layers stand N_rows rows of embeddings, a norm, and a pooler of D×D.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import sympy
 
 from generators.topics.peft import ATTENTION_MATRICES, N_LAYER, D, R, adapter_groups, total
 
-D_FF, E = sympy.symbols("D_ff E", positive=True)
-SHARE, N_MODEL, R_AD = sympy.symbols("q N_model R_ad", positive=True)
+D_FF, N_ROWS = sympy.symbols("D_ff N_rows", positive=True)
+SHARE, N_MODEL, R_AD = sympy.symbols("omega N_model R_ad", positive=True)
 NORM_VALUES = 2 * 2 * D
 """Scales and shifts of a layer's two norms."""
 FFN = ("up", "down")
@@ -22,7 +22,7 @@ FFN = ("up", "down")
 def model_values() -> sympy.Expr:
     """All values of the model."""
     layer = ATTENTION_MATRICES * (D**2 + D) + (D * D_FF + D_FF) + (D_FF * D + D) + NORM_VALUES
-    return N_LAYER * sympy.expand(layer) + D * E + 2 * D + D**2 + D
+    return N_LAYER * sympy.expand(layer) + D * N_ROWS + 2 * D + D**2 + D
 
 
 def bias_values() -> sympy.Expr:
@@ -41,5 +41,5 @@ def lora_values(on: Sequence[str]) -> sympy.Expr:
 
 
 def width_for_share(*, norms: bool) -> sympy.Expr:
-    """The inner width at which adapters train a share q of the model."""
+    """The inner width at which adapters train a share omega of the model."""
     return sympy.solve(adapter_values(norms=norms) - SHARE * N_MODEL, R_AD)[0]

@@ -81,7 +81,7 @@ def _reduction(params: TuningParams) -> Iterator[Found]:
     yield from SHEET.letters("1", D=width, R=params.rank)
     full, beside, each = width**2, pair(width, width, params.rank), pair(width, width, 1)
     values = {"full": full, "lora": beside, "ratio": Fraction(full, beside), "break_even": Fraction(full, each)}
-    symbols = {"full": "N_W", "lora": "N_{BA}", "ratio": "N_W / N_{BA}", "break_even": "r_0"}
+    symbols = {"full": "N_W", "lora": "N_{BA}", "ratio": "N_W / N_{BA}", "break_even": "R_0"}
     yield from BESIDE.values("1", values, symbols=symbols)
     counts = [(rank, pair(width, width, rank)) for rank in params.ranks]
     table = {f"rank_{rank}": (rank, held, Fraction(full, held), Fraction(100 * held, full)) for rank, held in counts}
@@ -96,7 +96,7 @@ def _first(params: TuningParams, network: Network, trained: Trained) -> Iterator
     model = network.model
     yield from SHEET.part("model", "The lecture's model")
     yield from SHEET.letters("model", N_layer=model.n_layers, D=model.d_model, D_ff=model.d_ff)
-    yield from BUILT.letters("model", E=network.rows_outside())
+    yield from BUILT.letters("model", N_rows=network.rows_outside())
     yield from BUILT.values("model", {"values": values(network.named.values())}, symbols={"values": "N_model"})
     for name, symbol, size, route in (("adapters", "R_ad", params.adapter_width, BUILT), ("lora", "R", params.rank, BESIDE)):
         yield from SHEET.part(name, TITLES[name])
@@ -130,7 +130,7 @@ def _printed(params: TuningParams, networks: Sequence[Network]) -> Iterator[Foun
     norms = params.conventions.adapters_train_norms
     one, two = (values(first.adapters(width, norms=norms)) for width in (1, 2))
     yield from SHEET.part("3", "Beside the lecture's table")
-    yield from SHEET.letters("3", q=printed.adapters.percent / 100)
+    yield from SHEET.letters("3", omega=printed.adapters.percent / 100)
     difference = round(whole * float(printed.diff_pruning.percent) / 100)
     yield from BUILT.values("3", difference=round(difference, 2 - len(str(difference))))
     width = 1 + (printed.adapters.percent * whole / 100 - one) / (two - one)

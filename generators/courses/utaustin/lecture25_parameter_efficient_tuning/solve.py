@@ -10,7 +10,7 @@ import sympy
 from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text
 from generators.cells import Cell, Value, exact, rational
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning import counts
-from generators.courses.utaustin.lecture25_parameter_efficient_tuning.counts import D_FF, N_MODEL, R_AD, SHARE, E
+from generators.courses.utaustin.lecture25_parameter_efficient_tuning.counts import D_FF, N_MODEL, N_ROWS, R_AD, SHARE
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning.params import Model, Printed, TuningParams
 from generators.table import Column, column, table
 from generators.topics.peft import N_LAYER, D, R
@@ -59,12 +59,12 @@ def _reduction(params: TuningParams) -> Part:
     return part(
         "1",
         "The reduction by LoRA",
-        letter(D, params.d_model, "rows and columns of W"),
+        letter(D, params.d_model, "model width"),
         letter(R, params.rank, "rank"),
         formula("full", D**2, "values of W", "N_W"),
         formula("lora", 2 * D * R, "values of A and B", "N_{BA}", asked=True),
         formula("ratio", D / (2 * R), "times fewer", "N_W / N_{BA}", asked=True),
-        formula("break_even", D / 2, "rank that saves nothing", "r_0"),
+        formula("break_even", D / 2, "rank that saves nothing", "R_0"),
         table("ranks", columns, rows),
     )
 
@@ -72,7 +72,12 @@ def _reduction(params: TuningParams) -> Part:
 def _first(params: TuningParams) -> Part:
     """The model that the lecture's table is about, and what has no size of its own."""
     model = params.models[0]
-    words = {N_LAYER: "layers", D: "model width", D_FF: "width of the feed-forward network", E: "rows of embeddings"}
+    words = {
+        N_LAYER: "layers",
+        D: "model width",
+        D_FF: "inner width of the feed-forward networks",
+        N_ROWS: "rows of embeddings",
+    }
     return part(
         "model",
         "The lecture's model",
@@ -84,7 +89,7 @@ def _first(params: TuningParams) -> Part:
 def _sizes(model: Model) -> dict[sympy.Symbol, Value]:
     """The letters of the formulas but R and R_ad."""
     rows = model.vocabulary_size + model.n_positions + model.n_segments
-    return {N_LAYER: model.n_layers, D: model.d_model, D_FF: model.d_ff, E: rows}
+    return {N_LAYER: model.n_layers, D: model.d_model, D_FF: model.d_ff, N_ROWS: rows}
 
 
 def _formulas(params: TuningParams) -> dict[str, sympy.Expr]:

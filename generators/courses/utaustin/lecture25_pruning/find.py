@@ -54,10 +54,10 @@ def _given(params: PruningParams) -> Iterator[Found]:
     yield from GROUP.values("sheet", dropped_of_group=len(range(pattern.kept, pattern.group)))
     yield from GROUP.values("sheet", share_dropped=100 * _share_dropped(pattern), unit="%")
     yield from SHEET.letters("sheet", D=large.n_rows, D_ff=large.n_columns, L=large.n_tokens)
-    yield from SHEET.letters("sheet", unit="B", b=held.bytes_per_value, i=held.bytes_per_index)
+    yield from SHEET.letters("sheet", unit="B", s=held.bytes_per_value, s_index=held.bytes_per_index)
     yield from SHEET.letters("sheet", unit="FLOP", f=held.flops_per_multiply_add)
-    yield from SHEET.letters("sheet", N=pattern.kept, M=pattern.group)
-    yield from GROUP.letters("sheet", s=_share_dropped(pattern))
+    yield from SHEET.letters("sheet", g_kept=pattern.kept, g=pattern.group)
+    yield from GROUP.letters("sheet", rho=_share_dropped(pattern))
 
 
 def _stays(params: PruningParams, fit: Fit) -> Iterator[Found]:
@@ -99,14 +99,15 @@ def _bytes(params: PruningParams, one: Matrix) -> Iterator[Found | Proof]:
     yield from SHEET.part("3", "Bytes")
     yield from STORED.values("3", csr_pays=csr < 1, csr_never_pays=csr >= 1)
     yield from STORED.values("3", csr_from=100 * csr, pattern_share=100 * share, unit="%")
-    yield from STORED.letters("3", p=one.place_bits())
-    symbols = {"dense": r"B_{\text{dense}}", "pattern": "B_{N:M}"}
+    yield from STORED.letters("3", beta_place=one.place_bits())
+    symbols = {"dense": r"M_{\text{dense}}", "pattern": r"M_{\text{N:M}}"}
     yield from STORED.values("3", dense=one.dense(), pattern=one.pattern(), unit="B", symbols=symbols)
-    symbols = {"csr_break_even": r"s_{\text{CSR}}", "csr": r"B_{\text{CSR}}"}
+    symbols = {"csr_break_even": r"\rho_{\text{CSR}}", "csr": r"M_{\text{CSR}}"}
     yield from STORED.values("3", csr_break_even=csr, symbols=symbols)
     others = [(replace(one, rows=3 + place, columns=10 + place, value=value, index=index), 7 * place + 2)
               for place, (value, index) in enumerate(((1, 4), (2, 8), (4, 4)))]  # fmt: skip
-    worlds = [{"D": each.rows, "D_ff": each.columns, "b": each.value, "i": each.index, "k": kept} for each, kept in others]
+    worlds = [{"D": each.rows, "D_ff": each.columns, "s": each.value, "s_index": each.index, "N_kept": kept}
+              for each, kept in others]  # fmt: skip
     yield from STORED.worlds("3/csr", list(zip(worlds, [each.csr(kept) for each, kept in others], strict=True)))
     yield from _conversions(one, share)
 

@@ -1,6 +1,7 @@
 """Prunes the fitted layer in three ways, follows the error, and counts bytes and FLOPs of a large matrix of D×D_ff.
 
-b bytes a value and i an index; k values stay; s is the share that does not; L tokens pass; a multiply-add counts f FLOPs.
+s bytes a value and s_index an index; N_kept values stay; rho is the share that does not; L tokens pass; a multiply-add
+counts f FLOPs.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ from generators.courses.utaustin.lecture25_pruning.pruned_layer import (
 )
 from generators.table import Column, column, table
 
-D, D_FF, b, i, k, s, L, f = sympy.symbols("D D_ff b i k s L f", positive=True)
-N_KEPT, M_GROUP, P = sympy.symbols("N M p", positive=True)
+D, D_FF, s, S_INDEX, N_KEPT, RHO, L, f = sympy.symbols("D D_ff s s_index N_kept rho L f", positive=True)
+G_KEPT, GROUP, PLACE_BITS = sympy.symbols("g_kept g beta_place", positive=True)
 
-DENSE_BYTES = b * D * D_FF
-CSR_BYTES = (b + i) * k + i * (D + 1)
+DENSE_BYTES = s * D * D_FF
+CSR_BYTES = (s + S_INDEX) * N_KEPT + S_INDEX * (D + 1)
 """Compressed sparse rows: each value that stays with its column, and where each row begins and ends."""
-PATTERN_BYTES = D * D_FF * N_KEPT / M_GROUP * (b + P / 8)
-"""N values of every M, each with its place in the group in p bits."""
-CSR_BREAK_EVEN = 1 - (DENSE_BYTES - i * (D + 1)) / ((b + i) * D * D_FF)
+PATTERN_BYTES = D * D_FF * G_KEPT / GROUP * (s + PLACE_BITS / 8)
+"""g_kept values of every g, each with its place in the group in beta_place bits."""
+CSR_BREAK_EVEN = 1 - (DENSE_BYTES - S_INDEX * (D + 1)) / ((s + S_INDEX) * D * D_FF)
 """The sparsity from which CSR takes no more than the dense matrix."""
 UNIT = CODE_UNIT * 100
 """A weight is its code over this."""
@@ -66,15 +67,15 @@ def _sheet(params: PruningParams) -> Part:
         number("dropped_of_group", pattern.group - pattern.kept, "weights dropped of every group"),
         number("share_dropped", exact(100 * sparsity_of(pattern)), "share of the weights dropped", unit="%"),
         text("matrix", large.name),
-        letter(D, large.n_rows, "rows of the large matrix"),
-        letter(D_FF, large.n_columns, "columns of the large matrix"),
+        letter(D, large.n_rows, "model width"),
+        letter(D_FF, large.n_columns, "inner width of the feed-forward networks"),
         letter(L, large.n_tokens, "tokens"),
-        letter(b, held.bytes_per_value, "bytes of one weight", "B"),
-        letter(i, held.bytes_per_index, "bytes of one index", "B"),
+        letter(s, held.bytes_per_value, "bytes of a value", "B"),
+        letter(S_INDEX, held.bytes_per_index, "bytes of an index", "B"),
         letter(f, held.flops_per_multiply_add, "FLOPs of a multiply-add", "FLOP"),
-        letter(N_KEPT, pattern.kept, "weights kept of every group"),
-        letter(M_GROUP, pattern.group, "weights of a group"),
-        letter(s, exact(sparsity_of(pattern)), "share of the weights dropped"),
+        letter(G_KEPT, pattern.kept, "weights kept of every group"),
+        letter(GROUP, pattern.group, "weights of a group"),
+        letter(RHO, exact(sparsity_of(pattern)), "share of the weights dropped"),
     )
 
 
@@ -123,7 +124,7 @@ def _bytes(params: PruningParams, sheet: Part) -> Part:
     """What each format takes, and from which sparsity it is no larger than the dense matrix."""
     csr_from = rational(value_at(CSR_BREAK_EVEN, sheet))
     bits = params.pattern.group.bit_length() - 1
-    share = rational(value_at((PATTERN_BYTES / DENSE_BYTES).subs(P, bits), sheet))
+    share = rational(value_at((PATTERN_BYTES / DENSE_BYTES).subs(PLACE_BITS, bits), sheet))
     return part(
         "3",
         "Bytes",
@@ -131,11 +132,11 @@ def _bytes(params: PruningParams, sheet: Part) -> Part:
         claim("csr_never_pays", csr_from >= 1, "compressed sparse rows never take fewer bytes"),
         number("csr_from", exact(100 * csr_from), "sparsity from which CSR is no larger", unit="%", asked=True),
         number("pattern_share", exact(100 * share), "N:M over dense", unit="%", asked=True),
-        letter(P, bits, "bits of a place in a group"),
-        formula("dense", DENSE_BYTES, "bytes of every value", r"B_{\text{dense}}", "B"),
-        number("csr", CSR_BYTES, "bytes of compressed sparse rows", r"B_{\text{CSR}}"),
-        formula("csr_break_even", CSR_BREAK_EVEN, "CSR is no larger from", r"s_{\text{CSR}}"),
-        formula("pattern", PATTERN_BYTES, "bytes of N:M", r"B_{N:M}", "B"),
+        letter(PLACE_BITS, bits, "bits of a place in a group"),
+        formula("dense", DENSE_BYTES, "bytes of every value", r"M_{\text{dense}}", "B"),
+        number("csr", CSR_BYTES, "bytes of compressed sparse rows", r"M_{\text{CSR}}"),
+        formula("csr_break_even", CSR_BREAK_EVEN, "CSR is no larger from", r"\rho_{\text{CSR}}"),
+        formula("pattern", PATTERN_BYTES, "bytes of N:M", r"M_{\text{N:M}}", "B"),
         within=sheet,
     )
 
@@ -149,6 +150,6 @@ def _work(params: PruningParams, sheet: Part) -> Part:
         "Work",
         formula("dense", f * L * D * D_FF, "FLOPs of the dense product, zeros or not", r"F_{\text{dense}}", "FLOP", asked=True),
         number("useful", useful, "operations with a weight that stays", unit="FLOP", asked=True),
-        formula("narrower", f * L * D * (1 - s) * D_FF, "FLOPs with fewer columns", r"F_{\text{narrower}}", "FLOP", asked=True),
+        formula("narrower", f * L * D * (1 - RHO) * D_FF, "FLOPs with fewer columns", r"F_{\text{narrower}}", "FLOP", asked=True),
         within=sheet,
     )

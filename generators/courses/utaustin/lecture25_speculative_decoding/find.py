@@ -175,7 +175,7 @@ def _distribution(params: SpeculativeParams, target: Rows, draft: Rows) -> Itera
     yield from BY_TARGET.cells("3", "one_token", {row: {"emitted": share} for row, share in zip(rows, p.values(), strict=True)})
     emitted = one_round(target, draft, params.first, params.n_drafted)
     possible, equal = equally_likely(target, emitted, params.first, params.n_drafted)
-    yield from ADDED_UP.values("3", acceptance_rate=1 - lost, symbols={"acceptance_rate": "beta"})
+    yield from ADDED_UP.values("3", acceptance_rate=1 - lost, symbols={"acceptance_rate": "alpha_1"})
     yield from ADDED_UP.values("3", length=params.n_drafted + 1, sequences=possible, equal=equal)
     yield from ADDED_UP.proof("every possible sequence is as likely as from the target alone", possible - equal)
 

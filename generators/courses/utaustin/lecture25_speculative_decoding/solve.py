@@ -16,7 +16,7 @@ from generators.courses.utaustin.lecture25_speculative_decoding.rounds import Mo
 from generators.table import Column, Table, column, table
 from generators.topics.speculative_decoding import ALPHA, COST_RATIO, GAMMA, expected_tokens, walltime_gain
 
-BETA = sympy.Symbol("beta", positive=True)
+ALPHA_1 = sympy.Symbol("alpha_1", positive=True)
 X, OF_TARGET, OF_DRAFT = column("x", "x"), column("p", "p(x)"), column("q", "q(x)")
 
 
@@ -120,7 +120,7 @@ def _unchanged(params: SpeculativeParams, target: Model, draft: Model) -> Part:
     return part(
         "3",
         "The distribution is unchanged",
-        number("acceptance_rate", exact(rate), "probability that the first drafted token is kept", BETA, asked=True),
+        number("acceptance_rate", exact(rate), "probability that the first drafted token is kept", ALPHA_1, asked=True),
         number("length", length, "tokens of each sequence that was added up"),
         number("sequences", len(alone), "sequences that the target can emit"),
         number("equal", sum(together.get(one) == share for one, share in alone.items()), "of them equally likely both ways"),
