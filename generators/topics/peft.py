@@ -52,7 +52,10 @@ def adapter_groups(*, biases: bool) -> list[Group]:
         Group(r"W_B \text{ of each adapter}", ADAPTERS, (R, D)),
     ]
     if biases:
-        groups += [Group(r"b_A \text{ of each adapter}", ADAPTERS, (R,)), Group(r"b_B \text{ of each adapter}", ADAPTERS, (D,))]
+        groups += [
+            Group(r"\beta_A \text{ of each adapter}", ADAPTERS, (R,)),
+            Group(r"\beta_B \text{ of each adapter}", ADAPTERS, (D,)),
+        ]
     return groups
 
 

@@ -89,7 +89,7 @@ FAR = [
     Far({"conventions": {"flops_per_multiply_add": 1}}, ("Makers count two FLOPs",), stays=PEAK + SHARES),
     Far({"conventions": {"bytes_per_element": 4}}, ("In FP32", "products of FP32 are not"), ("can reach the peak",)),
     Far({"conventions": {"bytes_per_element": 8, "flops_per_multiply_add": 1}}, ("In FP64",), ("ridge point",)),
-    Far({"n_kv_heads": 8, "d_ff": 14336}, ("with 8 heads of keys and values", r"network of width 14 336 ($D_{\text{FF}}$)")),
+    Far({"n_kv_heads": 8, "d_ff": 14336}, ("with 8 heads of keys and values", r"network of width 14 336 ($D_{\text{ff}}$)")),
     Far({"n_kv_heads": 1}, ("with 1 head of keys and values", r"(L \times D)(D \times n_{\text{KV}} H)")),
     Far({"head_dim": 256}, ("of width 256 ($H$)", r"(L \times n_H H)(n_H H \times D)"), (GPU,)),
     Far({"n_heads": 3, "head_dim": 5, "d_model": 7, "d_ff": 1, "n_kv_heads": 3}, ("of width 5 ($H$)",), ("of keys and",)),

@@ -164,7 +164,7 @@ FAR = [
     Far(ONES, ("= 1$ sequence of", "Each value takes 2 bytes"), (ON_A_GPU, KV, FF)),
     Far({"conventions": {"flops_per_multiply_add": 1}}, (ON_A_GPU,), stays=(*SHARES, *COSTS)),  # counting changes no share
     Far({"conventions": {"bytes_per_element": 4}}, ("Each value takes 4 bytes",), (ON_A_GPU,), (*SHARES, *COSTS)),
-    Far({"conventions": {"adapter_biases": True}}, (r"b_A \text{ of each adapter}",), (ON_A_GPU,)),
+    Far({"conventions": {"adapter_biases": True}}, (r"\beta_A \text{ of each adapter}",), (ON_A_GPU,)),
     Far({"n_kv_heads": 8, "d_ff": 14336}, (KV, FF, r"W_B \text{ of key, value}"), (ON_A_GPU, "$4D$")),
     Far(
         {"lora_on": ["down", "query"], "d_ff": 14336},

@@ -34,7 +34,7 @@ LARGE = {"weight": [[999] * 5] * 5, "draw": [[F(-997, 991)] * 5] * 5, "x": [1000
 SMALL = {"weight": [[0]], "draw": [[1]], "x": [1], "target": [1], "other_x": [2], "sigma": 1, "other_sigmas": [0], "alpha": 1}
 FAR = [
     Far({"matrices": [EYE], "vector": [1, 2, 3]}, ["its 1 example matrix (1)", "the rank is 3"], ["Matrix 2", "$z ="]),
-    Far({"vector": [5, 7, 9]}, ["So $v$ lies in the plane of the rows, with"], ["No combination of the rows"]),
+    Far({"vector": [5, 7, 9]}, ["So $u$ lies in the plane of the rows, with"], ["No combination of the rows"]),
     Far({"matrices": [[[0, 0, 0], [0, 0, 2], [0, 3, 1]]] * 3}, ["Matrix 3"]),
     Far({"embedding_dim": 2**20, "rank": 2**20}, ["838\\,861"], ["e+"]),
     Far({"embedding_dim": 1, "rank": 1}, ["a share of"]),
@@ -66,8 +66,8 @@ def test_matrices_of_the_slide() -> None:
     assert cells(answer()["1/ranks"]) == ((1, 3, -3), (2, 2, 0))  # 1·(50 − 48) − 2·(40 − 42) + 3·(32 − 35)
     assert cells(answer()["matrix_2/null"]) == ((1,), (-2,), (1,))  # 1·1 − 2·2 + 1·3 = 0 and 4 − 10 + 6 = 0
     assert cells(answer()["matrix_2/relation"]) == ((-2,), (0,), (1,))  # the third row is twice the first
-    assert cells(answer()["2/spans"]) == ((1, "none", "yes"), (2, Math(r"w \text{ with } (1, -2, 1) \cdot w \ne 0"), "no"))
-    assert answer()["matrix_1/expansion"].value.latex == r"\det M = 1 \cdot 2 + 2 \cdot 2 + 3 \cdot (-3) = -3"
+    assert cells(answer()["2/spans"]) == ((1, "none", "yes"), (2, Math(r"u' \text{ with } (1, -2, 1) \cdot u' \ne 0"), "no"))
+    assert answer()["matrix_1/expansion"].value.latex == r"\det Z = 1 \cdot 2 + 2 \cdot 2 + 3 \cdot (-3) = -3"
     assert answer()["matrix_2/normal_product"].value == 1
     assert cells(answer()["matrix_1/factors"]) == ((F(-2, 3),), (F(-4, 3),), (1,))
 

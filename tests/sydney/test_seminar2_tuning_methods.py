@@ -26,7 +26,7 @@ FAR = [
     Far({"n_kv_heads": 1}, ["= 128$"]),
     Far(
         {**LLAMA, "lora_on": ["down", "output"]},
-        ["makes of a row $x$: output and down.", "LoRA is put on output and down, and in COMP4901Y"],
+        ["makes of $x$: output and down.", "LoRA is put on output and down, and in COMP4901Y"],
         ["LoRA is put on query"],
     ),
     Far({"d_model": 96, "n_heads": 5, "head_dim": 64, "rank": 96}, ["= 320$"]),

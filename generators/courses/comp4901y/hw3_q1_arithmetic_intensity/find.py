@@ -67,7 +67,7 @@ def _sheet(layer: Layer, each: Fraction, element: int) -> Iterator[Found]:
     yield from SHEET.part("sheet", "Given")
     _, own_keys, four = layer.like_the_sheet
     letters = layer.letters
-    letters = {name: letters[name] for name in ("L", "D", "n_H", "H", *["n_KV"] * (not own_keys), *["D_FF"] * (not four))}
+    letters = {name: letters[name] for name in ("L", "D", "n_H", "H", *["n_KV"] * (not own_keys), *["D_ff"] * (not four))}
     yield from SHEET.values("sheet", letters, symbols={name: name for name in letters})
     yield from SHEET.values("sheet", grouped=not own_keys, own_inner_width=not four)
     yield from SHEET.values("sheet", element={2: "FP16", 4: "FP32", 8: "FP64"}[element], no_roofline=element != 2)
@@ -76,7 +76,7 @@ def _sheet(layer: Layer, each: Fraction, element: int) -> Iterator[Found]:
     for m, k, n in ((2, 3, 5), (7, 1, 4)):
         with ProductRecorder() as recorder:
             torch.matmul(*(torch.empty(shape, dtype=DTYPES[element], device="meta") for shape in ((m, k), (k, n))))
-        (count,), world = recorder.products, {"m": m, "k": k, "n": n}
+        (count,), world = recorder.products, {"u": m, "v": k, "w": n}
         flops.append((world, count.flops * each))
         moved.append((world, count.bytes))
     yield from COUNTED.lines("sheet", "rule", {"flops": ("FLOPs", flops), "bytes": ("bytes", moved)})
@@ -105,7 +105,7 @@ def _phase(label: str, layer: Layer, each: Fraction, element: int) -> Generator[
         cases = [(one.letters, each * form[key].count.intensity) for one, form in zip(layers, forms, strict=True)]
         yield from COUNTED.worlds(f"{label}/products/{key}/formula", cases)
     headings: dict[str, str | Math] = {
-        "sizes": Math(r"(m \times k)(k \times n)"),
+        "sizes": Math(r"(u \times v)(v \times w)"),
         "flops": "FLOPs",
         "formula": "Intensity",
     }

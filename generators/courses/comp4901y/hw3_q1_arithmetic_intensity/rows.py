@@ -10,10 +10,10 @@ import sympy
 from generators.answer import Part
 from generators.topics.roofline import Product
 
-L, D, n_H, H, n_KV, D_FF = sympy.symbols("L D n_H H n_KV D_FF", positive=True)
+L, D, n_H, H, n_KV, D_FF = sympy.symbols("L D n_H H n_KV D_ff", positive=True)
 SIZES = {
     "1": sympy.Integer(1), "L": L, "(L+1)": L + 1, "D": D, "H": H, "n_H H": n_H * H, r"n_{\text{KV}} H": n_KV * H,
-    "4D": 4 * D, r"D_{\text{FF}}": D_FF,
+    "4D": 4 * D, r"D_{\text{ff}}": D_FF,
 }  # fmt: skip
 """Every size as the forms write it."""
 
@@ -27,7 +27,7 @@ class Widths(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Computation, input and output as LaTeX; where the sheet asks for the product, its name and m, k and n as written."""
+    """Computation, input and output as LaTeX; where the sheet asks for the product, its name and its three sizes as written."""
 
     computation: str
     given: str
@@ -44,9 +44,9 @@ class Row(NamedTuple):
 
 def forms(sheet: Part) -> dict[str, list[Row]]:
     """The forms of both parts by label, as the given sizes have them written."""
-    queries = "D" if int(sheet["n_H"]) * int(sheet["H"]) == int(sheet["D"]) else "n_H H"
+    queries = "D" if sheet["n_H"].value * sheet["H"].value == sheet["D"].value else "n_H H"
     keys = r"n_{\text{KV}} H" if sheet["grouped"] else queries
-    widths = Widths(queries, keys, r"D_{\text{FF}}" if sheet["own_inner_width"] else "4D")
+    widths = Widths(queries, keys, r"D_{\text{ff}}" if sheet["own_inner_width"] else "4D")
     return {"1.1": form(widths, decode=False), "1.2": form(widths, decode=True)}
 
 
@@ -74,7 +74,7 @@ def _from_heads(widths: Widths, last: str, tokens: str, attended: str) -> Iterat
     """Attention of one head, the merge, and the feed-forward network."""
     score, out = r"\text{score}_i", r"\text{Out}"
     given = rf"{_space('Q_i', tokens, 'H')},\; {_space('K_i', attended, 'H')}"
-    softmax = r"\text{softmax}\left(\frac{Q_i K_i^T}{\sqrt{D}}\right)"
+    softmax = r"\text{softmax}\left(\frac{Q_i K_i^\top}{\sqrt{D}}\right)"
     yield Row(softmax, given, _space(score, tokens, attended), "QKᵀ", (tokens, "H", attended))
     yield _product("score·V", f"{score} V_i", (score, "V_i", "Z_i"), (tokens, attended, "H"))
     yield Row(r"\text{Merge}_{-1}([Z_i])", _space("Z_i", tokens, "H"), _space("Z", tokens, widths.queries))

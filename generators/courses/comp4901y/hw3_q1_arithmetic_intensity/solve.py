@@ -17,7 +17,7 @@ from generators.topics.roofline import Product, attainable_share, ridge_point
 
 PHASES = {"1.1": ("prefill", "Prefill"), "1.2": ("decode", "Decode, first token")}
 ELEMENTS = {2: "FP16", 4: "FP32", 8: "FP64"}
-SIZES = Product(*sympy.symbols("m k n", positive=True))
+SIZES = Product(*sympy.symbols("u v w", positive=True))
 Forms = Mapping[str, Sequence[Row]]
 
 
@@ -43,12 +43,12 @@ def _sheet(params: InferenceParams) -> Part:
     return part(
         "sheet",
         "Given",
-        letter(L, params.seq_len, "input tokens"),
+        letter(L, params.seq_len, "tokens of a sequence"),
         letter(D, params.d_model, "model width"),
         letter(n_H, heads, "heads"),
         letter(H, params.head_dim or params.d_model // heads, "width of a head"),
         *([letter(n_KV, kv_heads, "heads of keys and values")] if grouped else []),
-        *([letter(D_FF, inner, "width of the feed-forward network")] if own_inner else []),
+        *([letter(D_FF, inner, "inner width of the feed-forward network")] if own_inner else []),
         claim("grouped", grouped, "several heads of queries share keys and values"),
         claim("own_inner_width", own_inner, "the feed-forward network is not four times as wide as the model"),
         derivation("rule", rule),
@@ -83,7 +83,7 @@ def _phase(label: str, rows: Sequence[Row], counting: Conventions, sheet: Part) 
             yield key, (", ".join(str(place) for place, _ in same), shape, *values, formula)
 
     unit, working = column("intensity", "Arithmetic intensity", "FLOP/B"), column("formula", "Intensity")
-    sizes, counts = column("sizes", Math(r"(m \times k)(k \times n)")), [column("flops", "FLOPs"), column("bytes")]
+    sizes, counts = column("sizes", Math(r"(u \times v)(v \times w)")), [column("flops", "FLOPs"), column("bytes")]
     return part(
         label,
         PHASES[label][1],

@@ -28,7 +28,7 @@ class Layer:
     def letters(self) -> dict[str, int]:
         """Letters of formulas with their values."""
         return {"L": self.length, "D": self.width, "n_H": self.heads, "H": self.head_width, "n_KV": self.key_heads,
-                "D_FF": self.inner}  # fmt: skip
+                "D_ff": self.inner}  # fmt: skip
 
     @property
     def like_the_sheet(self) -> tuple[bool, bool, bool]:
@@ -39,7 +39,7 @@ class Layer:
         """What each size is called, for a layer in which no two are equal by chance."""
         heads, keys = (rf"{name} H" for name in ("n_H", r"n_{\text{KV}}"))
         return {
-            self.inner: r"D_{\text{FF}}", 4 * self.width: "4D", self.key_heads * self.head_width: keys,
+            self.inner: r"D_{\text{ff}}", 4 * self.width: "4D", self.key_heads * self.head_width: keys,
             self.heads * self.head_width: heads, 1: "1", self.length: "L", self.length + 1: "(L+1)",
             self.head_width: "H", self.width: "D",
         }  # fmt: skip
@@ -113,7 +113,7 @@ def _into_heads(layer: Layer, decode: bool) -> Iterator[Operation]:
 def _from_heads(layer: Layer, decode: bool) -> Iterator[Operation]:
     """Attention of one head, the merge, and the feed-forward network."""
     score, out = r"\text{score}_i", r"\text{Out}"
-    softmax = r"\text{softmax}\left(\frac{Q_i K_i^T}{\sqrt{D}}\right)"
+    softmax = r"\text{softmax}\left(\frac{Q_i K_i^\top}{\sqrt{D}}\right)"
     yield softmax, ("Q_i", "K_i"), score, lambda q, k: (q @ k.T).softmax(-1)
     yield f"{score} V_i", (score, "V_i"), "Z_i", torch.matmul
     yield r"\text{Merge}_{-1}([Z_i])", ("Z_i",), "Z", lambda z: z.repeat(1, layer.heads)

@@ -74,12 +74,10 @@ def _track(params: BeamParams, weights: Weights, scores: Scores, steps: Sequence
     columns = ("rank", "sequence", "probability", *(["sum_of_logs"] if in_logs else []))
     yield from by.table("2", "final", final, columns=columns)
     yield from INSERTED.values("2", fewer_candidates=len(steps[0].ranks) < params.num_beams)
-    names = {"before": "P before", "last_token": "p of last token", "score": "P"}
-    headings = {key: f"log {name}" if in_logs else name for key, name in names.items()}
     for number, rows in enumerate(trees.candidate_cells(weights, scores, steps, shown), 1):
         noun = "candidate" if len(rows) == 1 else "candidates"
         yield from INSERTED.part(f"step_{number}", f"Step {number}: {len(rows)} {noun}")
-        yield from by.table(f"step_{number}", "candidates", rows, headings=headings)
+        yield from by.table(f"step_{number}", "candidates", rows)
 
 
 def _beams(number: int) -> str:

@@ -21,8 +21,6 @@ def solve(params: BeamParams) -> Answer:
     tree = flattened(params.tree, "p")
     track = beam_search(tree, params.num_beams, PRODUCT, params.conventions.ties)
     in_logs = params.conventions.scoring == "sum of logs"
-    log = "log " if in_logs else ""
-    headings = {"before": f"{log}P before", "last_token": f"{log}p of last token", "score": f"{log}P"}
     return answer(
         _sheet(params, tree),
         part(
@@ -32,7 +30,7 @@ def solve(params: BeamParams) -> Answer:
             _final(track, in_logs=in_logs),
             claim("fewer_candidates", len(track[0]) < params.num_beams, "the first step has fewer candidates than beams"),
         ),
-        *tables.step_parts(tree, track, headings, _log if in_logs else lambda product: product),
+        *tables.step_parts(tree, track, _log if in_logs else lambda product: product),
         _comparison(params, tree, track),
     )
 

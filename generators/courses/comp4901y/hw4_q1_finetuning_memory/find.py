@@ -27,7 +27,7 @@ BLOCKS = Route("blocks of 512 B, tensor by tensor")
 
 TITLES = {"full": "Full fine-tuning", "freezing": "Freezing layers", "adapters": "Adapters", "lora": "LoRA", "vera": "VeRA"}
 LABELS = {"1.1": "freezing", "1.2": "adapters", "1.3": "lora", "1.4": "vera"}
-SYMBOLS = {"values_per_layer": r"P_{\text{layer}}", "parameters": r"M_{\text{param}}", "gradients": r"M_{\text{grad}}",
+SYMBOLS = {"values_per_layer": r"N_{\text{values}}", "parameters": r"M_{\text{param}}", "gradients": r"M_{\text{grad}}",
            "frozen": r"M_{\text{frozen}}"}  # fmt: skip
 BLOCK, SMALL_POOL, SEGMENT = 512, 2**20, 2**21
 """Bytes: torch's CUDA allocator rounds a tensor up to whole blocks; a tensor above the small pool's limit may be given the

@@ -92,7 +92,7 @@ def _method(name: str, groups: list[Group], size: sympy.Expr, each: int, lora: p
         shape = r" \times ".join(re.sub(r"_\{(\w+)\}", r"_{\\text{\1}}", sympy.latex(axis)) for axis in group.shape)
         rows[f"group_{place}"] = Math(group.names), Math(shape), group.count, group.values
     yield table("matrices", ["trainable", "shape", "number_per_layer", "values"], rows)
-    yield formula("values_per_layer", sympy.factor(peft.total(groups)), "trainable values in one layer", r"P_{\text{layer}}")
+    yield formula("values_per_layer", sympy.factor(peft.total(groups)), "trainable values in one layer", r"N_{\text{values}}")
     if name != "freezing":
         yield formula("parameters", size, "trainable parameters", r"M_{\text{param}}", "B", asked=True)
     yield formula("gradients", size, "gradients", r"M_{\text{grad}}", "B", asked=True)

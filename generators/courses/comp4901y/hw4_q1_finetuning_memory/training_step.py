@@ -21,7 +21,7 @@ AXES = {12: "D", 48: "4 D", 5: "R", 4: r"D_{\text{kv}}", 20: r"D_{\text{ff}}"}
 ROLES = {
     "freezing": (("W^{}", "qkvo"), ("W^1", ("up",)), ("W^2", ("down",))),
     "adapters": tuple((rf"{one} \text{{{{ of each adapter}}}}", (key,)) for one, key in
-                      (("W_A", "w_a.weight"), ("W_B", "w_b.weight"), ("b_A", "w_a.bias"), ("b_B", "w_b.bias"))),
+                      (("W_A", "w_a.weight"), ("W_B", "w_b.weight"), (r"\beta_A", "w_a.bias"), (r"\beta_B", "w_b.bias"))),
     "lora": (("W_A", ("a",)), ("W_B", ("b",))),
     "vera": (("d", ("d",)), ("b", ("b",))),
 }  # fmt: skip

@@ -88,7 +88,7 @@ def _tree(label: str, prefixes: Sequence[Prefix], *, queries: bool) -> Iterator[
     yield from LOGITS.proof(f"{label}: under the mask each candidate has the logits it has alone", _difference(prefixes, leads))
     ends = [one for one in prefixes if all(one == other or other[: len(one)] != one for other in prefixes)]
     tree, alone = len(prefixes), sum(map(len, ends))
-    symbols = {"tokens_in_tree": "T", "tokens_alone": "S"}
+    symbols = {"tokens_in_tree": "N_tree", "tokens_alone": "N_paths"}
     yield from PREFIXES.values(label, tokens_in_tree=tree, tokens_alone=alone, symbols=symbols)
     yield from PREFIXES.values(label, leaves=len(ends), share_saved=1 - Fraction(tree, alone))
 

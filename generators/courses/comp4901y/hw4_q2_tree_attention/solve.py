@@ -15,7 +15,7 @@ from generators.table import column, table
 from generators.topics.measured import in_ms, machine
 from generators.topics.prefix_tree import Tree, ancestor_mask, leaves, path, tree_of_guesses, tree_of_sequences
 
-T, S = sympy.symbols("T S", positive=True)
+N_TREE, N_PATHS = sympy.symbols("N_tree N_paths", positive=True)
 TITLES = {"cuda": "The tree and its candidates timed on a GPU", "cpu": "The tree and its candidates timed on a processor"}
 
 
@@ -70,9 +70,9 @@ def _tree(tree: Tree, *, transposed: bool) -> Iterator[Item]:
     rows = zip(*mask, strict=True) if transposed else mask
     yield table("mask", list(places), dict(zip(places, rows, strict=True)), asked=True, drawn=True)
     yield number("leaves", len(alone))
-    yield number("tokens_in_tree", len(tree), symbol=T)
-    yield number("tokens_alone", sum(alone), "tokens of the paths to all leaves", S)
-    yield formula("share_saved", (S - T) / S, "share of tokens saved")
+    yield number("tokens_in_tree", len(tree), symbol=N_TREE)
+    yield number("tokens_alone", sum(alone), "tokens of the paths to all leaves", N_PATHS)
+    yield formula("share_saved", (N_PATHS - N_TREE) / N_PATHS, "share of tokens saved")
 
 
 def _measured(kind: str, recording: Recording) -> Part:

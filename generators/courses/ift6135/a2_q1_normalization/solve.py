@@ -12,12 +12,12 @@ from generators.cells import Cell, Math, exact
 from generators.courses.ift6135.a2_q1_normalization.params import TensorParams
 from generators.table import Column, column, table
 
-N, C, F, m, S, Q, mu = sympy.symbols("N C F m S Q mu", positive=True)
+E, C, D, k, P_1, P_2, mu = sympy.symbols("E C D k P_1 P_2 mu", positive=True)
 
-OVER = {"batch": (N, F), "layer": (C, F), "instance": (F,)}
+OVER = {"batch": (E, D), "layer": (C, D), "instance": (D,)}
 """The lengths of the axes that each technique averages over."""
-MEAN = S / m
-DIVISOR = {"population": m, "sample": m - 1}
+MEAN = P_1 / k
+DIVISOR = {"population": k, "sample": k - 1}
 COLUMNS: list[Column | str] = [
     "technique",
     "sample",
@@ -27,9 +27,9 @@ COLUMNS: list[Column | str] = [
     column("variance_formula", of="variance"),
     column("variance", Math(r"\sigma^2")),
     column("count_formula", of="count"),
-    column("count", Math("m"), symbol=m),
-    column("sum", Math("S"), symbol=S),
-    column("sum_of_squares", Math("Q"), symbol=Q),
+    column("count", Math("k"), symbol=k),
+    column("sum", Math("P_1"), symbol=P_1),
+    column("sum_of_squares", Math("P_2"), symbol=P_2),
     column("values", Math("x")),
 ]
 
@@ -44,9 +44,9 @@ def solve(params: TensorParams) -> Answer:
     sheet = part(
         "sheet",
         "Given",
-        letter(N, len(samples), "samples"),
+        letter(E, len(samples), "samples"),
         letter(C, len(samples[0]), "channels"),
-        letter(F, len(samples[0][0]), "features"),
+        letter(D, len(samples[0][0]), "features"),
         table("tensor", ["sample", *channels], given),
     )
     tensors: dict[str, dict[str, dict[str, Cell]]] = {}
@@ -68,7 +68,7 @@ def _subsets(tensor: Sequence[Sequence[Sequence[Fraction]]]) -> Iterator[tuple[s
         found: dict[Place, list[Fraction]] = {}
         for i, sample in enumerate(tensor, 1):
             for j, values in enumerate(sample, 1):
-                found.setdefault(("all" if N in over else i, "all" if C in over else j), []).extend(values)
+                found.setdefault(("all" if E in over else i, "all" if C in over else j), []).extend(values)
         for place, values in found.items():
             yield technique, place, values
 
@@ -80,7 +80,7 @@ def _written(values: Sequence[Fraction]) -> str:
 
 def _worked(values: Sequence[Fraction], count: sympy.Expr, divisor: sympy.Expr) -> list[Cell]:
     """Mean, variance and number of values with their formulas, sum and sum of squares, and the values themselves."""
-    sums = {m: len(values), S: sum(values), Q: sum(value**2 for value in values)}
-    mean, variance = MEAN.subs(sums), (Q - m * mu**2) / divisor
+    sums = {k: len(values), P_1: sum(values), P_2: sum(value**2 for value in values)}
+    mean, variance = MEAN.subs(sums), (P_2 - k * mu**2) / divisor
     results = MEAN, exact(mean), variance, exact(variance.subs({**sums, mu: mean}))
-    return [*results, count, len(values), exact(sums[S]), exact(sums[Q]), _written(values)]
+    return [*results, count, len(values), exact(sums[P_1]), exact(sums[P_2]), _written(values)]

@@ -86,7 +86,7 @@ def _feasibility(params: DecodingParams) -> Iterator[Found]:
     count, doubled = (
         _sequences(words, sizes.length, start_only=start_only) for words in (sizes.vocabulary_size, 2 * sizes.vocabulary_size)
     )
-    yield from COUNTED.values("2.2", unit="s", symbols={"seconds": "t"}, seconds=Fraction(count, rate))
-    yield from COUNTED.values("2.2", unit="years", symbols={"years": "t"}, years=Fraction(count, rate * YEAR_S))
+    yield from COUNTED.values("2.2", unit="s", symbols={"seconds": r"\tau"}, seconds=Fraction(count, rate))
+    yield from COUNTED.values("2.2", unit="years", symbols={"years": r"\tau"}, years=Fraction(count, rate * YEAR_S))
     yield from COUNTED.values("2.2", symbols={"doubling": "S(2N) / S(N)"}, doubling=Fraction(doubled, count))
     yield from COUNTED.values("2.2", feasible=count <= rate * DAY_S, infeasible=count > rate * DAY_S)

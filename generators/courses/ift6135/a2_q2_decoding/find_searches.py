@@ -91,7 +91,7 @@ def _limitations(
     yield from COUNTED.values("2.5", beams_miss=gaps["beam"] > 0, beams_find=gaps["beam"] == 0)
     yield from COUNTED.values("2.5", beams_do_worse=gaps["beam"] > gaps["greedy"], best=" ".join(best))
     smallest = trees.smallest_width(scores, ties)
-    yield from COUNTED.values("2.5", smallest_width=smallest, symbols={"smallest_width": "B^*"})
+    yield from COUNTED.values("2.5", smallest_width=smallest, symbols={"smallest_width": r"B_{\min}"})
     rows = trees.ranked_cells(scores, list(order), "log_likelihood")
     for row, one in zip(rows.values(), order, strict=True):
         by = [name for name, steps in (("greedy decoding", greedy), ("beam search", beams)) if one in steps[-1].kept]

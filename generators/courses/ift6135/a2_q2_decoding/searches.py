@@ -68,7 +68,7 @@ def limitations(tree: Tree, greedy: Track, beams: Track, width: int, ties: Ties)
         number("ell_beam", several, "log-likelihood of beam search's best sequence"),
         *([number("greedy_loses", first_loss(greedy, everything[0].sequence) or 0)] if one < best else []),
         *([number("beams_lose", first_loss(beams, everything[0].sequence) or 0)] if several < best else []),
-        number("smallest_width", smallest_width(tree, SUM, ties), "fewest beams that find a best sequence", "B^*"),
+        number("smallest_width", smallest_width(tree, SUM, ties), "fewest beams that find a best sequence", r"B_{\min}"),
         text("best", written(everything[0].sequence)),
         claim("greedy_misses", one < best, "a sequence exceeds greedy decoding's"),
         claim("greedy_finds", one == best, "no sequence exceeds greedy decoding's"),

@@ -19,13 +19,13 @@ GROWN = Route("terms of what torch modules counted, compared at grown sizes")
 COMBINED = Route("torch modules, every combination")
 METHODS = ("LoRA", "QLoRA")
 PRODUCTS = {
-    "LFFN": {"frozen": "X W^F", "down": "X A^F", "up": "(X A^F) (B^F)^T"},
+    "LFFN": {"frozen": "X W^F", "down": "X A^F", "up": r"(X A^F) (B^F)^\top"},
     "MHA": {
         "frozen": "H W",
         "down": "H A",
-        "up": "(H A) B^T",
-        "scores": "Q K^T",
-        "weighting": r"\text{softmax}(QK^T / \sqrt{d})\, V",
+        "up": r"(H A) B^\top",
+        "scores": r"Q K^\top",
+        "weighting": r"\text{softmax}(QK^\top / \sqrt{d})\, V",
         "output": r"[\text{head}_1, \dots, \text{head}_h]\, W^O",
     },
 }

@@ -96,7 +96,7 @@ def lffn() -> Module:
     steps = (
         products("frozen", "X W^F", (n, d, d)),
         products("down", "X A^F", (n, d, r), adapter=True),
-        products("up", "(X A^F) (B^F)^T", (n, r, d), adapter=True),
+        products("up", r"(X A^F) (B^F)^\top", (n, r, d), adapter=True),
         Step("branches", "add the two branches", n * d, adapter=True),
     )
     return Module("LFFN", steps, weights=d * d, matrices=ONE, adapted=ONE, width=d)
@@ -108,9 +108,9 @@ def mha(adapters: int, *, narrow: bool) -> Module:
     steps = (
         products("frozen", "H W", (n, d, w), projections),
         products("down", "H A", (n, d, r), adapted, adapter=True),
-        products("up", "(H A) B^T", (n, r, w), adapted, adapter=True),
-        products("scores", "Q K^T", (n, w, n), h),
-        products("weighting", r"\text{softmax}(QK^T / \sqrt{d})\, V", (n, n, w), h),
+        products("up", r"(H A) B^\top", (n, r, w), adapted, adapter=True),
+        products("scores", r"Q K^\top", (n, w, n), h),
+        products("weighting", r"\text{softmax}(QK^\top / \sqrt{d})\, V", (n, n, w), h),
         products("output", r"[\text{head}_1, \dots, \text{head}_h]\, W^O", (n, rows, d)),
         Step("branches", "add the two branches", adapted * n * w, adapter=True),
         Step("scaling", "divide the scores by √d", h * n**2),

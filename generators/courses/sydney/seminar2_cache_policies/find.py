@@ -51,7 +51,7 @@ def _given(params: PolicyParams) -> Iterator[Found]:
     yield from SHEET.table("sheet", "pulls", pulls, columns=["token", "added_to_its_scores", "its_value_times"])
     yield from SHEET.letters("sheet", n=memory.seq_len, n_max=memory.budget, N_layer=memory.n_layers)
     width = Fraction(memory.d_model, memory.n_heads) if memory.head_dim is None else memory.head_dim
-    yield from SHEET.letters("sheet", n_KV=memory.n_heads if memory.n_kv_heads is None else memory.n_kv_heads, d_h=width)
+    yield from SHEET.letters("sheet", n_KV=memory.n_heads if memory.n_kv_heads is None else memory.n_kv_heads, H=width)
 
 
 def _rules(params: PolicyParams) -> Iterator[Found]:

@@ -20,7 +20,7 @@ from generators.courses.sydney.seminar2_cache_policies.policies import (
 )
 from generators.table import Table, column, table
 
-CONTEXT, BUDGET, N_LAYER, N_KV, WIDTH = sympy.symbols("n n_max N_layer n_KV d_h", positive=True)
+CONTEXT, BUDGET, N_LAYER, N_KV, WIDTH = sympy.symbols("n n_max N_layer n_KV H", positive=True)
 NAMES = {"window": "Window", "initial_and_window": "Initial and window", "attention_based": "Attention-based"}
 """The policies that have a budget."""
 SAME = 1e-9  # errors of one head that differ by less are equal

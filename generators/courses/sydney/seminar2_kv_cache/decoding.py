@@ -13,7 +13,7 @@ import sympy
 from generators.topics.roofline import Product
 
 CONTEXT, N_LAYER, N_HEAD, N_KV, N_VOCAB = sympy.symbols("n N_layer n_H n_KV N_vocab", positive=True)
-D, WIDTH, INNER = sympy.symbols("D d_h D_ff", positive=True)
+D, WIDTH, INNER = sympy.symbols("D H D_ff", positive=True)
 """Width of the model, of a head, and of the feed-forward network."""
 Matrix = Sequence[Sequence[int]]
 

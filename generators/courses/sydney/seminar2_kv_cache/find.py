@@ -44,13 +44,13 @@ def _given(params: CacheParams) -> Iterator[Found]:
         for i, token in enumerate(one.tokens, 1)
     }
     yield from SHEET.table("sheet", "vectors", rows, headings={"q": "q", "k": "k", "v": "v"}, columns=("token", "q", "k", "v"))
-    yield from SHEET.letters("sheet", N=len(params.example.tokens), L=params.prompt_len, N_new=params.new_tokens)
+    yield from SHEET.letters("sheet", N_token=len(params.example.tokens), L=params.prompt_len, N_new=params.new_tokens)
     yield from SHEET.letters("sheet", N_layer=model.n_layers, D=model.d_model, n_H=model.n_heads, N_vocab=model.vocabulary_size)
     yield from META.letters("sheet", n=_last(params))
 
 
 def _shape(model: Model) -> Iterator[Found]:
-    yield from META.letters("sheet", n_KV=model.kv_heads, d_h=model.head_width, D_ff=model.up.out_features)
+    yield from META.letters("sheet", n_KV=model.kv_heads, H=model.head_width, D_ff=model.up.out_features)
 
 
 def _last(params: CacheParams) -> int:
@@ -77,7 +77,7 @@ def _example(example: Example) -> Iterator[Found]:
         "1", "outputs", outputs, columns=("step", "with_the_cache", "without", "scores_times_values"), given=GIVEN
     )
     scored = {"all": sum(one.square for one in steps), "needed": sum(len(one.row) for one in steps)}
-    yield from WHOLE.values("1", scored, symbols={"all": r"S_{\text{without}}", "needed": r"S_{\text{with}}"})
+    yield from WHOLE.values("1", scored, symbols={"all": r"N_{\text{without}}", "needed": r"N_{\text{with}}"})
 
 
 def _factor(score: int) -> str:

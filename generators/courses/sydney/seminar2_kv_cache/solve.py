@@ -30,10 +30,10 @@ from generators.courses.sydney.seminar2_kv_cache.decoding import (
 from generators.courses.sydney.seminar2_kv_cache.params import CacheParams, Example, Model
 from generators.table import Table, column, table
 
-N, PROMPT, NEW = sympy.symbols("N L N_new", positive=True)
+N_TOKEN, PROMPT, NEW = sympy.symbols("N_token L N_new", positive=True)
 """Tokens of the example, tokens of the prompt, and tokens generated after it."""
-ALL_SCORES, NEEDED_SCORES = N * (N + 1) * (2 * N + 1) / 6, N * (N + 1) / 2
-"""Scores over N steps: a square a step without the cache, a row a step with it."""
+ALL_SCORES, NEEDED_SCORES = N_TOKEN * (N_TOKEN + 1) * (2 * N_TOKEN + 1) / 6, N_TOKEN * (N_TOKEN + 1) / 2
+"""Scores over all steps of the example: a square a step without the cache, a row a step with it."""
 ONE = sympy.Integer(1)
 
 
@@ -51,10 +51,10 @@ def _sheet(params: CacheParams) -> Part:
         "sheet",
         "Given",
         table("vectors", ["token", *(column(name, name) for name in "qkv")], rows),
-        letter(N, len(params.example.tokens), "tokens of the example"),
+        letter(N_TOKEN, len(params.example.tokens), "tokens of the example"),
         letter(PROMPT, params.prompt_len, "tokens of the prompt"),
         letter(NEW, params.new_tokens, "generated tokens"),
-        formula("n", PROMPT + NEW - 1, "tokens of the last step, the one that is fed to it included", CONTEXT),
+        formula("n", PROMPT + NEW - 1, "tokens so far", CONTEXT),
         *_model(params.model),
     )
 
@@ -62,7 +62,7 @@ def _sheet(params: CacheParams) -> Part:
 def _model(model: Model) -> Iterator[Item]:
     yield letter(N_LAYER, model.n_layers, "layers")
     yield letter(D, model.d_model, "model width")
-    yield letter(N_HEAD, model.n_heads, "heads of queries")
+    yield letter(N_HEAD, model.n_heads, "heads")
     yield letter(N_KV, model.n_kv_heads or model.n_heads, "heads of keys and values")
     yield letter(WIDTH, model.head_dim or model.d_model // model.n_heads, "width of a head")
     yield letter(INNER, model.d_ff or 4 * model.d_model, "inner width of the feed-forward network")
@@ -81,8 +81,8 @@ def _steps(example: Example, sheet: Part) -> Part:
     return part(
         "1",
         "Step by step",
-        formula("all", ALL_SCORES, "scores without the cache", r"S_{\text{without}}", asked=True),
-        formula("needed", NEEDED_SCORES, "scores with the cache", r"S_{\text{with}}", asked=True),
+        formula("all", ALL_SCORES, "scores without the cache", r"N_{\text{without}}", asked=True),
+        formula("needed", NEEDED_SCORES, "scores with the cache", r"N_{\text{with}}", asked=True),
         table("scores", ["query", *keys], scores),
         table("outputs", ["step", "with_the_cache", "without", "scores_times_values"], sums, asked=True),
         within=sheet,

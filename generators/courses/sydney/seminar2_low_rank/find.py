@@ -26,7 +26,7 @@ def find(params: LowRankPageParams) -> Iterator[Found]:
     matrices = {f"matrix_{place}": [tuple(row) for row in rows] for place, rows in enumerate(params.matrices, 1)}
     yield from SHEET.part("sheet", "Given")
     yield from SHEET.values("sheet", n_matrices=len(matrices))
-    yield from entries_found(SHEET, "sheet", "v", [[value] for value in params.vector])
+    yield from entries_found(SHEET, "sheet", "u", [[value] for value in params.vector])
     yield from SHEET.letters("sheet", D=params.embedding_dim, R=params.rank)
     yield from matrices_found(matrices, tuple(params.vector))
     yield from _sizes(params)

@@ -28,36 +28,36 @@ def entries_found(route: Route, part: str, key: str, rows: Sequence[Sequence[Any
     yield from route.table(part, key, {str(i): row for i, row in enumerate(rows, 1)}, columns=columns)
 
 
-def matrices_found(matrices: Mapping[str, Rows], v: Vector) -> Iterator[Found]:
-    """What is published about every matrix, and about v in the span of its rows."""
+def matrices_found(matrices: Mapping[str, Rows], u: Vector) -> Iterator[Found]:
+    """What is published about every matrix, and about u in the span of its rows."""
     ranks, spans = {}, {}
     for place, (key, rows) in enumerate(matrices.items(), 1):
         ranks[key] = (place, _rank(rows), determinant(rows))
-        lost = "none" if _rank(rows) == 3 else Math(rf"w \text{{ with }} ({', '.join(map(str, across(rows)))}) \cdot w \ne 0")
-        spans[key] = (place, lost, "yes" if combination(rows, v) else "no")
-        yield from _matrix(key, place, rows, v)
+        lost = "none" if _rank(rows) == 3 else Math(rf"u' \text{{ with }} ({', '.join(map(str, across(rows)))}) \cdot u' \ne 0")
+        spans[key] = (place, lost, "yes" if combination(rows, u) else "no")
+        yield from _matrix(key, place, rows, u)
     yield from SHEET.part("1", "Rank")
     yield from LEIBNIZ.table("1", "ranks", ranks, columns=("matrix", "rank", "determinant"), given=GIVEN)
     yield from SHEET.part("2", "Span")
     yield from CRAMER.table(
-        "2", "spans", spans, headings={"combination": "v reached"}, columns=("matrix", "not_reached", "combination"), given=GIVEN
+        "2", "spans", spans, headings={"combination": "u reached"}, columns=("matrix", "not_reached", "combination"), given=GIVEN
     )
 
 
-def _matrix(key: str, place: int, rows: Rows, v: Vector) -> Iterator[Found]:
-    full, found = _rank(rows) == 3, combination(rows, v)
+def _matrix(key: str, place: int, rows: Rows, u: Vector) -> Iterator[Found]:
+    full, found = _rank(rows) == 3, combination(rows, u)
     yield from SHEET.part(key, f"Matrix {place}")
     yield from entries_found(SHEET, key, "entries", rows)
     terms = " + ".join(rf"{_latex(a)} \cdot {_latex(b)}" for a, b in zip(rows[0], _crossed(rows[1], rows[2]), strict=True))
     total = _latex(determinant(rows)).strip("()")
-    yield from CRAMER.values(key, expansion=Math(rf"\det M = {terms} = {total}"))
+    yield from CRAMER.values(key, expansion=Math(rf"\det Z = {terms} = {total}"))
     yield from LEIBNIZ.values(key, rank=_rank(rows), independent=full, dependent=not full)
     if found:
         yield from entries_found(CRAMER, key, "factors", [[value] for value in found])
     if not full:
         pair = " and ".join(str(place + 1) for place in _independent(rows))
         yield from CRAMER.values(key, outside=found is None, in_plane=found is not None, pair=pair)
-        yield from CRAMER.values(key, normal_product=sum(a * b for a, b in zip(across(rows), v, strict=True)))
+        yield from CRAMER.values(key, normal_product=sum(a * b for a, b in zip(across(rows), u, strict=True)))
         yield from entries_found(CRAMER, key, "null", [[value] for value in across(rows)])
         yield from entries_found(CRAMER, key, "relation", [[value] for value in across(list(zip(*rows, strict=True)))])
 
@@ -98,10 +98,10 @@ def _independent(rows: Rows) -> tuple[int, int]:
     return next((i, j) for i, j in combinations(range(3), 2) if any(_crossed(rows[i], rows[j])))
 
 
-def combination(rows: Rows, v: Vector) -> Vector | None:
-    """Factors of three rows that give v, 0 for a row that depends on those above it; None outside their span."""
+def combination(rows: Rows, u: Vector) -> Vector | None:
+    """Factors of three rows that give u, 0 for a row that depends on those above it; None outside their span."""
     if _rank(rows) == 3:
-        return tuple(determinant([*rows[:i], v, *rows[i + 1 :]]) / determinant(rows) for i in range(3))
+        return tuple(determinant([*rows[:i], u, *rows[i + 1 :]]) / determinant(rows) for i in range(3))
     i, j = _independent(rows)
-    by_i, by_j, left = combination((rows[i], rows[j], across(rows)), v) or ()
+    by_i, by_j, left = combination((rows[i], rows[j], across(rows)), u) or ()
     return None if left else tuple({i: by_i, j: by_j}.get(place, Fraction(0)) for place in range(3))

@@ -20,9 +20,9 @@ def entries(key: str, rows: sympy.Matrix) -> Table:
     return table(key, columns, {str(i): [*map(exact, row)] for i, row in enumerate(rows.tolist(), 1)})
 
 
-def matrix_part(key: str, place: int, matrix: sympy.Matrix, v: sympy.Matrix) -> Part:
+def matrix_part(key: str, place: int, matrix: sympy.Matrix, u: sympy.Matrix) -> Part:
     """A matrix, what it loses, and where the vector lies."""
-    full, found = matrix.rank() == 3, _factors(matrix, v)
+    full, found = matrix.rank() == 3, _factors(matrix, u)
     rank: list[Item] = [
         number("rank", matrix.rank()),
         text("expansion", _expansion(matrix)),
@@ -42,7 +42,7 @@ def matrix_part(key: str, place: int, matrix: sympy.Matrix, v: sympy.Matrix) -> 
         *rank,
         text("pair", pair),
         entries("null", lost),
-        number("normal_product", exact(lost.dot(v)), "z·v"),
+        number("normal_product", exact(lost.dot(u)), "d·u"),
         entries("relation", matrix.T.nullspace()[0]),
         claim("outside", found is None, "the vector is outside the plane of the rows"),
         claim("in_plane", found is not None, "the vector lies in the plane of the rows"),
@@ -53,7 +53,7 @@ def _expansion(matrix: sympy.Matrix) -> Math:
     """The determinant along the first row: a sum of entries times cofactors."""
     pairs = ((matrix[0, j], matrix.cofactor(0, j)) for j in range(3))
     terms = (r" \cdot ".join(f"({sympy.latex(x)})" if x < 0 else sympy.latex(x) for x in pair) for pair in pairs)
-    return Math(rf"\det M = {' + '.join(terms)} = {sympy.latex(matrix.det())}".replace("- ", "-"))
+    return Math(rf"\det Z = {' + '.join(terms)} = {sympy.latex(matrix.det())}".replace("- ", "-"))
 
 
 def rank_part(matrices: Matrices) -> Part:
@@ -62,25 +62,25 @@ def rank_part(matrices: Matrices) -> Part:
     return part("1", "Rank", table("ranks", ["matrix", "rank", "determinant"], ranks, asked=True))
 
 
-def span_part(matrices: Matrices, v: sympy.Matrix) -> Part:
+def span_part(matrices: Matrices, u: sympy.Matrix) -> Part:
     """Which vectors the rows do not give, and whether they give this one."""
     rows = {
-        key: (place, _out_of_reach(one), "yes" if _factors(one, v) else "no")
+        key: (place, _out_of_reach(one), "yes" if _factors(one, u) else "no")
         for place, (key, one) in enumerate(matrices.items(), 1)
     }
-    return part("2", "Span", table("spans", ["matrix", "not_reached", column("combination", "v reached")], rows, asked=True))
+    return part("2", "Span", table("spans", ["matrix", "not_reached", column("combination", "u reached")], rows, asked=True))
 
 
 def _out_of_reach(matrix: sympy.Matrix) -> Math | str:
     """The vectors that are not at right angles to what the matrix loses."""
     lost = matrix.nullspace()
-    return Math(rf"w \text{{ with }} ({', '.join(map(str, lost[0]))}) \cdot w \ne 0") if lost else "none"
+    return Math(rf"u' \text{{ with }} ({', '.join(map(str, lost[0]))}) \cdot u' \ne 0") if lost else "none"
 
 
-def _factors(matrix: sympy.Matrix, v: sympy.Matrix) -> list[Value] | None:
-    """Some y with yᵀM = vᵀ, 0 for rows that depend on those above; None where there is none."""
+def _factors(matrix: sympy.Matrix, u: sympy.Matrix) -> list[Value] | None:
+    """Some μ with μᵀZ = uᵀ, 0 for rows that depend on those above; None where there is none."""
     try:
-        found, free = matrix.T.gauss_jordan_solve(v)
+        found, free = matrix.T.gauss_jordan_solve(u)
     except ValueError:
         return None
     return [*map(exact, found.subs(dict.fromkeys(free, 0)))]

@@ -23,7 +23,7 @@ ALPHA, ETA, S, SIGMA = sympy.symbols("alpha eta s sigma", nonnegative=True)
 
 @dataclass(frozen=True)
 class State:
-    """A and B with what they give: output, its gradient g = h − t, loss, and gradients of A and B."""
+    """A and B with what they give: output, its gradient g = h − y, loss, and gradients of A and B."""
 
     a: sympy.Matrix
     b: sympy.Matrix
@@ -46,7 +46,7 @@ class Problem:
         self.learning_rate = sympy.sympify(one.learning_rate)
 
     def state(self, a: sympy.Matrix, b: sympy.Matrix, x: sympy.Matrix) -> State:
-        """Output, loss and gradients by the chain rule: dL/dB = s g (Ax)ᵀ, dL/dA = s Bᵀg xᵀ; every input has the same target."""
+        """Output, loss and gradients by the chain rule: ∂ℓ/∂B = s g (Ax)ᵀ, ∂ℓ/∂A = s Bᵀg xᵀ; every input has the same target."""
         h = self.weight * x + self.scale * b * a * x
         g = h - self.target * sympy.ones(1, x.cols)
         return State(a, b, h, g, (g.T * g).trace() / 2, self.scale * b.T * g * x.T, self.scale * g * (a * x).T)
@@ -69,22 +69,22 @@ class Problem:
 def solve(params: LowRankPageParams) -> Answer:
     """Ranks, spans, counts, the first steps, and merging."""
     matrices = {f"matrix_{place}": sympy.Matrix(rows) for place, rows in enumerate(params.matrices, 1)}
-    v, problem = sympy.Matrix(params.vector), Problem(params)
+    u, problem = sympy.Matrix(params.vector), Problem(params)
     sheet = part(
         "sheet",
         "Given",
         number("n_matrices", len(matrices), "example matrices"),
-        entries("v", v),
-        letter(peft.D, params.embedding_dim, "width of the network"),
+        entries("u", u),
+        letter(peft.D, params.embedding_dim, "model width"),
         letter(peft.R, params.rank, "rank"),
     )
     example, states = _example(params, problem), problem.trained(params.example.sigma, problem.x, 2)
     return answer(
         sheet,
-        *(matrix_part(key, place, matrix, v) for place, (key, matrix) in enumerate(matrices.items(), 1)),
+        *(matrix_part(key, place, matrix, u) for place, (key, matrix) in enumerate(matrices.items(), 1)),
         example,
         rank_part(matrices),
-        span_part(matrices, v),
+        span_part(matrices, u),
         _sizes(sheet),
         _start(params, problem, states, example),
         _merging(params, problem, states[2]),
@@ -122,7 +122,7 @@ def _example(params: LowRankPageParams, problem: Problem) -> Part:
         number("n_outputs", len(one.weight)),
         number("n_inputs", len(one.x)),
         *starmap(entries, given.items()),
-        letter(peft.R, len(one.draw), "rank of the update at most"),
+        letter(peft.R, len(one.draw), "rank"),
         letter(ALPHA, exact(one.alpha), "numerator of the scale"),
         formula("s", ALPHA / peft.R if over_rank else ALPHA, "scale of BAx", S),
         letter(ETA, exact(one.learning_rate), "learning rate"),

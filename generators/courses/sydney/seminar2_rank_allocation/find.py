@@ -55,13 +55,15 @@ def _given(params: RankAllocationParams) -> Iterator[Found]:
         noise=training.noise, learning_rate=training.learning_rate, seed=training.seed, n_seeds=training.n_seeds,
         adalora_interval=ada.interval, increlora_interval=incre.interval, reserve=incre.reserve,
     )  # fmt: skip
-    symbols = {"largest_rank": r"r_{\max}", "width": "d", "gamma": r"\gamma", "beta_1": r"\beta_1", "beta_2": r"\beta_2"}
+    symbols = {"largest_rank": r"R_{\max}", "width": "D", "gamma": r"\gamma", "beta_1": r"\beta_1", "beta_2": r"\beta_2"}
     values = (params.largest_rank, params.width, held.penalty, held.beta_1, held.beta_2)
     yield from SHEET.values("sheet", dict(zip(symbols, values, strict=True)), symbols=symbols)
-    yield from SHEET.letters("sheet", b_T=params.budget, T=training.n_steps, t_i=ada.warmup, t_f=ada.final)
+    yield from SHEET.letters("sheet", C_T=params.budget, T=training.n_steps)
+    ends = {"T_start": r"T_{\text{start}}", "T_end": r"T_{\text{end}}"}
+    yield from SHEET.values("sheet", T_start=ada.warmup, T_end=ada.final, symbols=ends)
     uniform = max(rank for rank in range(params.budget + 1) if rank * len(params.modules) <= params.budget)
     yield from LISTED.values("sheet", uniform_rank=uniform)
-    yield from LISTED.letters("sheet", b_0=sum(ada.initial_rank for _ in params.modules))
+    yield from LISTED.letters("sheet", C_0=sum(ada.initial_rank for _ in params.modules))
 
 
 def _left_out(params: RankAllocationParams, ranks: Ranks) -> Fraction:
@@ -180,7 +182,7 @@ def _increlora(params: RankAllocationParams, growths: Sequence[Choice]) -> Itera
          round(errors[k], 4), least[k])
         for k in range(len(ranks))
     ]  # fmt: skip
-    headings = {"score": Math("S_k"), "mean": Math(r"\bar I_k"), "spread": Math(r"\bar U_k")}
+    headings = {"score": Math("S_m"), "mean": Math(r"\bar I_m"), "spread": Math(r"\bar U_m")}
     columns = ("module", *headings, "rank", "error", "least")
     yield from AUTOGRAD.table("4", "logged", _by_module(logged), headings=headings, columns=columns, given=GIVEN)
 

@@ -38,24 +38,24 @@ def _sheet(params: RankAllocationParams) -> Part:
         "Given",
         text("names", ", ".join(module.name for module in params.modules)),
         number("n_modules", len(params.modules), "modules"),
-        number("width", params.width, "rows and columns of a target", "d"),
+        number("width", params.width, "model width", "D"),
         number("uniform_rank", _uniform(params)[0], "rank of each module if all get the same"),
         number("noise", exact(training.noise), "standard deviation of what is added to each entry of a target"),
         number("learning_rate", exact(training.learning_rate)),
         number("seed", training.seed),
         number("n_seeds", training.n_seeds, "seeds"),
-        number("largest_rank", params.largest_rank, "largest rank of DyLoRA", r"r_{\max}"),
+        number("largest_rank", params.largest_rank, "largest rank of DyLoRA", r"R_{\max}"),
         number("adalora_interval", ada.interval, "steps from a choice of AdaLoRA to the next"),
         number("gamma", exact(held.penalty), "factor of the penalty", r"\gamma"),
         number("beta_1", exact(held.beta_1), "decay of the mean importance", r"\beta_1"),
         number("beta_2", exact(held.beta_2), "decay of the mean distance from it", r"\beta_2"),
         number("increlora_interval", incre.interval, "steps from a growth of IncreLoRA to the next"),
         number("reserve", exact(incre.reserve), "λ of the triplet in reserve"),
-        number("b_0", ada.initial_rank * len(params.modules), "triplets of AdaLoRA at first", "b_0"),
-        number("b_T", params.budget, "ranks of all modules together", "b_T"),
+        number("C_0", ada.initial_rank * len(params.modules), "triplets of AdaLoRA at first", "C_0"),
+        number("C_T", params.budget, "ranks of all modules together", "C_T"),
         number("T", training.n_steps, "training steps", "T"),
-        number("t_i", ada.warmup, "steps before AdaLoRA chooses", "t_i"),
-        number("t_f", ada.final, "last steps, in which AdaLoRA chooses no more", "t_f"),
+        number("T_start", ada.warmup, "steps before AdaLoRA chooses", r"T_{\text{start}}"),
+        number("T_end", ada.final, "last steps, in which AdaLoRA chooses no more", r"T_{\text{end}}"),
     )
 
 
@@ -181,7 +181,7 @@ def _logged(params: RankAllocationParams, one: Growth) -> list[Item]:
         (module.name, *(_share(of[k], of[one.grown]) for of in logged), one.ranks[k], errors[k], exact(left[k]))
         for k, module in enumerate(params.modules)
     ]
-    letters = {"score": "S_k", "mean": r"\bar I_k", "spread": r"\bar U_k"}
+    letters = {"score": "S_m", "mean": r"\bar I_m", "spread": r"\bar U_m"}
     shares = [column(key, Math(symbol)) for key, symbol in letters.items()]
     return [
         number("last_step", one.step, "step of the last growth"),

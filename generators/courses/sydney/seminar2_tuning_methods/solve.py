@@ -62,13 +62,13 @@ def _sheet(params: TuningParams) -> Part:
         letter(counts.D, params.d_model, "model width"),
         letter(counts.D_Q, params.n_heads * head_dim, "width of the queries of all heads"),
         letter(counts.D_KV, (params.n_kv_heads or params.n_heads) * head_dim, "width of the keys of all heads"),
-        letter(counts.D_FF, params.d_ff or 4 * params.d_model, "width of the feed-forward network"),
-        letter(counts.R, params.rank, "rank of LoRA, inner width of adapters"),
+        letter(counts.D_FF, params.d_ff or 4 * params.d_model, "inner width of the feed-forward network"),
+        letter(counts.R, params.rank, "rank"),
         *([] if on == USUAL else [text("lora_on", " and ".join([", ".join(on[:-1]), on[-1]] if on[1:] else on))]),
         claim("usual_lora", on == USUAL, "LoRA stands beside query, key and value"),
         claim("other_lora", on != USUAL, "LoRA stands beside other linear layers"),
         letter(counts.P, params.n_virtual_tokens, "virtual tokens"),
-        letter(counts.L, params.context_len, "tokens of the user's prompt"),
+        letter(counts.L, params.context_len, "tokens of the prompt"),
     )
 
 
