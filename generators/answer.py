@@ -13,8 +13,9 @@ from typing import Any, TypeAlias
 
 import sympy
 
-from generators.cells import Math, Quantity, Value, exact, words
+from generators.cells import Math, Quantity, Value, at, words
 from generators.table import Table
+from generators.traced import Condition, in_part, is_condition, part_ends
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _NUMBER = re.compile(r"(?<![A-Za-z\d])\d")
@@ -34,10 +35,10 @@ class Claim:
 
     address: str
     what: str
-    holds: bool
+    holds: bool | Condition
 
     def __bool__(self) -> bool:
-        return self.holds
+        return bool(self.holds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,9 +92,9 @@ def text(key: str, value: str | Math) -> Text:
     return Text(address=key, value=value)
 
 
-def claim(key: str, holds: bool, what: str = "") -> Claim:
+def claim(key: str, holds: bool | Condition, what: str = "") -> Claim:
     """A statement that holds or not."""
-    return Claim(address=key, what=_without_digits(what or words(key)), holds=bool(holds))
+    return Claim(address=key, what=_without_digits(what or words(key)), holds=holds if is_condition(holds) else bool(holds))
 
 
 def derivation(key: str, lines: Mapping[str, Line], *, asked: bool = False) -> Derivation:
@@ -142,12 +143,13 @@ def part(label: str, title: str, *items: Item, within: Part | Sequence[Part] = (
         placed[key] = made
         if isinstance(made, Quantity) and isinstance(made.symbol, sympy.Symbol):
             letters[made.symbol] = made
+    part_ends(label)
     return Part(label=label, title=title, items=placed, letters=letters)
 
 
 def value_at(expression: sympy.Basic, within: Part) -> Value:
     """An expression at the letters of a part, for a cell of a table."""
-    return exact(expression.subs({symbol: letter.value for symbol, letter in within.letters.items()}))
+    return at(expression, {symbol: letter.value for symbol, letter in within.letters.items()})
 
 
 def _placed(item: Item, address: str, letters: Mapping[sympy.Symbol, Quantity]) -> Item:
@@ -155,16 +157,21 @@ def _placed(item: Item, address: str, letters: Mapping[sympy.Symbol, Quantity]) 
         for key in (*item.columns, *item.rows):
             if not _KEY.fullmatch(key):
                 raise ValueError(f"{address}: a key must have letters, digits, '_', '.' and '-' only (got {key!r})")
-        return replace(item, address=address, letters=dict(letters))
-    if not isinstance(item, Quantity) or item.formula is None:
+        label = address.partition("/")[0]
+        rows = {row: {key: in_part(cell, label) for key, cell in cells.items()} for row, cells in item.rows.items()}
+        return replace(item, address=address, rows=rows, letters=dict(letters))
+    if not isinstance(item, Quantity):
         return replace(item, address=address)
+    label = address.partition("/")[0]
+    if item.formula is None:
+        return replace(item, address=address, value=in_part(item.value, label))
     used = sorted(item.formula.free_symbols, key=str)
     missing = [str(symbol) for symbol in used if symbol not in letters]
     if missing:
         raise ValueError(f"{address}: no letter of its part has a value for {', '.join(missing)}")
     own = {symbol: letters[symbol] for symbol in used}
-    value = exact(item.formula.subs({symbol: one.value for symbol, one in own.items()}))
-    return replace(item, address=address, letters=own, value=value)
+    value = at(item.formula, {symbol: one.value for symbol, one in own.items()})
+    return replace(item, address=address, letters=own, value=in_part(value, label))
 
 
 def _without_digits(what: str) -> str:

@@ -9,6 +9,8 @@ from typing import TypeAlias
 
 import sympy
 
+from generators.traced import is_traced, traced, untraced
+
 Value: TypeAlias = int | Fraction | sympy.Basic | float
 """An exact number or expression; a float only where it was measured or sampled."""
 
@@ -57,6 +59,8 @@ def significant(number: float, digits: int = 3) -> Rounded:
 
 def exact(expression: sympy.Basic | int | Fraction) -> Value:
     """Return `expression` as int or Fraction where it is rational, else as an expression."""
+    if is_traced(expression):
+        return expression
     number = sympy.sympify(expression)
     if number.is_Rational:
         fraction = Fraction(int(number.p), int(number.q))
@@ -64,10 +68,16 @@ def exact(expression: sympy.Basic | int | Fraction) -> Value:
     return number
 
 
+def at(expression: sympy.Basic, letters: Mapping[sympy.Symbol, Value]) -> Value:
+    """An expression with values in the places of its letters, exact."""
+    number = exact(expression.subs({symbol: untraced(value) for symbol, value in letters.items()}))
+    return traced(expression, letters, number)
+
+
 def rational(cell: Cell) -> Fraction:
     """Return an exact number as a Fraction; anything else raises TypeError."""
     if isinstance(cell, int | Fraction):
-        return Fraction(cell)
+        return cell + Fraction(0)
     raise TypeError(f"not an exact number: {cell!r}")
 
 

@@ -39,7 +39,8 @@ class Question(Generic[P]):
 
     `find` finds every published value of the answer again from the parameters alone; it shares no code with `solve` and
     imports what is slow inside. `others` are changes of the entry at which formulas are evaluated besides. `slips`
-    gives wrong numbers that a reader may get in place of a boxed one, and the mistake behind each.
+    gives wrong numbers that a reader may get in place of a boxed one, and the mistake behind each. `what_if` names the
+    numbers among the parameters that a reader may change on the page.
     """
 
     title: str
@@ -51,3 +52,4 @@ class Question(Generic[P]):
     others: tuple[Mapping[str, Any], ...] = ()
     recordings: Mapping[str, Recorded] = field(default_factory=dict)
     slips: Callable[[P, Answer], Iterable[Slip]] = lambda params, answer: ()
+    what_if: tuple[str, ...] = ()

@@ -131,19 +131,19 @@ def test_flops_are_named_by_powers_of_ten(number: int, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "text"),
+    ("percent", "text"),
     [
         (0, r"0\,\%"),
-        (1, r"100\,\%"),
-        (Fraction(1, 8), r"12.5\,\%"),
-        (Fraction(3, 7), r"\approx 42.8571\,\%"),
-        (Fraction(257, 4194304), r"\approx 0.00612736\,\%"),
-        (Fraction(1, 3 * 10**10), r"\approx 3.33333 \times 10^{-9}\,\%"),
+        (100, r"100\,\%"),
+        (Fraction(25, 2), r"12.5\,\%"),
+        (Fraction(300, 7), r"\approx 42.8571\,\%"),
+        (Fraction(25700, 4194304), r"\approx 0.00612736\,\%"),
+        (Fraction(1, 3 * 10**8), r"\approx 3.33333 \times 10^{-9}\,\%"),
     ],
 )
-def test_shares_are_percent(share: int | Fraction, text: str) -> None:
-    """A rounded share says so."""
-    assert typeset.value(share, "%") == text
+def test_percentages(percent: int | Fraction, text: str) -> None:
+    """A rounded percentage says so."""
+    assert typeset.value(percent, "%") == text
 
 
 def test_subscripts_of_letters_and_of_words() -> None:

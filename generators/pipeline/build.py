@@ -40,6 +40,8 @@ class Worked:
     """Recordings that do not fit the entry, by file, with the reasons."""
     slips: Sequence[Mapping[str, Any]]
     """What other numbers than the boxed ones come from."""
+    what_if: Mapping[str, Any] | None = None
+    """What a page needs to follow changes of its parameters."""
     ledger: Any = None
 
     @classmethod

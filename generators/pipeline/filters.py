@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 
 import jinja2
-import sympy
 from markupsafe import Markup
 
-from generators.answer import Derivation, Text
+from generators.answer import Claim, Derivation, Text
 from generators.cells import Cell, Math, Quantity, rational
 from generators.figures.style import subscripted
 from generators.pipeline import typeset, typeset_matrices, wording
 from generators.pipeline.site.page import escaped, pipe_table
+from generators.pipeline.slots import apart, as_spans, in_text, when, without_marks
 from generators.pipeline.wording import sentence
 from generators.table import Column, Table
+from generators.traced import is_condition, is_traced, untraced
 
 OPENED, NAMED, CLOSED = "\ue000", "\ue001", "\ue002"
 """Around an address and the text that it marks, until the medium is known."""
@@ -26,8 +27,8 @@ _MARKED = re.compile(f"{OPENED}([^{NAMED}]*){NAMED}([^{CLOSED}]*){CLOSED}")
 _LABEL = re.compile(r"\\label\{([^{}]*)\} ?")
 
 
-def anchored(text: str) -> str:
-    """Markdown for the site: the first place of each address gets it as its id."""
+def anchored(text: str, *, following: bool = False) -> str:
+    """Markdown for the site: the first place of each address gets it as its id; `following`, others name it too."""
     seen: set[str] = set()
 
     def first(address: str) -> bool:
@@ -36,10 +37,16 @@ def anchored(text: str) -> str:
         return new
 
     def span(match: re.Match[str]) -> str:
-        return f'<span id="{match[1]}">{match[2]}</span>' if first(match[1]) else match[2]
+        if first(match[1]):
+            return f'<span id="{match[1]}">{match[2]}</span>'
+        return f'<span data-of="{match[1]}">{match[2]}</span>' if following else match[2]
 
-    text = _MARKED.sub(span, text)
-    return _LABEL.sub(lambda match: match[0] if first(match[1]) else "", text)
+    def label(match: re.Match[str]) -> str:
+        if first(match[1]):
+            return match[0]
+        return rf"\label{{={match[1]}}} " if following else ""
+
+    return as_spans(_LABEL.sub(label, _MARKED.sub(span, text)))
 
 
 def bare(text: str) -> str:
@@ -69,6 +76,8 @@ def finalized(output: object) -> object:
 
 def plain(value: Cell) -> str:
     """A number or text in running text: digits in groups, a fraction with a slash."""
+    if is_traced(value):
+        return in_text(value, plain(untraced(value)), "plain")
     if isinstance(value, int) and not isinstance(value, bool):
         return typeset.grouped(value).replace(r"\,", _THIN)
     if isinstance(value, float):
@@ -87,34 +96,31 @@ def value(of: Quantity, *, rounded: bool = False, digits: int = 0) -> Markup:
     """
     if isinstance(of.value, str):
         return Markup(marked(of.address, of.value))
-    return _breakable(of.address, _latex(_rounded(of.value, of.unit) if rounded else of.value, of.unit, digits))
+    return _breakable(of.address, _latex(of.value, of.unit, digits, only_rounded=rounded))
 
 
-def _latex(cell: Cell, unit: str, digits: int = 0) -> str:
+def _latex(cell: Cell, unit: str, digits: int = 0, **forms: bool) -> str:
     if isinstance(cell, Math):
         return cell.latex
     if cell is None or isinstance(cell, str):
         raise TypeError(f"must be a number or an expression (got {cell!r})")
-    if unit == "%" and isinstance(cell, float):
-        return rf"{typeset.rounded(cell, digits)}\,\%"
-    if unit == "%":
-        cell = Fraction(cell) / 100  # typeset takes a share
-    return typeset.value(cell, unit, digits)
+    return typeset.value(cell, unit, digits, **forms)
 
 
 def result(of: Quantity, *, letters: bool = True, digits: int = 0) -> Markup:
     """Symbol, formula and value; a line may break before = and ≈."""
     middle = f" = {typeset.formula(of.formula)}" if letters and of.formula is not None else ""
-    return _breakable(of.address, f"{typeset.named(of.symbol)}{middle} {typeset.equated(_latex(of.value, of.unit, digits))}")
+    return _breakable(of.address, f"{typeset.named(of.symbol)}{middle} {_latex(of.value, of.unit, digits, equated=True)}")
 
 
+_RELATION = re.compile(r" (?=(?:\\text\{\ue006[0-9]+\})?(?:=|\\approx ))")
 SHORT = 30
 """So many characters of LaTeX always fit on a line."""
 
 
 def _breakable(address: str, latex: str) -> Markup:
     """Inline formulas never break in browsers, so each side of a relation is a formula of its own where the whole is long."""
-    first, *others = re.split(r" (?==|\\approx )", latex) if len(latex) > SHORT else [latex]
+    first, *others = apart(_RELATION.split(latex)) if len(without_marks(latex)) > SHORT else [latex]
     return Markup(" ".join([f"$\\label{{{address}}} {first}$", *(f"${piece}$" for piece in others)]))
 
 
@@ -221,7 +227,7 @@ def _cell(of: Quantity, unit: str, *, tokens: bool, rounded: bool, digits: int, 
         return "–"
     if isinstance(of.value, str):
         return marked(of.address, subscripted(of.value) if tokens else of.value)
-    latex = _latex(_rounded(of.value, unit) if rounded else of.value, unit, digits)
+    latex = _latex(of.value, unit, digits, only_rounded=rounded)
     if decimals and of.value != 0:
         whole, _, behind = latex.partition(".")
         latex = f"{whole}.{behind:0<{decimals}}"
@@ -234,19 +240,32 @@ def _text_cell(cell: Cell, *, tokens: bool) -> str:
     return escaped(subscripted(str(cell)) if tokens else str(cell))
 
 
-def _rounded(cell: Cell, unit: str) -> Cell:
-    """The number without its exact form; a percentage has none."""
-    if unit != "%" and (isinstance(cell, Fraction) or (isinstance(cell, sympy.Expr) and cell.is_number)):
-        return float(cell)
-    return cell
-
-
 def tensor(of: Table, symbol: str, columns: Sequence[str] = (), *, also_rounded: bool = True, inline: bool = False) -> Markup:
     """The numbers of a table as a matrix, without the names of its rows and columns: displayed, or rounded within a sentence."""
     rows = [[rational(cells[key]) for key in columns or of.columns] for cells in of.rows.values()]
     if inline:
         return Markup(f"$\\label{{{of.address}}} {typeset_matrices.inline_tensor(symbol, rows)}$")
     return _displayed(of.address, typeset_matrices.tensor(symbol, rows, also_rounded=also_rounded))
+
+
+def only_if(claim: object, caller: Callable[[], Markup]) -> Markup:
+    """What a template shows only where a claim holds; where parameters decide that, the page keeps it for when they change."""
+    if not isinstance(claim, Claim) or not is_condition(claim.holds):
+        return caller() if claim else Markup()
+    try:
+        text = caller()
+    except (KeyError, jinja2.UndefinedError):
+        if claim:
+            raise
+        return Markup()  # what it would show is not in this answer; bool(claim) above has noted that the claim must stay
+    shown = text if claim.holds.holds else _again(text)
+    return Markup(when(claim.holds, claim.address.partition("/")[0], shown))
+
+
+def _again(text: str) -> str:
+    """Markdown whose addresses stand elsewhere too, where they can be seen."""
+    text = _MARKED.sub(r'<span data-of="\1">\2</span>', text)
+    return _LABEL.sub(r"\\label{=\1} ", text)
 
 
 def counted(of: Quantity, singular: str, plural: str = "") -> Markup:
@@ -256,7 +275,10 @@ def counted(of: Quantity, singular: str, plural: str = "") -> Markup:
 
 def noun(of: Quantity, singular: str, plural: str = "") -> str:
     """The form of a noun, or of its verb, that goes with a number; without `plural` an s is added."""
-    return wording.noun(rational(of.value), singular, plural)
+    number = of.value
+    if is_traced(number):
+        return in_text(number, wording.noun(rational(untraced(number)), singular, plural), "noun", singular, plural)
+    return wording.noun(rational(number), singular, plural)
 
 
 def token(of: Quantity | Text) -> Markup:

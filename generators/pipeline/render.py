@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import jinja2
+from jinja2 import nodes
 from markupsafe import Markup
 from pydantic.fields import FieldInfo
 
@@ -33,10 +34,31 @@ class Body:
     errata: str
 
 
-@lru_cache(maxsize=1)
-def environment() -> jinja2.Environment:
+class _Following(jinja2.Environment):
+    """Templates whose `{% if claim %}` keep what they hold, so that a page can show it where the claim comes to hold."""
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        parsed = super()._parse(source, name, filename)
+        for parent in [parsed, *parsed.find_all(nodes.Node)]:
+            for field, children in parent.iter_fields():
+                if isinstance(children, list):
+                    setattr(parent, field, [_kept_whole(child) for child in children])
+        parsed.set_environment(self)
+        return parsed
+
+
+def _kept_whole(node: Any) -> Any:
+    """`{% if claim %}text{% endif %}` as a call of `only_if`; what has another branch stays."""
+    if not isinstance(node, nodes.If) or node.elif_ or node.else_:
+        return node
+    call = nodes.Call(nodes.Name("only_if", "load"), [node.test], [], None, None)
+    return nodes.CallBlock(call, [], [], node.body, lineno=node.lineno)
+
+
+@lru_cache(maxsize=2)
+def environment(following: bool = False) -> jinja2.Environment:
     """Templates in which every `{{ text }}` is escaped unless a filter made it Markdown."""
-    env = jinja2.Environment(
+    env = (_Following if following else jinja2.Environment)(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         undefined=jinja2.StrictUndefined,
         finalize=filters.finalized,
@@ -46,15 +68,19 @@ def environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     env.filters.update(filters.FILTERS)
+    env.globals["only_if"] = filters.only_if
     return env
 
 
-def body(question_id: QuestionId, params: Params, answer: Answer, figures: Mapping[str, Figure], medium: Medium) -> Body:
-    """Render the question's template; anything wrong with it raises RenderError."""
+def body(
+    question_id: QuestionId, params: Params, answer: Answer, figures: Mapping[str, Figure], medium: Medium,
+    *, following: bool = False,
+) -> Body:  # fmt: skip
+    """Render the question's template, `following` changes of parameters or not; anything wrong with it raises RenderError."""
     where = f"templates/{question_id.template}"
-    finished = filters.anchored if medium == "site" else filters.bare
+    finished = partial(filters.anchored, following=following) if medium == "site" else filters.bare
     try:
-        template = environment().get_template(question_id.template)
+        template = environment(following).get_template(question_id.template)
         _refuse_missing_blocks(template, answer)
         context = template.new_context(context_of(question_id, params, answer, figures, medium))
         return Body(

@@ -9,6 +9,8 @@ import sympy
 
 from generators.cells import Quantity, Rounded, Value
 from generators.pipeline.latex import latex
+from generators.pipeline.slots import in_tex
+from generators.traced import is_traced, untraced
 
 SIGNIFICANT_DIGITS = 6
 TOO_LONG = 10**24
@@ -61,8 +63,26 @@ def terminates(number: Fraction) -> bool:
     return Fraction(rounded(number).replace(r"\,", "")) == number if _plain(number) else number == 0
 
 
-def value(number: Value, unit: str = "", digits: int = 0) -> str:
-    r"""A value with its unit as LaTeX: exact, then rounded where that differs, as in \frac{4096}{3} \approx 1365.33."""
+def value(number: Value, unit: str = "", digits: int = 0, *, only_rounded: bool = False, equated: bool = False) -> str:
+    r"""A value with its unit as LaTeX: exact, then rounded where that differs, as in \frac{4096}{3} \approx 1365.33.
+
+    `only_rounded` leaves the exact form out where the two differ; `equated` puts = before it, unless it begins with ≈.
+    """
+    if is_traced(number):
+        text = value(untraced(number), unit, digits, only_rounded=only_rounded, equated=equated)
+        return in_tex(number, text, "value", unit, digits, only_rounded, equated)
+    text = _value(float(number) if only_rounded and _has_exact_form(number, unit) else number, unit, digits)
+    return f"= {text}" if equated and not text.startswith(r"\approx") else text
+
+
+def _has_exact_form(number: Value, unit: str) -> bool:
+    """Whether a number stands exact beside rounded; a percentage does not."""
+    return unit != "%" and (isinstance(number, Fraction) or (isinstance(number, sympy.Expr) and number.is_number))
+
+
+def _value(number: Value, unit: str, digits: int) -> str:
+    if isinstance(number, float) and unit == "%":
+        return rf"{rounded(number, digits)}\,\%"
     if isinstance(number, float):
         return rounded(number, digits) + _unit(unit)
     if not isinstance(number, int | Fraction):
@@ -91,11 +111,6 @@ def _is_long(number: Fraction) -> bool:
     return max(abs(number.numerator), number.denominator) >= TOO_LONG
 
 
-def equated(text: str) -> str:
-    """A value behind the relation in which it stands: = unless it brings its own ≈."""
-    return text if text.startswith(r"\approx") else f"= {text}"
-
-
 def _exact(number: Fraction) -> str:
     """Digits, a decimal where that is exact, or a fraction."""
     if number.denominator != 1 and terminates(number):
@@ -115,10 +130,10 @@ def _unit(unit: str) -> str:
     return rf"\ \text{{{unit}}}" if unit else ""
 
 
-def _percent(share: Fraction, digits: int) -> str:
-    if terminates(share * 100):
-        return rf"{rounded(share * 100)}\,\%"
-    return rf"\approx {rounded(share * 100, digits)}\,\%"
+def _percent(number: Fraction, digits: int) -> str:
+    if terminates(number):
+        return rf"{rounded(number)}\,\%"
+    return rf"\approx {rounded(number, digits)}\,\%"
 
 
 def _scaled(number: Fraction, scales: tuple[tuple[int, str], ...], unit: str, digits: int) -> str:
@@ -160,17 +175,22 @@ def substituted(line: Quantity) -> str:
 
 
 def _in_product(number: Value) -> str:
+    if is_traced(number):
+        return f"{{{in_tex(number, _in_product(untraced(number)), 'product')}}}"
     text = _exact(Fraction(number)) if isinstance(number, int | Fraction) else formula(number)
     return rf"\left({text}\right)" if text.startswith("-") or r"\frac" in text else f"{{{text}}}"
 
 
+def right_sides(line: Quantity, *, numbers: bool = True) -> list[str]:
+    """Formula, numbers put in (unless `numbers` is false), and value, each behind its relation."""
+    result = value(line.value, line.unit, equated=True)
+    if line.formula is None:
+        return [result]
+    put_in = [f"= {substituted(line)}"] if numbers and line.formula.free_symbols else []
+    return [f"= {formula(line.formula)}", *put_in, result]
+
+
 def equation(line: Quantity, *, numbers: bool = True) -> str:
     """Symbol, formula, numbers put in (unless `numbers` is false), and value, one under the other."""
-    result = value(line.value, line.unit)
-    lines = [result]
-    if line.formula is not None:
-        lines = [formula(line.formula), result]
-        if numbers and line.formula.free_symbols:
-            lines.insert(1, substituted(line))
-    body = " \\\\\n".join(f"&{equated(text)}" for text in lines)
+    body = " \\\\\n".join(f"&{text}" for text in right_sides(line, numbers=numbers))
     return f"\\begin{{aligned}}\n{named(line.symbol)} {body}\n\\end{{aligned}}"

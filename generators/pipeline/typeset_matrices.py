@@ -9,7 +9,7 @@ from fractions import Fraction
 import sympy
 
 from generators.cells import Quantity, Value
-from generators.pipeline.typeset import equated, formula, fraction, named, rounded, substituted, terminates, value
+from generators.pipeline.typeset import formula, fraction, named, right_sides, rounded, terminates, value
 
 _LINE_CM = 13.5
 """What fits beside a tensor's symbol on a printed line."""
@@ -20,15 +20,12 @@ Rows = Sequence[Sequence[Fraction]]
 
 def one_line(line: Quantity) -> str:
     """Symbol, formula, numbers put in, and value side by side."""
-    parts = [value(line.value, line.unit)]
-    if line.formula is not None:
-        parts = [formula(line.formula), substituted(line), *parts]
-    return " ".join([named(line.symbol), *map(equated, parts)])
+    return " ".join([named(line.symbol), *right_sides(line)])
 
 
 def statement(line: Quantity) -> str:
     """Symbol and value in one equation."""
-    return f"{named(line.symbol)} {equated(value(line.value, line.unit))}"
+    return f"{named(line.symbol)} {value(line.value, line.unit, equated=True)}"
 
 
 def shape(number: Value) -> str:

@@ -17,6 +17,7 @@ from generators.answer import Answer, Figure
 from generators.cells import Quantity
 from generators.errors import CheckFailed, ParameterError
 from generators.params import Params
+from generators.pipeline import slots, what_if
 from generators.pipeline.catalog import QuestionId, load_params, load_question, recordings_folder, validated
 from generators.pipeline.course import sheet_of
 from generators.pipeline.digest import digest_of
@@ -29,11 +30,12 @@ from generators.pipeline.ledger import Ledger, ledger
 from generators.pipeline.match import Findings, formula_problems, problems, summary
 from generators.pipeline.published import published, with_formulas
 from generators.pipeline.recorded import left_out
-from generators.pipeline.render import Medium, body
+from generators.pipeline.render import Body, body
 from generators.pipeline.schedule import Composed
 from generators.pipeline.slips import explained
 from generators.question import Question, Whole
 from generators.table import Table
+from generators.traced import Trace
 
 _TOO_LARGE = re.compile("memory|overflow|too large|invalid.*size", re.IGNORECASE)
 """What torch says of sizes that it cannot hold."""
@@ -67,12 +69,27 @@ def _pictures(task: Task) -> dict[str, Any]:
     return {name: vars(figure) for name, figure in drawn(task).items()}
 
 
-def _pages(task: Task, pictures: Mapping[str, Any]) -> dict[str, str]:
+def _pages(task: Task, pictures: Mapping[str, Any]) -> dict[str, Any]:
     """The page for the site and for print, and what other pages quote of it."""
     figures = {name: Figure(**{**one, "shows": tuple(one["shows"])}) for name, one in pictures.items()}
-    media: tuple[Medium, Medium] = ("site", sheet_of(task.question_id).medium)
-    site, printed = (body(task.question_id, task.params, task.answer, figures, medium) for medium in media)
-    return {"site": site.text, "pdf": printed.text, "conventions": site.conventions, "errata": site.errata}
+    printed = body(task.question_id, task.params, task.answer, figures, sheet_of(task.question_id).medium)
+    site, follows = _following(task, figures) if task.question.what_if else (_site(task, task.answer, figures), None)
+    pages = {"site": site.text, "pdf": printed.text, "conventions": site.conventions, "errata": site.errata}
+    return {**pages, "what_if": follows}
+
+
+def _site(task: Task, answer: Answer, figures: Mapping[str, Figure], *, following: bool = False) -> Body:
+    return body(task.question_id, task.params, answer, figures, "site", following=following)
+
+
+def _following(task: Task, figures: Mapping[str, Figure]) -> tuple[Body, dict[str, Any]]:
+    """The page for the site, whose numbers follow changes of parameters, and what it needs for that."""
+    with named("solving with numbers that keep how they follow", task.question_id):
+        trace = Trace()
+        answer = what_if.solved(task.question, task.params, trace)
+    with slots.collected() as collected, what_if.running(trace):
+        site = _site(task, answer, figures, following=True)
+    return site, what_if.described(task.question, task.params, answer, trace, collected)
 
 
 def match_section(question_id: QuestionId, entry: Entry, kept: Sections, composed: bytes | None = None) -> tuple[Section, bool]:

@@ -7,6 +7,8 @@ from fractions import Fraction
 
 import sympy
 
+from generators.traced import greatest, least
+
 
 @dataclass(frozen=True)
 class Product:
@@ -36,9 +38,11 @@ def ridge_point(peak_flops_per_s: Fraction, bytes_per_s: Fraction) -> Fraction:
 
 def attainable_share(intensity: Fraction, ridge: Fraction) -> Fraction:
     """The share of peak FLOP/s that memory bandwidth allows at this intensity, at most 1."""
-    return min(Fraction(1), intensity / ridge)
+    share: Fraction = least(Fraction(1), intensity / ridge)
+    return share
 
 
 def roofline_seconds(flops: Fraction, bytes_moved: Fraction, peak_flops_per_s: Fraction, bytes_per_s: Fraction) -> Fraction:
     """The time of arithmetic or of memory, whichever is longer, in seconds: both run at the same time."""
-    return max(flops / peak_flops_per_s, bytes_moved / bytes_per_s)
+    seconds: Fraction = greatest(flops / peak_flops_per_s, bytes_moved / bytes_per_s)
+    return seconds

@@ -15,6 +15,7 @@ from markdown.util import HTML_PLACEHOLDER_RE
 from math_core import LatexError, LatexToMathML
 
 from generators.errors import RenderError
+from generators.pipeline.slots import as_rows
 
 _RAISED_PRIME = re.compile(r"<msup>(<m[in]>[^<]*</m[in]>)<mo>([′″])</mo></msup>")
 """As a superscript, browsers draw the prime of a maths font tiny; beside its base it has the right size and height."""
@@ -39,6 +40,7 @@ def mathml(latex: str, *, display: bool) -> str:
         element = LatexToMathML(fancy_error=False).convert_with_local_state(latex, displaystyle=display)
     except LatexError as error:
         raise RenderError(f"formula {' '.join(latex.split())}: {' '.join(str(error).split())}") from error
+    element = as_rows(element)
     element = _NAMED_ENTITY.sub(lambda entity: html.unescape(entity[0]), element)
     return _RAISED_PRIME.sub(r'<mrow>\1<mo lspace="0" rspace="0">\2</mo></mrow>', element)
 
@@ -85,7 +87,8 @@ class _Formulas(Treeprocessor):
             element.set("aria-label", "formula")
         address = _LABEL.match(latex.strip())
         if address:
-            element.set("id", address[1])
+            again = address[1].startswith("=")  # the address of a formula that stood before
+            element.set("data-of" if again else "id", address[1].removeprefix("="))
         math = ElementTree.fromstring(mathml(_LABEL.sub("", latex.strip()), display=display))
         element.append(math)
         stop = None if display else _STOP.match(element.tail or "")

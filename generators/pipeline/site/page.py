@@ -68,6 +68,7 @@ def site_page(question: Listed, pdf: str, linking: Sequence[Listed] = ()) -> str
             _see_also(linking),
             section,
             _slips(worked),
+            _data("what-if", worked.what_if) if worked.what_if else "",
         ]
     )
 
@@ -76,8 +77,13 @@ def _slips(worked: Worked) -> str:
     """What `assets/compare.js` reads: boxed numbers, and what others come from. Search does not see what an attribute holds."""
     places = set(_PLACE.findall(worked.site))
     shown = [one for one in worked.slips if places & {one["at"], "/".join(one["at"].split("/")[:2])}]
-    data = html.escape(json.dumps(shown, ensure_ascii=False, separators=(",", ":")))
-    return f'\n<div data-boxed="{data}" hidden></div>\n' if shown else ""
+    return _data("boxed", shown) if shown else ""
+
+
+def _data(name: str, content: Any) -> str:
+    """Data for a script in an attribute, which search does not see."""
+    data = html.escape(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+    return f'\n<div data-{name}="{data}" hidden></div>\n'
 
 
 _SNIPPET = re.compile(r"^([ \t]*)(?=;*-+8<-)", re.MULTILINE)

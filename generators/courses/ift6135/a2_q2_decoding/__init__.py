@@ -13,6 +13,7 @@ QUESTION = Question(
     solve=solve,
     find=find,
     draw=draw,
+    what_if=("sizes.vocabulary_size", "sizes.length", "sizes.beam_width", "sizes.sequences_per_second"),
     others=(
         {
             "sizes": {"vocabulary_size": 10, "length": 3, "beam_width": 3, "sequences_per_second": 7},

@@ -41,8 +41,8 @@ class Sizes(Params):
 
     @model_validator(mode="after")
     def _statable(self) -> Self:
-        digits = math.ceil(self.length * math.log10(self.vocabulary_size))
-        if digits > MAX_DIGITS:
+        if self.length > 3 * MAX_DIGITS or self.vocabulary_size**self.length > 10**MAX_DIGITS:  # 3³ has more than one digit
+            digits = math.ceil(self.length * math.log10(self.vocabulary_size))
             raise ValueError(
                 f"length: {self.vocabulary_size} words to this power must have at most {MAX_DIGITS} digits (got {digits})"
             )

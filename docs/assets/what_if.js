@@ -1,0 +1,306 @@
+// Works a page's numbers out anew where a reader changes parameters. All it knows stands in the page.
+(() => {
+  const holder = document.querySelector("[data-what-if]");
+  if (!holder) return;
+  const { fields, nodes, slots, conditions, parts } = JSON.parse(holder.dataset.whatIf);
+
+  // Fractions are pairs of whole numbers in lowest terms, the denominator above zero.
+  const MOST_BITS = 20000; // a longer number is given up
+  const divisor = (a, b) => { while (b) [a, b] = [b, a % b]; return a < 0n ? -a : a; };
+  const bits = (a) => (a < 0n ? -a : a).toString(16).length * 4;
+  const fraction = (a, b = 1n) => {
+    if (b === 0n || bits(a) + bits(b) > MOST_BITS) throw RangeError();
+    const common = divisor(a, b) * (b < 0n ? -1n : 1n);
+    return [a / common, b / common];
+  };
+  const read = (text) => {
+    const [whole, denominator = "1"] = text.split("/");
+    return fraction(BigInt(whole), BigInt(denominator));
+  };
+  const floored = ([a, b]) => (a - (((a % b) + b) % b)) / b;
+  const less = ([a, b], [c, d]) => a * d < c * b;
+  const same = ([a, b], [c, d]) => a === c && b === d;
+  const power = ([a, b], [n, one]) => {
+    if (one !== 1n || bits(n) > 16 || (bits(a) + bits(b)) * Math.abs(Number(n)) > MOST_BITS) throw RangeError();
+    return n < 0n ? fraction(b ** -n, a ** -n) : fraction(a ** n, b ** n);
+  };
+  const minus = ([a, b], [c, d]) => fraction(a * d - c * b, b * d);
+  const times = ([a, b], [c, d]) => fraction(a * c, b * d);
+  const over = ([a, b], [c, d]) => fraction(a * d, b * c);
+  const WORK = {
+    "+": ([a, b], [c, d]) => fraction(a * d + c * b, b * d),
+    "-": minus, "*": times, "/": over, "^": power,
+    "//": (x, y) => [floored(over(x, y)), 1n],
+    "%": (x, y) => minus(x, times(y, [floored(over(x, y)), 1n])),
+    floor: (x) => [floored(x), 1n],
+    ceil: (x) => [-floored([-x[0], x[1]]), 1n],
+    min: (x, y) => (less(y, x) ? y : x),
+    max: (x, y) => (less(x, y) ? y : x),
+    "==": same, "!=": (x, y) => !same(x, y),
+    "<": less, ">": (x, y) => less(y, x), "<=": (x, y) => !less(y, x), ">=": (x, y) => !less(x, y),
+  };
+  // The value of every node, or null where it has none; nodes stand behind those that they are made of.
+  const worked = (given) => {
+    const values = [];
+    for (const [sign, ...of] of nodes) {
+      let value = null;
+      try {
+        if (sign === "#") value = read(of[0]);
+        else if (sign === "p") value = given[of[0]];
+        else if (of.every((place) => values[place] !== null)) value = WORK[sign](...of.map((place) => values[place]));
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+      }
+      values.push(value);
+    }
+    return values;
+  };
+
+  // Numbers as the page writes them: the rules of generators/pipeline/typeset.py.
+  const SIGNIFICANT = 6;
+  const halfToEven = ([a, b]) => {
+    const whole = floored([a, b]);
+    const twice = 2n * (a - whole * b);
+    return twice > b || (twice === b && whole % 2n) ? whole + 1n : whole;
+  };
+  const scaled = ([a, b], power10) => (power10 < 0 ? [a, b * 10n ** BigInt(-power10)] : [a * 10n ** BigInt(power10), b]);
+  const size = ([a, b]) => [a < 0n ? -a : a, b];
+  const binary = ([a, b]) => { // the nearest number that a float holds
+    const shift = 53 - (bits(a) - bits(b));
+    let [x, y] = shift < 0 ? [a, b << BigInt(-shift)] : [a << BigInt(shift), b];
+    let moved = shift;
+    while (x >= y << 53n) { y <<= 1n; moved -= 1; }
+    while (x && x < y << 52n) { x <<= 1n; moved += 1; }
+    const rounded = halfToEven([x, y]);
+    return moved < 0 ? [rounded << BigInt(-moved), 1n] : fraction(rounded, 1n << BigInt(moved));
+  };
+  const asFloat = (number) => (number[0] < 0n ? minus([0n, 1n], binary(size(number))) : binary(number));
+  const isPlain = (number) => {
+    const float = size(asFloat(number));
+    return !less(float, binary([1n, 10n ** 7n])) && less(float, [10n ** 15n, 1n]);
+  };
+  const scientific = (number, digits) => { // the digits of a positive number, and its power of ten
+    let exponent = number[0].toString().length - number[1].toString().length;
+    if (less(number, scaled([1n, 1n], exponent))) exponent -= 1;
+    const rounded = halfToEven(scaled(number, digits - 1 - exponent)).toString();
+    return rounded.length > digits ? [rounded.slice(0, digits), exponent + 1] : [rounded, exponent];
+  };
+  const trimmed = (text) => (text.includes(".") ? text.replace(/0+$/, "").replace(/\.$/, "") : text);
+  const pointed = (digits, places) => {
+    const long = digits.padStart(places + 1, "0");
+    return places ? `${long.slice(0, -places)}.${long.slice(-places)}` : long;
+  };
+  const THIN = "_"; // between groups of three digits
+  const grouped = (digits) => (digits.length > 4 ? digits.replace(/(?=(\d{3})+$)(?<=\d)/g, THIN) : digits);
+  // Text such as -12_345.6 or -1.5e-9; a float among those that were rounded to `digits` keeps its zeros.
+  const rounded = (number, digits = 0, measured = false) => {
+    if (number[0] === 0n) return "0";
+    const kept = digits || SIGNIFICANT;
+    const sign = number[0] < 0n ? "-" : "";
+    const float = size(asFloat(number));
+    const [said, exponent] = scientific(float, kept);
+    const value = scaled([BigInt(said), 1n], exponent - kept + 1);
+    const reached = measured ? same(fraction(...asFloat(value)), float) : same(fraction(...value), size(number));
+    const exact = !(digits && measured) && reached;
+    if (!isPlain(number)) {
+      const mantissa = pointed(said, kept - 1);
+      return `${sign}${exact ? trimmed(mantissa) : mantissa}e${exponent}`;
+    }
+    const places = Math.max(0, kept - 1 - exponent);
+    const text = pointed(halfToEven(scaled(float, places)).toString(), places);
+    const [whole, decimals] = (exact ? trimmed(text) : text).split(".");
+    return sign + grouped(whole) + (decimals ? `.${decimals}` : "");
+  };
+  const terminates = (number) => {
+    if (!isPlain(number)) return number[0] === 0n;
+    const [whole, decimals = ""] = rounded(number).replaceAll(THIN, "").split(".");
+    return same(fraction(BigInt(whole + decimals), 10n ** BigInt(decimals.length)), number);
+  };
+
+  const MINUS = '<mo lspace="0" rspace="0">−</mo>';
+  const SPACE = '<mspace width="0.16666667em"></mspace>';
+  const digits = (text) => text.split(THIN).map((group) => `<mn>${group}</mn>`).join(SPACE);
+  const math = (text) => {
+    const [, sign, mantissa, , exponentSign = "", exponent] = /^(-?)([^e]*)(e(-?)(\d+))?$/.exec(text);
+    const signed = (minusSign, inner) => (minusSign ? MINUS + inner : inner);
+    const tail = exponent === undefined ? "" :
+      `<mo lspace="0.2222em" rspace="0.2222em">×</mo><msup><mn>10</mn><mrow>${signed(exponentSign, `<mn>${exponent}</mn>`)}</mrow></msup>`;
+    return signed(sign, digits(mantissa) + tail);
+  };
+  const exactly = ([a, b]) => {
+    const sign = a < 0n ? MINUS : "";
+    const [top, bottom] = [size([a, b])[0], b].map((part) => digits(grouped(part.toString())));
+    if (b === 1n) return sign + top;
+    return `${sign}<mfrac><mrow>${top}</mrow><mrow>${bottom}</mrow></mfrac>`;
+  };
+  const exact = (number) => (number[1] !== 1n && terminates(number) ? math(rounded(number)) : exactly(number));
+  const suffix = (unit) => (unit ? `<mtext>\u00a0</mtext><mtext>${unit}</mtext>` : "");
+  const SCALES = {
+    B: ["TiB", "GiB", "MiB", "KiB"].map((name, place) => [1024n ** BigInt(4 - place), name]),
+    FLOP: ["P", "T", "G"].map((name, place) => [1000n ** BigInt(5 - place), `${name}FLOP`]),
+  };
+  const TOO_LONG = 10n ** 24n;
+  // Pairs of a relation and what stands behind it.
+  const pieces = (number, unit, kept, onlyRounded) => {
+    if (unit === "%") {
+      const whole = terminates(number);
+      return [[whole ? "" : "≈", `${math(rounded(number, whole ? 0 : kept))}${SPACE}<mi>%</mi>`]];
+    }
+    if (onlyRounded && number[1] !== 1n) return [["", math(rounded(number, kept, true)) + suffix(unit)]];
+    if (size(number)[0] >= TOO_LONG || number[1] >= TOO_LONG) return [["≈", math(rounded(number, kept)) + suffix(unit)]];
+    if (unit in SCALES) {
+      const [scale, name] = SCALES[unit].find(([one]) => !less(size(number), [one, 1n])) ?? [];
+      const multiple = scale && fraction(number[0], number[1] * scale);
+      const whole = scale && terminates(multiple);
+      const said = scale ? [[whole ? "=" : "≈", math(rounded(multiple, whole ? 0 : kept)) + suffix(name)]] : [];
+      return [["", exact(number) + suffix(unit)], ...said];
+    }
+    if (number[1] !== 1n && !terminates(number)) return [["", exact(number)], ["≈", math(rounded(number, kept)) + suffix(unit)]];
+    return [["", exact(number) + suffix(unit)]];
+  };
+  const plain = (number) => {
+    if (number[1] !== 1n && !terminates(number)) return number.join("/");
+    return (number[1] === 1n ? number[0].toString().replace(/\d+/, grouped) : rounded(number)).replaceAll(THIN, "\u202f");
+  };
+
+  const RULES = {
+    value: (number, element, place, unit, kept, onlyRounded, equated) => {
+      const said = pieces(number, unit, kept, onlyRounded);
+      if (equated && !said[0][0]) said[0][0] = "=";
+      const own = place === null ? said : place < mostPlaces.get(element.dataset.slot.split(".")[0]) ? said.slice(place, place + 1) : said.slice(place);
+      element.innerHTML = own.map(([relation, text]) => (relation && `<mo>${relation}</mo>`) + text).join("");
+    },
+    product: (number, element) => {
+      const text = exact(number);
+      element.innerHTML = number[0] < 0n || text.includes("<mfrac>") ? `<mrow><mo>(</mo>${text}<mo>)</mo></mrow>` : text;
+    },
+    plain: (number, element) => { element.textContent = plain(number); },
+    noun: (number, element, place, singular, plural) => {
+      element.textContent = same(number, [1n, 1n]) ? singular : plural || `${singular}s`;
+    },
+    when: (holds, element) => { element.hidden = !holds; },
+  };
+  const places = [...document.querySelectorAll("[data-slot]")];
+  const mostPlaces = new Map();
+  for (const { dataset: { slot } } of places) {
+    const [which, place = "0"] = slot.split(".");
+    mostPlaces.set(which, Math.max(mostPlaces.get(which) ?? 0, Number(place)));
+  }
+  const isWords = (element) => slots[element.dataset.slot.split(".")[0]][2] === "when"; // they hold numbers of their own
+  const asPublished = places.map((element) => [element, isWords(element) ? null : element.innerHTML, element.hidden]);
+
+  const PUBLISHED = Object.fromEntries(fields.map(({ name, value }) => [name, value]));
+  const NUMBER = /^(\d+)(?:\.(\d+)|\/(\d+))?$/;
+  // A fraction, or the words for what is wrong with what was typed.
+  const typed = ({ label, least, most, whole }, text) => {
+    const [, digitsOf, decimals = "", denominator = "1"] = NUMBER.exec(text.replace(/[\s\u202f\u2009_]/g, "")) ?? [];
+    const must = `${label}: must be a ${whole ? "whole " : ""}number from ${least} to ${most}`;
+    if (digitsOf === undefined || text.length > 40 || BigInt(denominator) === 0n) return must;
+    const number = fraction(BigInt(digitsOf + decimals), 10n ** BigInt(decimals.length) * BigInt(denominator));
+    return (whole && number[1] !== 1n) || less(number, read(least)) || less(read(most), number) ? must : number;
+  };
+
+  const labelOf = Object.fromEntries(fields.map(({ name, label }) => [name, label]));
+  const WORDS = {
+    "+": "+", "-": "−", "*": "×", "/": "/", "//": "/", "==": "must not be", "!=": "must be",
+    "<": "must not be below", "<=": "must be above", ">": "must not be above", ">=": "must be below",
+  };
+  const said = (place) => {
+    const [sign, ...of] = nodes[place];
+    if (sign === "p") return labelOf[of[0]];
+    if (sign === "#") return of[0].replace(/^10{15,}$/, (long) => `10^${long.length - 1}`);
+    const [inner] = [nodes[of[0]]];
+    if (inner[0] === "%" && sign === "!=") return `${said(inner[1])} must be a multiple of ${said(inner[2])}`;
+    return of.map(said).join(` ${WORDS[sign] ?? sign} `);
+  };
+
+  const show = (given) => {
+    const values = worked(given);
+    const broken = conditions.findIndex(([node, holds]) => values[node] !== holds);
+    if (broken >= 0 && broken < parts.rules) return `${said(conditions[broken][0])}.`;
+    const follows = (label) => broken < 0 || !label || broken >= parts[label];
+    for (const element of places) {
+      const [which, place = null] = element.dataset.slot.split(".");
+      const [node, label, rule, ...more] = slots[which];
+      const value = values[node];
+      if (value !== null && follows(label)) RULES[rule](value, element, place && Number(place), ...more);
+      element.classList.toggle("not-followed", value === null);
+    }
+    for (const element of document.querySelectorAll("[id*='/'], [data-of]")) {
+      const label = (element.dataset.of ?? element.id).split("/")[0];
+      if (label in parts) element.classList.toggle("not-followed", !follows(label));
+    }
+    for (const picture of document.querySelectorAll("figure.picture")) picture.classList.add("not-followed");
+    return "";
+  };
+  const restore = () => {
+    for (const [element, inner, hidden] of asPublished) {
+      if (inner !== null) element.innerHTML = inner;
+      element.hidden = hidden;
+    }
+    for (const element of document.querySelectorAll(".not-followed")) element.classList.remove("not-followed");
+  };
+
+  const made = (name, properties = {}, ...children) => {
+    const element = Object.assign(document.createElement(name), properties);
+    element.append(...children);
+    return element;
+  };
+  const CHANGED = "These are not the checked answers: the page works its numbers out anew, by the same formulas.";
+  const CROSSED = " What is crossed out is of the published numbers only.";
+  const inputs = {};
+  const status = made("output");
+  const reset = made("button", { type: "button", hidden: true }, "Back to the published numbers");
+  const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+  const apply = () => {
+    const changed = fields.filter(({ name, value }) => inputs[name].value !== value);
+    restore();
+    document.body.classList.toggle("what-if-changed", changed.length > 0);
+    reset.hidden = !changed.length;
+    const given = {}, wrong = [];
+    for (const field of fields) {
+      const number = typed(field, inputs[field.name].value);
+      const isWrong = typeof number === "string";
+      inputs[field.name].setAttribute("aria-invalid", String(isWrong));
+      if (isWrong) wrong.push(`${sentence(number)}.`);
+      given[field.name] = number;
+    }
+    const told = wrong[0] ?? (changed.length ? sentence(show(given)) : "");
+    document.body.classList.toggle("what-if-refused", told !== "");
+    const crossed = document.querySelector(".not-followed") ? CROSSED : "";
+    status.textContent = told || (changed.length ? CHANGED + crossed : "");
+    const own = changed.map(({ name }) => `${name}=${inputs[name].value}`).join("&");
+    const hash = own ? `#what-if?${own}` : location.hash.startsWith("#what-if?") ? "" : location.hash;
+    history.replaceState(history.state, "", location.pathname + location.search + hash);
+  };
+
+  const panel = made("details", { className: "what-if", id: "what-if" }, made("summary", {}, "What if other numbers were given?"));
+  const form = made("p");
+  for (const { name, label, symbol, value } of fields) {
+    inputs[name] = made("input", { type: "text", inputMode: "decimal", autocomplete: "off", spellcheck: false, value });
+    inputs[name].addEventListener("input", apply);
+    const words = made("span");
+    words.innerHTML = symbol && ` ${symbol}`;
+    form.append(made("label", {}, sentence(label), words, " ", inputs[name]), " ");
+  }
+  reset.addEventListener("click", () => {
+    for (const [name, input] of Object.entries(inputs)) input.value = PUBLISHED[name];
+    apply();
+    inputs[fields[0].name].focus();
+  });
+  panel.append(form, made("p", {}, status, " ", reset));
+  const heading = document.getElementById("question");
+  let last = heading;
+  while (last.nextElementSibling && last.nextElementSibling.tagName !== "H2") last = last.nextElementSibling;
+  last.after(panel);
+
+  const fromAddress = () => {
+    if (!location.hash.startsWith("#what-if?")) return;
+    const given = new URLSearchParams(location.hash.slice("#what-if?".length));
+    for (const [name, input] of Object.entries(inputs)) input.value = given.get(name) ?? PUBLISHED[name];
+    panel.open = true;
+    apply();
+  };
+  addEventListener("hashchange", fromAddress);
+  fromAddress();
+})();

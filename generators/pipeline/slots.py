@@ -1,0 +1,95 @@
+"""Marks places of a page whose numbers follow from parameters, so that the page can write them anew.
+
+A slot is a node of the trace, the label of the part that it belongs to, and the rule by which its number is written: a
+function of `docs/assets/what_if.js`, which does the same as the one that marks it, and its arguments.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from generators.traced import Condition, Traced
+
+_SLOTS: ContextVar[list[list[Any]] | None] = ContextVar("_SLOTS", default=None)
+_OPENED, _CLOSED = "\ue004", "\ue005"
+_TEX_OPENED, _TEX_CLOSED = "\ue006", "\ue007"
+_IN_TEXT = re.compile(f"{_OPENED}([0-9]+){_OPENED}([^{_CLOSED}]*){_CLOSED}")
+_IN_TEX = re.compile(rf"\\text\{{{_TEX_OPENED}[0-9]+\}}|\\text\{{{_TEX_CLOSED}\}}")
+_OPENS = re.compile(rf"\\text\{{{_TEX_OPENED}([0-9]+)\}}")
+_IN_MATHML = re.compile(f"<mtext>{_TEX_OPENED}([0-9]+(?:\\.[0-9]+)?)</mtext>")
+_BLOCKS = re.compile(r"\n\n(?=.)|^[#|$-]|^\s*\d+\.", re.DOTALL)
+_TEX_END = rf"\text{{{_TEX_CLOSED}}}"
+
+
+@contextmanager
+def collected() -> Iterator[list[list[Any]]]:
+    """Collect the slots of the page that is rendered within."""
+    slots: list[list[Any]] = []
+    token = _SLOTS.set(slots)
+    try:
+        yield slots
+    finally:
+        _SLOTS.reset(token)
+
+
+def _placed(node: int, part: str, rule: Sequence[Any]) -> int:
+    slots = _SLOTS.get()
+    if slots is None:
+        raise ValueError("a traced number is shown outside a page that follows it")
+    slot = [node, part, *rule]
+    if slot not in slots:
+        slots.append(slot)
+    return slots.index(slot)
+
+
+def in_text(number: Traced, text: str, *rule: Any) -> str:
+    """Text of a number with its mark."""
+    return f"{_OPENED}{_placed(number.node, number.part, rule)}{_OPENED}{text}{_CLOSED}"
+
+
+def in_tex(number: Traced, latex: str, *rule: Any) -> str:
+    """LaTeX of a number with its mark."""
+    return rf"\text{{{_TEX_OPENED}{_placed(number.node, number.part, rule)}}}{latex}{_TEX_END}"
+
+
+def when(condition: Condition, part: str, text: str) -> str:
+    """Markdown of a part that is shown only while a condition holds: whole blocks, or words within a line."""
+    place = _placed(condition.node, part, ["when"])
+    hidden = "" if condition.holds else " hidden"
+    if _BLOCKS.search(text):
+        return f'<div data-slot="{place}" markdown="1"{hidden}>\n\n{text.strip()}\n\n</div>\n'
+    return f'<span data-slot="{place}"{hidden}>{text.rstrip()}</span>{text[len(text.rstrip()) :]}'
+
+
+def without_marks(latex: str) -> str:
+    """LaTeX as readers see it."""
+    return _IN_TEX.sub("", latex)
+
+
+def apart(pieces: Sequence[str]) -> list[str]:
+    """Pieces of LaTeX, each with the marks that are open in it; the pieces of one number have their places behind a point."""
+    made, opened, place = [], "", 0
+    for piece in pieces:
+        text = rf"\text{{{_TEX_OPENED}{opened}.{place}}}{piece}" if opened else piece
+        for mark in _IN_TEX.findall(piece):
+            found = _OPENS.fullmatch(mark)
+            opened, place = (found[1], 0) if found else ("", 0)
+        if opened:
+            text = text.replace(rf"{_TEX_OPENED}{opened}}}", rf"{_TEX_OPENED}{opened}.0}}") + _TEX_END
+            place += 1
+        made.append(text)
+    return made
+
+
+def as_spans(markdown: str) -> str:
+    """Markdown whose marked texts are spans that name their slot."""
+    return _IN_TEXT.sub(r'<span data-slot="\1">\2</span>', markdown)
+
+
+def as_rows(mathml: str) -> str:
+    """MathML whose marked numbers are rows that name their slot."""
+    return _IN_MATHML.sub(r'<mrow data-slot="\1">', mathml).replace(f"<mtext>{_TEX_CLOSED}</mtext>", "</mrow>")

@@ -1,0 +1,284 @@
+"""Numbers that keep how they follow from parameters, so that a page can work them out again for other parameters.
+
+A solver runs with them as with any other number. What it decides by comparing them is kept as a condition, and what only
+holds for the number itself, as the length of a list, is kept as the condition that the number stays.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from fractions import Fraction
+from typing import Any, TypeGuard
+
+import sympy
+
+Node = tuple[Any, ...]
+"""An operation and the places of what it works on; `("#", "4/3")` is a number and `("p", "rank")` a parameter."""
+
+
+class Trace:
+    """The nodes of all traced numbers, and the conditions under which a run stays as it was, in order."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.conditions: dict[tuple[int, bool], None] = {}
+        self.parts: dict[str, int] = {}
+        self._places: dict[Node, int] = {}
+
+    def place(self, node: Node) -> int:
+        """Where a node stands; equal nodes stand once."""
+        if node not in self._places:
+            self._places[node] = len(self.nodes)
+            self.nodes.append(node)
+        return self._places[node]
+
+    def parameter(self, name: str, number: int | Fraction) -> Traced:
+        """A parameter as a traced number."""
+        return Traced(self, number, self.place(("p", name)))
+
+    def constant(self, number: int | Fraction) -> int:
+        """Where a number stands."""
+        return self.place(("#", str(number)))
+
+
+CURRENT: ContextVar[Trace | None] = ContextVar("CURRENT", default=None)
+"""The trace of the run that is going on."""
+
+
+def part_ends(label: str) -> None:
+    """Say that a part of an answer is made, which rests on all conditions so far."""
+    trace = CURRENT.get()
+    if trace is not None:
+        trace.parts[label] = len(trace.conditions)
+
+
+def in_part(value: Any, label: str) -> Any:
+    """The same value; a traced number as one that is shown in a part."""
+    return Traced(value.trace, value.number, value.node, label) if type(value) is Traced else value
+
+
+def _exact(number: Any) -> int | Fraction | None:
+    return None if isinstance(number, bool) or not isinstance(number, int | Fraction) else number
+
+
+class Condition:
+    """A comparison of traced numbers; whoever takes it as true or false decides by it."""
+
+    def __init__(self, trace: Trace, node: int, holds: bool) -> None:
+        self.trace, self.node, self.holds = trace, node, holds
+
+    def __bool__(self) -> bool:
+        self.trace.conditions[self.node, self.holds] = None
+        return self.holds
+
+
+def _ratio(one: int | Fraction, other: int | Fraction) -> int | Fraction:
+    """The exact quotient; that of ints is a Fraction here, as solvers divide Fractions."""
+    return Fraction(one) / other
+
+
+def _power(base: int | Fraction, exponent: int | Fraction) -> int | Fraction:
+    if Fraction(exponent).denominator != 1:
+        raise TypeError("a traced power must be whole")
+    return base ** int(exponent) if exponent >= 0 else Fraction(base) ** int(exponent)
+
+
+def _one(sign: str, work: Callable[[Any, Any], Any]) -> Any:
+    """A method that works with another number."""
+    return lambda self, other: self.worked(sign, other, work)
+
+
+def _both(sign: str, work: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
+    """The methods for a traced number on the left and on the right."""
+    return _one(sign, work), lambda self, other: self.worked(sign, other, work, turned=True)
+
+
+class Traced(Fraction):
+    """A number with its node; it passes for an int where it is one."""
+
+    __slots__ = ("node", "number", "part", "trace")
+    number: int | Fraction
+    node: int
+    trace: Trace
+    part: str
+
+    def __new__(cls, trace: Trace, number: int | Fraction, node: int, part: str = "") -> Traced:  # noqa: D102
+        self = super().__new__(cls, number)
+        self.trace, self.number, self.node, self.part = trace, number, node, part
+        return self
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return type(self.number)
+
+    def is_parameter(self, name: str) -> bool:
+        """Whether the number is a parameter as it was given."""
+        return bool(self.trace.nodes[self.node] == ("p", name))
+
+    def kept(self) -> int | Fraction:
+        """The number itself; what is made of it holds only while it stays."""
+        same = self.trace.place(("==", self.node, self.trace.constant(self.number)))
+        self.trace.conditions[same, True] = None
+        return self.number
+
+    def worked(self, sign: str, other: Any, work: Callable[[Any, Any], Any], *, turned: bool = False) -> Any:
+        """What an operation gives; `turned`, the other number stands on the left."""
+        if type(other) is Traced:
+            second, node = other.number, other.node
+        else:
+            plain = _exact(other)
+            if plain is None:
+                return work(other, self.kept()) if turned else work(self.kept(), other)
+            second, node = plain, self.trace.constant(plain)
+        first_node, second_node = (node, self.node) if turned else (self.node, node)
+        result = work(second, self.number) if turned else work(self.number, second)
+        if isinstance(result, bool) and node == self.node:
+            return result  # a number is equal to itself, whatever it is
+        if sign == "+" and second == 0 and node != self.node and type(other) is not Traced:
+            return Traced(self.trace, result, self.node)
+        at = self.trace.place((sign, first_node, second_node))
+        return Condition(self.trace, at, result) if isinstance(result, bool) else Traced(self.trace, result, at)
+
+    __add__, __radd__ = _both("+", operator.add)
+    __sub__, __rsub__ = _both("-", operator.sub)
+    __mul__, __rmul__ = _both("*", operator.mul)
+    __truediv__, __rtruediv__ = _both("/", _ratio)
+    __floordiv__, __rfloordiv__ = _both("//", operator.floordiv)
+    __mod__, __rmod__ = _both("%", operator.mod)
+    __pow__, __rpow__ = _both("^", _power)
+    __eq__, __ne__ = _one("==", operator.eq), _one("!=", operator.ne)
+    __lt__, __le__ = _one("<", operator.lt), _one("<=", operator.le)
+    __gt__, __ge__ = _one(">", operator.gt), _one(">=", operator.ge)
+
+    def __neg__(self) -> Any:
+        return 0 - self
+
+    def __abs__(self) -> Any:
+        return self if self >= 0 else -self
+
+    def __floor__(self) -> Any:
+        return self // 1
+
+    def __ceil__(self) -> Any:
+        return -(-self // 1)
+
+    def __bool__(self) -> bool:
+        return bool(self != 0)
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(self.kept())
+
+    def __index__(self) -> int:
+        return operator.index(self.kept())  # type: ignore[arg-type]
+
+    def __int__(self) -> int:  # type: ignore[override]
+        return int(self.kept())
+
+    def __trunc__(self) -> int:
+        return int(self.kept())
+
+    def __float__(self) -> float:
+        return float(self.kept())
+
+    def __round__(self, digits: Any = None) -> Any:
+        return round(self.kept(), digits)
+
+    def __str__(self) -> str:
+        return str(self.kept())
+
+    def __repr__(self) -> str:
+        return repr(self.kept())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.kept(), spec)
+
+    @property
+    def numerator(self) -> int:
+        """That of the number, which then must stay."""
+        return self.kept().numerator
+
+    @property
+    def denominator(self) -> int:
+        """That of the number, which then must stay."""
+        return self.kept().denominator
+
+    def _sympy_(self) -> sympy.Rational:
+        number = self.kept()
+        return sympy.Rational(number.numerator, number.denominator)
+
+
+def is_traced(value: object) -> TypeGuard[Traced]:
+    """Whether a value is a traced number, which passes for another class."""
+    return type(value) is Traced
+
+
+def is_condition(value: object) -> TypeGuard[Condition]:
+    """Whether a truth is that of a comparison of traced numbers."""
+    return type(value) is Condition
+
+
+def untraced(value: Any) -> Any:
+    """The number that is shown, without the condition that it stays: who calls this marks the place."""
+    return value.number if type(value) is Traced else value
+
+
+def least(*numbers: Any) -> Any:
+    """The least of exact numbers, without a decision."""
+    return _chosen("min", min, numbers)
+
+
+def greatest(*numbers: Any) -> Any:
+    """The greatest of exact numbers, without a decision."""
+    return _chosen("max", max, numbers)
+
+
+def _chosen(sign: str, choose: Callable[[Any, Any], Any], numbers: tuple[Any, ...]) -> Any:
+    made = numbers[0]
+    for one in numbers[1:]:
+        first, second = (one, made) if is_traced(one) else (made, one)
+        made = first.worked(sign, second, choose) if is_traced(first) else choose(first, second)
+    return made
+
+
+_SUMS = {sympy.Add: "+", sympy.Mul: "*", sympy.Min: "min", sympy.Max: "max"}
+_STEPS = {sympy.floor: "floor", sympy.ceiling: "ceil"}
+
+
+def traced(expression: sympy.Basic, letters: Mapping[sympy.Symbol, Any], number: Any) -> Any:
+    """An expression's number at letters with its node; where it has none, the number, and traced letters must stay."""
+    own = [letters[symbol] for symbol in expression.free_symbols if is_traced(letters[symbol])]
+    if not own:
+        return number
+    trace: Trace = own[0].trace
+    node = _node(trace, expression, letters) if isinstance(number, int | Fraction) else None
+    if node is None:
+        for one in own:
+            one.kept()
+        return number
+    return Traced(trace, number, node)
+
+
+def _node(trace: Trace, of: sympy.Basic, letters: Mapping[sympy.Symbol, Any]) -> int | None:
+    if of.is_Rational:
+        return trace.constant(Fraction(int(of.p), int(of.q)))
+    if of.is_Symbol:
+        letter = letters[of]
+        if is_traced(letter):
+            return letter.node
+        return trace.constant(letter) if isinstance(letter, int | Fraction) else None
+    sign = _SUMS.get(of.func) or _STEPS.get(of.func) or ("^" if of.is_Pow else "")
+    inner = [_node(trace, one, letters) for one in of.args] if sign else [None]
+    if None in inner or (sign == "^" and not of.args[1].is_integer and not _whole(of.args[1], letters)):
+        return None
+    made = inner[0]
+    for one in inner[1:]:
+        made = trace.place((sign, made, one))
+    return trace.place((sign, made)) if sign in _STEPS.values() else made
+
+
+def _whole(exponent: sympy.Basic, letters: Mapping[sympy.Symbol, Any]) -> bool:
+    """Whether an exponent is a sum of whole numbers."""
+    terms = exponent.args if exponent.is_Add else [exponent]
+    return all(one.is_Integer or (one.is_Symbol and isinstance(letters.get(one), int)) for one in terms)

@@ -1,0 +1,138 @@
+"""Pages on which a reader changes numbers: what they then show is what Python shows of these numbers."""
+
+from __future__ import annotations
+
+import operator
+import random
+from collections.abc import Iterator
+from copy import deepcopy
+from fractions import Fraction
+from functools import cache, reduce
+from os.path import commonprefix
+from typing import Any
+
+import pytest
+from markdown import Markdown
+from mkdocs.config import load_config
+from playwright.sync_api import Browser, Page
+
+from generators.answer import Figure
+from generators.errors import ParameterError
+from generators.pipeline.catalog import QuestionId, load_question
+from generators.pipeline.render import body
+from generators.pipeline.unit import Task, drawn
+from tests.browsing import needs_chromium
+from tests.entries import ENTRIES
+from tests.project import Project
+from tests.soak import SOAK, soak
+
+pytestmark = needs_chromium
+FOLLOWING = [one for one in ENTRIES if load_question(one).what_if]
+SETS = 300 if SOAK else 4
+VISIBLE = """(root, whole) => {
+  const texts = {}, seen = new Set();
+  const visible = (node) => {
+    if (node.nodeType === Node.TEXT_NODE) return node.data;
+    if (node.hidden || node.matches?.(".headerlink, .what-if, .compare, figure, .facts, script")) return "";
+    return [...node.childNodes].map(visible).join("");
+  };
+  const squeezed = (node) => visible(node).replace(/\\s/g, "");
+  for (const element of root.querySelectorAll("[id*='/']")) {
+    if (element.closest(".not-followed, [hidden], .checks, figure") || element.querySelector(".not-followed")) continue;
+    texts[element.id] = squeezed(element);
+  }
+  return [texts, squeezed(root).split("Howitwaschecked")[0].split("Seealso:")[0]];
+}"""
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    """A page whose errors fail the test."""
+    opened = browser.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    yield opened
+    opened.close()
+    assert not errors
+
+
+@cache
+def converter() -> Markdown:
+    """Markdown to HTML as mkdocs makes it."""
+    config = load_config("mkdocs.yml")
+    return Markdown(extensions=config.markdown_extensions, extension_configs=config.mdx_configs)
+
+
+@cache
+def pictures(question_id: QuestionId) -> dict[str, Figure]:
+    """The published pictures, which stand on the page that is compared but are not looked at."""
+    return dict(drawn(Task.at(question_id, ENTRIES[question_id])))
+
+
+def number(chance: random.Random, published: Any) -> str:
+    """A number near the published one or far from it, as a reader types it."""
+    if isinstance(published, Fraction) or not isinstance(published, int):
+        return str(chance.choice([Fraction(published) * 2, Fraction(chance.randint(1, 200), chance.choice([1, 2, 4, 5, 8, 10]))]))
+    far = 2 ** chance.randint(0, 20)
+    return str(chance.choice([published, published * 2, max(1, published // 2), far, 3 * far, chance.randint(1, 9)]))
+
+
+def chosen(chance: random.Random, task: Task) -> dict[str, str]:
+    """What a reader may type in all fields."""
+    return {name: number(chance, reduce(getattr, name.split("."), task.params)) for name in task.question.what_if}
+
+
+def typed(page: Page, numbers: dict[str, str]) -> str:
+    """Give a page numbers by its address; returns what it says of them."""
+    page.evaluate("hash => { location.hash = hash; }", "what-if?" + "&".join(f"{name}={one}" for name, one in numbers.items()))
+    page.wait_for_timeout(20)
+    return page.locator(".what-if output").inner_text()
+
+
+def by_python(question_id: QuestionId, numbers: dict[str, str]) -> str | None:
+    """The page of these numbers as HTML; none where they break a rule."""
+    entry = deepcopy(dict(ENTRIES[question_id]))
+    for name, one in numbers.items():
+        *outer, own = name.split(".")
+        reduce(operator.getitem, outer, entry)[own] = int(one) if one.isdigit() else one
+    try:
+        task = Task.at(question_id, entry)
+    except ParameterError:
+        return None
+    site = body(question_id, task.params, task.answer, pictures(question_id), "site")
+    return str(converter().reset().convert(site.text))
+
+
+def agree(text: str, other: str) -> bool:
+    """Whether two texts at an address are one; a long formula is in pieces, of which the first has the address."""
+    return text.startswith(other) or other.startswith(text)
+
+
+@soak
+@pytest.mark.parametrize("question_id", FOLLOWING, ids=str)
+def test_a_changed_page_is_the_page_of_the_changed_numbers(page: Page, built: Project, question_id: QuestionId) -> None:
+    """What is crossed out aside, all that is visible is what Python renders, character for character but spaces."""
+    chance, task = random.Random(f"{question_id}"), Task.at(question_id, ENTRIES[question_id])
+    page.goto(f"{built.path('site').as_uri()}/answers/{question_id.path}.html")
+    compared = whole = 0
+    for _ in range(SETS):
+        numbers = chosen(chance, task)
+        said, expected = typed(page, numbers), by_python(question_id, numbers)
+        refused = page.evaluate("document.body.classList.contains('what-if-refused')")
+        assert refused == (expected is None), (numbers, said)
+        if expected is None:
+            continue
+        texts, all_of_it = page.evaluate(f"({VISIBLE})(document.querySelector('article'))")
+        others, all_others = page.evaluate(
+            f"html => ({VISIBLE})(new DOMParser().parseFromString(html, 'text/html').body)", expected
+        )
+        differing = {at: (text, others.get(at)) for at, text in texts.items() if not agree(text, others.get(at, "?"))}
+        assert not differing, (numbers, said, dict(list(differing.items())[:5]))
+        compared += 1
+        if not page.locator(".not-followed:not(figure)").count():
+            whole += 1
+            shown, wanted = all_of_it.partition(all_others[:40])[2], all_others[40:]
+            same = len(commonprefix([shown, wanted]))
+            assert shown == wanted, (numbers, shown[same - 60 : same + 90], wanted[same - 60 : same + 90])
+    print(compared, whole)
+    assert compared, "no set of numbers was compared"
