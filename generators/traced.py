@@ -248,7 +248,7 @@ _STEPS = {sympy.floor: "floor", sympy.ceiling: "ceil"}
 
 def traced(expression: sympy.Basic, letters: Mapping[sympy.Symbol, Any], number: Any) -> Any:
     """An expression's number at letters with its node; where it has none, the number, and traced letters must stay."""
-    own = [letters[symbol] for symbol in expression.free_symbols if is_traced(letters[symbol])]
+    own = [letters[symbol] for symbol in sorted(expression.free_symbols, key=str) if is_traced(letters[symbol])]
     if not own:
         return number
     trace: Trace = own[0].trace

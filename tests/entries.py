@@ -7,8 +7,10 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from generators.answer import Figure
 from generators.pipeline.catalog import QuestionId, entries, find
-from generators.pipeline.unit import Task, composed, drawn, matched
+from generators.pipeline.render import body
+from generators.pipeline.unit import Task, drawn, matched
 
 ENTRIES = entries()
 """Every question with its entry, read once: reading all courses takes as long as a small test."""
@@ -41,8 +43,14 @@ def drawn_entry(prefix: str, changed: dict[str, Any]) -> Any:
 
 def composed_entry(prefix: str, changed: dict[str, Any]) -> dict[str, Any]:
     """The page of an entry for the site, and its pictures as SVG text; nothing is found again."""
-    made = composed(id_of(prefix), changed, {}).sections
-    return {"site": made["render"].content["site"], **{name: one["svg"] for name, one in made["draw"].content.items()}}
+    task = Task.at(id_of(prefix), changed)
+    pictures = drawn(task)
+    return {"site": site_of(task, pictures), **{name: one.svg for name, one in pictures.items()}}
+
+
+def site_of(task: Task, pictures: Mapping[str, Figure]) -> str:
+    """A page as Markdown, without what it needs to follow changes of its numbers."""
+    return body(task.question_id, task.params, task.answer, pictures, "site").text
 
 
 @dataclass(frozen=True)

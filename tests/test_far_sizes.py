@@ -10,12 +10,13 @@ from importlib import import_module
 
 import pytest
 
+from generators.answer import Figure
 from generators.pipeline.catalog import QuestionId
 from generators.pipeline.match import formula_problems, problems
 from generators.pipeline.published import published
 from generators.pipeline.unit import Task, composed, overlaid
 from tests.conftest import IDS, worked_out
-from tests.entries import ENTRIES, Far, id_of
+from tests.entries import ENTRIES, Far, id_of, site_of
 from tests.page_text import without_addresses
 from tests.project import Project
 
@@ -67,14 +68,16 @@ def test_far_from_the_default(question_id: QuestionId, case: Far) -> None:
     entry = ENTRIES[question_id]
     changed = overlaid(entry, case.change)
     made = composed(question_id, changed, {})
+    task = Task.at(question_id, changed, pickle.loads(made.answer or b""))
     site, printed = (_text(made.sections["render"].content[medium]) for medium in ("site", "pdf"))
+    if task.question.what_if:
+        site = _text(site_of(task, {name: Figure(**one) for name, one in made.sections["draw"].content.items()}))
     for text in (site, printed):
         assert not ONE_OF_MANY.findall(text)
         assert not PYTHON.findall(text)
         assert not [words for words in case.silent if words in text]
     assert not [words for words in case.says if words not in site]
-    answer = pickle.loads(made.answer or b"")
-    task = Task.at(question_id, changed)
+    answer = task.answer
     found, *others = task.found()
     assert not problems(answer, found)
     assert not formula_problems(answer, found, others)

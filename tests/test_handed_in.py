@@ -134,7 +134,7 @@ QUICK = {
     ("question_id", "count", "recordings"),
     [
         ("comp4901y/hw3_q3_generation", 1 + 4 + 3 + 3 + 4, []),  # the default, four loops
-        ("comp4901y/hw4_q3_speculative_decoding", 1, ["hw4_q3_program", "hw4_q3_speculative"]),  # the program
+        ("comp4901y/hw4_q3_speculative_decoding", 1, ["hw4_q3_program", "hw4_q3_program"]),  # the program; on both devices
     ],
 )
 def test_printed_commands_can_be_pasted(

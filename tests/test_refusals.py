@@ -185,7 +185,7 @@ def test_code_that_is_no_python(project: Project) -> None:
 
 def test_a_formula_that_cannot_be_typeset(project: Project) -> None:
     """Neither the PDF nor the page is written with a broken formula in it."""
-    project.replace(f"templates/comp4901y/{TREE}.md.j2", 'definition("M_{ij} = 1")', r'definition("\\nosuchcommand{1}")')
+    project.replace(f"templates/comp4901y/{TREE}.md.j2", "exactly when node $i$", r"exactly when $\nosuchcommand{1}$")
     message = refused(project, "site")
     assert message.startswith("build/pdf/comp4901y/hw4/question2.pdf: ")
     assert "nosuchcommand" in message

@@ -43,7 +43,7 @@ def messages(slug: str, old: str, new: str) -> list[str]:
             TREE, "medusa.root, medusa.heads", "medusa.root, [one[::-1] for one in medusa.heads]", ["2.2/tree/", "found b by"],
         ),
         (  # a share of the wrong whole
-            TREE, "(S - T) / S", "(S - T) / T", ["2.1/share_saved: published 8/13"],
+            TREE, "(N_PATHS - N_TREE) / N_PATHS", "(N_PATHS - N_TREE) / N_TREE", ["2.1/share_saved: published 8/13"],
         ),
         (  # a unit
             INTENSITY, 'column("bandwidth", unit="GB/s")', 'column("bandwidth", unit="GB")',

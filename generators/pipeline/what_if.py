@@ -82,7 +82,7 @@ def _keep(trace: Trace, label: str, params: Params, question: Question[Any]) -> 
     """A recording is shown only where it fits the entry."""
     kind = label.rpartition("_")[2]
     fields = {name for one in question.recordings.values() for name in getattr(one, kind, ())}
-    for name in fields & set(question.what_if):
+    for name in (one for one in question.what_if if one in fields):
         trace.parameter(name, _at(params, name)).kept()
     trace.parts[label] = len(trace.conditions)
 

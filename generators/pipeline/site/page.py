@@ -68,7 +68,7 @@ def site_page(question: Listed, pdf: str, linking: Sequence[Listed] = ()) -> str
             _see_also(linking),
             section,
             _slips(worked),
-            _data("what-if", worked.what_if) if worked.what_if else "",
+            _what_if(question) if worked.what_if else "",
         ]
     )
 
@@ -78,6 +78,12 @@ def _slips(worked: Worked) -> str:
     places = set(_PLACE.findall(worked.site))
     shown = [one for one in worked.slips if places & {one["at"], "/".join(one["at"].split("/")[:2])}]
     return _data("boxed", shown) if shown else ""
+
+
+def _what_if(question: Listed) -> str:
+    """What `assets/what_if.js` reads, and the script, which only these pages load."""
+    up = "../" * question.path.count("/")
+    return f'{_data("what-if", question.worked.what_if)}\n<script src="{up}../assets/what_if.js" defer></script>\n'
 
 
 def _data(name: str, content: Any) -> str:
