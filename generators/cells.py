@@ -70,7 +70,7 @@ def exact(expression: sympy.Basic | int | Fraction) -> Value:
 
 def at(expression: sympy.Basic, letters: Mapping[sympy.Symbol, Value]) -> Value:
     """An expression with values in the places of its letters, exact."""
-    number = exact(expression.subs({symbol: untraced(value) for symbol, value in letters.items()}))
+    number = exact(expression.xreplace({symbol: sympy.sympify(untraced(value)) for symbol, value in letters.items()}))
     return traced(expression, letters, number)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 
 import sympy
 
 from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, value_at
-from generators.cells import rational
+from generators.cells import at, exact, rational
 from generators.courses.sydney.seminar2_kv_cache.decoding import (
     CONTEXT,
     INNER,
@@ -112,30 +113,37 @@ def _costs(params: CacheParams, sheet: Part) -> Part:
         number("total_with", totals[1], "FLOPs in all with it", unit="FLOP"),
         number("saved", totals[0] / totals[1], "FLOPs in all, without over with", asked=True),
     ]
-    last = _ratios(sheet, [params.prompt_len + params.new_tokens - 1], flops, moved).rows["length_1"]
-    more = claim("more_flops", rational(last["flops"]) > rational(last["bytes"]), "the cache saves a larger factor of FLOPs")
+    last = [_ratio(pair, params.prompt_len + params.new_tokens - 1, sheet) for pair in (flops, moved)]
+    more = claim("more_flops", last[0] > last[1], "the cache saves a larger factor of FLOPs")
     return part("2", "FLOPs and bytes", *items, _ratios(sheet, params.seq_lens, flops, moved), more, within=sheet)
 
 
 def _totals(params: CacheParams, sheet: Part, flops: Sequence[sympy.Expr]) -> tuple[Fraction, Fraction]:
     """FLOPs of all passes without the cache and with it; the first one reads the prompt either way."""
-    without, kept = (sympy.lambdify(CONTEXT, _sized(one, sheet)) for one in flops)
-    first, others = params.prompt_len, range(params.prompt_len + 1, params.prompt_len + params.new_tokens)
-    rest = [sum(Fraction(one(length)) for length in others) for one in (without, kept)]
-    return Fraction(without(first)) + rest[0], Fraction(without(first)) + rest[1]
+    first, new = sympy.symbols("first new", integer=True, positive=True)
+    letters = {first: params.prompt_len, new: params.new_tokens}
+    prompt = _at_length(flops[0], params.prompt_len, sheet)
+    rest = (sympy.summation(sympy.expand(one), (CONTEXT, first + 1, first + new - 1)) for one in flops)
+    without, kept = (prompt + _at_length(one, params.prompt_len, sheet, letters) for one in rest)
+    return without, kept
 
 
-def _sized(expression: sympy.Expr, sheet: Part) -> sympy.Expr:
-    """The expression with all numbers but n put in."""
-    return expression.subs({symbol: one.value for symbol, one in sheet.letters.items() if symbol != CONTEXT})
+def _at_length(
+    expression: sympy.Expr, length: int, sheet: Part, more: Mapping[sympy.Symbol, int] = MappingProxyType({})
+) -> Fraction:
+    """The expression's value where n is this length."""
+    letters = {symbol: one.value for symbol, one in sheet.letters.items()}
+    return rational(at(expression, {**letters, CONTEXT: length, **more}))
+
+
+def _ratio(pair: Sequence[sympy.Expr], length: int, sheet: Part) -> Fraction:
+    """How many times as much a step of this length takes without the cache."""
+    return _at_length(pair[0], length, sheet) / _at_length(pair[1], length, sheet)
 
 
 def _ratios(sheet: Part, lengths: Sequence[int], *pairs: Sequence[sympy.Expr]) -> Table:
     """How many times as many FLOPs and bytes a step takes without the cache."""
-    ratios = [_sized(without, sheet) / _sized(kept, sheet) for without, kept in pairs]
-    rows = {
-        f"length_{i}": (n, *(rational(value_at(one.subs(CONTEXT, n), sheet)) for one in ratios)) for i, n in enumerate(lengths, 1)
-    }
+    rows = {f"length_{place}": (n, *(_ratio(pair, n, sheet) for pair in pairs)) for place, n in enumerate(lengths, 1)}
     return table("ratios", ["tokens", column("flops", "FLOPs"), "bytes"], rows)
 
 
@@ -143,9 +151,8 @@ def _memory(params: CacheParams, sheet: Part) -> Part:
     element = params.conventions.bytes_per_element
     cache, weights = element * cache_values(), element * weight_values()
     equal = weight_values() / (cache_values() / CONTEXT)
-    sizes = [_sized(one, sheet) for one in (100 * cache / weights, cache)]
     rows = {
-        f"length_{place}": (length, *(value_at(one.subs(CONTEXT, length), sheet) for one in sizes))
+        f"length_{place}": (length, *(exact(_at_length(one, length, sheet)) for one in (100 * cache / weights, cache)))
         for place, length in enumerate(params.seq_lens, 1)
     }
     return part(

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from generators.params import Exact, Params, PositiveInt, Text, check_heads, convention
+from generators.traced import greatest
 
 Length = Annotated[int, Field(ge=1, le=2**24)]
 Width = Annotated[int, Field(ge=64, le=2**20)]
@@ -61,10 +62,10 @@ class BatchingParams(Params):
     def _consistent(self) -> Self:
         if self.batch_sizes != sorted(set(self.batch_sizes)) or self.batch_sizes[0] != 1:
             raise ValueError(f"batch_sizes: must begin with 1 and rise (got {self.batch_sizes})")
-        lengths = [self.context_len, *self.other_context_lens]
-        if len(set(lengths)) < len(lengths):
+        others = self.other_context_lens
+        if len(set(others)) < len(others) or self.context_len in others:
             raise ValueError(f"other_context_lens: must differ from context_len and each other (got {self.other_context_lens})")
-        model, longest = self.model, max(lengths)
+        model, longest = self.model, greatest(self.context_len, *others)
         width, kv_heads = model.head_dim or model.d_model // model.n_heads, model.n_kv_heads or model.n_heads
         layer = 2 * model.d_model * (width * (model.n_heads + kv_heads) + (model.d_ff or 4 * model.d_model))
         values = model.n_layers * (layer + 2 * longest * width * kv_heads) + 2 * model.d_model * model.vocabulary_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,7 +11,7 @@ from typing import TypeAlias
 import sympy
 
 from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
-from generators.cells import Cell, exact, rational
+from generators.cells import Cell, at, exact, rational
 from generators.courses.utaustin.lecture25_batching.params import BatchingParams
 from generators.table import column, table
 from generators.topics.roofline import Product, ridge_point, roofline_seconds
@@ -83,11 +84,11 @@ class Bench:
     def at(self, expression: sympy.Expr, batch: int, context: int) -> Fraction:
         """An expression in the letters of the page, with this batch and context."""
         letters = {symbol: one.value for symbol, one in self.sheet.letters.items()} | {BATCH: batch, CONTEXT: context}
-        return Fraction(rational(exact(expression.xreplace({symbol: sympy.sympify(value) for symbol, value in letters.items()}))))
+        return rational(at(expression, letters))
 
     def largest_batch(self, context: int) -> int:
         """Sequences whose caches fit beside the weights and the embedding."""
-        return int(self.at((MEMORY / ELEMENT - MATRICES - D * N_VOCAB) / KEYS_AND_VALUES, 1, context))
+        return math.floor(self.at((MEMORY / ELEMENT - MATRICES - D * N_VOCAB) / KEYS_AND_VALUES, 1, context))
 
     def seconds(self, groups: Groups, batch: int, context: int) -> Fraction:
         """One product after the other, each as long as its FLOPs or its bytes take; peaks count 2 FLOPs a multiply-add."""
@@ -105,7 +106,7 @@ class Bench:
     def batches(self, context: int) -> list[int]:
         """The batch sizes that fit, and the largest that does."""
         most = self.largest_batch(context)
-        return sorted({*(batch for batch in self.params.batch_sizes if batch <= most), most})
+        return [*(batch for batch in self.params.batch_sizes if batch < most), most]
 
 
 def _one_step(sheet: Part) -> Part:
@@ -161,7 +162,7 @@ def _limits(params: BatchingParams, bench: Bench, step: Part, sheet: Part) -> Pa
     for place, n in enumerate(_lengths(params), 1):
         largest = bench.largest_batch(n)
         lengths[f"length_{place}"] = (n, largest, *bench.step(largest, n))
-    outweighed = int(rational(step["weights"].value) // rational(step["cache"].value)) + 1
+    outweighed = rational(step["weights"].value) // rational(step["cache"].value) + 1
     return part(
         "3",
         "Where it ends",

@@ -9,7 +9,7 @@ from fractions import Fraction
 import sympy
 
 from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text
-from generators.cells import Cell, Math, Value, exact
+from generators.cells import Cell, Math, Value, at, exact, rational
 from generators.courses.utaustin.lecture25_flash_attention.params import Example, FlashParams
 from generators.table import column, table
 from generators.topics.roofline import roofline_seconds
@@ -120,18 +120,18 @@ def _expanded(number: sympy.Expr) -> Value:
     return exact(sympy.expand(number))
 
 
-def _sizes(params: FlashParams, kib: int) -> dict[sympy.Symbol, int]:
+def _sizes(params: FlashParams, kib: int) -> dict[sympy.Symbol, Value]:
     """What stands for the letters with so much SRAM."""
     sram = kib * 1024 // params.conventions.bytes_per_element
-    at = {L: params.seq_len, H: params.head_width, SRAM: sram}
+    sizes: dict[sympy.Symbol, Value] = {L: params.seq_len, H: params.head_width, SRAM: sram}
     for symbol, rule in ((OUTER, OUTER_LEN), (INNER, INNER_LEN), (PASSES, PASS_COUNT)):
-        at[symbol] = int(rule.subs(at))
-    return at
+        sizes[symbol] = at(rule, sizes)
+    return sizes
 
 
 def _bytes(params: FlashParams, reads_and_writes: tuple[sympy.Expr, sympy.Expr], kib: int) -> Fraction:
     """Bytes read and written with so much SRAM."""
-    return Fraction(params.conventions.bytes_per_element * int(sum(reads_and_writes).subs(_sizes(params, kib))))
+    return params.conventions.bytes_per_element * rational(at(sum(reads_and_writes), _sizes(params, kib)))
 
 
 def _traffic(params: FlashParams, sheet: Part) -> Part:
@@ -166,12 +166,12 @@ def _held(params: FlashParams) -> sympy.Expr:
     return 2 * OUTER * H + 2 * INNER * H + OUTER * INNER + 2 * queries
 
 
-def _by_size(params: FlashParams, kib: int) -> tuple[int, Fraction, Fraction, Fraction, int, int]:
+def _by_size(params: FlashParams, kib: int) -> tuple[Value, ...]:
     """With so much SRAM: the ratio of both, MiB that FlashAttention moves, the share of SRAM used, blocks and passes."""
-    at = _sizes(params, kib)
+    sizes = _sizes(params, kib)
     standard, flash = (_bytes(params, way, kib) for way in (STANDARD, FLASH[params.conventions.loop_order]))
-    used = Fraction(100 * int(_held(params).subs(at)), at[SRAM])
-    return kib, standard / flash, flash / 2**20, used, at[OUTER], at[PASSES]
+    used = 100 * rational(at(_held(params), sizes)) / rational(sizes[SRAM])
+    return kib, standard / flash, flash / 2**20, used, sizes[OUTER], sizes[PASSES]
 
 
 def _arithmetic(params: FlashParams, sheet: Part) -> Part:
@@ -197,7 +197,7 @@ def _times(params: FlashParams) -> Iterator[tuple[str, tuple[Cell, ...]]]:
     """Microseconds of a forward pass at the accelerator's peaks, which count 2 FLOPs a multiply-add."""
     one = params.accelerator
     peak, bandwidth = one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9
-    flops = Fraction(2 * FORWARD * params.seq_len**2 * params.head_width)
+    flops = 2 * FORWARD * params.seq_len**2 * rational(params.head_width)
     for name, way in (("standard", STANDARD), ("FlashAttention", FLASH[params.conventions.loop_order])):
         moved = _bytes(params, way, one.sram_kib)
         arithmetic, longer = flops / peak, roofline_seconds(flops, moved, peak, bandwidth)

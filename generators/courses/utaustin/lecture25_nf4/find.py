@@ -29,7 +29,7 @@ SCALED = Route("bits a weight of a few blocks' tensors, times the weights")
 BUILT = Route("a Llama of transformers with A and B beside its linear layers, on meta tensors")
 ADAMW = Route("torch.optim.AdamW, a step on meta tensors")
 COUNTED = Route("bisection on what fits")
-MISSING = Route("bytes that are missing, rounded up to whole pages")
+LEAVING = Route("pages that leave one after the other until the rest fits")
 GIVEN = dict.fromkeys(("steps_from_zero", "code", "block", "model", "step", "tokens"), SHEET)
 
 LEVELS = (
@@ -189,14 +189,16 @@ def _paging(params: Nf4Params) -> Iterator[Found]:
 
 
 def _steps(params: Nf4Params, fixed: int, token: int, states: int) -> Iterator[Found]:
-    """As many pages leave as hold what is missing."""
+    """One page more leaves as long as something is missing."""
     limit, page = params.training.limit_mib * MIB, params.training.page_kib * KIB
     rows: dict[str, tuple[Any, ...]] = {}
     for place, tokens in enumerate(params.training.tokens, 1):
-        needed = tokens * token
-        rows[f"step_{place}"] = (place, tokens, -(-max(0, fixed + needed + states - limit) // page))
-    yield from MISSING.table("4", "steps", rows, columns=["step", "tokens", "pages_out"], given=GIVEN)
+        left = 0
+        while fixed + tokens * token + states - left * page > limit:
+            left += 1
+        rows[f"step_{place}"] = (place, tokens, left)
+    yield from LEAVING.table("4", "steps", rows, columns=["step", "tokens", "pages_out"], given=GIVEN)
     moved = 2 * page * sum(cells[2] for cells in rows.values())
-    yield from MISSING.values("4", pages_leave=moved > 0, pages_stay=moved == 0)
-    yield from MISSING.values("4", unit="B", moved=moved)
-    yield from MISSING.values("4", unit="s", seconds=moved / (params.training.link_gb_per_s * 10**9))
+    yield from LEAVING.values("4", pages_leave=moved > 0, pages_stay=moved == 0)
+    yield from LEAVING.values("4", unit="B", moved=moved)
+    yield from LEAVING.values("4", unit="s", seconds=moved / (params.training.link_gb_per_s * 10**9))

@@ -24,6 +24,7 @@ from generators.courses.utaustin.lecture25_nf4.normal_float import (
 from generators.courses.utaustin.lecture25_nf4.params import MIB, Nf4Params, head_widths
 from generators.table import Table, column, table
 from generators.topics.quantization import seeded_weights
+from generators.traced import greatest
 
 g1, g2, beta1, beta2, s = sympy.symbols("g_1 g_2 beta_1 beta_2 s", positive=True)
 N_layer, D, D_q, D_kv, D_ff, N_vocab, R = sympy.symbols("N_layer D D_q D_kv D_ff N_vocab R", positive=True)
@@ -174,7 +175,7 @@ def _model_memory(params: Nf4Params, bits: Sequence[Fraction]) -> Table:
 
 def _paging(params: Nf4Params, sheet: Part) -> Part:
     formulas = _run_formulas(params.training.lora_on)
-    sizes = {symbol: int(one) for symbol, one in part("4", "", *formulas, within=sheet).letters.items()}
+    sizes = {symbol: rational(one.value) for symbol, one in part("4", "", *formulas, within=sheet).letters.items()}
     rows = {
         f"step_{place}": (place, tokens, pages_out(sizes, sizes[M_token] * tokens))
         for place, tokens in enumerate(params.training.tokens, 1)
@@ -196,12 +197,11 @@ def _paging(params: Nf4Params, sheet: Part) -> Part:
     )
 
 
-def pages_out(sizes: Mapping[sympy.Symbol, int], activations: int) -> int:
-    """How many pages leave, one after the other, until a step's activations fit."""
-    left = 0
-    while sizes[M_fixed] + activations + (sizes[n_page] - left) * sizes[M_page] > sizes[M_GPU]:
-        left += 1
-    return left
+def pages_out(sizes: Mapping[sympy.Symbol, int | Fraction], activations: int | Fraction) -> int:
+    """How many pages must leave so that a step's activations fit."""
+    missing = sizes[M_fixed] + activations + sizes[n_page] * sizes[M_page] - sizes[M_GPU]
+    pages: int = greatest(0, -(-missing // sizes[M_page]))
+    return pages
 
 
 def _run_formulas(lora_on: Sequence[str]) -> list[Item]:

@@ -15,5 +15,6 @@ OTHER = {
 }  # fmt: skip
 
 QUESTION = Question(
-    title="Parameter-efficient tuning", points=0, params=TuningParams, solve=solve, find=find, others=(OTHER,)
+    title="Parameter-efficient tuning", points=0, params=TuningParams, solve=solve, find=find, others=(OTHER,),
+    what_if=("d_model", "rank", "n_tasks"),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from fractions import Fraction
 import sympy
 
 from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text
-from generators.cells import Cell, Value, exact, rational
+from generators.cells import Cell, Value, at, exact, rational
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning import counts
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning.counts import D_FF, N_MODEL, N_ROWS, R_AD, SHARE
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning.params import Model, Printed, TuningParams
@@ -53,7 +53,7 @@ def _in_words(names: Sequence[str]) -> str:
 def _reduction(params: TuningParams) -> Part:
     rows: Rows = {}
     for rank in params.ranks:
-        fewer = Fraction(params.d_model, 2 * rank)
+        fewer = rational(params.d_model) / (2 * rank)
         rows[f"rank_{rank}"] = (rank, 2 * params.d_model * rank, exact(fewer), exact(100 / fewer))
     columns = [column("rank"), column("values", "Values of A and B"), column("times_fewer"), column("share", unit="%")]
     return part(
@@ -119,7 +119,7 @@ def _trained(model: Model, params: TuningParams) -> dict[str, Fraction]:
 
 
 def _at(expression: sympy.Expr, model: Model, size: int = 1) -> Fraction:
-    return rational(exact(expression.subs({**_sizes(model), R: size, R_AD: size})))
+    return rational(at(expression, {**_sizes(model), R: size, R_AD: size}))
 
 
 def _whole(model: Model) -> Fraction:
@@ -197,6 +197,6 @@ def _bytes(params: TuningParams) -> Part:
     for name, values in {"full": whole, **_trained(first, params)}.items():
         shared = 0 if name == "full" else whole
         kept = (values, params.n_tasks * values + shared, values * (1 + held.optimizer_states))
-        rows[name] = (TITLES.get(name, "Full"), *(exact(Fraction(size * one, MIB)) for one in kept))
+        rows[name] = (TITLES.get(name, "Full"), *(exact(size * one / MIB) for one in kept))
     columns = [column(key, unit="MiB") for key in ("one_task", "all_tasks", "gradients_and_optimizer")]
     return part("4", "What it saves", table("bytes", ["method", *columns], rows, asked=True))
