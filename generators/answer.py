@@ -15,7 +15,7 @@ import sympy
 
 from generators.cells import Math, Quantity, Value, at, words
 from generators.table import Table
-from generators.traced import Condition, in_part, is_condition, part_ends
+from generators.traced import CURRENT, Condition, in_part, is_condition
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _NUMBER = re.compile(r"(?<![A-Za-z\d])\d")
@@ -143,7 +143,9 @@ def part(label: str, title: str, *items: Item, within: Part | Sequence[Part] = (
         placed[key] = made
         if isinstance(made, Quantity) and isinstance(made.symbol, sympy.Symbol):
             letters[made.symbol] = made
-    part_ends(label)
+    trace = CURRENT.get()
+    if trace is not None:
+        trace.part_ends(label)
     return Part(label=label, title=title, items=placed, letters=letters)
 
 

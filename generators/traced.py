@@ -7,10 +7,12 @@ holds for the number itself, as the length of a list, is kept as the condition t
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from fractions import Fraction
-from typing import Any, TypeGuard
+from functools import wraps
+from typing import Any, TypeGuard, TypeVar
 
 import sympy
 
@@ -23,9 +25,10 @@ class Trace:
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
-        self.conditions: dict[tuple[int, bool], None] = {}
-        self.parts: dict[str, int] = {}
+        self.conditions: dict[tuple[int, bool], int] = {}
+        self.parts: dict[str, list[int]] = {}
         self._places: dict[Node, int] = {}
+        self._noted: list[set[int]] = [set()]  # of the run, and of each function within it that stands alone
 
     def place(self, node: Node) -> int:
         """Where a node stands; equal nodes stand once."""
@@ -38,6 +41,23 @@ class Trace:
         """A parameter as a traced number."""
         return Traced(self, number, self.place(("p", name)))
 
+    def note(self, node: int, *, holds: bool) -> int:
+        """Keep the condition that a comparison comes out as it did; returns its place."""
+        place = self.conditions.setdefault((node, holds), len(self.conditions))
+        self._noted[-1].add(place)
+        return place
+
+    def part_ends(self, label: str) -> None:
+        """Say that a part is made: it rests on all conditions so far but those of functions that stand alone."""
+        self.parts[label] = sorted(set().union(*self._noted))
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Keep the conditions that are noted within apart from all others."""
+        self._noted.append(set())
+        yield
+        self._noted.pop()
+
     def constant(self, number: int | Fraction) -> int:
         """Where a number stands."""
         return self.place(("#", str(number)))
@@ -47,11 +67,19 @@ CURRENT: ContextVar[Trace | None] = ContextVar("CURRENT", default=None)
 """The trace of the run that is going on."""
 
 
-def part_ends(label: str) -> None:
-    """Say that a part of an answer is made, which rests on all conditions so far."""
-    trace = CURRENT.get()
-    if trace is not None:
-        trace.parts[label] = len(trace.conditions)
+Made = TypeVar("Made")
+
+
+def alone(build: Callable[..., Made]) -> Callable[..., Made]:
+    """Mark a function that only makes a part, of which no other part is made: what it decides concerns that part alone."""
+
+    @wraps(build)
+    def traced_apart(*arguments: Any) -> Made:
+        trace = CURRENT.get()
+        with trace.apart() if trace else nullcontext():
+            return build(*arguments)
+
+    return traced_apart
 
 
 def in_part(value: Any, label: str) -> Any:
@@ -70,7 +98,7 @@ class Condition:
         self.trace, self.node, self.holds = trace, node, holds
 
     def __bool__(self) -> bool:
-        self.trace.conditions[self.node, self.holds] = None
+        self.trace.note(self.node, holds=self.holds)
         return self.holds
 
 
@@ -119,9 +147,12 @@ class Traced(Fraction):
 
     def kept(self) -> int | Fraction:
         """The number itself; what is made of it holds only while it stays."""
-        same = self.trace.place(("==", self.node, self.trace.constant(self.number)))
-        self.trace.conditions[same, True] = None
+        self.stays()
         return self.number
+
+    def stays(self) -> int:
+        """Note that the number must be what it is; returns the condition's place."""
+        return self.trace.note(self.trace.place(("==", self.node, self.trace.constant(self.number))), holds=True)
 
     def worked(self, sign: str, other: Any, work: Callable[[Any, Any], Any], *, turned: bool = False) -> Any:
         """What an operation gives; `turned`, the other number stands on the left."""

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from copy import deepcopy
 from fractions import Fraction
 from functools import cache, reduce
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from markdown import Markdown
 from mkdocs.config import load_config
 from playwright.sync_api import Browser, Page
@@ -128,7 +129,116 @@ def test_a_changed_page_is_the_page_of_the_changed_numbers(page: Page, built: Pr
         differing = {at: (text, others.get(at)) for at, text in texts.items() if not agree(text, others.get(at, "?"))}
         assert not differing, (numbers, said, dict(list(differing.items())[:5]))
         compared += 1
-        if not page.locator(".not-followed:not(figure)").count():
+        if not page.locator(".not-followed").count():
             shown, wanted = all_of_it.partition(all_others[:40])[2], all_others[40:]
             same = next((place for place, (one, other) in enumerate(zip(shown, wanted, strict=False)) if one != other), 0)
             assert shown == wanted, (numbers, shown[same - 60 : same + 90], wanted[same - 60 : same + 90])
+
+
+INTENSITY, BATCHING = "comp4901y/hw3/question1", "utaustin/lecture25/batching"
+FIRST = "[id='1.1/form/1/intensity']"
+
+
+@pytest.fixture
+def opened(page: Page, built: Project) -> Page:
+    """Homework 3, question 1, as published."""
+    return at(page, built, INTENSITY)
+
+
+def at(page: Page, built: Project, name: str, numbers: str = "") -> Page:
+    """A page opened anew, with numbers in its address."""
+    page.goto("about:blank")
+    page.goto(f"{built.path('site').as_uri()}/answers/{name}.html{numbers}")
+    return page
+
+
+def told(page: Page) -> str:
+    """What the page says of the numbers."""
+    return page.locator(".what-if output").inner_text()
+
+
+def test_keyboard_reset_and_address(opened: Page) -> None:
+    """All by keyboard: the numbers change, the address holds them, and one key brings the published page back."""
+    text = opened.locator("article").inner_text()
+    opened.get_by_text("What if other numbers were given?").focus()
+    opened.keyboard.press("Enter")
+    opened.keyboard.press("Tab")
+    opened.keyboard.press("Control+A")
+    opened.keyboard.type("8192")
+    # L D / (2 L + D) with L = 8192 and D = 4096 is 8192 * 4096 / 20480 = 1638.4.
+    assert opened.locator(FIRST).inner_text() == "1638.4"
+    assert told(opened).startswith("These are not the checked answers")
+    assert opened.url.endswith("#what-if?seq_len=8192")
+    for _ in range(3):
+        opened.keyboard.press("Tab")
+    opened.keyboard.press("Enter")
+    assert told(opened) == ""
+    assert "#" not in opened.url
+    opened.get_by_text("What if other numbers were given?").click()
+    assert opened.locator("article").inner_text() == text
+
+
+def test_an_address_with_numbers_opens_changed(page: Page, built: Project) -> None:
+    """So that it can be shared; what it does not name stays as published."""
+    at(page, built, INTENSITY, "#what-if?seq_len=8192&nothing=3")
+    assert page.locator(FIRST).inner_text() == "1638.4"
+    assert page.get_by_label("Model width").input_value() == "4096"
+    at(page, built, INTENSITY, "#answer")
+    assert page.locator(".what-if").get_attribute("open") is None
+
+
+@pytest.mark.parametrize(("label", "number", "said"), [
+    ("Heads", "33", "Model width must be a multiple of heads."),
+    ("Heads", "0", "Heads: must be a whole number from 1 to 1099511627776."),
+    ("Heads", "1.5", "Heads: must be a whole number from 1 to 1099511627776."),
+    ("Heads", "-1", "Heads: must be a whole number from 1 to 1099511627776."),
+    ("Heads", "many", "Heads: must be a whole number from 1 to 1099511627776."),
+    ("Heads", "", "Heads: must be a whole number from 1 to 1099511627776."),
+])  # fmt: skip
+def test_refused_numbers(opened: Page, label: str, number: str, said: str) -> None:
+    """The rule is said, and the page shows what is published."""
+    before = opened.locator(FIRST).inner_text()
+    opened.get_by_text("What if other numbers were given?").click()
+    opened.get_by_label(label).fill(number)
+    assert told(opened) == said
+    assert opened.locator(FIRST).inner_text() == before
+
+
+def test_what_does_not_follow_is_crossed_out(opened: Page) -> None:
+    """With 16 heads of width 256, attention has 4096 * 256 / (4096 + 512) = 227.56 FLOP/B, above two ridge points, not below."""
+    typed(opened, {"n_heads": "16"})
+    crossed = opened.locator(".not-followed[id]").evaluate_all("all => all.map(one => one.id.split('/')[0])")
+    assert set(crossed) == {"roofline", "measured_cuda"}
+    assert opened.locator("[id='1.1/form/7/intensity']").inner_text().endswith("227.556")
+    assert "crossed out" in told(opened)
+
+
+def test_a_sentence_follows_its_claim(page: Page, built: Project) -> None:
+    """Weights and embedding take 13 411 287 040 B and a cache 1 073 741 824 B, so that 15 GB hold one cache, not two."""
+    at(page, built, BATCHING)
+    several = page.get_by_text("sequences fit into memory")
+    assert several.is_visible()
+    typed(page, {"accelerator.memory_gb": "15"})
+    assert not several.is_visible()
+    assert page.get_by_text("only one sequence fits into memory.").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_changed_page_is_accessible(opened: Page, scheme: Literal["light", "dark"]) -> None:
+    """With a crossed-out part and a refused number it keeps to WCAG 2.2 AA, and fits a window of 320 pixels."""
+    opened.emulate_media(color_scheme=scheme)
+    typed(opened, {"n_heads": "16"})
+    assert violations(opened) == []
+    typed(opened, {"n_heads": "33"})
+    assert violations(opened) == []
+    opened.set_viewport_size({"width": 320, "height": 256})
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds in the panel, the boxes and the crossed-out table."""
+    options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "preload": False}
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(Axe().axe_script)
+    where = {"include": [[".what-if"], [".answer"], ["[id='roofline/accelerators']"]]}
+    return [one["id"] for one in page.evaluate("([where, options]) => axe.run(where, options)", [where, options])["violations"]]

@@ -216,9 +216,10 @@
 
   const show = (given) => {
     const values = worked(given);
-    const broken = conditions.findIndex(([node, holds]) => values[node] !== holds);
-    if (broken >= 0 && broken < parts.rules) return `${said(conditions[broken][0])}.`;
-    const follows = (label) => broken < 0 || !label || broken >= parts[label];
+    const broken = conditions.flatMap(([node, holds], place) => (values[node] === holds ? [] : [place]));
+    const rule = broken.find((place) => parts.rules.includes(place));
+    if (rule !== undefined) return `${said(conditions[rule][0])}.`;
+    const follows = (label) => !label || !broken.some((place) => parts[label].includes(place));
     for (const element of places) {
       const [which, place = null] = element.dataset.slot.split(".");
       const [node, label, rule, ...more] = slots[which];
@@ -230,7 +231,6 @@
       const label = (element.dataset.of ?? element.id).split("/")[0];
       if (label in parts) element.classList.toggle("not-followed", !follows(label));
     }
-    for (const picture of document.querySelectorAll("figure.picture")) picture.classList.add("not-followed");
     return "";
   };
   const restore = () => {
@@ -289,8 +289,7 @@
     inputs[fields[0].name].focus();
   });
   panel.append(form, made("p", {}, status, " ", reset));
-  const heading = document.getElementById("question");
-  let last = heading;
+  let last = document.getElementById("question") ?? document.querySelector("article h2");
   while (last.nextElementSibling && last.nextElementSibling.tagName !== "H2") last = last.nextElementSibling;
   last.after(panel);
 

@@ -44,7 +44,7 @@ def traced_params(params: Params, fields: Sequence[str], trace: Trace) -> Params
             raise ParameterError(f"what_if: {name}: must be a number in the entry (got {number!r})")
         made = _changed(made, name.split("."), trace.parameter(name, number))
     _obeys_rules(made)
-    trace.parts[RULES] = len(trace.conditions)
+    trace.part_ends(RULES)
     return made
 
 
@@ -71,20 +71,18 @@ def _changed(params: Params, names: Sequence[str], value: Any) -> Params:
 def solved(question: Question[Any], params: Params, trace: Trace) -> Answer:
     """The answer whose numbers know how they follow from the fields that a reader may change."""
     with running(trace):
-        answer = question.solve(traced_params(params, question.what_if, trace))
-    for label in answer.parts:
-        if label.startswith("measured"):
-            _keep(trace, label, params, question)
-    return answer
+        return question.solve(traced_params(params, question.what_if, trace))
 
 
-def _keep(trace: Trace, label: str, params: Params, question: Question[Any]) -> None:
-    """A recording is shown only where it fits the entry."""
-    kind = label.rpartition("_")[2]
-    fields = {name for one in question.recordings.values() for name in getattr(one, kind, ())}
-    for name in (one for one in question.what_if if one in fields):
-        trace.parameter(name, _at(params, name)).kept()
-    trace.parts[label] = len(trace.conditions)
+def _recorded(question: Question[Any], params: Params, answer: Answer, trace: Trace) -> dict[str, list[int]]:
+    """For the parts that were measured, the conditions under which their recording fits the entry."""
+    found = {}
+    for label in (one for one in answer.parts if one.startswith("measured")):
+        kind = label.rpartition("_")[2]
+        fields = {name for one in question.recordings.values() for name in getattr(one, kind, ())}
+        own = (trace.parameter(name, _at(params, name)) for name in question.what_if if name in fields)
+        found[label] = [number.stays() for number in own]
+    return found
 
 
 def described(question: Question[Any], params: Params, answer: Answer, trace: Trace, slots: Sequence[Any]) -> dict[str, Any]:
@@ -93,8 +91,8 @@ def described(question: Question[Any], params: Params, answer: Answer, trace: Tr
         "fields": [_field(name, params, answer) for name in question.what_if],
         "nodes": trace.nodes,
         "slots": slots,
+        "parts": {**trace.parts, **_recorded(question, params, answer, trace)},
         "conditions": [[node, holds] for node, holds in trace.conditions],
-        "parts": trace.parts,
     }
 
 

@@ -14,6 +14,7 @@ from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.rows import D_FF, 
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.timed import measured
 from generators.table import column, table
 from generators.topics.roofline import Product, attainable_share, ridge_point
+from generators.traced import alone
 
 PHASES = {"1.1": ("prefill", "Prefill"), "1.2": ("decode", "Decode, first token")}
 ELEMENTS = {2: "FP16", 4: "FP32", 8: "FP64"}
@@ -93,6 +94,7 @@ def _phase(label: str, rows: Sequence[Row], counting: Conventions, sheet: Part) 
     )
 
 
+@alone
 def _roofline(accelerators: Sequence[Accelerator], forms: Forms, phases: Mapping[str, Part], counting: Conventions) -> Part:
     """Shares of peak; makers count two FLOPs a multiply-add, so intensities are converted to that first."""
     keyed = {f"accelerator_{place}": one for place, one in enumerate(accelerators, 1)}

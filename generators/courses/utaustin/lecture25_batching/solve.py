@@ -15,6 +15,7 @@ from generators.cells import Cell, at, exact, rational
 from generators.courses.utaustin.lecture25_batching.params import BatchingParams
 from generators.table import column, table
 from generators.topics.roofline import Product, ridge_point, roofline_seconds
+from generators.traced import alone
 
 BATCH, CONTEXT, N_LAYER, D, N_HEAD, N_VOCAB, N_KV, H, D_FF = sympy.symbols("b n N_layer D n_H N_vocab n_KV H D_ff", positive=True)
 RIDGE, WEIGHTS, CACHE, EMBEDDING, MEMORY = sympy.symbols("I_ridge M_weights M_cache M_embedding M_GPU", positive=True)
@@ -127,6 +128,7 @@ def _one_step(sheet: Part) -> Part:
     )
 
 
+@alone
 def _trade_off(params: BatchingParams, bench: Bench) -> Part:
     """Every batch size that fits, beside a batch of one."""
     context, rows = params.context_len, {}

@@ -14,6 +14,7 @@ from generators.courses.utaustin.lecture25_parameter_efficient_tuning.counts imp
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning.params import Model, Printed, TuningParams
 from generators.table import Column, column, table
 from generators.topics.peft import N_LAYER, D, R
+from generators.traced import alone
 
 TITLES = {"bitfit": "BitFit", "adapters": "Adapters", "lora": "LoRA"}
 MIB = 2**20
@@ -145,6 +146,7 @@ def _shares(params: TuningParams, first: Part) -> Part:
     )
 
 
+@alone
 def _printed(params: TuningParams, first: Part) -> Part:
     model, printed, norms = params.models[0], params.printed, params.conventions.adapters_train_norms
     rows: Rows = {

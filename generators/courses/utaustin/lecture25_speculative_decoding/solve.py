@@ -15,6 +15,7 @@ from generators.courses.utaustin.lecture25_speculative_decoding.params import Sp
 from generators.courses.utaustin.lecture25_speculative_decoding.rounds import Model, SampledRound
 from generators.table import Column, Table, column, table
 from generators.topics.speculative_decoding import ALPHA, COST_RATIO, GAMMA, expected_tokens, walltime_gain
+from generators.traced import alone
 
 ALPHA_1 = sympy.Symbol("alpha_1", positive=True)
 X, OF_TARGET, OF_DRAFT = column("x", "x"), column("p", "p(x)"), column("q", "q(x)")
@@ -47,6 +48,7 @@ def _sheet(params: SpeculativeParams) -> Part:
     )
 
 
+@alone
 def _greedy(params: SpeculativeParams, target: Model, draft: Model) -> Part:
     """One round after the other, each from where the one before ended."""
     words, rows = [params.first], {}
@@ -68,6 +70,7 @@ def _greedy(params: SpeculativeParams, target: Model, draft: Model) -> Part:
     )
 
 
+@alone
 def _sampled(params: SpeculativeParams, target: Model, draft: Model) -> Part:
     """The round that is traced, with the seeded numbers."""
     import numpy
@@ -105,6 +108,7 @@ def _trace(target: Model, draft: Model, one: SampledRound) -> Table:
     return table("trace", ["after", drawn, X, OF_TARGET, OF_DRAFT, column("keep", "min(1, p/q)"), tried, "fate"], rows)
 
 
+@alone
 def _unchanged(params: SpeculativeParams, target: Model, draft: Model) -> Part:
     """What one token and one round come to, all drafts and trials added up."""
     p, q, length = target[params.first], draft[params.first], params.n_drafted + 1
