@@ -115,7 +115,7 @@ def test_pictures_load_nothing(built: Project) -> None:
 def test_a_page_has_its_parts_in_order(built: Project, question_id: str) -> None:
     """Title, question, answer, working, meaning, conventions, checks."""
     text = page_of(built, question_id).read_text(encoding="utf-8")
-    headings = re.findall(r'<h2 id="([^"]+)"', text)
+    headings = re.findall(r'<h2[^>]* id="([^"]+)"', text)
     wanted = ["question", "answer", "working", "what-it-means", "conventions-and-errata", "checks"]
     assert [one for one in headings if one in wanted] == wanted
 

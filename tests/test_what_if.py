@@ -135,7 +135,7 @@ def test_a_changed_page_is_the_page_of_the_changed_numbers(page: Page, built: Pr
             assert shown == wanted, (numbers, shown[same - 60 : same + 90], wanted[same - 60 : same + 90])
 
 
-INTENSITY, BATCHING = "comp4901y/hw3/question1", "utaustin/lecture25/batching"
+INTENSITY, LOW_RANK = "comp4901y/hw3/question1", "ift6135/a2/question4"
 FIRST = "[id='1.1/form/1/intensity']"
 
 
@@ -214,13 +214,14 @@ def test_what_does_not_follow_is_crossed_out(opened: Page) -> None:
 
 
 def test_a_sentence_follows_its_claim(page: Page, built: Project) -> None:
-    """Weights and embedding take 13 411 287 040 B and a cache 1 073 741 824 B, so that 15 GB hold one cache, not two."""
-    at(page, built, BATCHING)
-    several = page.get_by_text("sequences fit into memory")
-    assert several.is_visible()
-    typed(page, {"accelerator.memory_gb": "15"})
-    assert not several.is_visible()
-    assert page.get_by_text("only one sequence fits into memory.").is_visible()
+    """What is said of a single token beside many falls away where there is only one."""
+    at(page, built, LOW_RANK)
+    more = page.get_by_text("more for a single one")
+    assert more.is_visible()
+    typed(page, {"context_len": "1"})
+    assert not more.is_visible()
+    typed(page, {"context_len": "2"})
+    assert more.is_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from functools import reduce
@@ -17,7 +17,7 @@ from generators.params import Params
 from generators.pipeline import typeset
 from generators.pipeline.site.markdown import mathml
 from generators.question import Question
-from generators.traced import CURRENT, Trace, is_traced
+from generators.traced import CURRENT, Node, Trace, is_traced
 
 RULES = "rules"
 """Stands among the labels of parts for the conditions that the parameters obey."""
@@ -35,10 +35,10 @@ def running(trace: Trace) -> Iterator[None]:
         CURRENT.reset(token)
 
 
-def traced_params(params: Params, fields: Sequence[str], trace: Trace) -> Params:
+def traced_params(params: Params, names: Sequence[str], trace: Trace) -> Params:
     """The parameters with traced numbers in some fields; the rules that the parameters obey are its first conditions."""
     made = params
-    for name in fields:
+    for name in names:
         number = _at(params, name)
         if isinstance(number, bool) or not isinstance(number, int | Fraction):
             raise ParameterError(f"what_if: {name}: must be a number in the entry (got {number!r})")
@@ -71,7 +71,7 @@ def _changed(params: Params, names: Sequence[str], value: Any) -> Params:
 def solved(question: Question[Any], params: Params, trace: Trace) -> Answer:
     """The answer whose numbers know how they follow from the fields that a reader may change."""
     with running(trace):
-        return question.solve(traced_params(params, question.what_if, trace))
+        return question.solve(traced_params(params, fields(question, params), trace))
 
 
 def _recorded(question: Question[Any], params: Params, answer: Answer, trace: Trace) -> dict[str, list[int]]:
@@ -79,21 +79,44 @@ def _recorded(question: Question[Any], params: Params, answer: Answer, trace: Tr
     found = {}
     for label in (one for one in answer.parts if one.startswith("measured")):
         kind = label.rpartition("_")[2]
-        fields = {name for one in question.recordings.values() for name in getattr(one, kind, ())}
-        own = (trace.parameter(name, _at(params, name)) for name in question.what_if if name in fields)
+        fitting = {name for one in question.recordings.values() for name in getattr(one, kind, ())}
+        own = (trace.parameter(name, _at(params, name)) for name in fields(question, params) if name in fitting)
         found[label] = [number.stays() for number in own]
     return found
 
 
 def described(question: Question[Any], params: Params, answer: Answer, trace: Trace, slots: Sequence[Any]) -> dict[str, Any]:
     """All that `assets/what_if.js` reads, as plain data."""
+    parts = {**trace.parts, **_recorded(question, params, answer, trace)}
+    used = sorted(_reached(trace.nodes, [*(node for node, *_ in slots), *(node for node, _ in trace.conditions)]))
+    places = {node: place for place, node in enumerate(used)}
     return {
-        "fields": [_field(name, params, answer) for name in question.what_if],
-        "nodes": trace.nodes,
-        "slots": slots,
-        "parts": {**trace.parts, **_recorded(question, params, answer, trace)},
-        "conditions": [[node, holds] for node, holds in trace.conditions],
+        "fields": [_field(name, params, answer) for name in fields(question, params)],
+        "nodes": [_placed(trace.nodes[node], places) for node in used],
+        "slots": [[places[node], *rule] for node, *rule in slots],
+        "parts": parts,
+        "conditions": [[places[node], holds] for node, holds in trace.conditions],
     }
+
+
+def _reached(nodes: Sequence[Node], wanted: list[int]) -> set[int]:
+    """The nodes that some are made of, with them."""
+    found: set[int] = set()
+    while wanted:
+        node = wanted.pop()
+        if node not in found:
+            found.add(node)
+            wanted += [one for one in nodes[node][1:] if isinstance(one, int)]
+    return found
+
+
+def _placed(node: Node, places: Mapping[int, int]) -> list[Any]:
+    return [places[one] if isinstance(one, int) else one for one in node]
+
+
+def fields(question: Question[Any], params: Params) -> list[str]:
+    """What a reader may change: of the fields that the question names, those that have a number in the entry."""
+    return [name for name in question.what_if if _at(params, name) is not None]
 
 
 def _field(name: str, params: Params, answer: Answer) -> dict[str, Any]:

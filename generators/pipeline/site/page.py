@@ -139,7 +139,7 @@ def _found_again(ledger: Mapping[str, Any] | None, page: str) -> tuple[str, str]
     counts += [["arrays that only pictures show", str(ledger["drawn"])]] if ledger["drawn"] else []
     proofs = [f"- {escaped(sentence(what))} ({escaped(route)})." for what, route in ledger["proofs"]]
     lines = [
-        "## How it was checked { #checks }\n",
+        "## How it was checked { #checks data-search-exclude }\n",  # the boxes are found above
         ROUTES,
         *([f"{ledger['formulas']} formulas were also evaluated at other sizes."] if ledger["formulas"] > 1 else []),
         '\n<div class="checks" markdown="1">\n',
@@ -197,13 +197,14 @@ def _words(text: str) -> set[str]:
 
 
 def conventions_page(contents: Sequence[Listed]) -> str:
-    """Every convention in force and every erratum found, by question."""
+    """Every convention in force and every erratum found, by question; search finds each on its question's page."""
     lines = [
         "# Conventions and errata\n",
         "What each answer rests on, and what is wrong or missing in the documents. A convention is a parameter:",
         "change it in `params.yml` and every number that depends on it follows. In print: [all PDFs](../index.md#pdfs).\n",
     ]
     for one in contents:
-        lines.append(f"## [{escaped(one.worked.title)}]({one.path}.md)\n\n{escaped(f'{one.course}, {one.document}')}\n")
+        title = f"[{escaped(one.worked.title)}]({one.path}.md)"
+        lines.append(f"## {title} {{ data-search-exclude }}\n\n{escaped(f'{one.course}, {one.document}')}\n")
         lines += [one.worked.conventions, one.worked.errata]
     return "\n".join(lines)

@@ -8,7 +8,6 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from generators.params import Exact, Params, PositiveInt, Text, check_heads, convention
-from generators.traced import greatest
 
 Length = Annotated[int, Field(ge=1, le=2**24)]
 Width = Annotated[int, Field(ge=64, le=2**20)]
@@ -65,13 +64,14 @@ class BatchingParams(Params):
         others = self.other_context_lens
         if len(set(others)) < len(others) or self.context_len in others:
             raise ValueError(f"other_context_lens: must differ from context_len and each other (got {self.other_context_lens})")
-        model, longest = self.model, greatest(self.context_len, *others)
+        model, memory = self.model, self.accelerator.memory_gb
         width, kv_heads = model.head_dim or model.d_model // model.n_heads, model.n_kv_heads or model.n_heads
         layer = 2 * model.d_model * (width * (model.n_heads + kv_heads) + (model.d_ff or 4 * model.d_model))
-        values = model.n_layers * (layer + 2 * longest * width * kv_heads) + 2 * model.d_model * model.vocabulary_size
-        if values * self.conventions.bytes_per_element > self.accelerator.memory_gb * 10**9:
-            raise ValueError(
-                f"accelerator: memory_gb must hold the weights and one sequence of {longest} token{'s' * (longest > 1)} "
-                f"(got {self.accelerator.memory_gb})"
-            )
+        for length in (self.context_len, *others):
+            values = model.n_layers * (layer + 2 * length * width * kv_heads) + 2 * model.d_model * model.vocabulary_size
+            if values * self.conventions.bytes_per_element > memory * 10**9:
+                raise ValueError(
+                    f"accelerator: memory_gb must hold the weights and one sequence of {length} token{'s' * (length > 1)} "
+                    f"(got {memory})"
+                )
         return self

@@ -62,7 +62,7 @@ def _given(params: DistillationParams) -> Iterator[Found]:
     yield from SHEET.part("sheet", "Given")
     yield from SHEET.values("sheet", n_classes=len(example.classes))
     yield from SHEET.letters("sheet", tau=example.temperature)
-    yield from SHEET.values("sheet", {"lambda": example.label_weight}, symbols={"lambda": "lambda"})
+    yield from SHEET.values("sheet", {"lamda": example.label_weight}, symbols={"lamda": "lamda"})
     yield from SHEET.letters("sheet", D_teacher=run.teacher_hidden, D_student=run.student_hidden)
     yield from SHEET.values("sheet", label=example.label, seed=run.seed, run_temperature=run.temperature)
     yield from SHEET.values("sheet", n_teacher=run.n_teacher, n_student=run.n_student, n_test=run.n_test, n_starts=run.n_starts)

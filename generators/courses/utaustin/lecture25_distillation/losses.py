@@ -13,7 +13,7 @@ import sympy
 Number: TypeAlias = Any
 """A fraction, a sympy expression or an array."""
 
-LAMBDA, TAU = sympy.symbols("lambda tau", positive=True)
+LAMBDA, TAU = sympy.symbols("lamda tau", positive=True)
 
 
 def softmax(logits: Sequence[sympy.Expr], temperature: sympy.Expr | int) -> list[sympy.Expr]:
