@@ -183,6 +183,9 @@ class Traced(Fraction):
     __lt__, __le__ = _one("<", operator.lt), _one("<=", operator.le)
     __gt__, __ge__ = _one(">", operator.gt), _one(">=", operator.ge)
 
+    def __pos__(self) -> Any:
+        return self
+
     def __neg__(self) -> Any:
         return 0 - self
 
@@ -224,6 +227,10 @@ class Traced(Fraction):
 
     def __format__(self, spec: str) -> str:
         return format(self.kept(), spec)
+
+    def as_integer_ratio(self) -> tuple[int, int]:
+        """That of the number, which then must stay."""
+        return self.kept().as_integer_ratio()
 
     @property
     def numerator(self) -> int:
