@@ -214,6 +214,10 @@
     return of.map(said).join(` ${WORDS[sign] ?? sign} `);
   };
 
+  const cross = (element, out) => {
+    element.classList.toggle("not-followed", out);
+    if (element.localName === "span") element.toggleAttribute("role", out) && element.setAttribute("role", "deletion");
+  };
   const show = (given) => {
     const values = worked(given);
     const broken = conditions.flatMap(([node, holds], place) => (values[node] === holds ? [] : [place]));
@@ -225,11 +229,11 @@
       const [node, label, rule, ...more] = slots[which];
       const value = values[node];
       if (value !== null && follows(label)) RULES[rule](value, element, place && Number(place), ...more);
-      element.classList.toggle("not-followed", value === null);
+      cross(element, value === null);
     }
-    for (const element of document.querySelectorAll("[id*='/'], [data-of]")) {
+    for (const element of document.querySelectorAll("[id*='/']:not(.frame), [data-of]")) {
       const label = (element.dataset.of ?? element.id).split("/")[0];
-      if (label in parts) element.classList.toggle("not-followed", !follows(label));
+      if (label in parts) cross(element, !follows(label));
     }
     return "";
   };
@@ -238,7 +242,7 @@
       if (inner !== null) element.innerHTML = inner;
       element.hidden = hidden;
     }
-    for (const element of document.querySelectorAll(".not-followed")) element.classList.remove("not-followed");
+    for (const element of document.querySelectorAll(".not-followed")) cross(element, false);
   };
 
   const made = (name, properties = {}, ...children) => {
