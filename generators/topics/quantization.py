@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import TypeVar
 
 Number = TypeVar("Number", float, Fraction)
 """What is quantized: measured weights, or fractions that are followed by hand."""
 
 
+@lru_cache(maxsize=8)
 def seeded_weights(seed: int, size: int) -> tuple[float, ...]:
     """The entries of a size×size matrix of standard normal values, from Python's own generator."""
     generator = random.Random(seed)

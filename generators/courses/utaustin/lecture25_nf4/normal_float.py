@@ -9,6 +9,7 @@ import math
 import random
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy
@@ -55,10 +56,11 @@ def levels(name: str) -> tuple[float, ...]:
     return tuple(sorted({float(sign * size / sizes[-1]) for sign in (-1, 1) for size in sizes}))
 
 
-def uniform_weights(seed: int, size: int) -> list[float]:
+@lru_cache(maxsize=8)
+def uniform_weights(seed: int, size: int) -> tuple[float, ...]:
     """As many weights as a size×size matrix holds, spread evenly from -1 to 1."""
     generator = random.Random(seed)
-    return [generator.uniform(-1.0, 1.0) for _ in range(size * size)]
+    return tuple(generator.uniform(-1.0, 1.0) for _ in range(size * size))
 
 
 def in_blocks(weights: Sequence[float], block_len: int, name: str) -> tuple[Floats, Floats]:
@@ -83,7 +85,8 @@ def relative_error(found: Sequence[float] | Floats, exact: Sequence[float]) -> f
     return math.sqrt(off / math.fsum(value * value for value in exact))
 
 
-def block_error(weights: Sequence[float], block_len: int, name: str) -> float:
+@lru_cache(maxsize=128)  # a page that follows changed numbers is solved once more
+def block_error(weights: tuple[float, ...], block_len: int, name: str) -> float:
     """The relative error of weights kept in blocks, as nf4, int4, fp4 or affine."""
     if name == "affine":
         return relative_error(affine(weights, block_len), weights)
@@ -102,7 +105,8 @@ def rounded_scales(scales: Sequence[float], block_len: int, bits: int) -> list[f
     return found
 
 
-def doubly_quantized(weights: Sequence[float], block_len: int, second: int, bits: int) -> tuple[float, float]:
+@lru_cache(maxsize=8)
+def doubly_quantized(weights: tuple[float, ...], block_len: int, second: int, bits: int) -> tuple[float, float]:
     """The relative errors of scales kept as integers, and of NF4's weights with these."""
     scales, nearest = in_blocks(weights, block_len, "nf4")
     again = rounded_scales(scales.ravel().tolist(), second, bits)
