@@ -60,7 +60,7 @@ def significant(number: float, digits: int = 3) -> Rounded:
 def exact(expression: sympy.Basic | int | Fraction) -> Value:
     """Return `expression` as int or Fraction where it is rational, else as an expression."""
     if is_traced(expression):
-        return expression
+        return expression.lowest()
     number = sympy.sympify(expression)
     if number.is_Rational:
         fraction = Fraction(int(number.p), int(number.q))
@@ -77,7 +77,7 @@ def at(expression: sympy.Basic, letters: Mapping[sympy.Symbol, Value]) -> Value:
 def rational(cell: Cell) -> Fraction:
     """Return an exact number as a Fraction; anything else raises TypeError."""
     if isinstance(cell, int | Fraction):
-        return cell + Fraction(0)
+        return cell if is_traced(cell) else Fraction(cell)
     raise TypeError(f"not an exact number: {cell!r}")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from fractions import Fraction
-from functools import wraps
+from functools import reduce, wraps
 from typing import Any, TypeGuard, TypeVar
 
 import sympy
@@ -71,20 +71,20 @@ Made = TypeVar("Made")
 
 
 def alone(build: Callable[..., Made]) -> Callable[..., Made]:
-    """Mark a function that only makes a part, of which no other part is made: what it decides concerns that part alone."""
+    """Mark a function that returns a part, and whose part no other part uses: what it decides concerns that part alone."""
 
     @wraps(build)
-    def traced_apart(*arguments: Any) -> Made:
+    def traced_apart(*arguments: Any, **named: Any) -> Made:
         trace = CURRENT.get()
         with trace.apart() if trace else nullcontext():
-            return build(*arguments)
+            return build(*arguments, **named)
 
     return traced_apart
 
 
 def in_part(value: Any, label: str) -> Any:
     """The same value; a traced number as one that is shown in a part."""
-    return Traced(value.trace, value.number, value.node, label) if type(value) is Traced else value
+    return Traced(value.trace, value.number, value.node, label) if is_traced(value) else value
 
 
 def _exact(number: Any) -> int | Fraction | None:
@@ -100,6 +100,15 @@ class Condition:
     def __bool__(self) -> bool:
         self.trace.note(self.node, holds=self.holds)
         return self.holds
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self) == (bool(other) if is_condition(other) else other)
+
+    def __hash__(self) -> int:
+        return hash(bool(self))
+
+    def __repr__(self) -> str:
+        return str(bool(self))
 
 
 def _ratio(one: int | Fraction, other: int | Fraction) -> int | Fraction:
@@ -141,6 +150,10 @@ class Traced(Fraction):
     def __class__(self) -> type:
         return type(self.number)
 
+    def lowest(self) -> Traced:
+        """The same number, as an int where it is whole."""
+        return Traced(self.trace, int(self.number), self.node, self.part) if self.number == int(self.number) else self
+
     def is_parameter(self, name: str) -> bool:
         """Whether the number is a parameter as it was given."""
         return bool(self.trace.nodes[self.node] == ("p", name))
@@ -156,10 +169,10 @@ class Traced(Fraction):
 
     def worked(self, sign: str, other: Any, work: Callable[[Any, Any], Any], *, turned: bool = False) -> Any:
         """What an operation gives; `turned`, the other number stands on the left."""
-        if type(other) is Traced:
+        if is_traced(other) and other.trace is self.trace:
             second, node = other.number, other.node
         else:
-            plain = _exact(other)
+            plain = _exact(untraced(other))
             if plain is None:
                 return work(other, self.kept()) if turned else work(self.kept(), other)
             second, node = plain, self.trace.constant(plain)
@@ -167,8 +180,6 @@ class Traced(Fraction):
         result = work(second, self.number) if turned else work(self.number, second)
         if isinstance(result, bool) and node == self.node:
             return result  # a number is equal to itself, whatever it is
-        if sign == "+" and second == 0 and node != self.node and type(other) is not Traced:
-            return Traced(self.trace, result, self.node)
         at = self.trace.place((sign, first_node, second_node))
         return Condition(self.trace, at, result) if isinstance(result, bool) else Traced(self.trace, result, at)
 
@@ -259,7 +270,7 @@ def is_condition(value: object) -> TypeGuard[Condition]:
 
 def untraced(value: Any) -> Any:
     """The number that is shown, without the condition that it stays: who calls this marks the place."""
-    return value.number if type(value) is Traced else value
+    return value.number if is_traced(value) else value
 
 
 def least(*numbers: Any) -> Any:
@@ -280,13 +291,12 @@ def _chosen(sign: str, choose: Callable[[Any, Any], Any], numbers: tuple[Any, ..
     return made
 
 
-_SUMS = {sympy.Add: "+", sympy.Mul: "*", sympy.Min: "min", sympy.Max: "max"}
-_STEPS = {sympy.floor: "floor", sympy.ceiling: "ceil"}
+_FOLDED = {sympy.Add: "+", sympy.Mul: "*", sympy.Min: "min", sympy.Max: "max", sympy.Pow: "^"}
 
 
 def traced(expression: sympy.Basic, letters: Mapping[sympy.Symbol, Any], number: Any) -> Any:
     """An expression's number at letters with its node; where it has none, the number, and traced letters must stay."""
-    own = [letters[symbol] for symbol in sorted(expression.free_symbols, key=str) if is_traced(letters[symbol])]
+    own = [letters[symbol] for symbol in sorted(expression.free_symbols & letters.keys(), key=str) if is_traced(letters[symbol])]
     if not own:
         return number
     trace: Trace = own[0].trace
@@ -302,18 +312,17 @@ def _node(trace: Trace, of: sympy.Basic, letters: Mapping[sympy.Symbol, Any]) ->
     if of.is_Rational:
         return trace.constant(Fraction(int(of.p), int(of.q)))
     if of.is_Symbol:
-        letter = letters[of]
-        if is_traced(letter):
-            return letter.node
-        return trace.constant(letter) if isinstance(letter, int | Fraction) else None
-    sign = _SUMS.get(of.func) or _STEPS.get(of.func) or ("^" if of.is_Pow else "")
-    inner = [_node(trace, one, letters) for one in of.args] if sign else [None]
-    if None in inner or (sign == "^" and not of.args[1].is_integer and not _whole(of.args[1], letters)):
+        letter = letters.get(of)
+        return letter.node if is_traced(letter) else trace.constant(letter) if isinstance(letter, int | Fraction) else None
+    if of.func == sympy.ceiling:
+        of = -sympy.floor(-of.args[0], evaluate=False)
+    inner = [_node(trace, one, letters) for one in of.args]
+    if None in inner or (of.is_Pow and not _whole(of.args[1], letters)):
         return None
-    made = inner[0]
-    for one in inner[1:]:
-        made = trace.place((sign, made, one))
-    return trace.place((sign, made)) if sign in _STEPS.values() else made
+    if of.func == sympy.floor:
+        return trace.place(("//", inner[0], trace.constant(1)))
+    sign = _FOLDED.get(of.func)
+    return reduce(lambda one, other: trace.place((sign, one, other)), inner) if sign else None
 
 
 def _whole(exponent: sympy.Basic, letters: Mapping[sympy.Symbol, Any]) -> bool:

@@ -73,7 +73,7 @@ def test_what_only_holds_for_the_number_itself(way: int) -> None:
 
 DECIDED: list[Callable[[Any], Any]] = [
     lambda n: "few" if n < 5 else "many", lambda n: max(n, 5), lambda n: min(3, n), lambda n: sorted([7, n, 2]),
-    lambda n: n in (4, 6),    bool, lambda n: n or 3, lambda n: [one for one in (2, 5, 9) if one >= n], 
+    lambda n: n in (4, 6),    bool, lambda n: n or 3, lambda n: [one for one in (2, 5, 9) if one >= n],
     lambda n: n != 6, lambda n: not n <= 8,
 ]  # fmt: skip
 

@@ -91,7 +91,7 @@
     return places ? `${long.slice(0, -places)}.${long.slice(-places)}` : long;
   };
   const THIN = "_"; // between groups of three digits
-  const grouped = (digits) => (digits.length > 4 ? digits.replace(/(?=(\d{3})+$)(?<=\d)/g, THIN) : digits);
+  const grouped = (digits) => (digits.length > 4 ? digits.replace(/\B(?=(\d{3})+$)/g, THIN) : digits);
   // Text such as -12_345.6 or -1.5e-9; a float among those that were rounded to `digits` keeps its zeros.
   const rounded = (number, digits = 0, measured = false) => {
     if (number[0] === 0n) return "0";
@@ -163,11 +163,13 @@
     return (number[1] === 1n ? number[0].toString().replace(/\d+/, grouped) : rounded(number)).replaceAll(THIN, "\u202f");
   };
 
-  const RULES = {
-    value: (number, element, place, unit, kept, onlyRounded, equated) => {
-      const said = pieces(number, unit, kept, onlyRounded);
-      if (equated && !said[0][0]) said[0][0] = "=";
-      const own = place === null ? said : place < mostPlaces.get(element.dataset.slot.split(".")[0]) ? said.slice(place, place + 1) : said.slice(place);
+  // How each kind of place is written: its value, the element, which piece of a longer formula it is, and the slot's arguments.
+  const WRITE = {
+    value: (number, element, piece, unit, kept, onlyRounded, equated) => {
+      const all = pieces(number, unit, kept, onlyRounded);
+      if (equated && !all[0][0]) all[0][0] = "=";
+      const isLast = piece === lastPiece.get(element.dataset.slot.split(".")[0]);
+      const own = piece === null ? all : all.slice(piece, isLast ? all.length : piece + 1);
       element.innerHTML = own.map(([relation, text]) => (relation && `<mo>${relation}</mo>`) + text).join("");
     },
     product: (number, element) => {
@@ -175,67 +177,87 @@
       element.innerHTML = number[0] < 0n || text.includes("<mfrac>") ? `<mrow><mo>(</mo>${text}<mo>)</mo></mrow>` : text;
     },
     plain: (number, element) => { element.textContent = plain(number); },
-    noun: (number, element, place, singular, plural) => {
+    noun: (number, element, piece, singular, plural) => {
       element.textContent = same(number, [1n, 1n]) ? singular : plural || `${singular}s`;
     },
     when: (holds, element) => { element.hidden = !holds; },
+    absent: (holds, element) => { element.hidden = !holds; },
   };
   const places = [...document.querySelectorAll("[data-slot]")];
-  const mostPlaces = new Map();
+  const lastPiece = new Map();
   for (const { dataset: { slot } } of places) {
-    const [which, place = "0"] = slot.split(".");
-    mostPlaces.set(which, Math.max(mostPlaces.get(which) ?? 0, Number(place)));
+    const [which, piece = "0"] = slot.split(".");
+    lastPiece.set(which, Math.max(lastPiece.get(which) ?? 0, Number(piece)));
   }
-  const isWords = (element) => slots[element.dataset.slot.split(".")[0]][2] === "when"; // they hold numbers of their own
+  const isWords = (element) => "of" in element.dataset; // what a claim says may hold numbers of its own
   const asPublished = places.map((element) => [element, isWords(element) ? null : element.innerHTML, element.hidden]);
 
-  const PUBLISHED = Object.fromEntries(fields.map(({ name, value }) => [name, value]));
+  const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+  const written = (text) => text.replace(/\d+/, (whole) => grouped(whole).replaceAll(THIN, "\u202f"));
   const NUMBER = /^(\d+)(?:\.(\d+)|\/(\d+))?$/;
   // A fraction, or the words for what is wrong with what was typed.
-  const typed = ({ label, least, most, whole }, text) => {
-    const [, digitsOf, decimals = "", denominator = "1"] = NUMBER.exec(text.replace(/[\s\u202f\u2009_]/g, "")) ?? [];
-    const must = `${label}: must be a ${whole ? "whole " : ""}number from ${least} to ${most}`;
-    if (digitsOf === undefined || text.length > 40 || BigInt(denominator) === 0n) return must;
-    const number = fraction(BigInt(digitsOf + decimals), 10n ** BigInt(decimals.length) * BigInt(denominator));
-    return (whole && number[1] !== 1n) || less(number, read(least)) || less(read(most), number) ? must : number;
+  const typed = ({ label, least, above, most, whole }, text) => {
+    const joined = text.length > 40 ? "" : text.replace(/[\s\u202f\u2009_]/g, "").replace(/(\d),(?=\d{3}(?!\d))/g, "$1");
+    const [, wholeDigits, decimals = "", denominator = "1"] = NUMBER.exec(joined) ?? [];
+    const range = above ? `above ${written(least)}, at most ${written(most)}` : `from ${written(least)} to ${written(most)}`;
+    const must = `${sentence(label)}: must be a ${whole ? "whole " : ""}number ${range}.`;
+    if (wholeDigits === undefined || BigInt(denominator) === 0n) return must;
+    const number = fraction(BigInt(wholeDigits + decimals), 10n ** BigInt(decimals.length) * BigInt(denominator));
+    const tooSmall = less(number, read(least)) || (above && same(number, read(least)));
+    return (whole && number[1] !== 1n) || tooSmall || less(read(most), number) ? must : number;
   };
 
+  // The rule that numbers break, in words where it is short.
   const labelOf = Object.fromEntries(fields.map(({ name, label }) => [name, label]));
-  const WORDS = {
-    "+": "+", "-": "−", "*": "×", "/": "/", "//": "/", "==": "must not be", "!=": "must be",
-    "<": "must not be below", "<=": "must be above", ">": "must not be above", ">=": "must be below",
+  const TOGETHER = "These numbers do not go together";
+  const MUST = {
+    "==": ["must be", "must not be"], "!=": ["must not be", "must be"], "<": ["must be below", "must be at least"],
+    ">": ["must be above", "must be at most"], "<=": ["must be at most", "must be above"], ">=": ["must be at least", "must be below"],
   };
-  const said = (place) => {
+  const simple = (place) => {
+    const [sign, of] = nodes[place];
+    return sign === "p" ? labelOf[of] : sign === "#" && of.length < 16 ? written(of) : null;
+  };
+  const explained = ([place, holds]) => {
     const [sign, ...of] = nodes[place];
-    if (sign === "p") return labelOf[of[0]];
-    if (sign === "#") return of[0].replace(/^10{15,}$/, (long) => `10^${long.length - 1}`);
-    const [inner] = [nodes[of[0]]];
-    if (inner[0] === "%" && sign === "!=") return `${said(inner[1])} must be a multiple of ${said(inner[2])}`;
-    return of.map(said).join(` ${WORDS[sign] ?? sign} `);
+    const [inner, ...within] = nodes[of[0]];
+    const [first, second] = (inner === "%" ? within : of).map(simple);
+    if (!first || !second) return TOGETHER;
+    return inner === "%" ? `${first} must be a multiple of ${second}` : `${first} ${MUST[sign][holds ? 0 : 1]} ${second}`;
+  };
+  const parametersOf = (place) => {
+    const [sign, ...of] = nodes[place];
+    return sign === "p" ? of : sign === "#" ? [] : of.flatMap(parametersOf);
   };
 
   const cross = (element, out) => {
     element.classList.toggle("not-followed", out);
-    if (element.localName === "span") element.toggleAttribute("role", out) && element.setAttribute("role", "deletion");
+    if (out && element.localName === "span") element.setAttribute("role", "deletion");
+    if (!out) element.removeAttribute("role");
+    if (!element.getAttribute("class")) element.removeAttribute("class");
   };
+  const addressed = [...document.querySelectorAll("article [id*='/'], article [data-of]")];
+  const labelAt = (element) => (element.dataset.of ?? element.id).split("/")[0];
+  const hostOf = new Map(places.map((element) => [element, element.closest("[id*='/'], [data-of]")]));
+  // Writes the page for these numbers, or returns the condition of the parameters that they break.
   const show = (given) => {
     const values = worked(given);
     const broken = conditions.flatMap(([node, holds], place) => (values[node] === holds ? [] : [place]));
     const rule = broken.find((place) => parts.rules.includes(place));
-    if (rule !== undefined) return `${said(conditions[rule][0])}.`;
-    const follows = (label) => !label || !broken.some((place) => parts[label].includes(place));
+    if (rule !== undefined) return conditions[rule];
+    const follows = (label) => !(label in parts) || !broken.some((place) => parts[label].includes(place));
     for (const element of places) {
-      const [which, place = null] = element.dataset.slot.split(".");
-      const [node, label, rule, ...more] = slots[which];
-      const value = values[node];
-      if (value !== null && follows(label)) RULES[rule](value, element, place && Number(place), ...more);
-      cross(element, value === null);
+      const [which, piece = null] = element.dataset.slot.split(".");
+      const [node, label, kind, ...more] = slots[which];
+      const host = hostOf.get(element);
+      const isFollowed = values[node] !== null && follows(label) && (!host || follows(labelAt(host)));
+      if (isFollowed) WRITE[kind](values[node], element, piece && Number(piece), ...more);
+      cross(element, !isFollowed || (kind === "absent" && values[node]));
     }
-    for (const element of document.querySelectorAll("[id*='/']:not(.frame), [data-of]")) {
-      const label = (element.dataset.of ?? element.id).split("/")[0];
-      if (label in parts) cross(element, !follows(label));
+    for (const element of addressed) {
+      if (!element.matches(".frame, [data-slot]")) cross(element, !follows(labelAt(element)));
     }
-    return "";
+    return null;
   };
   const restore = () => {
     for (const [element, inner, hidden] of asPublished) {
@@ -252,43 +274,44 @@
   };
   const CHANGED = "These are not the checked answers: the page works its numbers out anew, by the same formulas.";
   const CROSSED = " What is crossed out is of the published numbers only.";
+  const PUBLISHED = " The page shows the published numbers.";
   const inputs = {};
-  const status = made("output");
+  const status = made("output", { id: "what-if-status" });
   const reset = made("button", { type: "button", hidden: true }, "Back to the published numbers");
-  const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+  const refuse = (names, text) => {
+    for (const name of names) inputs[name].setAttribute("aria-invalid", "true");
+    status.textContent = text + PUBLISHED;
+  };
   const apply = () => {
-    const changed = fields.filter(({ name, value }) => inputs[name].value !== value);
     restore();
-    document.body.classList.toggle("what-if-changed", changed.length > 0);
+    status.textContent = "";
+    const given = Object.fromEntries(fields.map((field) => [field.name, typed(field, inputs[field.name].value)]));
+    const wrong = fields.filter(({ name }) => typeof given[name] === "string");
+    const changed = fields.filter(({ name, value }) => wrong.some((one) => one.name === name) || !same(given[name], read(value)));
+    for (const { name } of fields) inputs[name].setAttribute("aria-invalid", "false");
+    const rule = wrong.length || !changed.length ? null : show(given);
+    if (wrong.length) refuse(wrong.map(({ name }) => name), given[wrong[0].name]);
+    else if (rule) refuse(parametersOf(rule[0]), `${sentence(explained(rule))}.`);
+    else if (changed.length) status.textContent = CHANGED + (document.querySelector(".not-followed") ? CROSSED : "");
+    document.body.classList.toggle("what-if-changed", changed.length > 0 && !wrong.length && !rule);
     reset.hidden = !changed.length;
-    const given = {}, wrong = [];
-    for (const field of fields) {
-      const number = typed(field, inputs[field.name].value);
-      const isWrong = typeof number === "string";
-      inputs[field.name].setAttribute("aria-invalid", String(isWrong));
-      if (isWrong) wrong.push(`${sentence(number)}.`);
-      given[field.name] = number;
-    }
-    const told = wrong[0] ?? (changed.length ? sentence(show(given)) : "");
-    document.body.classList.toggle("what-if-refused", told !== "");
-    const crossed = document.querySelector(".not-followed") ? CROSSED : "";
-    status.textContent = told || (changed.length ? CHANGED + crossed : "");
-    const own = changed.map(({ name }) => `${name}=${inputs[name].value}`).join("&");
+    const own = new URLSearchParams(changed.map(({ name }) => [name, inputs[name].value])).toString();
     const hash = own ? `#what-if?${own}` : location.hash.startsWith("#what-if?") ? "" : location.hash;
     history.replaceState(history.state, "", location.pathname + location.search + hash);
   };
 
   const panel = made("details", { className: "what-if", id: "what-if" }, made("summary", {}, "What if other numbers were given?"));
   const form = made("p");
-  for (const { name, label, symbol, value } of fields) {
-    inputs[name] = made("input", { type: "text", inputMode: "decimal", autocomplete: "off", spellcheck: false, value });
+  for (const { name, label, symbol, unit, shown } of fields) {
+    inputs[name] = made("input", { type: "text", inputMode: "decimal", autocomplete: "off", spellcheck: false, value: shown });
+    inputs[name].setAttribute("aria-describedby", status.id);
     inputs[name].addEventListener("input", apply);
     const words = made("span");
     words.innerHTML = symbol && ` ${symbol}`;
-    form.append(made("label", {}, sentence(label), words, " ", inputs[name]), " ");
+    form.append(made("label", {}, sentence(label), words, unit && ` (${unit})`, " ", inputs[name]), " ");
   }
   reset.addEventListener("click", () => {
-    for (const [name, input] of Object.entries(inputs)) input.value = PUBLISHED[name];
+    for (const { name, shown } of fields) inputs[name].value = shown;
     apply();
     inputs[fields[0].name].focus();
   });
@@ -300,7 +323,7 @@
   const fromAddress = () => {
     if (!location.hash.startsWith("#what-if?")) return;
     const given = new URLSearchParams(location.hash.slice("#what-if?".length));
-    for (const [name, input] of Object.entries(inputs)) input.value = given.get(name) ?? PUBLISHED[name];
+    for (const { name, shown } of fields) inputs[name].value = given.get(name) ?? shown;
     panel.open = true;
     apply();
   };

@@ -14,7 +14,7 @@ from generators.cells import Cell, Math, Quantity, rational
 from generators.figures.style import subscripted
 from generators.pipeline import typeset, typeset_matrices, wording
 from generators.pipeline.site.page import escaped, pipe_table
-from generators.pipeline.slots import apart, as_spans, in_text, when, without_marks
+from generators.pipeline.slots import as_spans, in_pieces, in_text, said_by, without_marks
 from generators.pipeline.wording import sentence
 from generators.table import Column, Table
 from generators.traced import is_condition, is_traced, untraced
@@ -78,8 +78,8 @@ def plain(value: Cell) -> str:
     """A number or text in running text: digits in groups, a fraction with a slash."""
     if is_traced(value):
         return in_text(value, plain(untraced(value)), "plain")
-    if isinstance(value, int) and not isinstance(value, bool):
-        return typeset.grouped(value).replace(r"\,", _THIN)
+    if isinstance(value, int | Fraction) and not isinstance(value, bool) and value.denominator == 1:
+        return typeset.grouped(int(value)).replace(r"\,", _THIN)
     if isinstance(value, float):
         return typeset.rounded(value).replace(r"\,", _THIN)
     if isinstance(value, Fraction):
@@ -120,8 +120,8 @@ SHORT = 30
 
 def _breakable(address: str, latex: str) -> Markup:
     """Inline formulas never break in browsers, so each side of a relation is a formula of its own where the whole is long."""
-    first, *others = apart(_RELATION.split(latex)) if len(without_marks(latex)) > SHORT else [latex]
-    return Markup(" ".join([f"$\\label{{{address}}} {first}$", *(f"${piece}$" for piece in others)]))
+    pieces = in_pieces(_RELATION.split(latex)) if len(without_marks(latex)) > SHORT else [latex]
+    return Markup(" ".join(f"$\\label{{{address}}} {piece}$" for piece in pieces))
 
 
 def symbol(of: Quantity) -> Markup:
@@ -250,20 +250,25 @@ def tensor(of: Table, symbol: str, columns: Sequence[str] = (), *, also_rounded:
 
 def only_if(claim: object, caller: Callable[[], Markup]) -> Markup:
     """What a template shows only where a claim holds; where parameters decide that, the page keeps it for when they change."""
-    if not isinstance(claim, Claim) or not is_condition(claim.holds):
+    if not isinstance(claim, Claim):
         return caller() if claim else Markup()
+    if not is_condition(claim.holds):
+        return Markup(said_by(claim.address, caller())) if claim else Markup()
     try:
         text = caller()
     except (KeyError, jinja2.UndefinedError):
-        if claim:
+        if claim.holds.holds:
             raise
-        return Markup()  # what it would show is not in this answer; bool(claim) above has noted that the claim must stay
-    shown = text if claim.holds.holds else _again(text)
-    return Markup(when(claim.holds, claim.address.partition("/")[0], shown))
+        return Markup(said_by(claim.address, UNSAID, claim.holds, absent=True))
+    return Markup(said_by(claim.address, text if claim.holds.holds else _again(text), claim.holds))
+
+
+UNSAID = "(Here the page would say more.)"
+"""Stands for a sentence whose data the published answer does not have."""
 
 
 def _again(text: str) -> str:
-    """Markdown whose addresses stand elsewhere too, where they can be seen."""
+    """Hidden Markdown without ids, so that an address leads to a place that can be seen."""
     text = _MARKED.sub(r'<span data-of="\1">\2</span>', text)
     return _LABEL.sub(r"\\label{=\1} ", text)
 

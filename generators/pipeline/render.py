@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import jinja2
 from jinja2 import nodes
+from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 from pydantic.fields import FieldInfo
 
@@ -38,21 +39,22 @@ class _Following(jinja2.Environment):
     """Templates whose `{% if claim %}` keep what they hold, so that a page can show it where the claim comes to hold."""
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        parsed = super()._parse(source, name, filename)
-        for parent in [parsed, *parsed.find_all(nodes.Node)]:
-            for field, children in parent.iter_fields():
-                if isinstance(children, list):
-                    setattr(parent, field, [_kept_whole(child) for child in children])
+        """Jinja has no public place between reading a template and compiling it."""
+        parsed: nodes.Template = _WholeBranches().visit(super()._parse(source, name, filename))
         parsed.set_environment(self)
         return parsed
 
 
-def _kept_whole(node: Any) -> Any:
-    """`{% if claim %}text{% endif %}` as a call of `only_if`; what has another branch stays."""
-    if not isinstance(node, nodes.If) or node.elif_ or node.else_:
-        return node
-    call = nodes.Call(nodes.Name("only_if", "load"), [node.test], [], None, None)
-    return nodes.CallBlock(call, [], [], node.body, lineno=node.lineno)
+class _WholeBranches(NodeTransformer):
+    """Makes `{% if claim %}text{% endif %}` a call of `only_if`; what has another branch stays."""
+
+    def visit_If(self, node: nodes.If) -> nodes.Node:  # noqa: N802
+        """Called by jinja."""
+        self.generic_visit(node)
+        if node.elif_ or node.else_:
+            return node
+        call = nodes.Call(nodes.Name("only_if", "load"), [node.test], [], None, None)
+        return nodes.CallBlock(call, [], [], node.body, lineno=node.lineno)
 
 
 @lru_cache(maxsize=2)

@@ -14,7 +14,7 @@ from typing import Any
 
 from generators.traced import Condition, Traced
 
-_SLOTS: ContextVar[list[list[Any]] | None] = ContextVar("_SLOTS", default=None)
+_SLOTS: ContextVar[dict[tuple[Any, ...], int] | None] = ContextVar("_SLOTS", default=None)
 _OPENED, _CLOSED = "\ue004", "\ue005"
 _TEX_OPENED, _TEX_CLOSED = "\ue006", "\ue007"
 _IN_TEXT = re.compile(f"{_OPENED}([0-9]+){_OPENED}([^{_CLOSED}]*){_CLOSED}")
@@ -26,9 +26,9 @@ _TEX_END = rf"\text{{{_TEX_CLOSED}}}"
 
 
 @contextmanager
-def collected() -> Iterator[list[list[Any]]]:
-    """Collect the slots of the page that is rendered within."""
-    slots: list[list[Any]] = []
+def collected() -> Iterator[dict[tuple[Any, ...], int]]:
+    """Collect the slots of the page that is rendered within, each with its place."""
+    slots: dict[tuple[Any, ...], int] = {}
     token = _SLOTS.set(slots)
     try:
         yield slots
@@ -36,33 +36,35 @@ def collected() -> Iterator[list[list[Any]]]:
         _SLOTS.reset(token)
 
 
-def _placed(node: int, part: str, rule: Sequence[Any]) -> int:
+def _place(node: int, part: str, *rule: Any) -> int:
     slots = _SLOTS.get()
     if slots is None:
         raise ValueError("a traced number is shown outside a page that follows it")
-    slot = [node, part, *rule]
-    if slot not in slots:
-        slots.append(slot)
-    return slots.index(slot)
+    return slots.setdefault((node, part, *rule), len(slots))
 
 
 def in_text(number: Traced, text: str, *rule: Any) -> str:
     """Text of a number with its mark."""
-    return f"{_OPENED}{_placed(number.node, number.part, rule)}{_OPENED}{text}{_CLOSED}"
+    return f"{_OPENED}{_place(number.node, number.part, *rule)}{_OPENED}{text}{_CLOSED}"
 
 
 def in_tex(number: Traced, latex: str, *rule: Any) -> str:
     """LaTeX of a number with its mark."""
-    return rf"\text{{{_TEX_OPENED}{_placed(number.node, number.part, rule)}}}{latex}{_TEX_END}"
+    return rf"\text{{{_TEX_OPENED}{_place(number.node, number.part, *rule)}}}{latex}{_TEX_END}"
 
 
-def when(condition: Condition, part: str, text: str) -> str:
-    """Markdown of a part that is shown only while a condition holds: whole blocks, or words within a line."""
-    place = _placed(condition.node, part, ["when"])
-    hidden = "" if condition.holds else " hidden"
+def said_by(address: str, text: str, condition: Condition | None = None, *, absent: bool = False) -> str:
+    """Markdown that a claim says, whole blocks or words within a line; with a condition, hidden while that does not hold.
+
+    What is `absent` from the published answer only stands for it.
+    """
+    marks = f'data-of="{address}"'
+    if condition is not None:
+        place = _place(condition.node, address.partition("/")[0], "absent" if absent else "when")
+        marks += f' data-slot="{place}"{"" if condition.holds else " hidden"}'
     if _BLOCKS.search(text):
-        return f'<div data-slot="{place}" markdown="1"{hidden}>\n\n{text.strip()}\n\n</div>\n'
-    return f'<span data-slot="{place}"{hidden}>{text.rstrip()}</span>{text[len(text.rstrip()) :]}'
+        return f'<div {marks} markdown="1">\n\n{text.strip()}\n\n</div>\n'
+    return f"<span {marks}>{text.rstrip()}</span>{text[len(text.rstrip()) :]}"
 
 
 def without_marks(latex: str) -> str:
@@ -70,8 +72,8 @@ def without_marks(latex: str) -> str:
     return _IN_TEX.sub("", latex)
 
 
-def apart(pieces: Sequence[str]) -> list[str]:
-    """Pieces of LaTeX, each with the marks that are open in it; the pieces of one number have their places behind a point."""
+def in_pieces(pieces: Sequence[str]) -> list[str]:
+    """Pieces of LaTeX, each with a mark of its own: the first piece of slot 3 is marked 3.0, the second 3.1."""
     made, opened, place = [], "", 0
     for piece in pieces:
         text = rf"\text{{{_TEX_OPENED}{opened}.{place}}}{piece}" if opened else piece

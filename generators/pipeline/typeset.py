@@ -77,14 +77,14 @@ def value(number: Value, unit: str = "", digits: int = 0, *, only_rounded: bool 
 
 def _has_exact_form(number: Value, unit: str) -> bool:
     """Whether a number stands exact beside rounded; a percentage does not."""
-    return unit != "%" and (isinstance(number, Fraction) or (isinstance(number, sympy.Expr) and number.is_number))
+    if isinstance(number, Fraction):
+        return unit != "%" and number.denominator != 1
+    return unit != "%" and isinstance(number, sympy.Expr) and bool(number.is_number)
 
 
 def _value(number: Value, unit: str, digits: int) -> str:
-    if isinstance(number, float) and unit == "%":
-        return rf"{rounded(number, digits)}\,\%"
     if isinstance(number, float):
-        return rounded(number, digits) + _unit(unit)
+        return rounded(number, digits) + (r"\,\%" if unit == "%" else _unit(unit))
     if not isinstance(number, int | Fraction):
         return _constant(number) + _unit(unit)
     if unit == "%":

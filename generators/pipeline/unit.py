@@ -15,7 +15,7 @@ import sympy
 
 from generators.answer import Answer, Figure
 from generators.cells import Quantity
-from generators.errors import CheckFailed, ParameterError
+from generators.errors import CheckFailed, ParameterError, RenderError
 from generators.params import Params
 from generators.pipeline import slots, what_if
 from generators.pipeline.catalog import QuestionId, load_params, load_question, recordings_folder, validated
@@ -30,7 +30,7 @@ from generators.pipeline.ledger import Ledger, ledger
 from generators.pipeline.match import Findings, formula_problems, problems, summary
 from generators.pipeline.published import published, with_formulas
 from generators.pipeline.recorded import left_out
-from generators.pipeline.render import Body, body
+from generators.pipeline.render import Medium, body
 from generators.pipeline.schedule import Composed
 from generators.pipeline.slips import explained
 from generators.question import Question, Whole
@@ -72,24 +72,23 @@ def _pictures(task: Task) -> dict[str, Any]:
 def _pages(task: Task, pictures: Mapping[str, Any]) -> dict[str, Any]:
     """The page for the site and for print, and what other pages quote of it."""
     figures = {name: Figure(**{**one, "shows": tuple(one["shows"])}) for name, one in pictures.items()}
-    printed = body(task.question_id, task.params, task.answer, figures, sheet_of(task.question_id).medium)
-    site, follows = _following(task, figures) if task.question.what_if else (_site(task, task.answer, figures), None)
-    pages = {"site": site.text, "pdf": printed.text, "conventions": site.conventions, "errata": site.errata}
-    return {**pages, "what_if": follows}
+    media: tuple[Medium, Medium] = ("site", sheet_of(task.question_id).medium)
+    site, printed = (body(task.question_id, task.params, task.answer, figures, medium) for medium in media)
+    pages = {"site": site.text, "pdf": printed.text, "conventions": site.conventions, "errata": site.errata, "what_if": None}
+    return {**pages, **_following(task, figures)} if task.question.what_if else pages
 
 
-def _site(task: Task, answer: Answer, figures: Mapping[str, Figure], *, following: bool = False) -> Body:
-    return body(task.question_id, task.params, answer, figures, "site", following=following)
-
-
-def _following(task: Task, figures: Mapping[str, Figure]) -> tuple[Body, dict[str, Any]]:
-    """The page for the site, whose numbers follow changes of parameters, and what it needs for that."""
+def _following(task: Task, figures: Mapping[str, Figure]) -> dict[str, Any]:
+    """The page for the site whose numbers follow changes of parameters, and what it needs for that."""
     with named("solving with numbers that keep how they follow", task.question_id):
         trace = Trace()
         answer = what_if.solved(task.question, task.params, trace)
-    with slots.collected() as collected, what_if.running(trace):
-        site = _site(task, answer, figures, following=True)
-    return site, what_if.described(task.question, task.params, answer, trace, collected)
+        decided = len(trace.conditions)
+    with slots.collected() as collected:
+        site = body(task.question_id, task.params, answer, figures, "site", following=True)
+    if len(trace.conditions) > decided:
+        raise RenderError(f"templates/{task.question_id.template}: a number that a reader may change decides what is shown")
+    return {"site": site.text, "what_if": what_if.described(task.question, task.params, answer, trace, list(collected))}
 
 
 def match_section(question_id: QuestionId, entry: Entry, kept: Sections, composed: bytes | None = None) -> tuple[Section, bool]:

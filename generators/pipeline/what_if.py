@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import reduce
-from typing import Any
+from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
@@ -23,16 +22,6 @@ RULES = "rules"
 """Stands among the labels of parts for the conditions that the parameters obey."""
 LEAST, MOST = -(10**15), 10**15
 """Bounds of a number for which its field states none."""
-
-
-@contextmanager
-def running(trace: Trace) -> Iterator[None]:
-    """What is solved or rendered within belongs to the trace."""
-    token = CURRENT.set(trace)
-    try:
-        yield
-    finally:
-        CURRENT.reset(token)
 
 
 def traced_params(params: Params, names: Sequence[str], trace: Trace) -> Params:
@@ -70,8 +59,11 @@ def _changed(params: Params, names: Sequence[str], value: Any) -> Params:
 
 def solved(question: Question[Any], params: Params, trace: Trace) -> Answer:
     """The answer whose numbers know how they follow from the fields that a reader may change."""
-    with running(trace):
+    token = CURRENT.set(trace)
+    try:
         return question.solve(traced_params(params, fields(question, params), trace))
+    finally:
+        CURRENT.reset(token)
 
 
 def _recorded(question: Question[Any], params: Params, answer: Answer, trace: Trace) -> dict[str, list[int]]:
@@ -87,7 +79,8 @@ def _recorded(question: Question[Any], params: Params, answer: Answer, trace: Tr
 
 def described(question: Question[Any], params: Params, answer: Answer, trace: Trace, slots: Sequence[Any]) -> dict[str, Any]:
     """All that `assets/what_if.js` reads, as plain data."""
-    parts = {**trace.parts, **_recorded(question, params, answer, trace)}
+    recorded = _recorded(question, params, answer, trace)
+    parts = {label: sorted({*own, *recorded.get(label, ())}) for label, own in trace.parts.items()}
     used = sorted(_reached(trace.nodes, [*(node for node, *_ in slots), *(node for node, _ in trace.conditions)]))
     places = {node: place for place, node in enumerate(used)}
     return {
@@ -99,14 +92,11 @@ def described(question: Question[Any], params: Params, answer: Answer, trace: Tr
     }
 
 
-def _reached(nodes: Sequence[Node], wanted: list[int]) -> set[int]:
-    """The nodes that some are made of, with them."""
-    found: set[int] = set()
-    while wanted:
-        node = wanted.pop()
-        if node not in found:
-            found.add(node)
-            wanted += [one for one in nodes[node][1:] if isinstance(one, int)]
+def _reached(nodes: Sequence[Node], wanted: Iterable[int]) -> set[int]:
+    """The nodes that some are made of, with them; a node stands behind those that it is made of."""
+    found = set(wanted)
+    for place in range(len(nodes) - 1, -1, -1):
+        found.update(one for one in nodes[place][1:] if place in found and isinstance(one, int))
     return found
 
 
@@ -122,24 +112,35 @@ def fields(question: Question[Any], params: Params) -> list[str]:
 def _field(name: str, params: Params, answer: Answer) -> dict[str, Any]:
     number, letter = _at(params, name), _letter(name, answer)
     outer, _, own = name.rpartition(".")
-    least, most = _bounds(type(_at(params, outer) if outer else params).model_fields[own])
     return {
         "name": name,
-        "label": letter.what if letter else words(own),
+        "label": letter.what if letter else words(own.removeprefix("n_")),
         "symbol": mathml(typeset.named(letter.symbol), display=False) if letter and letter.symbol else "",
+        "unit": letter.unit if letter else "",
         "value": str(number),
-        "least": str(least),
-        "most": str(most),
+        "shown": _decimal(number),
         "whole": isinstance(number, int),
+        **_bounds(type(_at(params, outer) if outer else params).model_fields[own], whole=isinstance(number, int)),
     }
 
 
-def _bounds(field: FieldInfo) -> tuple[Any, Any]:
-    """The least and the greatest number that a field takes, its bounds excluded or not; a whole number above 0 is at least 1."""
-    limits = {kind: getattr(one, kind) for one in field.metadata for kind in ("gt", "ge", "le", "lt") if hasattr(one, kind)}
-    step = 1 if field.annotation is int else 0
-    least = limits.get("ge", limits["gt"] + step if "gt" in limits else LEAST)
-    return least, limits.get("le", limits["lt"] - step if "lt" in limits else MOST)
+def _decimal(number: int | Fraction) -> str:
+    """A number as a reader types it: as a decimal where that is exact."""
+    places = next((places for places in range(1, 20) if (number * 10**places).denominator == 1), 0)
+    if number.denominator == 1 or not places:
+        return str(number)
+    digits = str(int(number * 10**places)).zfill(places + 1)
+    return f"{digits[:-places]}.{digits[-places:]}"
+
+
+def _bounds(field: FieldInfo, *, whole: bool) -> dict[str, Any]:
+    """The least and the greatest number that a field takes, or the number that it must be `above`."""
+    inner = [metadata for one in get_args(field.annotation) for metadata in getattr(one, "__metadata__", ())]
+    limits = [one for outer in [*field.metadata, *inner] for one in getattr(outer, "metadata", [outer])]
+    found = {kind: getattr(one, kind) for one in limits for kind in ("gt", "ge", "le", "lt") if hasattr(one, kind)}
+    least = found.get("ge", found.get("gt", LEAST))
+    above = "gt" in found and not whole
+    return {"least": str(least + (whole and "gt" in found)), "above": above, "most": str(found.get("le", MOST))}
 
 
 def _letter(name: str, answer: Answer) -> Quantity | None:

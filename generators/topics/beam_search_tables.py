@@ -8,7 +8,7 @@ from fractions import Fraction
 from generators.answer import Part, part
 from generators.cells import Cell, Value
 from generators.pipeline.wording import counted
-from generators.table import Column, Table, table
+from generators.table import Column, Table, column, table
 from generators.topics.beam_search import (
     Candidate,
     Scoring,
@@ -46,10 +46,10 @@ def tree_table(tree: Tree, track: Track, weight: Column) -> Table:
     return table("tree", ["token", "parent", "depth", weight, "track"], rows, asked=True, drawn=True)
 
 
-def step_parts(tree: Tree, track: Track, shown: Callable[[Fraction], Value] = lambda score: score) -> Iterator[Part]:
-    """The candidates of every step, best first; `shown` turns a score into what is published."""
-    keys = node_keys(tree)
-    columns = ["candidate", "before", "last_token", "score", "rank", "track"]
+def step_parts(tree: Tree, track: Track, weight: str, shown: Callable[[Fraction], Value] = lambda score: score) -> Iterator[Part]:
+    """The candidates of every step, best first; `weight` says what a token adds, `shown` turns a score into what is published."""
+    keys, last = node_keys(tree), column("last_token", f"{weight} of last token")
+    columns: list[Column | str] = ["candidate", column("before", "Score before"), last, "score", "rank", "track"]
     for number, candidates in enumerate(track, 1):
         kept = "final" if number == len(track) else "kept"
         rows: dict[str, list[Cell]] = {}

@@ -162,7 +162,12 @@ FAR = [
     Far({"num_beams": 3}, ("With 3 beams a most likely sequence is found.",), ("is pruned at step",)),
     Far({"num_beams": 4, "conventions": {"ties": "last"}}, ("that stands last in the tree", "all where there are fewer")),
     Far({"num_beams": 27}, ("scores 39 of 39 nodes",)),
-    Far({"conventions": {"scoring": "sum of logs"}}, ("sum of the log",), ("is the product",), ["comparison/smallest_width"]),
+    Far(
+        {"conventions": {"scoring": "sum of logs"}},
+        ("sum of the log", "| Log-probability of last token |"),
+        ("is the product",),
+        ["comparison/smallest_width"],
+    ),
     Far(
         {"tree": Whole(a=1), "num_beams": 1}, ("Every sequence of 1 token", "search scores 1 sequence.", "scores 1 of 1 node in")
     ),

@@ -27,13 +27,13 @@ SHEET: list[list[list[Any]]] = [
 F = Fraction
 LARGE = [[[(7 * (i + j) + k * k) % 6 + 95 for k in range(2)] for j in range(4)] for i in range(12)]
 FAR = [
-    Far({"tensor": [[[1]]]}, ["= 1$ sample,", "= 1$ channel and", "= 1$ feature."]),
-    Far({"tensor": [[[5, 5, 5]]]}, ["= 3$ features."]),
-    Far({"tensor": [[[1, 2]], [[3, 4]]], "conventions": {"variance": "sample"}}, ["k - 1", "= 1$ channel and"]),
-    Far({"tensor": LARGE}, ["= 12$ samples"]),
-    Far({"tensor": [[[k * k % 7 for k in range(8)] for _ in range(5)]]}, ["= 8$ features."]),
+    Far({"tensor": [[[1]]]}, ["1 sample, 1 channel and", "1 feature.", "the 1 value of a channel"]),
+    Far({"tensor": [[[5, 5, 5]]]}, ["3 features."]),
+    Far({"tensor": [[[1, 2]], [[3, 4]]], "conventions": {"variance": "sample"}}, ["k - 1", "1 channel and"]),
+    Far({"tensor": LARGE}, ["12 samples"]),
+    Far({"tensor": [[[k * k % 7 for k in range(8)] for _ in range(5)]]}, ["8 features."]),
     Far({"tensor": [[["-1/3", "0.25"]], [[-100, 100]]]}, ["−1/3, 1/4", "−100, 100"], ["-1/3", "0.25"]),
-    Far({"tensor": [[[0], [0]], [[0], [0]]]}, ["= 1$ feature."]),
+    Far({"tensor": [[[0], [0]], [[0], [0]]]}, ["1 feature."]),
     Far({"conventions": {"variance": "sample"}}, ["k - 1"], stays=("1/batch_mean/sample_all/channel_1",)),
 ]
 
@@ -99,7 +99,7 @@ def test_sample_variance_divides_by_one_less() -> None:
     assert numbers(answer, "batch_variance")[0][0] == F(227, 132)
     assert numbers(answer, "layer_variance")[0][0] == F(13, 6)
     assert numbers(answer, "instance_variance")[0][0] == F(13, 3)
-    assert str(answer["1/statistics/layer.sample_1/variance"].formula) == "(P_2 - k*mu**2)/(k - 1)"
+    assert str(answer["1/statistics/layer.sample_1/variance"].formula) == "(Sigma_x_x - k*mu**2)/(k - 1)"
     assert unmatched(params(SHEET, "sample")) == []
 
 

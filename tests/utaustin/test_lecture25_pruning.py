@@ -38,7 +38,7 @@ FAR = [
         {"layer": SMALL, "pattern": HALF, "sparsities": [0, "1/2"]}, ["2 neurons in and 1 out", "1 of every 2 neighbours", "1:2"]
     ),
     Far({"layer": {"n_inputs": 24, "n_outputs": 12, "n_samples": 512, "noise": 10_000, "seed": 4294967295}}, ["288 weights"]),
-    Far({"pattern": {"kept": 15, "group": 16}}, ["1 of every 16 neighbours", "keeps its 15 largest", "15:16"]),
+    Far({"pattern": {"kept": 15, "group": 16}}, ["1 of every 16 neighbours", "keeps its 15 largest", r"M_{\text{15:16}}"]),
     Far(
         {"pattern": HALF, "stored": {"n_rows": 1, "n_columns": 2, "n_tokens": 1}},
         ["Compressed sparse rows never take fewer bytes", "For 1 token"],

@@ -76,7 +76,7 @@ def _sheet(layer: Layer, each: Fraction, element: int) -> Iterator[Found]:
     for m, k, n in ((2, 3, 5), (7, 1, 4)):
         with ProductRecorder() as recorder:
             torch.matmul(*(torch.empty(shape, dtype=DTYPES[element], device="meta") for shape in ((m, k), (k, n))))
-        (count,), world = recorder.products, {"u": m, "v": k, "w": n}
+        (count,), world = recorder.products, {"m": m, "k": k, "n": n}
         flops.append((world, count.flops * each))
         moved.append((world, count.bytes))
     yield from COUNTED.lines("sheet", "rule", {"flops": ("FLOPs", flops), "bytes": ("bytes", moved)})
@@ -105,7 +105,7 @@ def _phase(label: str, layer: Layer, each: Fraction, element: int) -> Generator[
         cases = [(one.letters, each * form[key].count.intensity) for one, form in zip(layers, forms, strict=True)]
         yield from COUNTED.worlds(f"{label}/products/{key}/formula", cases)
     headings: dict[str, str | Math] = {
-        "sizes": Math(r"(u \times v)(v \times w)"),
+        "sizes": Math(r"(m \times k)(k \times n)"),
         "flops": "FLOPs",
         "formula": "Intensity",
     }

@@ -27,7 +27,7 @@ class Widths(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Computation, input and output as LaTeX; where the sheet asks for the product, its name and its three sizes as written."""
+    """Computation, input and output as LaTeX; where the sheet asks for the product, its name and m, k and n as written."""
 
     computation: str
     given: str

@@ -18,7 +18,7 @@ from generators.traced import alone
 
 PHASES = {"1.1": ("prefill", "Prefill"), "1.2": ("decode", "Decode, first token")}
 ELEMENTS = {2: "FP16", 4: "FP32", 8: "FP64"}
-SIZES = Product(*sympy.symbols("u v w", positive=True))
+SIZES = Product(*sympy.symbols("m k n", positive=True))
 Forms = Mapping[str, Sequence[Row]]
 
 
@@ -84,7 +84,7 @@ def _phase(label: str, rows: Sequence[Row], counting: Conventions, sheet: Part) 
             yield key, (", ".join(str(place) for place, _ in same), shape, *values, formula)
 
     unit, working = column("intensity", "Arithmetic intensity", "FLOP/B"), column("formula", "Intensity")
-    sizes, counts = column("sizes", Math(r"(u \times v)(v \times w)")), [column("flops", "FLOPs"), column("bytes")]
+    sizes, counts = column("sizes", Math(r"(m \times k)(k \times n)")), [column("flops", "FLOPs"), column("bytes")]
     return part(
         label,
         PHASES[label][1],

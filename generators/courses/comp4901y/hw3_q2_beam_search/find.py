@@ -65,6 +65,7 @@ def _given(params: BeamParams, weights: Weights) -> Iterator[Found]:
 def _track(params: BeamParams, weights: Weights, scores: Scores, steps: Sequence[trees.Found]) -> Iterator[Found]:
     in_logs = params.conventions.scoring == "sum of logs"
     by, shown = (LOGS, _log) if in_logs else (INSERTED, lambda score: score)
+    headings = {"before": "Score before", "last_token": f"{'Log-probability' if in_logs else 'Probability'} of last token"}
     yield from SHEET.part("2", f"Beam search with {_beams(params.num_beams)}")
     yield from INSERTED.table("2", "tree", trees.tree_cells(weights, steps, "probability"))
     final = {
@@ -77,7 +78,7 @@ def _track(params: BeamParams, weights: Weights, scores: Scores, steps: Sequence
     for number, rows in enumerate(trees.candidate_cells(weights, scores, steps, shown), 1):
         noun = "candidate" if len(rows) == 1 else "candidates"
         yield from INSERTED.part(f"step_{number}", f"Step {number}: {len(rows)} {noun}")
-        yield from by.table(f"step_{number}", "candidates", rows)
+        yield from by.table(f"step_{number}", "candidates", rows, headings=headings)
 
 
 def _beams(number: int) -> str:

@@ -21,6 +21,7 @@ def solve(params: BeamParams) -> Answer:
     tree = flattened(params.tree, "p")
     track = beam_search(tree, params.num_beams, PRODUCT, params.conventions.ties)
     in_logs = params.conventions.scoring == "sum of logs"
+    weight, shown = ("Log-probability", _log) if in_logs else ("Probability", lambda product: product)
     return answer(
         _sheet(params, tree),
         part(
@@ -30,7 +31,7 @@ def solve(params: BeamParams) -> Answer:
             _final(track, in_logs=in_logs),
             claim("fewer_candidates", len(track[0]) < params.num_beams, "the first step has fewer candidates than beams"),
         ),
-        *tables.step_parts(tree, track, _log if in_logs else lambda product: product),
+        *tables.step_parts(tree, track, weight, shown),
         _comparison(params, tree, track),
     )
 

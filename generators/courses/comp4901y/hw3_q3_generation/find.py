@@ -88,9 +88,9 @@ def _launches(made: Made) -> Iterator[Found]:
     for label, argument in ARGUMENTS.items():
         yield from SHEET.part(label, TITLES[label])
         options = {name: value for name, value in given.items() if name != argument and value != usual[name]}
-        loop = "\n".join(f"  {line}" for line in command(PROGRAM, options, f"--{argument} $N").split("\n"))
+        loop = "\n".join(f"  {line}" for line in command(PROGRAM, options, f"--{argument} $value").split("\n"))
         values = recording.parameters["values"][argument]
-        yield from RECORDED.values(label, launch=f"for N in {' '.join(map(str, values))}; do\n{loop}\ndone")
+        yield from RECORDED.values(label, launch=f"for value in {' '.join(map(str, values))}; do\n{loop}\ndone")
         rows = {}
         for value in values:
             texts = [one.text for one in recording.outputs if (one.at["argument"], one.at["value"]) == (argument, value)]

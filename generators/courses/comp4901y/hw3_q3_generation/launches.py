@@ -21,9 +21,9 @@ def launched(recording: Recording, argument: str) -> Iterator[Item]:
         if output.at["argument"] == argument:
             found.setdefault(str(output.at["value"]), []).append(output.text)
             commands.append(str(output.at["command"]))
-    options = [*_options(commands[0])[:-1], f"--{argument} $N"]
+    options = [*_options(commands[0])[:-1], f"--{argument} $value"]
     command = wrapped(PROGRAM, options).replace(" \\\n", " \\\n  ")
-    yield text("launch", f"for N in {' '.join(found)}; do\n  {command}\ndone")
+    yield text("launch", f"for value in {' '.join(found)}; do\n  {command}\ndone")
     rows = {f"n_{value}": (f"--{argument} {value}", _printed(texts)) for value, texts in found.items()}
     yield table("outputs", ["setting", "text"], rows, asked=True)
 

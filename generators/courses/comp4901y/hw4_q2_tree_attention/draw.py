@@ -123,7 +123,7 @@ def _mask(table: Table, names: Mapping[str, str]) -> Figure:
     said = [f"{name}: {', '.join(below)}" for name, below in ones.items()]
     return Figure(
         svg=_squares(table, names, edge, cell, digits=digits),
-        caption="The mask, with a row and a column for each node. Filled squares are 1, all others 0.",
+        caption="The mask M, with a row and a column for each node. Filled squares are 1, all others 0.",
         alt=f"Mask of {counted(len(names), 'row')} and as many columns. Ones by row: {'; '.join(said)}.",
         shows=(table.address,),
     )

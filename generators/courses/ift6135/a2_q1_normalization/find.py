@@ -20,16 +20,16 @@ EXACT = Route("Python's statistics, exact fractions")
 TORCH = Route("torch's normalizations in float64", tolerance=1e-12, absolute=1e-11)
 NEAR = Route("torch's normalizations in float64", tolerance=1e-11)
 
-ORDER = "technique sample channel mean_formula mean variance_formula variance count_formula count sum sum_of_squares values"
+ORDER = "technique sample channel mean_formula mean variance_formula variance count sum sum_of_squares values"
 HEADINGS = {
     "values": Math("x"),
     "count": Math("k"),
-    "sum": Math("P_1"),
-    "sum_of_squares": Math("P_2"),
+    "sum": Math(r"\Sigma_x"),
+    "sum_of_squares": Math(r"\Sigma_{xx}"),
     "mean": Math(r"\mu"),
     "variance": Math(r"\sigma^2"),
 }
-SYMBOLS = {"count": "k", "sum": "P_1", "sum_of_squares": "P_2", "mean": "mu"}
+SYMBOLS = {"count": "k", "sum": "Sigma_x", "sum_of_squares": "Sigma_x_x", "mean": "mu"}
 
 EPSILON = 1.0
 """What torch adds to every variance; as large as this it keeps rounding small where a variance is zero."""
@@ -59,7 +59,7 @@ def find(params: TensorParams) -> Iterator[Found | Proof]:
 
 def _given(tensor: Tensor) -> Iterator[Found]:
     yield from SHEET.part("sheet", "Given")
-    yield from SHEET.letters("sheet", E=len(tensor), C=len(tensor[0]), D=len(tensor[0][0]))
+    yield from SHEET.values("sheet", n_samples=len(tensor), n_channels=len(tensor[0]), n_features=len(tensor[0][0]))
     rows = {}
     for at, sample in enumerate(tensor, 1):
         rows[f"sample_{at}"] = {"sample": at, **{f"channel_{to}": _text(one) for to, one in enumerate(sample, 1)}}

@@ -7,16 +7,16 @@ from fractions import Fraction
 
 import sympy
 
-from generators.answer import Answer, answer, letter, part
+from generators.answer import Answer, answer, number, part
 from generators.cells import Cell, Math, exact
 from generators.courses.ift6135.a2_q1_normalization.params import TensorParams
 from generators.table import Column, column, table
 
-E, C, D, k, P_1, P_2, mu = sympy.symbols("E C D k P_1 P_2 mu", positive=True)
+k, SUM, SQUARES, mu = sympy.symbols("k Sigma_x Sigma_x_x mu", positive=True)
 
-OVER = {"batch": (E, D), "layer": (C, D), "instance": (D,)}
-"""The lengths of the axes that each technique averages over."""
-MEAN = P_1 / k
+OVER = {"batch": ("samples",), "layer": ("channels",), "instance": ()}
+"""The axes besides that of the features that each technique averages over."""
+MEAN = SUM / k
 DIVISOR = {"population": k, "sample": k - 1}
 COLUMNS: list[Column | str] = [
     "technique",
@@ -26,10 +26,9 @@ COLUMNS: list[Column | str] = [
     column("mean", Math(r"\mu"), symbol=mu),
     column("variance_formula", of="variance"),
     column("variance", Math(r"\sigma^2")),
-    column("count_formula", of="count"),
     column("count", Math("k"), symbol=k),
-    column("sum", Math("P_1"), symbol=P_1),
-    column("sum_of_squares", Math("P_2"), symbol=P_2),
+    column("sum", Math(r"\Sigma_x"), symbol=SUM),
+    column("sum_of_squares", Math(r"\Sigma_{xx}"), symbol=SQUARES),
     column("values", Math("x")),
 ]
 
@@ -44,22 +43,22 @@ def solve(params: TensorParams) -> Answer:
     sheet = part(
         "sheet",
         "Given",
-        letter(E, len(samples), "samples"),
-        letter(C, len(samples[0]), "channels"),
-        letter(D, len(samples[0][0]), "features"),
+        number("n_samples", len(samples), "samples"),
+        number("n_channels", len(samples[0]), "channels"),
+        number("n_features", len(samples[0][0]), "features"),
         table("tensor", ["sample", *channels], given),
     )
     tensors: dict[str, dict[str, dict[str, Cell]]] = {}
     rows = {}
     for technique, (sample, channel), values in _subsets(samples):
-        worked = _worked(values, sympy.Mul(*OVER[technique]), DIVISOR[params.conventions.variance])
+        worked = _worked(values, DIVISOR[params.conventions.variance])
         kept = [f"{axis}_{at}" for axis, at in (("sample", sample), ("channel", channel)) if at != "all"]
         rows[".".join([technique, *kept])] = technique, sample, channel, *worked
         for statistic, value in (("mean", worked[1]), ("variance", worked[3])):
             tensor = tensors.setdefault(f"{technique}_{statistic}", {})
             tensor.setdefault(f"sample_{sample}", {})[f"channel_{channel}"] = value
     shown = [table(name, list(next(iter(cells.values()))), cells, asked=True) for name, cells in tensors.items()]
-    return answer(sheet, part("1", "Mean and variance tensors", *shown, table("statistics", COLUMNS, rows), within=sheet))
+    return answer(sheet, part("1", "Mean and variance tensors", *shown, table("statistics", COLUMNS, rows)))
 
 
 def _subsets(tensor: Sequence[Sequence[Sequence[Fraction]]]) -> Iterator[tuple[str, Place, list[Fraction]]]:
@@ -68,7 +67,7 @@ def _subsets(tensor: Sequence[Sequence[Sequence[Fraction]]]) -> Iterator[tuple[s
         found: dict[Place, list[Fraction]] = {}
         for i, sample in enumerate(tensor, 1):
             for j, values in enumerate(sample, 1):
-                found.setdefault(("all" if E in over else i, "all" if C in over else j), []).extend(values)
+                found.setdefault(("all" if "samples" in over else i, "all" if "channels" in over else j), []).extend(values)
         for place, values in found.items():
             yield technique, place, values
 
@@ -78,9 +77,9 @@ def _written(values: Sequence[Fraction]) -> str:
     return ", ".join(map(str, values)).replace("-", "−")
 
 
-def _worked(values: Sequence[Fraction], count: sympy.Expr, divisor: sympy.Expr) -> list[Cell]:
-    """Mean, variance and number of values with their formulas, sum and sum of squares, and the values themselves."""
-    sums = {k: len(values), P_1: sum(values), P_2: sum(value**2 for value in values)}
-    mean, variance = MEAN.subs(sums), (P_2 - k * mu**2) / divisor
+def _worked(values: Sequence[Fraction], divisor: sympy.Expr) -> list[Cell]:
+    """Mean and variance with their formulas, number, sum and sum of squares of the values, and the values themselves."""
+    sums = {k: len(values), SUM: sum(values), SQUARES: sum(value**2 for value in values)}
+    mean, variance = MEAN.subs(sums), (SQUARES - k * mu**2) / divisor
     results = MEAN, exact(mean), variance, exact(variance.subs({**sums, mu: mean}))
-    return [*results, count, len(values), exact(sums[P_1]), exact(sums[P_2]), _written(values)]
+    return [*results, len(values), exact(sums[SUM]), exact(sums[SQUARES]), _written(values)]

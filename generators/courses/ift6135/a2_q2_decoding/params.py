@@ -41,7 +41,7 @@ class Sizes(Params):
 
     @model_validator(mode="after")
     def _statable(self) -> Self:
-        if self.length > 3 * MAX_DIGITS or self.vocabulary_size**self.length > 10**MAX_DIGITS:  # 3³ has more than one digit
+        if self.length > 3 * MAX_DIGITS or self.vocabulary_size**self.length > 10**MAX_DIGITS:
             digits = math.ceil(self.length * math.log10(self.vocabulary_size))
             raise ValueError(
                 f"length: {self.vocabulary_size} words to this power must have at most {MAX_DIGITS} digits (got {digits})"

@@ -88,15 +88,16 @@ def _count(params: DecodingParams, sheet: Part) -> Part:
 def _feasibility(params: DecodingParams, sheet: Part) -> Part:
     """How long all sequences take at the stated rate, and what a larger vocabulary does."""
     count = _sequences(params)
-    feasible = value_at(count, sheet) <= params.sizes.sequences_per_second * SECONDS_PER_DAY
+    of_a_day = params.sizes.sequences_per_second * SECONDS_PER_DAY
+    feasible, infeasible = value_at(count, sheet) <= of_a_day, value_at(count, sheet) > of_a_day
     doubled = sympy.expand_power_base(count.subs(N, 2 * N))
     return part(
         "2.2",
         "Feasibility of exhaustive enumeration",
         claim("feasible", feasible, "all sequences are tried within a day"),
-        claim("infeasible", not feasible, "all sequences take longer than a day"),
+        claim("infeasible", infeasible, "all sequences take longer than a day"),
         formula("seconds", count / rho, "time for all sequences", r"\tau", "s", asked=feasible),
-        formula("years", count / (rho * SECONDS_PER_YEAR), "time for all sequences", r"\tau", "years", asked=not feasible),
+        formula("years", count / (rho * SECONDS_PER_YEAR), "time for all sequences", r"\tau", "years", asked=infeasible),
         formula("doubling", doubled / count, "growth when the vocabulary doubles", "S(2N) / S(N)", asked=True),
         within=sheet,
     )

@@ -96,7 +96,7 @@ def errors(queries: Rows, keys: Rows, values: Rows, conserved: Sequence[int]) ->
 
 
 def _outputs(queries: Rows, keys: Rows, values: Rows) -> list[tuple[Number, ...]]:
-    """Attention with scores q·k / √d."""
+    """Attention with scores q·k / √H."""
     scale = len(keys[0]) ** -0.5
     scores = [[scale * mpmath.fp.fdot(query, key) for key in keys] for query in queries]
     attention = Attention(mpmath.fp, scores, values)

@@ -42,7 +42,7 @@ def matrix_part(key: str, place: int, matrix: sympy.Matrix, u: sympy.Matrix) -> 
         *rank,
         text("pair", pair),
         entries("null", lost),
-        number("normal_product", exact(lost.dot(u)), "d·u"),
+        number("normal_product", exact(lost.dot(u)), "ν·u"),
         entries("relation", matrix.T.nullspace()[0]),
         claim("outside", found is None, "the vector is outside the plane of the rows"),
         claim("in_plane", found is not None, "the vector lies in the plane of the rows"),

@@ -59,8 +59,8 @@ def _given(params: RankAllocationParams) -> Iterator[Found]:
     values = (params.largest_rank, params.width, held.penalty, held.beta_1, held.beta_2)
     yield from SHEET.values("sheet", dict(zip(symbols, values, strict=True)), symbols=symbols)
     yield from SHEET.letters("sheet", C_T=params.budget, T=training.n_steps)
-    ends = {"T_start": r"T_{\text{start}}", "T_end": r"T_{\text{end}}"}
-    yield from SHEET.values("sheet", T_start=ada.warmup, T_end=ada.final, symbols=ends)
+    ends = {"T_warmup": r"T_{\text{warmup}}", "T_last": r"T_{\text{last}}"}
+    yield from SHEET.values("sheet", T_warmup=ada.warmup, T_last=ada.final, symbols=ends)
     uniform = max(rank for rank in range(params.budget + 1) if rank * len(params.modules) <= params.budget)
     yield from LISTED.values("sheet", uniform_rank=uniform)
     yield from LISTED.letters("sheet", C_0=sum(ada.initial_rank for _ in params.modules))

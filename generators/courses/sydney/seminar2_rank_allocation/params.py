@@ -100,7 +100,7 @@ class RankAllocationParams(Params):
 
     @model_validator(mode="after")
     def _training_ends(self) -> Self:
-        """Gradient descent on BΛA diverges where the rate times the curvature by B, about λ² + 8γ, comes near 2."""
+        """Gradient descent on PΛQ diverges where the rate times the curvature by P, about λ² + 8γ, comes near 2."""
         sharpest = float(max(module.singular_values[0] for module in self.modules))
         largest = sharpest + 2 * float(self.training.noise) * self.width**0.5
         highest, rate = 1.5 / (max(1.0, largest**2) + 8 * float(self.triplets.penalty)), self.training.learning_rate

@@ -1,8 +1,8 @@
 """LoRA, DyLoRA, AdaLoRA and IncreLoRA on a small fitting problem, by plain gradient descent with gradients written out.
 
-Sources: arXiv 2106.09685, 2210.07558, 2303.10512, 2308.12043. Module m has a target Y_m with given singular values and seeded
-singular vectors; the error of updates Δ_m is Σ ½‖Δ_m − Y_m‖². All modules are trained together. The loss of a step is half the
-squared distance to noisy targets, for BΛA with a penalty on columns and rows that are not orthonormal.
+Sources: arXiv 2106.09685, 2210.07558, 2303.10512, 2308.12043. Module k has a target Y_k with given singular values and seeded
+singular vectors; the error of updates Δ_k is Σ ½‖Δ_k − Y_k‖². All modules are trained together. The loss of a step is half the
+squared distance to noisy targets, for PΛQ with a penalty on columns and rows that are not orthonormal.
 """
 
 from __future__ import annotations
@@ -112,34 +112,34 @@ class Smoothed:
 
 
 class Triplets:
-    """B (m, n, c), λ (m, c) and A (m, c, n) of the update BΛA; `present` marks the triplets that exist."""
+    """P (m, n, c), λ (m, c) and Q (m, c, n) of the update PΛQ; `present` marks the triplets that exist."""
 
     def __init__(self, problem: Problem, count: int) -> None:
         m, n = problem.n_modules, problem.width
         drawn = np.random.default_rng([problem.seed, 1]).standard_normal((2, m, n, count)) / np.sqrt(n)
-        self.b, self.a = drawn[0], drawn[1].transpose(0, 2, 1).copy()
+        self.p, self.q = drawn[0], drawn[1].transpose(0, 2, 1).copy()
         self.values, self.present = np.zeros((m, count)), np.ones((m, count))
         self.penalty = float(problem.params.triplets.penalty)
 
     @property
     def update(self) -> Array:
-        """BΛA of the triplets that exist."""
-        product: Array = (self.b * (self.values * self.present)[:, None]) @ self.a
+        """PΛQ of the triplets that exist."""
+        product: Array = (self.p * (self.values * self.present)[:, None]) @ self.q
         return product
 
     def descend(self, gradient: Array, rate: float, trained: Array) -> list[Array]:
-        """One step from the gradient by the update; `trained` marks the λ that move. Returns the gradients of B, λ and A."""
+        """One step from the gradient by the update; `trained` marks the λ that move. Returns the gradients of P, λ and Q."""
         held = self.values * self.present
-        left, right = self.b * self.present[:, None], self.a * self.present[:, :, None]
-        to_a, to_b = self.b.transpose(0, 2, 1) @ gradient, gradient @ self.a.transpose(0, 2, 1)
+        left, right = self.p * self.present[:, None], self.q * self.present[:, :, None]
+        to_q, to_p = self.p.transpose(0, 2, 1) @ gradient, gradient @ self.q.transpose(0, 2, 1)
         eye = self.present[:, :, None] * np.eye(self.present.shape[1])
-        by_b = to_b * held[:, None] + 4 * self.penalty * left @ (left.transpose(0, 2, 1) @ left - eye)
-        by_a = held[:, :, None] * to_a + 4 * self.penalty * (right @ right.transpose(0, 2, 1) - eye) @ right
-        by_values = (to_a * self.a).sum(2) * self.present
-        self.b = self.b - rate * by_b
+        by_p = to_p * held[:, None] + 4 * self.penalty * left @ (left.transpose(0, 2, 1) @ left - eye)
+        by_q = held[:, :, None] * to_q + 4 * self.penalty * (right @ right.transpose(0, 2, 1) - eye) @ right
+        by_values = (to_q * self.q).sum(2) * self.present
+        self.p = self.p - rate * by_p
         self.values = self.values - rate * by_values * trained
-        self.a = self.a - rate * by_a
-        return [by_b, by_values, by_a]
+        self.q = self.q - rate * by_q
+        return [by_p, by_values, by_q]
 
 
 class Choice(NamedTuple):
@@ -186,11 +186,11 @@ def run_adalora(problem: Problem) -> Run:
     choices: list[Choice] = []
     for step in range(1, problem.n_steps + 1):
         by = triplets.descend(triplets.update - problem.seen(step - 1), problem.rate(step - 1), np.ones_like(triplets.values))
-        weights = zip(smoothed, (triplets.b, triplets.values, triplets.a), by, strict=True)
-        b, values, a = (one.add(np.abs(weight * gradient)) for one, weight, gradient in weights)
+        weights = zip(smoothed, (triplets.p, triplets.values, triplets.q), by, strict=True)
+        p, values, q = (one.add(np.abs(weight * gradient)) for one, weight, gradient in weights)
         chooses = step == last or (setting.warmup < step < last and step % setting.interval == 0)
         if chooses:
-            choices.append(_most_important(step, values + b.mean(1) + a.mean(2), budget(params, step)))
+            choices.append(_most_important(step, values + p.mean(1) + q.mean(2), budget(params, step)))
         if chooses or step > last:
             triplets.values = triplets.values * choices[-1].kept
     return Run(problem.error(triplets.update), tuple(map(int, choices[-1].kept.sum(1))), choices, [])

@@ -54,8 +54,8 @@ def _sheet(params: RankAllocationParams) -> Part:
         number("C_0", ada.initial_rank * len(params.modules), "triplets of AdaLoRA at first", "C_0"),
         number("C_T", params.budget, "ranks of all modules together", "C_T"),
         number("T", training.n_steps, "training steps", "T"),
-        number("T_start", ada.warmup, "steps before AdaLoRA chooses", r"T_{\text{start}}"),
-        number("T_end", ada.final, "last steps, in which AdaLoRA chooses no more", r"T_{\text{end}}"),
+        number("T_warmup", ada.warmup, "steps before AdaLoRA chooses", r"T_{\text{warmup}}"),
+        number("T_last", ada.final, "last steps, in which AdaLoRA chooses no more", r"T_{\text{last}}"),
     )
 
 

@@ -81,15 +81,15 @@ class Training:
         return [one.detach() - self.step_size(step) * by for one, by in zip(weights, gradients, strict=True)]
 
     def _pools(self, count: int) -> list[torch.Tensor]:
-        """First B (…, n, count), λ (…, 1, count) and A (…, count, n)."""
-        b, a = (self.drawn(1, 2, self.modules, self.width, count) / self.width**0.5).unbind(1)
-        return [b, torch.zeros_like(b[:, :, :1]), a.mT]
+        """First P (…, n, count), λ (…, 1, count) and Q (…, count, n)."""
+        p, q = (self.drawn(1, 2, self.modules, self.width, count) / self.width**0.5).unbind(1)
+        return [p, torch.zeros_like(p[:, :, :1]), q.mT]
 
-    def _loss(self, b: torch.Tensor, a: torch.Tensor, update: torch.Tensor, held: torch.Tensor, step: int) -> torch.Tensor:
+    def _loss(self, p: torch.Tensor, q: torch.Tensor, update: torch.Tensor, held: torch.Tensor, step: int) -> torch.Tensor:
         """The loss of a step with the penalty; `held` (…, 1, count) marks the triplets that exist."""
-        eye = torch.eye(b.shape[-1], dtype=torch.float64) * held
-        b, a = b * held, a * held.mT
-        uneven = (b.mT @ b - eye).square().sum() + (a @ a.mT - eye).square().sum()
+        eye = torch.eye(p.shape[-1], dtype=torch.float64) * held
+        p, q = p * held, q * held.mT
+        uneven = (p.mT @ p - eye).square().sum() + (q @ q.mT - eye).square().sum()
         return (update - self.views[step - 1]).square().sum() / 2 + float(self.params.triplets.penalty) * uneven
 
     def _smooth(self, means: torch.Tensor, spreads: torch.Tensor, importance: torch.Tensor) -> None:
@@ -104,22 +104,22 @@ class Training:
         means, spreads = ([torch.zeros_like(part) for part in weights] for _ in range(2))
         kept, choices = torch.ones_like(weights[1]), []
         for step in range(1, self.n_steps + 1):
-            b, e, a = (part.requires_grad_() for part in weights)
-            gradients = torch.autograd.grad(self._loss(b, a, (b * e) @ a, torch.ones_like(e), step), (b, e, a))
-            weights = self._descended((b, e, a), gradients, step)
+            p, e, q = (part.requires_grad_() for part in weights)
+            gradients = torch.autograd.grad(self._loss(p, q, (p * e) @ q, torch.ones_like(e), step), (p, e, q))
+            weights = self._descended((p, e, q), gradients, step)
             for part, by, mean, spread in zip(weights, gradients, means, spreads, strict=True):
                 self._smooth(mean, spread, (part * by).abs())
             if step == last or (one.warmup < step < last and step % one.interval == 0):
-                of_b, of_e, of_a = (mean * spread for mean, spread in zip(means, spreads, strict=True))
-                scores = of_e[:, :, 0] + of_b.mean(2) + of_a.mean(3)
+                of_p, of_e, of_q = (mean * spread for mean, spread in zip(means, spreads, strict=True))
+                scores = of_e[:, :, 0] + of_p.mean(2) + of_q.mean(3)
                 best = scores.flatten(1).topk(budget_at(self.params, step)).indices
                 kept = torch.zeros_like(scores).flatten(1).scatter(1, best, 1).reshape(e.shape)
                 choices.append(Choice(step, [tuple(map(int, ranks)) for ranks in kept.sum((2, 3)).tolist()], scores[0]))
                 weights[1] = weights[1] * kept
             elif step > last:
                 weights[1] = weights[1] * kept
-        b, e, a = weights
-        return choices, self.errors((b * e) @ a)
+        p, e, q = weights
+        return choices, self.errors((p * e) @ q)
 
     def increlora(self) -> tuple[list[Choice], list[float]]:
         """Every growth, in the same steps with every seed, and each seed's error in the end."""
@@ -133,19 +133,19 @@ class Training:
             left, used = budget - int(ranks[0].sum()), ranks[:, :, None, None]
             held = (places < used + (left > 0)).double()
             weights[1] = torch.where((places == used) & (held > 0), float(one.reserve), weights[1])
-            b, e, a = (part.requires_grad_() for part in weights)
-            update = (b * e * held) @ a
-            *gradients, by_update = torch.autograd.grad(self._loss(b, a, update, held, step), (b, e, a, update))
+            p, e, q = (part.requires_grad_() for part in weights)
+            update = (p * e * held) @ q
+            *gradients, by_update = torch.autograd.grad(self._loss(p, q, update, held, step), (p, e, q, update))
             gradients[1] = gradients[1] * (places < used)
-            weights = self._descended((b, e, a), gradients, step)
+            weights = self._descended((p, e, q), gradients, step)
             self._smooth(means, spreads, (update * by_update).detach().abs().mean((2, 3)))
             if left and step > one.warmup and step % one.interval == 0:
                 scores, errors = means * spreads, (update.detach()[0] - self.targets[0]).norm(dim=(1, 2)) ** 2 / 2
                 logged = tuple(of.tolist() for of in (means[0], spreads[0], errors))
                 ranks = ranks + torch.nn.functional.one_hot(scores.argmax(1), self.modules)
                 choices.append(Choice(step, [tuple(of) for of in ranks.tolist()], scores[0], logged))
-        b, e, a = weights
-        return choices, self.errors((b * e * (places < ranks[:, :, None, None])) @ a)
+        p, e, q = weights
+        return choices, self.errors((p * e * (places < ranks[:, :, None, None])) @ q)
 
 
 def budget_at(params: RankAllocationParams, step: int) -> int:

@@ -13,19 +13,6 @@ QUESTION = Question(
     solve=solve,
     find=find,
     draw=draw,
-    what_if=(
-        "model.n_layers",
-        "model.d_model",
-        "model.n_heads",
-        "model.n_kv_heads",
-        "model.head_dim",
-        "model.d_ff",
-        "model.vocabulary_size",
-        "context_len",
-        "accelerator.peak_tflops",
-        "accelerator.bandwidth_gb_per_s",
-        "accelerator.memory_gb",
-    ),
     others=(
         {
             "model": {

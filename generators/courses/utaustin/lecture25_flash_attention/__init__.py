@@ -11,6 +11,6 @@ QUESTION = Question(
     params=FlashParams,
     solve=solve,
     find=find,
-    what_if=("seq_len", "head_width", "accelerator.peak_tflops", "accelerator.bandwidth_gb_per_s", "accelerator.sram_kib"),
+    what_if=("seq_len", "head_width"),
     others=({"head_width": 9, "seq_len": 100, "accelerator": {"sram_kib": 1}},),
 )

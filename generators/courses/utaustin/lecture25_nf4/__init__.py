@@ -6,8 +6,6 @@ from generators.courses.utaustin.lecture25_nf4.params import Nf4Params
 from generators.courses.utaustin.lecture25_nf4.solve import solve
 from generators.question import Question
 
-TRAINING = ("n_layers", "d_model", "n_heads", "d_ff", "vocabulary_size", "rank", "limit_mib", "page_kib")
-
 QUESTION = Question(
     title="4-bit NormalFloat, double quantization and paged optimizers",
     points=0,
@@ -39,5 +37,5 @@ QUESTION = Question(
             "conventions": {"scale_bits": 32, "quantized_scale_bits": 8, "bytes_per_value": 2},
         },
     ),
-    what_if=tuple(f"training.{name}" for name in TRAINING),
+    what_if=("training.rank", "training.limit_mib"),
 )  # fmt: skip

@@ -184,7 +184,8 @@ def _paging(params: Nf4Params) -> Iterator[Found]:
     yield from WEIGHED.letters("4", unit="B", M_token=token)
     yield from COUNTED.letters("4", n_page=pages)
     without, most = (_most(held, token, run.limit_mib * MIB) for held in (fixed + pages * page, fixed))
-    yield from COUNTED.values("4", most_without=without, most_with=most, symbols={"most_without": "L", "most_with": "L'"})
+    symbols = {"most_without": r"L_{\text{max}}", "most_with": r"L'_{\text{max}}"}
+    yield from COUNTED.values("4", most_without=without, most_with=most, symbols=symbols)
     yield from _steps(params, fixed, token, pages * page)
 
 

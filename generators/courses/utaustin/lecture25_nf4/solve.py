@@ -37,7 +37,7 @@ PLAIN, DOUBLE = beta1 / g1, beta2 / g1 + beta1 / (g1 * g2)
 """Bits a weight for the scales of its block, and for quantized scales and the scales of their blocks."""
 CODES = {"nf4": "NF4", "int4": "Int4, symmetric", "fp4": "FP4", "affine": "Int4, affine", "affine_equal": "Int4, affine"}
 GIB = 2**30
-Samples = Sequence[Sequence[float]]
+Samples = Sequence[tuple[float, ...]]
 
 
 def solve(params: Nf4Params) -> Answer:
@@ -221,8 +221,8 @@ def _run_formulas(lora_on: Sequence[str]) -> list[Item]:
             "most_without",
             sympy.floor((M_GPU - M_fixed - n_page * M_page) / M_token),
             "most tokens without paging",
-            "L",
+            r"L_{\text{max}}",
             asked=True,
         ),
-        formula("most_with", sympy.floor((M_GPU - M_fixed) / M_token), "most tokens with paging", "L'", asked=True),
+        formula("most_with", sympy.floor((M_GPU - M_fixed) / M_token), "most tokens with paging", r"L'_{\text{max}}", asked=True),
     ]

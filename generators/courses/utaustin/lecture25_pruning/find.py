@@ -100,7 +100,7 @@ def _bytes(params: PruningParams, one: Matrix) -> Iterator[Found | Proof]:
     yield from STORED.values("3", csr_pays=csr < 1, csr_never_pays=csr >= 1)
     yield from STORED.values("3", csr_from=100 * csr, pattern_share=100 * share, unit="%")
     yield from STORED.letters("3", beta_place=one.place_bits())
-    symbols = {"dense": r"M_{\text{dense}}", "pattern": r"M_{\text{N:M}}"}
+    symbols = {"dense": r"M_{\text{dense}}", "pattern": rf"M_{{\text{{{one.kept}:{one.group}}}}}"}
     yield from STORED.values("3", dense=one.dense(), pattern=one.pattern(), unit="B", symbols=symbols)
     symbols = {"csr_break_even": r"\rho_{\text{CSR}}", "csr": r"M_{\text{CSR}}"}
     yield from STORED.values("3", csr_break_even=csr, symbols=symbols)

@@ -131,12 +131,12 @@ def _bytes(params: PruningParams, sheet: Part) -> Part:
         claim("csr_pays", csr_from < 1, "compressed sparse rows take no more bytes at some sparsity"),
         claim("csr_never_pays", csr_from >= 1, "compressed sparse rows never take fewer bytes"),
         number("csr_from", exact(100 * csr_from), "sparsity from which CSR is no larger", unit="%", asked=True),
-        number("pattern_share", exact(100 * share), "N:M over dense", unit="%", asked=True),
+        number("pattern_share", exact(100 * share), "the pattern over dense", unit="%", asked=True),
         letter(PLACE_BITS, bits, "bits of a place in a group"),
         formula("dense", DENSE_BYTES, "bytes of every value", r"M_{\text{dense}}", "B"),
         number("csr", CSR_BYTES, "bytes of compressed sparse rows", r"M_{\text{CSR}}"),
         formula("csr_break_even", CSR_BREAK_EVEN, "CSR is no larger from", r"\rho_{\text{CSR}}"),
-        formula("pattern", PATTERN_BYTES, "bytes of N:M", r"M_{\text{N:M}}", "B"),
+        formula("pattern", PATTERN_BYTES, "bytes of the pattern", rf"M_{{\text{{{name_of(params.pattern)}}}}}", "B"),
         within=sheet,
     )
 
