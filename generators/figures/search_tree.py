@@ -29,8 +29,7 @@ _EDGES = {
     "not scored": {"color": LIGHT["muted"]},
 }
 LEGEND = (
-    "Thick lines lead to the boxes that are kept. Filled boxes end the final sequences. Dashed boxes were scored and pruned. "
-    "Dotted boxes were never scored."
+    "Thick lines lead to kept boxes. Filled boxes end the final sequences. Dashed boxes were pruned, dotted ones never scored."
 )
 _GAP_IN = 0.05
 
@@ -45,7 +44,7 @@ def search_tree_figure(table: Table, weights: Series, *, root: str, search: str,
     return Figure(
         svg=tree.drawn(across=tree.width_in > PRINTED_WIDTH_IN),
         tall=tree.drawn(across=True) if PHONE_WIDTH_IN < tree.width_in <= PRINTED_WIDTH_IN else "",
-        caption=f"The {search}: each step is a level of the tree. The number in a box is its token's "
+        caption=f"The {search}: each step is a level of the tree. A number is its token's "
         f"{weights.label.lower()} given the tokens before it. {LEGEND}",
         alt=f"Tree diagram of the {search}. {_levels(table)}",
         shows=shows,
