@@ -100,8 +100,9 @@ def by_python(question_id: QuestionId, numbers: dict[str, str]) -> str | None:
         params = Task.at(question_id, entry).params
     except ParameterError:
         return None
-    if isinstance(params, RecordedParams):
-        params._measured = Task.at(question_id, ENTRIES[question_id]).params.measured  # the page strikes out what does not fit
+    published = Task.at(question_id, ENTRIES[question_id]).params
+    if isinstance(params, RecordedParams) and isinstance(published, RecordedParams):
+        params._measured = published.measured  # the page strikes out what does not fit
     answer = load_question(question_id).solve(params)
     site = body(question_id, params, answer, pictures(question_id), "site", following=True)
     return str(converter().reset().convert(site.text))
