@@ -82,7 +82,7 @@ def test_pdf_ua(built: Project, name: str) -> None:
 def test_formulas_and_figures_are_described(built: Project, name: str) -> None:
     """Each has a text for those who cannot see it; formulas are read without TeX."""
     tagged = [one for one in objects(reader(built, name)) if one.get("/S") in ("/Figure", "/Formula")]
-    assert tagged
+    assert bool(tagged) != name.endswith("hw3/question3.pdf")  # which has texts alone
     for one in tagged:
         assert str(one.get("/Alt", "")).strip(), one
     assert not [one["/Alt"] for one in tagged if "\\" in str(one["/Alt"])]
@@ -114,7 +114,7 @@ def test_every_font_is_embedded(built: Project, name: str) -> None:
 @pytest.mark.parametrize("name", PDFS)
 def test_text_can_be_selected_and_is_no_source(built: Project, name: str) -> None:
     """Neither TeX nor Markdown nor Typst shows through."""
-    found = without_escapes(text(reader(built, name))).replace("$N", "")  # a variable of a shell's loop
+    found = without_escapes(text(reader(built, name))).replace("$value", "")  # a variable of a shell's loop
     assert "Conventions and errata" in found
     assert not re.search(r"\\[a-zA-Z]|\$|\*\*|#(math|figure|block|answer)|&#\d+;|\]\(|None|Fraction\(", found)
 
