@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 import sympy
 
-from generators.traced import is_traced, traced, untraced
+from generators.traced import is_traced, untraced
+from generators.traced_formulas import traced
 
 Value: TypeAlias = int | Fraction | sympy.Basic | float
 """An exact number or expression; a float only where it was measured or sampled."""

@@ -24,7 +24,7 @@ from generators.pipeline.published import published, with_formulas
 from generators.pipeline.unit import Task, mismatches
 from generators.question import Question
 
-VOCABULARY = {"cells", "found", "params", "question", "recording", "errors", "glyphs", "traced"}
+VOCABULARY = {"cells", "found", "params", "question", "recording", "errors", "glyphs", "traced", "traced_formulas"}
 """What both routes may import."""
 LOOKUPS = {"find", "one", "measured"}
 """What `find` may call of recordings and parameters."""

@@ -10,7 +10,7 @@ import sympy
 
 from generators.answer import Text, formula, letter, part
 from generators.cells import Math, Quantity
-from generators.pipeline import filters, wording
+from generators.pipeline import addresses, filters, wording
 from generators.pipeline.wording import counted, noun
 from generators.table import column, table
 
@@ -30,9 +30,9 @@ def quantity(value: int | Fraction | float | str, unit: str = "") -> Quantity:
 def test_the_first_place_of_an_address_gets_it_as_id() -> None:
     """Ids stand once on a page; print has none."""
     text = f"{filters.marked('1/a', 'x')} {filters.marked('1/a', 'x')} {filters.value(quantity(3))}"
-    assert filters.anchored(text) == '<span id="1/a">x</span> x $3$'
-    assert filters.anchored(str(filters.value(quantity(3)))) == r"$\label{1/a} 3$"
-    assert filters.bare(text) == "x x $3$"
+    assert addresses.anchored(text) == '<span id="1/a">x</span> x $3$'
+    assert addresses.anchored(str(filters.value(quantity(3)))) == r"$\label{1/a} 3$"
+    assert addresses.bare(text) == "x x $3$"
 
 
 @pytest.mark.parametrize(
@@ -45,41 +45,41 @@ def test_the_first_place_of_an_address_gets_it_as_id() -> None:
     ],
 )
 def test_a_value_with_its_unit(value: Fraction | float, unit: str, shown: str) -> None:
-    assert filters.bare(str(filters.value(quantity(value, unit)))) == shown
+    assert addresses.bare(str(filters.value(quantity(value, unit)))) == shown
 
 
 def test_a_result_shows_symbol_formula_and_value() -> None:
     """No line breaks a short one; a long one may break before each relation."""
-    assert filters.bare(str(filters.result(PART["twice"]))) == r"$T = 2 L = 14\ \text{B}$"
-    assert filters.bare(str(filters.result(PART["L"]))) == "$L = 7$"
+    assert addresses.bare(str(filters.result(PART["twice"]))) == r"$T = 2 L = 14\ \text{B}$"
+    assert addresses.bare(str(filters.result(PART["L"]))) == "$L = 7$"
     long = part("1.1", "Counts", letter(L, 7, "tokens"), formula("twice", 2 * L, symbol=r"T_{\text{of all tokens}}", unit="B"))
-    assert filters.bare(str(filters.result(long["twice"]))) == r"$T_{\text{of all tokens}}$ $= 2 L$ $= 14\ \text{B}$"
+    assert addresses.bare(str(filters.result(long["twice"]))) == r"$T_{\text{of all tokens}}$ $= 2 L$ $= 14\ \text{B}$"
 
 
 def test_a_table_has_units_where_readers_expect_them() -> None:
     """Behind bytes and percent, else in the heading; text is escaped, an empty cell is a dash."""
-    header, rule, row = filters.bare(str(filters.table(TABLE))).strip().splitlines()
+    header, rule, row = addresses.bare(str(filters.table(TABLE))).strip().splitlines()
     assert header == "| Name | Time (ms) | Size | Share | $x$ |"
     assert rule == "| :--- | ---: | ---: | ---: | ---: |"
     assert row == r"| t13 &#124; b | $1.5$ | $2048\ \text{B} = 2\ \text{KiB}$ | $\approx 33.3333\,\%$ | – |"
-    headed = filters.bare(str(filters.table(TABLE, ["size"], units_in_headings=True))).strip().splitlines()
+    headed = addresses.bare(str(filters.table(TABLE, ["size"], units_in_headings=True))).strip().splitlines()
     assert headed[::2] == ["| Size (B) |", "| $2048$ |"]
 
 
 def test_columns_may_be_chosen() -> None:
-    assert filters.bare(str(filters.table(TABLE, ["name"], tokens=True))).strip().splitlines()[2] == "| t₁₃ &#124; b |"
+    assert addresses.bare(str(filters.table(TABLE, ["name"], tokens=True))).strip().splitlines()[2] == "| t₁₃ &#124; b |"
 
 
 def test_a_number_in_running_text() -> None:
-    assert filters.bare(str(filters.counted(quantity(1), "token"))) == "1 token"
-    assert filters.bare(str(filters.counted(quantity(12345), "token"))) == "12&#8239;345 tokens"
-    assert filters.bare(str(filters.counted(quantity(Fraction(1, 3)), "copy", "copies"))) == "1&#47;3 copies"
+    assert addresses.bare(str(filters.counted(quantity(1), "token"))) == "1 token"
+    assert addresses.bare(str(filters.counted(quantity(12345), "token"))) == "12&#8239;345 tokens"
+    assert addresses.bare(str(filters.counted(quantity(Fraction(1, 3)), "copy", "copies"))) == "1&#47;3 copies"
 
 
 def test_only_data_and_words_are_shown() -> None:
     """A bare number in a template is no datum of the answer."""
     assert str(filters.finalized("a*b")) == "a&#42;b"
-    assert filters.bare(str(filters.finalized(Text(address="1/t", value=Math("x^2"))))) == "$x^2$"
+    assert addresses.bare(str(filters.finalized(Text(address="1/t", value=Math("x^2"))))) == "$x^2$"
     with pytest.raises(TypeError, match="must be a datum of the answer or text"):
         filters.finalized(3)
 
@@ -87,7 +87,7 @@ def test_only_data_and_words_are_shown() -> None:
 def shown(cell: Fraction | sympy.Expr, unit: str = "") -> str:
     """A cell of a table whose numbers are rounded."""
     made = table("t", [column("x", unit=unit)], {"a": {"x": cell}})
-    return filters.bare(str(filters.table(made, rounded=True))).splitlines()[-1].strip("| $")
+    return addresses.bare(str(filters.table(made, rounded=True))).splitlines()[-1].strip("| $")
 
 
 def test_rounded_numbers_lose_their_exact_form() -> None:
@@ -100,18 +100,18 @@ def test_rounded_numbers_lose_their_exact_form() -> None:
 
 def test_numbers_with_fewer_digits() -> None:
     """An exact value stays as it is; a measured one keeps the zeros that it was rounded to."""
-    assert filters.bare(str(filters.value(quantity(Fraction(200, 3), "%"), digits=3))) == r"$\approx 66.7\,\%$"
-    assert filters.bare(str(filters.value(quantity(Fraction(10**6 + 1, 3), "%"), digits=3))) == r"$\approx 333\,334\,\%$"
-    assert filters.bare(str(filters.value(quantity(2**20 + 1, "B"), digits=3))).endswith(r"$\approx 1.00\ \text{MiB}$")
-    assert filters.bare(str(filters.value(quantity(1.7), digits=3))) == "$1.70$"
+    assert addresses.bare(str(filters.value(quantity(Fraction(200, 3), "%"), digits=3))) == r"$\approx 66.7\,\%$"
+    assert addresses.bare(str(filters.value(quantity(Fraction(10**6 + 1, 3), "%"), digits=3))) == r"$\approx 333\,334\,\%$"
+    assert addresses.bare(str(filters.value(quantity(2**20 + 1, "B"), digits=3))).endswith(r"$\approx 1.00\ \text{MiB}$")
+    assert addresses.bare(str(filters.value(quantity(1.7), digits=3))) == "$1.70$"
 
 
 def test_aligned_numbers_have_as_many_decimals() -> None:
     """Nothing and a fraction have none."""
     made = table("t", ["x"], {"a": (-5,), "b": (Fraction(-49, 10),), "c": (0,)})
-    assert re.findall(r"[-\d.]+(?=\$)", filters.bare(str(filters.table(made, aligned=True)))) == ["-5.0", "-4.9", "0"]
+    assert re.findall(r"[-\d.]+(?=\$)", addresses.bare(str(filters.table(made, aligned=True)))) == ["-5.0", "-4.9", "0"]
     made = table("t", ["x"], {"a": (-5,), "b": (Fraction(-1, 3),)})
-    assert "$-5$" in filters.bare(str(filters.table(made, aligned=True)))
+    assert "$-5$" in addresses.bare(str(filters.table(made, aligned=True)))
 
 
 def test_a_formula_in_a_cell_has_no_bar_that_would_end_it() -> None:

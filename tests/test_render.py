@@ -24,7 +24,7 @@ from generators.cells import Quantity
 from generators.errors import RenderError
 from generators.figures.graph import label, laid_out, new_graph
 from generators.figures.style import DARK, LIGHT, dark, new_axes, plain, spread, subscripted, to_svg
-from generators.pipeline import filters, render
+from generators.pipeline import addresses, render
 from generators.pipeline.catalog import load_question
 from generators.pipeline.site.markdown import mathml
 from generators.pipeline.site.page import escaped
@@ -142,7 +142,7 @@ def test_braces_in_a_template_escape_text() -> None:
     template = render.environment().from_string("{{ text }} {{ one | formula }}")
     x = sympy.Symbol("x_1")
     one = Quantity(address="1/one", value=1, formula=x)
-    assert filters.bare(template.render(text="*a*", one=one)) == "&#42;a&#42; $x_{1}$"
+    assert addresses.bare(template.render(text="*a*", one=one)) == "&#42;a&#42; $x_{1}$"
 
 
 def test_an_undefined_name_in_a_template_is_an_error() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import random
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from fractions import Fraction
@@ -137,7 +138,7 @@ def same_as(page: Page, expected: str, numbers: dict[str, str]) -> None:
     assert shown == wanted, (numbers, struck, shown[max(0, place - 60) :][:150], wanted[max(0, place - 60) :][:150])
 
 
-INTENSITY = "comp4901y/hw3/question1"
+INTENSITY, LOW_RANK = "comp4901y/hw3/question1", "ift6135/a2/question4"
 FIRST = "[id='1.1/form/1/intensity']"
 RANGE = "Heads: must be a whole number from 1 to 1\u202f099\u202f511\u202f627\u202f776."
 
@@ -223,6 +224,25 @@ def test_what_does_not_follow_is_crossed_out(opened: Page) -> None:
     assert set(crossed) == {"roofline", "measured_cuda"}
     assert opened.locator("[id='1.1/form/7/intensity']").inner_text().endswith("227.556")
     assert "crossed out" in told(opened)
+
+
+def test_a_sentence_follows_its_claim(page: Page, built: Project) -> None:
+    """What is said of a single token beside many falls away where there is only one."""
+    at(page, built, LOW_RANK)
+    more = page.get_by_text("more for a single one")
+    assert more.is_visible()
+    typed(page, {"context_len": "1"})
+    assert not more.is_visible()
+    typed(page, {"context_len": "2"})
+    assert more.is_visible()
+
+
+def test_only_pages_that_follow_are_marked(built: Project) -> None:
+    """What one page quotes of another, such as its errata, is as published; and no mark is left where text became HTML."""
+    for path in built.path("site").rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search("[\ue000-\ue00f]", text), path
+        assert ("data-slot" in text) == ("data-what-if" in text), path
 
 
 def test_a_changed_page_is_accessible(opened: Page) -> None:

@@ -32,8 +32,6 @@
     "-": minus, "*": times, "/": over, "^": power,
     "//": (x, y) => [floored(over(x, y)), 1n],
     "%": (x, y) => minus(x, times(y, [floored(over(x, y)), 1n])),
-    floor: (x) => [floored(x), 1n],
-    ceil: (x) => [-floored([-x[0], x[1]]), 1n],
     min: (x, y) => (less(y, x) ? y : x),
     max: (x, y) => (less(x, y) ? y : x),
     "==": same, "!=": (x, y) => !same(x, y),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 
@@ -13,45 +12,15 @@ from generators.answer import Claim, Derivation, Text
 from generators.cells import Cell, Math, Quantity, rational
 from generators.figures.style import subscripted
 from generators.pipeline import typeset, typeset_matrices, wording
+from generators.pipeline.addresses import CLOSED, NAMED, OPENED, again
 from generators.pipeline.site.page import escaped, pipe_table
-from generators.pipeline.slots import as_spans, in_pieces, in_text, said_by, without_marks
+from generators.pipeline.slots import in_pieces, in_text, said_by, without_marks
 from generators.pipeline.wording import sentence
 from generators.table import Column, Table
 from generators.traced import is_condition, is_traced, untraced
 
-OPENED, NAMED, CLOSED = "\ue000", "\ue001", "\ue002"
-"""Around an address and the text that it marks, until the medium is known."""
 _THIN = "\ue003"
 """Stands for a thin space between groups of digits, where a line must not break."""
-_MARKED = re.compile(f"{OPENED}([^{NAMED}]*){NAMED}([^{CLOSED}]*){CLOSED}")
-_LABEL = re.compile(r"\\label\{([^{}]*)\} ?")
-
-
-def anchored(text: str, *, following: bool = False) -> str:
-    """Markdown for the site: the first place of each address gets it as its id; `following`, others name it too."""
-    seen: set[str] = set()
-
-    def first(address: str) -> bool:
-        new = address not in seen
-        seen.add(address)
-        return new
-
-    def span(match: re.Match[str]) -> str:
-        if first(match[1]):
-            return f'<span id="{match[1]}">{match[2]}</span>'
-        return f'<span data-of="{match[1]}">{match[2]}</span>' if following else match[2]
-
-    def label(match: re.Match[str]) -> str:
-        if first(match[1]):
-            return match[0]
-        return rf"\label{{={match[1]}}} " if following else ""
-
-    return as_spans(_LABEL.sub(label, _MARKED.sub(span, text)))
-
-
-def bare(text: str) -> str:
-    """Markdown for print, without addresses."""
-    return _LABEL.sub("", _MARKED.sub(lambda match: match[2], text))
 
 
 def marked(address: str, text: str) -> str:
@@ -113,14 +82,13 @@ def result(of: Quantity, *, letters: bool = True, digits: int = 0) -> Markup:
     return _breakable(of.address, f"{typeset.named(of.symbol)}{middle} {_latex(of.value, of.unit, digits, equated=True)}")
 
 
-_RELATION = re.compile(r" (?=(?:\\text\{\ue006[0-9]+\})?(?:=|\\approx ))")
 SHORT = 30
 """So many characters of LaTeX always fit on a line."""
 
 
 def _breakable(address: str, latex: str) -> Markup:
     """Inline formulas never break in browsers, so each side of a relation is a formula of its own where the whole is long."""
-    pieces = in_pieces(_RELATION.split(latex)) if len(without_marks(latex)) > SHORT else [latex]
+    pieces = in_pieces(latex) if len(without_marks(latex)) > SHORT else [latex]
     return Markup(" ".join(f"$\\label{{{address}}} {piece}$" for piece in pieces))
 
 
@@ -260,30 +228,24 @@ def only_if(claim: object, caller: Callable[[], Markup]) -> Markup:
         if claim.holds.holds:
             raise
         return Markup(said_by(claim.address, UNSAID, claim.holds, absent=True))
-    return Markup(said_by(claim.address, text if claim.holds.holds else _again(text), claim.holds))
+    return Markup(said_by(claim.address, text if claim.holds.holds else again(text), claim.holds))
 
 
 UNSAID = "(Here the page would say more.)"
 """Stands for a sentence whose data the published answer does not have."""
 
 
-def _again(text: str) -> str:
-    """Hidden Markdown without ids, so that an address leads to a place that can be seen."""
-    text = _MARKED.sub(r'<span data-of="\1">\2</span>', text)
-    return _LABEL.sub(r"\\label{=\1} ", text)
-
-
 def counted(of: Quantity, singular: str, plural: str = "") -> Markup:
     """A number with its noun: 1 token, 20 tokens."""
-    return Markup(f"{marked(of.address, plain(of.value))} {escaped(noun(of, singular, plural))}")
+    return Markup(f"{marked(of.address, plain(of.value))} {noun(of, singular, plural)}")
 
 
-def noun(of: Quantity, singular: str, plural: str = "") -> str:
+def noun(of: Quantity, singular: str, plural: str = "") -> Markup:
     """The form of a noun, or of its verb, that goes with a number; without `plural` an s is added."""
     number = of.value
-    if is_traced(number):
-        return in_text(number, wording.noun(rational(untraced(number)), singular, plural), "noun", singular, plural)
-    return wording.noun(rational(number), singular, plural)
+    word = wording.noun(rational(untraced(number)), singular, plural)
+    text = in_text(number, word, "noun", singular, plural) if is_traced(number) else word
+    return Markup(again(marked(of.address, text)))
 
 
 def token(of: Quantity | Text) -> Markup:

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from generators.answer import Answer, Figure
 from generators.errors import RenderError
 from generators.params import Params
-from generators.pipeline import filters
+from generators.pipeline import addresses, filters
 from generators.pipeline.catalog import TEMPLATES, QuestionId, modules
 from generators.pipeline.site.page import escaped
 from generators.pipeline.wording import counted
@@ -80,15 +80,15 @@ def body(
 ) -> Body:  # fmt: skip
     """Render the question's template, `following` changes of parameters or not; anything wrong with it raises RenderError."""
     where = f"templates/{question_id.template}"
-    finished = partial(filters.anchored, following=following) if medium == "site" else filters.bare
+    finished = partial(addresses.anchored, following=following) if medium == "site" else addresses.bare
     try:
         template = environment(following).get_template(question_id.template)
         _refuse_missing_blocks(template, answer)
         context = template.new_context(context_of(question_id, params, answer, figures, medium))
         return Body(
             text=finished(_tidied("".join(template.root_render_func(context)))),
-            conventions=filters.bare(_block(template, context, "conventions")),
-            errata=filters.bare(_block(template, context, "errata")),
+            conventions=addresses.bare(_block(template, context, "conventions")),
+            errata=addresses.bare(_block(template, context, "errata")),
         )
     except jinja2.TemplateNotFound as error:
         raise RenderError(f"templates/{error.name}: the template is missing") from error

@@ -7,7 +7,7 @@ function of `docs/assets/what_if.js`, which does the same as the one that marks 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -21,7 +21,9 @@ _IN_TEXT = re.compile(f"{_OPENED}([0-9]+){_OPENED}([^{_CLOSED}]*){_CLOSED}")
 _IN_TEX = re.compile(rf"\\text\{{{_TEX_OPENED}[0-9]+\}}|\\text\{{{_TEX_CLOSED}\}}")
 _OPENS = re.compile(rf"\\text\{{{_TEX_OPENED}([0-9]+)\}}")
 _IN_MATHML = re.compile(f"<mtext>{_TEX_OPENED}([0-9]+(?:\\.[0-9]+)?)</mtext>")
-_BLOCKS = re.compile(r"\n\n(?=.)|^[#|$-]|^\s*\d+\.", re.DOTALL)
+_RELATION = re.compile(rf" (?=(?:{_OPENS.pattern})?(?:=|\\approx ))".replace("([0-9]+)", "[0-9]+"))
+_BLOCKS = re.compile(r"\n\n|^(?:#|\||- |\$\$|\d+\. )")
+"""Paragraphs, or a heading, table, list or displayed formula; all else stands within a line."""
 _TEX_END = rf"\text{{{_TEX_CLOSED}}}"
 
 
@@ -62,7 +64,7 @@ def said_by(address: str, text: str, condition: Condition | None = None, *, abse
     if condition is not None:
         place = _place(condition.node, address.partition("/")[0], "absent" if absent else "when")
         marks += f' data-slot="{place}"{"" if condition.holds else " hidden"}'
-    if _BLOCKS.search(text):
+    if _BLOCKS.search(text.strip()):
         return f'<div {marks} markdown="1">\n\n{text.strip()}\n\n</div>\n'
     return f"<span {marks}>{text.rstrip()}</span>{text[len(text.rstrip()) :]}"
 
@@ -72,10 +74,10 @@ def without_marks(latex: str) -> str:
     return _IN_TEX.sub("", latex)
 
 
-def in_pieces(pieces: Sequence[str]) -> list[str]:
-    """Pieces of LaTeX, each with a mark of its own: the first piece of slot 3 is marked 3.0, the second 3.1."""
+def in_pieces(latex: str) -> list[str]:
+    """LaTeX cut before each relation, each piece with a mark of its own: the first of slot 3 is marked 3.0, the second 3.1."""
     made, opened, place = [], "", 0
-    for piece in pieces:
+    for piece in _RELATION.split(latex):
         text = rf"\text{{{_TEX_OPENED}{opened}.{place}}}{piece}" if opened else piece
         for mark in _IN_TEX.findall(piece):
             found = _OPENS.fullmatch(mark)

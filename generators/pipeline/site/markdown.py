@@ -15,6 +15,7 @@ from markdown.util import HTML_PLACEHOLDER_RE
 from math_core import LatexError, LatexToMathML
 
 from generators.errors import RenderError
+from generators.pipeline.addresses import AGAIN
 from generators.pipeline.slots import as_rows
 
 _RAISED_PRIME = re.compile(r"<msup>(<m[in]>[^<]*</m[in]>)<mo>([′″])</mo></msup>")
@@ -87,8 +88,8 @@ class _Formulas(Treeprocessor):
             element.set("aria-label", "formula")
         address = _LABEL.match(latex.strip())
         if address:
-            again = address[1].startswith("=")  # the address of a formula that stood before
-            element.set("data-of" if again else "id", address[1].removeprefix("="))
+            name = "data-of" if address[1].startswith(AGAIN) else "id"
+            element.set(name, address[1].removeprefix(AGAIN))
         math = ElementTree.fromstring(mathml(_LABEL.sub("", latex.strip()), display=display))
         element.append(math)
         stop = None if display else _STOP.match(element.tail or "")

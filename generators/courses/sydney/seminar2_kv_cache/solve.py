@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from types import MappingProxyType
 
 import sympy
 
@@ -121,19 +120,17 @@ def _costs(params: CacheParams, sheet: Part) -> Part:
 def _totals(params: CacheParams, sheet: Part, flops: Sequence[sympy.Expr]) -> tuple[Fraction, Fraction]:
     """FLOPs of all passes without the cache and with it; the first one reads the prompt either way."""
     first, new = sympy.symbols("first new", integer=True, positive=True)
-    letters = {first: params.prompt_len, new: params.new_tokens}
+    letters = {symbol: one.value for symbol, one in sheet.letters.items()} | {first: params.prompt_len, new: params.new_tokens}
     prompt = _at_length(flops[0], params.prompt_len, sheet)
     rest = (sympy.summation(sympy.expand(one), (CONTEXT, first + 1, first + new - 1)) for one in flops)
-    without, kept = (prompt + _at_length(one, params.prompt_len, sheet, letters) for one in rest)
+    without, kept = (prompt + rational(at(one, letters)) for one in rest)
     return without, kept
 
 
-def _at_length(
-    expression: sympy.Expr, length: int, sheet: Part, more: Mapping[sympy.Symbol, int] = MappingProxyType({})
-) -> Fraction:
+def _at_length(expression: sympy.Expr, length: int, sheet: Part) -> Fraction:
     """The expression's value where n is this length."""
     letters = {symbol: one.value for symbol, one in sheet.letters.items()}
-    return rational(at(expression, {**letters, CONTEXT: length, **more}))
+    return rational(at(expression, {**letters, CONTEXT: length}))
 
 
 def _ratio(pair: Sequence[sympy.Expr], length: int, sheet: Part) -> Fraction:

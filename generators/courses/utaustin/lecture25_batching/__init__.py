@@ -12,6 +12,16 @@ QUESTION = Question(
     params=BatchingParams,
     solve=solve,
     find=find,
+    what_if=(
+        "model.n_layers",
+        "model.d_model",
+        "model.n_heads",
+        "model.n_kv_heads",
+        "model.head_dim",
+        "model.d_ff",
+        "model.vocabulary_size",
+        "context_len",
+    ),
     draw=draw,
     others=(
         {

@@ -12,6 +12,7 @@ QUESTION = Question(
     params=SpeculativeParams,
     solve=solve,
     find=find,
+    what_if=("n_drafted", "gain.cost_ratio"),
     draw=draw,
     others=(
         {"n_drafted": 2, "gain": {"cost_ratio": "1/9", "acceptance_rates": ["2/7"], "longest_draft": 3}},
