@@ -41,10 +41,10 @@ FAR = [
         ["2.4a/log_likelihood"],
     ),
     Far({"beam_width": 8}, ["8 beams happen to find"], ["are the fewest"], ["2.4a/log_likelihood", "2.5/smallest_width"]),
-    Far({"beam_width": 3}, ["Of equal candidates the one that stands first"]),
-    Far({"beam_width": 3, "conventions": {"ties": "last"}}, ["Of equal candidates the one that stands last"]),
+    Far({"beam_width": 3}, ["it is the one that stands first"]),
+    Far({"beam_width": 3, "conventions": {"ties": "last"}}, ["it is the one that stands last"]),
     Far({"tree": Whole(a=EVEN, b=EVEN), "beam_width": 1}, ["greedy decoding, beam search", "1 beam happens"], ["2021", "drops"]),
-    Far({"tree": DEEP, "beam_width": 1}, ["a b c d", "1 beam happens to find"], ["2021", "Of equal candidates"]),
+    Far({"tree": DEEP, "beam_width": 1}, ["a b c d", "1 beam happens to find"], ["2021", "one of two equal candidates"]),
     Far({"conventions": {"bos": "start only"}}, ["words besides", "could appear again"], ["could not"], ["2.4a/log_likelihood"]),
     Far({"tree": Whole(a={"log_p": -0.7, "next": {"x": -5}}, b={"log_p": -0.8, "next": {"x": 0}})}, silent=["The best of the"]),
 ]

@@ -28,7 +28,7 @@ PLAIN = tuple(f"3/plain/{name}/{column}" for name in ("window", "attention_based
 FAR = [
     Far({"budget": 2} | ONES,
         says=("attends to 2 of 14", "keep the first token and the last token", "keeps the last token.")),
-    Far({"attention": {"pulls": []}}, ("no policy errs least in most",), ("imitate", "draw attention (the working"), PLAIN),
+    Far({"attention": {"pulls": []}}, ("no policy is the best in more",), ("imitate", "draw attention (the working"), PLAIN),
     Far({"attention": {"pulls": [PULL]}}, stays=PLAIN),
     Far({"attention": {"n_tokens": 3, "head_width": 1, "n_seeds": 2, "pulls": [PULL]}, "budget": 2} | ONES),
     Far({"attention": {"n_tokens": 20, "head_width": 8, "n_seeds": 3}, "budget": 19, "n_initial": 18, "n_recent": 18},

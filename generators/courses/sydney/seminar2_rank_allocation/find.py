@@ -182,7 +182,7 @@ def _increlora(params: RankAllocationParams, growths: Sequence[Choice]) -> Itera
          round(errors[k], 4), least[k])
         for k in range(len(ranks))
     ]  # fmt: skip
-    headings = {"score": Math("S_m"), "mean": Math(r"\bar I_m"), "spread": Math(r"\bar U_m")}
+    headings = {"score": Math("S_m"), "mean": Math(r"I_{\text{mean},m}"), "spread": Math(r"U_{\text{mean},m}")}
     columns = ("module", *headings, "rank", "error", "least")
     yield from AUTOGRAD.table("4", "logged", _by_module(logged), headings=headings, columns=columns, given=GIVEN)
 
@@ -205,6 +205,8 @@ def _compared(
     yield from SHEET.part("5", "Side by side")
     columns = ("method", "lowest", "highest", "below_lora", "best_ranks")
     yield from AUTOGRAD.table("5", "methods", rows, headings={"below_lora": "Below LoRA"}, columns=columns, given=GIVEN)
+    every = [row[0] for row in rows.values() if row[3] == len(lora)]
+    yield from AUTOGRAD.values("5", always_below=" and ".join(every), some_always_below=bool(every), none_always_below=not every)
     by_seed = {
         f"seed_{seed}": (seed, *(", ".join(map(str, of)) for of in both))
         for seed, both in zip(training.seeds, zip(*ranks.values(), strict=True), strict=True)

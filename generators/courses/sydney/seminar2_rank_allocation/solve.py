@@ -181,7 +181,7 @@ def _logged(params: RankAllocationParams, one: Growth) -> list[Item]:
         (module.name, *(_share(of[k], of[one.grown]) for of in logged), one.ranks[k], errors[k], exact(left[k]))
         for k, module in enumerate(params.modules)
     ]
-    letters = {"score": "S_m", "mean": r"\bar I_m", "spread": r"\bar U_m"}
+    letters = {"score": "S_m", "mean": r"I_{\text{mean},m}", "spread": r"U_{\text{mean},m}"}
     shares = [column(key, Math(symbol)) for key, symbol in letters.items()]
     return [
         number("last_step", one.step, "step of the last growth"),
@@ -212,10 +212,14 @@ def _compared(
         f"seed_{seed}": (seed, *(", ".join(map(str, run.ranks)) for run in both))
         for seed, both in enumerate(zip(*runs.values(), strict=True), first)
     }
+    always = [name for name, *_, below, _ in rows.values() if below == len(problems)]
     columns = [*map(column, ("method", "lowest", "highest")), column("below_lora", "Below LoRA")]
     return part(
         "5",
         "Side by side",
         table("methods", [*columns, column("best_ranks")], rows, asked=True),
+        text("always_below", " and ".join(map(str, always))),
+        claim("some_always_below", bool(always), "a method errs less than LoRA with every seed"),
+        claim("none_always_below", not always, "no method errs less than LoRA with every seed"),
         table("ranks", ["seed", *(column(key, name) for key, name in NAMED.items())], by_seed),
     )

@@ -116,13 +116,14 @@ def _one_step(sheet: Part) -> Part:
         "One step: weights once, a cache for each sequence",
         formula("weights", ELEMENT * MATRICES, "weights that a step reads", WEIGHTS, "B", asked=True),
         formula("cache", ELEMENT * KEYS_AND_VALUES, "keys and values of one sequence", CACHE, "B", asked=True),
-        formula("flops_weights", FLOPS * MATRICES, "FLOPs of one token with weights", r"F_{\text{weights}}", "FLOP"),
+        formula("flops_weights", FLOPS * MATRICES, "FLOPs of one token with weights", r"F_{\text{weights}}", "FLOP", asked=True),
         formula(
             "flops_attention",
             FLOPS * KEYS_AND_VALUES * N_HEAD / N_KV,
             "FLOPs of one token's attention",
             r"F_{\text{cache}}",
             "FLOP",
+            asked=True,
         ),
         within=sheet,
     )
