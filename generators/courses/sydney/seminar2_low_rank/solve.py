@@ -155,7 +155,7 @@ def _start(params: LowRankPageParams, problem: Problem, states: list[State], exa
         claim("input_lost", lost, "A takes the input to zero"),
         claim("goes_on", goes_on, "after one step A has a gradient"),
         claim("met", not (met or lost or goes_on), "one step meets the target"),
-        formula("ratio", peft.R * S**2 * SIGMA**2, "mean first change of the output over that of full fine-tuning", r"\rho", asked=True),
+        formula("ratio", peft.R * S**2 * SIGMA**2, "mean first change over that of full fine-tuning", r"\rho", asked=True),
         formula("matched", 1 / (S**2 * peft.R), "variance at which the two are equal", r"\sigma^2_{\text{equal}}"),
         sigmas,
         claim("overshoots", beyond and not met, "with some deviation the loss grows"),
