@@ -27,7 +27,7 @@ ONE_OF_ALL = {"n_layers": 1, "d_model": 1, "n_heads": 1, "budget": 1, "seq_len":
 PLAIN = tuple(f"3/plain/{name}/{column}" for name in ("window", "attention_based") for column in ("mean_error", "best_in"))
 FAR = [
     Far({"budget": 2} | ONES,
-        says=("attends to 2 of 14", "keep the first token and the last token", "keeps the last token.")),
+        says=("attends to at most 2 of 14", "keep the first token and the last token", "keeps the last token.")),
     Far({"attention": {"pulls": []}}, ("no policy is the best in more",), ("imitate", "draw attention (the working"), PLAIN),
     Far({"attention": {"pulls": [PULL]}}, stays=PLAIN),
     Far({"attention": {"n_tokens": 3, "head_width": 1, "n_seeds": 2, "pulls": [PULL]}, "budget": 2} | ONES),
