@@ -27,7 +27,7 @@ _READ = (Path(snapshot.__file__), Path(printed_check.__file__), ROOT / "requirem
 """What the snapshot of a commit depends on besides the commit."""
 _KEPT = 5
 """Commits of which snapshots are kept."""
-_CARRIED = ("units", "typst", "theme", "pdf", "*.json", "math-*.woff")
+_CARRIED = ("units", "typst", "theme", "pdf", "*.json")
 """What may be taken of the kept results; stamps and snapshots are of this folder alone."""
 
 

@@ -87,7 +87,7 @@ def write_pages(worked_out: Mapping[QuestionId, Worked], pdfs: Iterable[Path]) -
             _write_text(new / f".{name}.md", text)
         _write_text(new / "conventions.md", conventions_page(listing))
         _write_text(new / "assets" / "palette.css", style.palette_css())
-        write_whole(new / "assets" / "math.woff", math_font())
+        write_whole(new / "assets" / "math.woff2", math_font())
     written = stamp.seen(_files(new), new, PAGES)
     put_in_place(new, PAGES)
     return written
