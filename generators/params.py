@@ -20,12 +20,20 @@ class Params(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True)
 
 
-def convention(default: Any, says: Mapping[Any, str] | tuple[str, str], *, handed_in: bool = True, **limits: int) -> Any:
+def convention(
+    default: Any,
+    says: Mapping[Any, str] | tuple[str, str],
+    fixed_by: str = "our choice",
+    *,
+    handed_in: bool = True,
+    **limits: int,
+) -> Any:
     """A field that says how one counts or reads: a sentence for each value, or one with a gap for a number of things.
 
+    `fixed_by` says what the default rests on, as "from the course's lectures".
     What is `handed_in` leaves the sentence out where the working says the same, or nothing that is printed rests on it.
     """
-    return Field(default, json_schema_extra={"says": says, "handed_in": handed_in}, **limits)  # type: ignore[call-overload]
+    return Field(default, json_schema_extra={"says": says, "fixed_by": fixed_by, "handed_in": handed_in}, **limits)  # type: ignore[call-overload]
 
 
 def check_heads(d_model: int, n_heads: int, n_kv_heads: int | None = None, head_dim: int | None = None) -> None:

@@ -18,7 +18,7 @@ import sympy
 import yaml
 
 from generators.pipeline.catalog import ROOT
-from generators.pipeline.unit import overlaid
+from generators.question import overlaid
 from tests.project import Project
 
 DOCUMENTATION = ROOT / "docs" / "answers-json.md"

@@ -14,7 +14,8 @@ from generators.answer import Figure
 from generators.pipeline.catalog import QuestionId
 from generators.pipeline.match import formula_problems, problems
 from generators.pipeline.published import published
-from generators.pipeline.unit import Task, composed, overlaid
+from generators.pipeline.unit import Task, composed
+from generators.question import overlaid
 from tests.conftest import IDS, worked_out
 from tests.entries import ENTRIES, Far, id_of, site_of
 from tests.page_text import without_addresses
@@ -67,7 +68,7 @@ def test_far_from_the_default(question_id: QuestionId, case: Far) -> None:
     """
     entry = ENTRIES[question_id]
     changed = overlaid(entry, case.change)
-    made = composed(question_id, changed, {})
+    made = composed(question_id, changed, {}, draft=True)
     task = Task.at(question_id, changed, pickle.loads(made.answer or b""))
     site, printed = (_text(made.sections["render"].content[medium]) for medium in ("site", "pdf"))
     if task.question.what_if:

@@ -42,6 +42,8 @@ class Worked:
     """What other numbers than the boxed ones come from."""
     what_if: Mapping[str, Any] | None = None
     """What a page needs to follow changes of its parameters."""
+    variants: Sequence[Mapping[str, Any]] = ()
+    """The page under other conventions, and at other sizes that it names."""
     ledger: Any = None
 
     @classmethod
@@ -57,6 +59,7 @@ class Worked:
             answer=solved["answer"],
             left_out=solved.get("left_out", {}),  # what older versions kept has none
             slips=solved.get("slips", ()),
+            variants=sections["variants"].content if "variants" in sections else (),
             ledger=matched.content["ledger"] if matched else None,
             **sections["render"].content,
         )
@@ -129,7 +132,7 @@ def _pass_on(kept: Mapping[QuestionId, Sections], on_composed: Callable[[Worked]
 
 
 def _tell_composed(question_id: QuestionId, made: Composed, kept: Sections, tell: Tell) -> None:
-    ran = [_DONE[step] for step, section in made.sections.items() if section != kept.get(step)]
+    ran = [_DONE[step] for step, section in made.sections.items() if step in _DONE and section != kept.get(step)]
     if ran:
         tell(f"{question_id}: {', '.join(ran)}")
     for name, reason in made.sections["solve"].content["left_out"].items() if "solved" in ran else ():

@@ -23,17 +23,20 @@ class Keys:
     match: str
     draw: str
     render: str
+    variants: str
 
     @classmethod
     def of(cls, question_id: QuestionId, entry: Entry) -> Keys:
         """Digest what each step reads itself."""
         files = files_read(question_id)
         place = [str(question_id), question_id.path, dict(entry)]
+        rendered = [place, digests(files.render), links(question_id), sheet_of(question_id).medium]
         return cls(
             solve=digest_of([place, digests(files.solve)]),
             match=digest_of([place, digests(files.match)]),
             draw=digest_of([place, digests(files.draw)]),
-            render=digest_of([place, digests(files.render), links(question_id), sheet_of(question_id).medium]),
+            render=digest_of(rendered),
+            variants=digest_of([rendered, digests(files.variants)]),
         )
 
     @property
@@ -58,4 +61,5 @@ def is_current(question_id: QuestionId, entry: Entry, kept: Sections) -> bool:
         return False
     answer = solved.content["digest"]
     wanted = {"draw": keys.draw_of(answer), "render": keys.render_of(answer), "match": keys.solve_and_match}
+    wanted["variants"] = keys.variants
     return all(current(kept.get(step), key) for step, key in wanted.items())

@@ -29,10 +29,11 @@ class Files:
     match: list[Path]
     draw: list[Path]
     render: list[Path]
+    variants: list[Path]
 
     def all(self) -> list[Path]:
         """Every file that any step reads."""
-        return sorted({*self.solve, *self.match, *self.draw, *self.render})
+        return sorted({*self.solve, *self.match, *self.draw, *self.render, *self.variants})
 
 
 def files_read(question_id: QuestionId) -> Files:
@@ -45,6 +46,10 @@ def files_read(question_id: QuestionId) -> Files:
         match=_files({f"{package}.find", "generators.pipeline.ledger"}, own | _MATCHING | _recordings(question_id)),
         draw=_files({f"{package}.draw"}, own | {_HERE / "unit.py"}),
         render=_files({"generators.pipeline.render", f"{package}.params"}, _templates(question_id.template)),
+        variants=_files(
+            {f"{package}.solve", f"{package}.draw", "generators.pipeline.variants"},
+            own | _recordings(question_id) | {ROOT / "mkdocs.yml"},
+        ),
     )
 
 

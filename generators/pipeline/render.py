@@ -147,14 +147,19 @@ def context_of(
     }
 
 
-def _stated(field: FieldInfo, value: Any) -> str:
+def stated(field: FieldInfo, value: Any) -> str:
     """The sentence for the value that is in force."""
     says: Any = field.json_schema_extra["says"]  # type: ignore[index]
     return str(says[0].format(counted(value, says[1])) if isinstance(says, tuple) else says[value])
 
 
-def _conventions(params: Params, medium: Medium) -> list[tuple[str, str]]:
-    """Key and value of every convention in force that the medium states, and the sentence that says it.
+def fixed_by(field: FieldInfo) -> str:
+    """What a convention rests on."""
+    return str(field.json_schema_extra["fixed_by"])  # type: ignore[index]
+
+
+def _conventions(params: Params, medium: Medium) -> list[tuple[str, str, str]]:
+    """Key and value of every convention in force that the medium states, the sentence that says it, and what fixes it.
 
     One without a value is not in force.
     """
@@ -163,7 +168,7 @@ def _conventions(params: Params, medium: Medium) -> list[tuple[str, str]]:
         return []
     fields = {name: (field, getattr(held, name)) for name, field in type(held).model_fields.items()}
     return [
-        (f"{name}: {str(one).lower() if isinstance(one, bool) else one}", _stated(field, one))
+        (f"{name}: {str(one).lower() if isinstance(one, bool) else one}", stated(field, one), fixed_by(field))
         for name, (field, one) in fields.items()
         if one is not None and (medium != "handed_in" or field.json_schema_extra["handed_in"])  # type: ignore[index]
     ]

@@ -61,10 +61,10 @@ def as_they_end(
 def composed_as_they_end(entries: Entries, kept: Mapping[QuestionId, Sections]) -> Iterator[tuple[QuestionId, Composed]]:
     """Each question composed and not matched; a single one in this process."""
     if len(entries) <= 1:
-        yield from ((one, _compose(one, entry, kept[one])) for one, entry in entries.items())
+        yield from ((one, _draft(one, entry, kept[one])) for one, entry in entries.items())
         return
     with workers(len(entries)) as pool:
-        yield from _ended({pool.submit(_compose, one, entry, kept[one]): one for one, entry in entries.items()})
+        yield from _ended({pool.submit(_draft, one, entry, kept[one]): one for one, entry in entries.items()})
 
 
 def matched_as_they_end(entries: Entries, at_work: AtWork) -> Generator[tuple[QuestionId, Matched], None, None]:
@@ -114,6 +114,12 @@ def _compose(question_id: QuestionId, entry: Mapping[str, Any], kept: Sections) 
     from generators.pipeline.unit import composed
 
     return composed(question_id, entry, kept)
+
+
+def _draft(question_id: QuestionId, entry: Mapping[str, Any], kept: Sections) -> Composed:
+    from generators.pipeline.unit import composed
+
+    return composed(question_id, entry, kept, draft=True)
 
 
 def _match(question_id: QuestionId, entry: Mapping[str, Any], kept: Sections, answer: bytes | None) -> Matched:

@@ -33,7 +33,8 @@ from generators.pipeline.recorded import left_out
 from generators.pipeline.render import Medium, body
 from generators.pipeline.schedule import Composed
 from generators.pipeline.slips import explained
-from generators.question import Question, Whole
+from generators.pipeline.variants import variants
+from generators.question import Question, overlaid
 from generators.table import Table
 from generators.traced import Trace
 
@@ -41,8 +42,8 @@ _TOO_LARGE = re.compile("memory|overflow|too large|invalid.*size", re.IGNORECASE
 """What torch says of sizes that it cannot hold."""
 
 
-def composed(question_id: QuestionId, entry: Entry, kept: Sections) -> Composed:
-    """Solve, draw and render, each only if what it reads changed; nothing is matched."""
+def composed(question_id: QuestionId, entry: Entry, kept: Sections, *, draft: bool = False) -> Composed:
+    """Solve, draw and render, each only if what it reads changed; nothing is matched, and a draft has no variants."""
     keys, tasks = Keys.of(question_id, entry), cache(lambda: Task.at(question_id, entry))
     solved = current(kept.get("solve"), keys.solve) or Section(keys.solve, _solved(tasks()))
     of_answer = solved.content["digest"]
@@ -50,7 +51,11 @@ def composed(question_id: QuestionId, entry: Entry, kept: Sections) -> Composed:
     pictures = current(kept.get("draw"), drawn_key) or Section(drawn_key, _pictures(tasks()))
     pages = current(kept.get("render"), rendered_key) or Section(rendered_key, _pages(tasks(), pictures.content))
     answer = dumped(tasks().answer) if solved is not kept.get("solve") else None
-    return Composed({"solve": solved, "draw": pictures, "render": pages}, answer)
+    made = {"solve": solved, "draw": pictures, "render": pages}
+    if not draft:
+        others = current(kept.get("variants"), keys.variants)
+        made["variants"] = others or Section(keys.variants, _variants(tasks(), entry, pictures.content))
+    return Composed(made, answer)
 
 
 def _solved(task: Task) -> dict[str, Any]:
@@ -76,6 +81,11 @@ def _pages(task: Task, pictures: Mapping[str, Any]) -> dict[str, Any]:
     site, printed = (body(task.question_id, task.params, task.answer, figures, medium) for medium in media)
     pages = {"site": site.text, "pdf": printed.text, "conventions": site.conventions, "errata": site.errata, "what_if": None}
     return {**pages, **_following(task, figures)} if task.question.what_if else pages
+
+
+def _variants(task: Task, entry: Entry, pictures: Mapping[str, Any]) -> list[Any]:
+    """The page as other conventions make it."""
+    return variants(task.question_id, task.question, entry, pictures)
 
 
 def _following(task: Task, figures: Mapping[str, Figure]) -> dict[str, Any]:
@@ -209,12 +219,3 @@ def mismatches(task: Task, found: Sequence[Findings]) -> list[str]:
         for problem in problems(answer, one)
     ]
     return messages + formula_problems(task.answer, found[0], found[1:])
-
-
-def overlaid(entry: Entry, change: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry with some fields changed, mappings field by field unless they are Whole."""
-    made = dict(entry)
-    for name, value in change.items():
-        inside = isinstance(value, Mapping) and not isinstance(value, Whole) and isinstance(made.get(name), Mapping)
-        made[name] = overlaid(made[name], value) if inside else value
-    return made

@@ -14,8 +14,7 @@ from generators.courses.comp4901y.hw3_q2_beam_search.draw import draw
 from generators.errors import ParameterError
 from generators.oracles.token_tree import decided_steps, search
 from generators.pipeline.catalog import load_params, load_question
-from generators.pipeline.unit import overlaid
-from generators.question import Whole
+from generators.question import Whole, overlaid
 from tests.conftest import worked_out
 from tests.entries import Far, entry_of, id_of, solved_entry
 

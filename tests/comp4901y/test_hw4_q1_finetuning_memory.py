@@ -9,7 +9,8 @@ import sympy
 
 from generators.answer import Answer
 from generators.errors import ParameterError
-from generators.pipeline.unit import Task, composed, overlaid
+from generators.pipeline.unit import Task, composed
+from generators.question import overlaid
 from generators.topics.peft import N_LAYER, N_TOP, B, D, L, R
 from tests.conftest import worked_out
 from tests.entries import ENTRIES, Far, id_of

@@ -10,8 +10,8 @@ import pytest
 
 from generators.answer import Part
 from generators.errors import ParameterError
-from generators.pipeline.unit import Task, overlaid
-from generators.question import Whole
+from generators.pipeline.unit import Task
+from generators.question import Whole, overlaid
 from tests.conftest import worked_out
 from tests.entries import ENTRIES, Far, composed_entry, id_of
 

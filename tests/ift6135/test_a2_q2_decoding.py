@@ -10,8 +10,7 @@ from generators.cells import Cell
 from generators.courses.ift6135.a2_q2_decoding.solve import B, N, T
 from generators.errors import ParameterError
 from generators.pipeline.catalog import load_params, load_question
-from generators.pipeline.unit import overlaid
-from generators.question import Whole
+from generators.question import Whole, overlaid
 from generators.topics.growth import ORDER
 from tests.conftest import worked_out
 from tests.entries import Far, entry_of, id_of, solved_entry

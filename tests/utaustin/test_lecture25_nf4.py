@@ -15,7 +15,7 @@ from generators.courses.utaustin.lecture25_nf4.normal_float import (
 )
 from generators.courses.utaustin.lecture25_nf4.solve import M_GPU, M_fixed, M_page, n_page, pages_out
 from generators.errors import ParameterError
-from generators.pipeline.unit import overlaid
+from generators.question import overlaid
 from tests.conftest import worked_out
 from tests.entries import Far, entry_of, solved_entry
 

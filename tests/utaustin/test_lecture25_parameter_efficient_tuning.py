@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from generators.errors import ParameterError
-from generators.pipeline.unit import overlaid
+from generators.question import overlaid
 from tests.conftest import worked_out
 from tests.entries import Far, entry_of, solved_entry
 

@@ -20,7 +20,7 @@ from generators.courses.utaustin.lecture25_pruning.pruned_layer import (
     refitted_error,
 )
 from generators.errors import ParameterError
-from generators.pipeline.unit import overlaid
+from generators.question import overlaid
 from tests.conftest import worked_out
 from tests.entries import Far, entry_of, solved_entry
 

@@ -96,10 +96,14 @@ def write_pages(worked_out: Mapping[QuestionId, Worked], pdfs: Iterable[Path]) -
 def _write_question(folder: Path, question: Listed, linking: Sequence[Listed]) -> None:
     page = folder / f"{question.path}.md"
     _write_text(page, site_page(question, posixpath.relpath(question.pdf, posixpath.dirname(question.path)), linking))
-    tall = {f"{name}.tall": svg for name, svg in question.worked.tall.items()}
-    for name, svg in {**question.worked.figures, **tall}.items():
-        _write_text(page.with_name(f"{page.stem}-{name}.svg"), svg)
-        _write_text(page.with_name(f"{page.stem}-{name}.dark.svg"), style.dark(svg))
+    for one in ({"figures": question.worked.figures, "tall": question.worked.tall}, *question.worked.variants):
+        tall = {f"{name}.tall": svg for name, svg in one["tall"].items()}
+        for name, svg in {**one["figures"], **tall}.items():
+            _write_text(page.with_name(f"{page.stem}-{name}.svg"), svg)
+            _write_text(page.with_name(f"{page.stem}-{name}.dark.svg"), style.dark(svg))
+    if question.worked.variants:
+        pages = [one["html"] for one in question.worked.variants]
+        _write_text(page.with_name(f"{page.stem}.variants.js"), f"window.variants({json.dumps(pages, ensure_ascii=False)});\n")
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -65,6 +65,7 @@ def site_page(question: Listed, pdf: str, linking: Sequence[Listed] = ()) -> str
             passed,
             "\n</div>\n",
             _SNIPPET.sub(r"\1;", worked.site),
+            _variants(question) if worked.variants else "",
             _see_also(linking),
             section,
             _slips(worked),
@@ -84,6 +85,13 @@ def _what_if(question: Listed) -> str:
     """What `assets/what_if.js` reads, and the script, which only these pages load."""
     up = "../" * question.path.count("/")
     return f'{_data("what-if", question.worked.what_if)}\n<script src="{up}../assets/what_if.js" defer></script>\n'
+
+
+def _variants(question: Listed) -> str:
+    """What `assets/variants.js` reads to offer the page's variants, which lie in a script of their own, and that script."""
+    page, up = question.path.rpartition("/")[2], "../" * question.path.count("/")
+    offered = {"script": f"{page}.variants.js", "names": [[one["group"], one["name"]] for one in question.worked.variants]}
+    return f'{_data("variants", offered)}\n<script src="{up}../assets/variants.js" defer></script>\n'
 
 
 def _data(name: str, content: Any) -> str:

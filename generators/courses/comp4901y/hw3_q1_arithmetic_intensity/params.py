@@ -12,8 +12,8 @@ from generators.params import Params, PositiveExact, PositiveInt, RecordedParams
 class Conventions(Params):
     """What the numbers rest on."""
 
-    flops_per_multiply_add: Literal[1, 2] = convention(2, ("A multiply-add counts as {}", "FLOP"))
-    bytes_per_element: Literal[2, 4, 8] = convention(2, ("An element takes {}", "byte"))
+    flops_per_multiply_add: Literal[1, 2] = convention(2, ("A multiply-add counts as {}", "FLOP"), "from the course's lectures")
+    bytes_per_element: Literal[2, 4, 8] = convention(2, ("An element takes {}", "byte"), "from the course's lectures")
 
 
 class Accelerator(Params):

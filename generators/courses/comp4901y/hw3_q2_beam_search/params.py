@@ -33,6 +33,7 @@ class Conventions(Params):
             "product": "The score of a sequence is the product of its probabilities",
             "sum of logs": "The score of a sequence is the sum of the logarithms of its probabilities",
         },
+        "from the course's lectures",
         handed_in=False,
     )
     ties: Literal["first", "last"] = convention(

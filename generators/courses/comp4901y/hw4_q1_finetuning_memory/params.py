@@ -12,10 +12,14 @@ from generators.params import Matrices, Params, PositiveInt, RecordedParams, che
 class Conventions(Params):
     """What the numbers rest on."""
 
-    bytes_per_element: Literal[2, 4] = convention(2, ("A parameter or gradient value takes {}", "byte"))
-    flops_per_multiply_add: Literal[1, 2] = convention(2, ("A multiply-add counts as {}", "FLOP"), handed_in=False)
+    bytes_per_element: Literal[2, 4] = convention(2, ("A parameter or gradient value takes {}", "byte"), "from the sheet")
+    flops_per_multiply_add: Literal[1, 2] = convention(
+        2, ("A multiply-add counts as {}", "FLOP"), "from the course's lectures", handed_in=False
+    )
     adapter_biases: bool = convention(
-        False, {True: "The two matrices of an adapter have biases", False: "The two matrices of an adapter have no biases"}
+        False,
+        {True: "The two matrices of an adapter have biases", False: "The two matrices of an adapter have no biases"},
+        "from the course's lectures",
     )
 
 

@@ -13,6 +13,7 @@ QUESTION = Question(
     solve=solve,
     find=find,
     draw=draw,
+    variants=(("Guesses of each head in 2.2 (from the sheet)", "only the first guess of each head", {"medusa": {"top_k": 1}}),),
     others=(
         {
             "candidates": [["a", "b"], ["a", "c", "d"]],

@@ -20,6 +20,7 @@ class Conventions(Params):
             "ancestors": "Row i of a mask marks with 1 the nodes that attend to node i",
             "queries": "Row i of a mask marks with 1 the nodes that node i attends to",
         },
+        "from the course's lectures",
         handed_in=False,
     )
     tokens: Literal["unique", "repeatable"] = convention(

@@ -26,6 +26,7 @@ class Conventions(Params):
             "population": "Variances divide by the number of values",
             "sample": "Variances divide by one less than the number of values",
         },
+        "from solutions of earlier years",
     )
 
 

@@ -16,7 +16,7 @@ class Conventions(Params):
     """What the derivation rests on."""
 
     shapes: Literal["square", "general"] = convention(
-        "square", {"square": "All weights are square", "general": "Weights are not square"}, handed_in=False
+        "square", {"square": "All weights are square", "general": "Weights are not square"}, "from the sheet", handed_in=False
     )
 
 

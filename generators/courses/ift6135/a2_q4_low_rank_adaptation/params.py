@@ -21,9 +21,10 @@ class Conventions(Params):
             "hd by d": "Each head is d wide, and the output matrix is hd by d",
             "d by d": "Each head is d/h wide, and the output matrix is d by d",
         },
+        "our choice, as the sheet contradicts itself",
         handed_in=False,
     )
-    bytes_per_value: Literal[2, 4] = convention(4, ("A value in full precision takes {}", "byte"))
+    bytes_per_value: Literal[2, 4] = convention(4, ("A value in full precision takes {}", "byte"), "from the sheet")
 
 
 class LowRankParams(Params):

@@ -33,7 +33,9 @@ class Conventions(Params):
     """What the numbers rest on."""
 
     scaling: Literal["alpha_over_rank", "alpha"] = convention(
-        "alpha_over_rank", {"alpha_over_rank": "BAx is scaled by s = α/R", "alpha": "BAx is scaled by s = α"}
+        "alpha_over_rank",
+        {"alpha_over_rank": "BAx is scaled by s = α/R", "alpha": "BAx is scaled by s = α"},
+        "from LoRA's paper",
     )
     sigma: Literal["same_at_every_rank", "over_root_of_rank"] = convention(
         "same_at_every_rank",

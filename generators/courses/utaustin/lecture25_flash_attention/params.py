@@ -22,6 +22,7 @@ class Conventions(Params):
             "keys_outer": "The outer loop takes blocks of keys, as in FlashAttention",
             "queries_outer": "The outer loop takes blocks of queries, as in FlashAttention-2",
         },
+        "from FlashAttention's paper",
     )
     bytes_per_element: Literal[2, 4] = convention(2, ("An element takes {}", "byte"))
     flops_per_multiply_add: Literal[1, 2] = convention(2, ("A multiply-add counts as {}", "FLOP"))

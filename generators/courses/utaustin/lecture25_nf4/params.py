@@ -19,8 +19,10 @@ Matrix = Literal["query", "key", "value", "output", "gate", "up", "down"]
 class Conventions(Params):
     """What bits and bytes rest on."""
 
-    scale_bits: Literal[16, 32] = convention(32, ("A scale, and a second-level scale, takes {}", "bit"))
-    quantized_scale_bits: Literal[8, 16] = convention(8, ("After double quantization a scale takes {}", "bit"))
+    scale_bits: Literal[16, 32] = convention(32, ("A scale, and a second-level scale, takes {}", "bit"), "from QLoRA's paper")
+    quantized_scale_bits: Literal[8, 16] = convention(
+        8, ("After double quantization a scale takes {}", "bit"), "from QLoRA's paper"
+    )
     bytes_per_value: Literal[2, 4] = convention(2, ("An adapter's value, its gradient and an activation take {} each", "byte"))
 
 

@@ -17,6 +17,7 @@ class Conventions(Params):
     adapters_train_norms: bool = convention(
         True,
         {True: "Adapters train the layers' norms as well, as in their paper", False: "Adapters do not train the layers' norms"},
+        "from the adapters' paper",
     )
     bytes_per_value: Literal[2, 4] = convention(4, ("A value takes {}", "byte"))
     optimizer_states: int = convention(2, ("The optimizer keeps {} for each trained one", "value"), ge=0, le=4)

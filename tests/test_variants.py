@@ -1,0 +1,120 @@
+"""Pages that a reader switches to: other conventions, other numbers of beams and of guesses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from generators.pipeline.catalog import QuestionId, load_question
+from generators.pipeline.match import problems
+from generators.pipeline.unit import Task
+from generators.question import overlaid
+from tests.browsing import DESK, needs_chromium, served
+from tests.entries import ENTRIES
+from tests.project import Project
+
+pytestmark = needs_chromium
+
+BEAMS = "answers/comp4901y/hw3/question2.html"
+OWN = [
+    pytest.param(one, change, id=f"{one}-{name}") for one in ENTRIES for _, name, change in load_question(one).variants
+]  # fmt: skip
+
+
+def offered(project: Project, name: str) -> list[Any]:
+    """Groups and names of a question's variants."""
+    return [[one["group"], one["name"]] for one in project.made(name)["variants"]]
+
+
+def test_other_conventions_are_offered_and_what_fixes_the_one_in_force(built: Project) -> None:
+    """One that is a number that a reader may type is not."""
+    group = "Variances divide by the number of values (from solutions of earlier years)"
+    assert offered(built, "ift6135/a2_q1_normalization") == [[group, "Variances divide by one less than the number of values"]]
+    assert offered(built, "comp4901y/hw3_q1_arithmetic_intensity") == []
+
+
+def test_the_number_in_force_is_not_offered(built: Project) -> None:
+    """The sheet asks for 2 beams."""
+    beams = [name for group, name in offered(built, "comp4901y/hw3_q2_beam_search") if group.startswith("Number of beams")]
+    assert beams == ["1 beam", "3 beams", "4 beams"]
+
+
+@pytest.mark.parametrize(("question_id", "change"), OWN)
+def test_every_value_of_a_variant_is_found_again(question_id: QuestionId, change: dict[str, Any]) -> None:
+    """Those of other conventions are found far from the default."""
+    task = Task.at(question_id, overlaid(ENTRIES[question_id], change))
+    assert not problems(task.answer, task.found()[0])
+
+
+@pytest.fixture
+def page(browser: Browser, built: Project) -> Iterator[Page]:
+    """The page of a beam search, whose errors fail the test."""
+    opened = browser.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.goto(f"{built.path('site').as_uri()}/{BEAMS}")
+    yield opened
+    opened.close()
+    assert not errors
+
+
+def told(page: Page) -> str:
+    """What the panel says, once it says something."""
+    page.locator("#variants output:not(:empty)").wait_for()
+    return page.locator("#variants output").inner_text()
+
+
+def test_there_and_back(page: Page) -> None:
+    """With 3 beams a b a (.2 * .8 * .8 = .128), b c a (.5 * .4 * .6 = .12) and c a b (.3 * .8 * .4 = .096) stay."""
+    before = page.locator("article").inner_text()
+    page.get_by_text("What if it were read another way?").focus()
+    page.keyboard.press("Enter")
+    page.get_by_label("Show the page with").select_option("3 beams")
+    # 3 sequences and their probabilities, and the rank of the third; one picture.
+    assert told(page) == "These are not the checked answers. In the boxes, other than published: 7 values, 1 picture."
+    rows = page.locator("[id='2/final'] tbody tr").all_inner_texts()
+    assert [row.split() for row in rows] == [
+        ["1", "a", "b", "a", "0.128"], ["2", "b", "c", "a", "0.12"], ["3", "c", "a", "b", "0.096"],
+    ]  # fmt: skip
+    assert page.url.endswith("#variant=2")
+    page.get_by_text("Back to the published page").press("Enter")
+    page.get_by_text("What if it were read another way?").click()
+    assert page.locator("article").inner_text() == before
+    assert "#" not in page.url
+
+
+def test_an_address_opens_a_variant(page: Page) -> None:
+    page.evaluate("location.hash = 'variant=4'")
+    told(page)
+    assert "sum of the logarithms" in page.locator("article").inner_text()
+
+
+def test_a_script_that_cannot_be_loaded(page: Page, built: Project) -> None:
+    """The published page stays."""
+    page.route("**/*.variants.js", lambda route: route.abort())
+    with served(built.path("site")) as address:
+        page.goto(f"{address}/{BEAMS}")
+    page.get_by_text("What if it were read another way?").click()
+    page.get_by_label("Show the page with").select_option("3 beams")
+    page.get_by_text("The other pages cannot be loaded.").wait_for()
+    assert "#variant" not in page.url
+    assert not page.locator("body.variant-shown").count()
+    assert page.locator("[id='2/final'] tbody tr").count() == 2
+
+
+def test_a_variant_is_accessible(page: Page) -> None:
+    """In the dark it keeps to WCAG 2.2 AA, and it fits a window of 320 pixels."""
+    page.emulate_media(color_scheme="dark")
+    page.evaluate("location.hash = 'variant=2'")
+    told(page)
+    page.evaluate(Axe().axe_script)
+    options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "preload": False}
+    found = page.evaluate("options => axe.run({include: [['#variants'], ['.answer']]}, options)", options)["violations"]
+    assert [one["id"] for one in found] == []
+    page.set_viewport_size({"width": 320, "height": 256})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    page.set_viewport_size(DESK)
