@@ -32,6 +32,7 @@ def listed(title: str, pdf: str, number: int | None = None, ledger: Any = LEDGER
         title=title,
         points=5,
         site=site,
+        variants=(),
         ledger=ledger,
         slips=(),
         what_if=None,

@@ -88,7 +88,7 @@ def typed(page: Page, numbers: dict[str, str]) -> str:
     """Give a page numbers by its address; returns what it says of them."""
     page.evaluate("hash => { location.hash = hash; }", "what-if?" + "&".join(f"{name}={one}" for name, one in numbers.items()))
     page.wait_for_timeout(20)
-    return page.locator(".what-if output").inner_text()
+    return page.locator("#what-if output").inner_text()
 
 
 def by_python(question_id: QuestionId, numbers: dict[str, str]) -> str | None:
@@ -120,7 +120,7 @@ def test_a_changed_page_is_the_page_of_the_changed_numbers(page: Page, built: Pr
     while compared < SETS:
         numbers = chosen(chance, task)
         said, expected = typed(page, numbers), by_python(question_id, numbers)
-        refused = page.locator(".what-if [aria-invalid='true']").count() > 0
+        refused = page.locator("#what-if [aria-invalid='true']").count() > 0
         assert refused == (expected is None), (numbers, said)
         if expected is not None:
             same_as(page, expected, numbers)
@@ -158,7 +158,7 @@ def at(page: Page, built: Project, name: str, numbers: str = "") -> Page:
 
 def told(page: Page) -> str:
     """What the page says of the numbers."""
-    return page.locator(".what-if output").inner_text()
+    return page.locator("#what-if output").inner_text()
 
 
 def test_keyboard_reset_and_address(opened: Page) -> None:
@@ -188,7 +188,7 @@ def test_an_address_with_numbers_opens_changed(page: Page, built: Project) -> No
     assert page.locator(FIRST).inner_text() == "1638.4"
     assert page.get_by_label("Model width").input_value() == "4096"
     at(page, built, INTENSITY, "#answer")
-    assert page.locator(".what-if").get_attribute("open") is None
+    assert page.locator("#what-if").get_attribute("open") is None
 
 
 @pytest.fixture(scope="module")

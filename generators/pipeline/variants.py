@@ -11,7 +11,7 @@ import yaml
 from markdown import Markdown
 
 from generators.answer import Figure
-from generators.errors import ParameterError
+from generators.errors import ParameterError, RenderError
 from generators.params import Params
 from generators.pipeline.catalog import ROOT, QuestionId, load_params
 from generators.pipeline.failures import named
@@ -60,7 +60,10 @@ def _page(
         text = text.replace(f"({question_id.page}-{name}.svg", f"({question_id.page}-{name}.{place}.svg")
     svgs = {f"{name}.{place}": one.svg for name, one in own.items()}
     tall = {f"{name}.{place}": one.tall for name, one in own.items() if one.tall}
-    return {"html": _html(text), "figures": svgs, "tall": tall}
+    try:
+        return {"html": _html(text), "figures": svgs, "tall": tall}
+    except RenderError as error:
+        raise RenderError(f"templates/{question_id.template}: {error}") from error
 
 
 _LINK = re.compile(r"(\]\([^)\s]+)\.md(?=[)#])")
