@@ -31,10 +31,12 @@ def offered(project: Project, name: str) -> list[Any]:
 
 
 def test_other_conventions_are_offered_and_what_fixes_the_one_in_force(built: Project) -> None:
-    """One that is a number that a reader may type is not."""
+    """Not one that the page's formulas follow."""
     group = "Variances divide by the number of values (from solutions of earlier years)"
     assert offered(built, "ift6135/a2_q1_normalization") == [[group, "Variances divide by one less than the number of values"]]
-    assert offered(built, "comp4901y/hw3_q1_arithmetic_intensity") == []
+    group = "An element takes 2 bytes (from the course's lectures)"
+    sizes = [[group, "An element takes 4 bytes"], [group, "An element takes 8 bytes"]]
+    assert offered(built, "comp4901y/hw3_q1_arithmetic_intensity") == sizes
 
 
 def test_the_number_in_force_is_not_offered(built: Project) -> None:

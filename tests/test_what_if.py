@@ -23,6 +23,7 @@ from generators.params import RecordedParams
 from generators.pipeline.catalog import QuestionId, load_question
 from generators.pipeline.render import body
 from generators.pipeline.unit import Task, drawn
+from generators.pipeline.what_if import fields
 from tests.browsing import DESK, needs_chromium
 from tests.entries import ENTRIES
 from tests.project import Project
@@ -81,7 +82,7 @@ def number(chance: random.Random, published: Any) -> str:
 
 def chosen(chance: random.Random, task: Task) -> dict[str, str]:
     """What a reader may type in all fields."""
-    return {name: number(chance, reduce(getattr, name.split("."), task.params)) for name in task.question.what_if}
+    return {name: number(chance, reduce(getattr, name.split("."), task.params)) for name in fields(task.question, task.params)}
 
 
 def typed(page: Page, numbers: dict[str, str]) -> str:
@@ -173,13 +174,24 @@ def test_keyboard_reset_and_address(opened: Page) -> None:
     assert opened.locator(FIRST).inner_text() == "1638.4"
     assert told(opened).startswith("These are not the checked answers")
     assert opened.url.endswith("#what-if?seq_len=8192")
-    for _ in range(3):
+    for _ in range(4):
         opened.keyboard.press("Tab")
     opened.keyboard.press("Enter")
     assert told(opened) == ""
     assert "#" not in opened.url
     opened.get_by_text("What if other numbers were given?").click()
     assert opened.locator("article").inner_text() == text
+
+
+def test_a_convention_is_chosen(opened: Page) -> None:
+    """A multiply-add as one FLOP halves an intensity: 4096 / 3 / 2 = 682.67; the sentence on it follows."""
+    opened.get_by_text("What if other numbers were given?").click()
+    field = opened.get_by_label("A multiply-add counts as … (from the course's lectures)")
+    field.select_option("1 FLOP")
+    assert opened.locator(FIRST).inner_text().split() == ["2048", "3", "≈", "682.667"]
+    assert opened.get_by_text("A multiply-add counts as 1 FLOP (").is_visible()
+    field.select_option("2 FLOPs")
+    assert told(opened) == ""
 
 
 def test_an_address_with_numbers_opens_changed(page: Page, built: Project) -> None:

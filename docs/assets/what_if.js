@@ -300,8 +300,10 @@
 
   const panel = made("details", { className: "what-if", id: "what-if" }, made("summary", {}, "What if other numbers were given?"));
   const form = made("p");
-  for (const { name, label, symbol, unit, shown } of fields) {
-    inputs[name] = made("input", { type: "text", inputMode: "decimal", autocomplete: "off", spellcheck: false, value: shown });
+  for (const { name, label, symbol, unit, shown, options } of fields) {
+    inputs[name] = options ? made("select", {}, ...Object.entries(options).map(([value, text]) => made("option", { value }, text))) :
+      made("input", { type: "text", inputMode: "decimal", autocomplete: "off", spellcheck: false });
+    inputs[name].value = shown;
     inputs[name].setAttribute("aria-describedby", status.id);
     inputs[name].addEventListener("input", apply);
     const words = made("span");

@@ -9,7 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 from generators.answer import Claim, Derivation, Text
-from generators.cells import Cell, Math, Quantity, rational
+from generators.cells import Cell, Math, Quantity, Value, rational
 from generators.figures.style import subscripted
 from generators.pipeline import typeset, typeset_matrices, wording
 from generators.pipeline.addresses import CLOSED, NAMED, OPENED, again
@@ -242,10 +242,17 @@ def counted(of: Quantity, singular: str, plural: str = "") -> Markup:
 
 def noun(of: Quantity, singular: str, plural: str = "") -> Markup:
     """The form of a noun, or of its verb, that goes with a number; without `plural` an s is added."""
-    number = of.value
+    return Markup(again(marked(of.address, _noun(of.value, singular, plural))))
+
+
+def _noun(number: Value, singular: str, plural: str = "") -> str:
     word = wording.noun(rational(untraced(number)), singular, plural)
-    text = in_text(number, word, "noun", singular, plural) if is_traced(number) else word
-    return Markup(again(marked(of.address, text)))
+    return in_text(number, word, "noun", singular, plural) if is_traced(number) else word
+
+
+def with_noun(number: Value, singular: str) -> str:
+    """A number that is no datum of the answer, with its noun."""
+    return f"{plain(number)} {_noun(number, singular)}"
 
 
 def token(of: Quantity | Text) -> Markup:

@@ -20,7 +20,6 @@ from generators.params import Params
 from generators.pipeline import addresses, filters
 from generators.pipeline.catalog import TEMPLATES, QuestionId, modules
 from generators.pipeline.site.page import escaped
-from generators.pipeline.wording import counted
 
 Medium = Literal["site", "booklet", "handed_in"]
 """The site; the PDF of a lecture, which holds all of a page; a PDF that is handed in, which holds what earns marks."""
@@ -150,7 +149,7 @@ def context_of(
 def stated(field: FieldInfo, value: Any) -> str:
     """The sentence for the value that is in force."""
     says: Any = field.json_schema_extra["says"]  # type: ignore[index]
-    return str(says[0].format(counted(value, says[1])) if isinstance(says, tuple) else says[value])
+    return str(says[0].format(filters.with_noun(value, says[1])) if isinstance(says, tuple) else says[value])
 
 
 def fixed_by(field: FieldInfo) -> str:
@@ -158,8 +157,13 @@ def fixed_by(field: FieldInfo) -> str:
     return str(field.json_schema_extra["fixed_by"])  # type: ignore[index]
 
 
+def _key(name: str, value: Any) -> str:
+    """A convention's key, with its value where the sentence does not show that."""
+    return f"{name}: {str(value).lower()}" if isinstance(value, str | bool) else name
+
+
 def _conventions(params: Params, medium: Medium) -> list[tuple[str, str, str]]:
-    """Key and value of every convention in force that the medium states, the sentence that says it, and what fixes it.
+    """The key of every convention in force that the medium states, the sentence that says it, and what fixes it.
 
     One without a value is not in force.
     """
@@ -168,7 +172,7 @@ def _conventions(params: Params, medium: Medium) -> list[tuple[str, str, str]]:
         return []
     fields = {name: (field, getattr(held, name)) for name, field in type(held).model_fields.items()}
     return [
-        (f"{name}: {str(one).lower() if isinstance(one, bool) else one}", stated(field, one), fixed_by(field))
+        (_key(name, one), stated(field, one), fixed_by(field))
         for name, (field, one) in fields.items()
         if one is not None and (medium != "handed_in" or field.json_schema_extra["handed_in"])  # type: ignore[index]
     ]

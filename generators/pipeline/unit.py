@@ -92,10 +92,10 @@ def _following(task: Task, figures: Mapping[str, Figure]) -> dict[str, Any]:
     """The page for the site whose numbers follow changes of parameters, and what it needs for that."""
     with named("solving with numbers that keep how they follow", task.question_id):
         trace = Trace()
-        answer = what_if.solved(task.question, task.params, trace)
+        params, answer = what_if.solved(task.question, task.params, trace)
         decided = len(trace.conditions)
     with slots.collected() as collected:
-        site = body(task.question_id, task.params, answer, figures, "site", following=True)
+        site = body(task.question_id, params, answer, figures, "site", following=True)
     if len(trace.conditions) > decided:
         raise RenderError(f"templates/{task.question_id.template}: a number that a reader may change decides what is shown")
     return {"site": site.text, "what_if": what_if.described(task.question, task.params, answer, trace, list(collected))}

@@ -37,14 +37,14 @@ def variants(
 
 
 def _changes(question: Question[Any], params: Params) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """What the question names, and every other value of a convention that is not a number a reader may type."""
+    """What the question names, and every other value of a convention that formulas of the page do not follow."""
     yield from question.variants
     held: Params | None = getattr(params, "conventions", None)
     for name, field in type(held).model_fields.items() if held else ():
-        value = getattr(held, name)
-        options = (True, False) if isinstance(value, bool) else get_args(field.annotation) if isinstance(value, str) else ()
-        for one in options:
-            if isinstance(one, str | bool) and one != value:
+        value, followed = getattr(held, name), f"conventions.{name}" in question.what_if
+        options = (True, False) if isinstance(value, bool) else get_args(field.annotation)
+        for one in () if followed else options:
+            if isinstance(one, str | int) and one != value:
                 yield f"{stated(field, value)} ({fixed_by(field)})", stated(field, one), {"conventions": {name: one}}
 
 

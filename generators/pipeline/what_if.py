@@ -14,7 +14,9 @@ from generators.cells import Quantity, words
 from generators.errors import ParameterError
 from generators.params import Params
 from generators.pipeline import typeset
+from generators.pipeline.render import fixed_by
 from generators.pipeline.site.markdown import mathml
+from generators.pipeline.wording import counted
 from generators.question import Question
 from generators.traced import CURRENT, Node, Trace, is_traced
 
@@ -57,11 +59,12 @@ def _changed(params: Params, names: Sequence[str], value: Any) -> Params:
     return params.model_copy(update={first: inner})
 
 
-def solved(question: Question[Any], params: Params, trace: Trace) -> Answer:
-    """The answer whose numbers know how they follow from the fields that a reader may change."""
+def solved(question: Question[Any], params: Params, trace: Trace) -> tuple[Params, Answer]:
+    """Parameters and answer whose numbers know how they follow from the fields that a reader may change."""
     token = CURRENT.set(trace)
     try:
-        return question.solve(traced_params(params, fields(question, params), trace))
+        traced = traced_params(params, fields(question, params), trace)
+        return traced, question.solve(traced)
     finally:
         CURRENT.reset(token)
 
@@ -112,6 +115,9 @@ def fields(question: Question[Any], params: Params) -> list[str]:
 def _field(name: str, params: Params, answer: Answer) -> dict[str, Any]:
     number, letter = _at(params, name), _letter(name, answer)
     outer, _, own = name.rpartition(".")
+    field = type(_at(params, outer) if outer else params).model_fields[own]
+    if outer == "conventions":
+        return {"name": name, "value": str(number), "shown": str(number), "whole": True, **_choice(field)}
     return {
         "name": name,
         "label": letter.what if letter else words(own.removeprefix("n_")),
@@ -120,8 +126,18 @@ def _field(name: str, params: Params, answer: Answer) -> dict[str, Any]:
         "value": str(number),
         "shown": _decimal(number),
         "whole": isinstance(number, int),
-        **_bounds(type(_at(params, outer) if outer else params).model_fields[own], whole=isinstance(number, int)),
+        **_bounds(field, whole=isinstance(number, int)),
     }
+
+
+def _choice(field: FieldInfo) -> dict[str, Any]:
+    """How a convention is said, and the numbers that it may have, each with its noun."""
+    limits = _bounds(field, whole=True)
+    numbers = get_args(field.annotation) or range(int(limits["least"]), int(limits["most"]) + 1)
+    says: Any = field.json_schema_extra["says"]  # type: ignore[index]
+    said = {str(number): counted(number, says[1]) for number in numbers}
+    bounds = {"least": str(min(numbers)), "most": str(max(numbers)), "above": False}
+    return {"label": says[0].format("…"), "symbol": "", "unit": fixed_by(field), "options": said, **bounds}
 
 
 def _decimal(number: int | Fraction) -> str:

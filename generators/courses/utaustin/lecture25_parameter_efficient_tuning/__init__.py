@@ -16,5 +16,5 @@ OTHER = {
 
 QUESTION = Question(
     title="Parameter-efficient tuning", points=0, params=TuningParams, solve=solve, find=find, others=(OTHER,),
-    what_if=("d_model", "rank", "adapter_width", "n_tasks"),
+    what_if=("d_model", "rank", "adapter_width", "n_tasks", "conventions.bytes_per_value", "conventions.optimizer_states"),
 )  # fmt: skip
