@@ -34,9 +34,8 @@ def test_other_conventions_are_offered_and_what_fixes_the_one_in_force(built: Pr
     """Not one that the page's formulas follow."""
     group = "Variances divide by the number of values (from solutions of earlier years)"
     assert offered(built, "ift6135/a2_q1_normalization") == [[group, "Variances divide by one less than the number of values"]]
-    group = "An element takes 2 bytes (from the course's lectures)"
-    sizes = [[group, "An element takes 4 bytes"], [group, "An element takes 8 bytes"]]
-    assert offered(built, "comp4901y/hw3_q1_arithmetic_intensity") == sizes
+    group = "A weight, key or value takes 2 bytes (our choice)"
+    assert offered(built, "utaustin/lecture25_batching") == [[group, "A weight, key or value takes 4 bytes"]]
 
 
 def test_the_number_in_force_is_not_offered(built: Project) -> None:

@@ -140,6 +140,7 @@ def same_as(page: Page, expected: str, numbers: dict[str, str]) -> None:
 
 
 INTENSITY, LOW_RANK = "comp4901y/hw3/question1", "ift6135/a2/question4"
+BATCHING = "utaustin/lecture25/batching"
 FIRST = "[id='1.1/form/1/intensity']"
 RANGE = "Heads: must be a whole number from 1 to 1\u202f099\u202f511\u202f627\u202f776."
 
@@ -174,7 +175,7 @@ def test_keyboard_reset_and_address(opened: Page) -> None:
     assert opened.locator(FIRST).inner_text() == "1638.4"
     assert told(opened).startswith("These are not the checked answers")
     assert opened.url.endswith("#what-if?seq_len=8192")
-    for _ in range(4):
+    for _ in range(3):
         opened.keyboard.press("Tab")
     opened.keyboard.press("Enter")
     assert told(opened) == ""
@@ -183,15 +184,15 @@ def test_keyboard_reset_and_address(opened: Page) -> None:
     assert opened.locator("article").inner_text() == text
 
 
-def test_a_convention_is_chosen(opened: Page) -> None:
-    """A multiply-add as one FLOP halves an intensity: 4096 / 3 / 2 = 682.67; the sentence on it follows."""
-    opened.get_by_text("What if other numbers were given?").click()
-    field = opened.get_by_label("A multiply-add counts as … (from the course's lectures)")
+def test_a_convention_is_chosen(page: Page, built: Project) -> None:
+    """A multiply-add as one FLOP in place of two halves the 13 147 045 888 FLOPs of a token; the sentence on it follows."""
+    at(page, built, BATCHING).get_by_text("What if other numbers were given?").click()
+    field = page.get_by_label("A multiply-add counts as … (our choice)")
     field.select_option("1 FLOP")
-    assert opened.locator(FIRST).inner_text().split() == ["2048", "3", "≈", "682.667"]
-    assert opened.get_by_text("A multiply-add counts as 1 FLOP (").is_visible()
+    assert "6573522944" in re.sub(r"\s", "", page.locator("[id='1/flops_weights']").inner_text())
+    assert page.get_by_text("A multiply-add counts as 1 FLOP (").is_visible()
     field.select_option("2 FLOPs")
-    assert told(opened) == ""
+    assert told(page) == ""
 
 
 def test_an_address_with_numbers_opens_changed(page: Page, built: Project) -> None:

@@ -15,6 +15,6 @@ QUESTION = Question(
     find=find,
     draw=draw,
     slips=slips,
-    what_if=("seq_len", "d_model", "n_heads", "conventions.flops_per_multiply_add"),
+    what_if=("seq_len", "d_model", "n_heads"),
     recordings={"hw3_q1_products": Recorded(cuda=("seq_len", "d_model", "n_heads", "n_kv_heads", "head_dim", "d_ff"))},
 )

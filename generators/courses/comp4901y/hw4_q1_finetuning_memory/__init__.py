@@ -23,5 +23,5 @@ QUESTION = Question(
             cuda=("n_layers", "n_top_layers", "d_model", "n_heads", "n_kv_heads", "d_ff", "rank", "lora_on")
         )
     },
-    what_if=("n_layers", "n_top_layers", "d_model", "rank", "batch_size", "seq_len", "conventions.flops_per_multiply_add"),
+    what_if=("n_layers", "n_top_layers", "d_model", "rank", "batch_size", "seq_len"),
 )

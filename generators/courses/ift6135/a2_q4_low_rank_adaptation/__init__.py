@@ -11,7 +11,7 @@ QUESTION = Question(
     params=LowRankParams,
     solve=solve,
     find=find,
-    what_if=("d_model", "rank", "n_heads", "context_len", "quantized_bits", "conventions.bytes_per_value"),
+    what_if=("d_model", "rank", "n_heads", "context_len", "quantized_bits"),
     others=(
         {"context_len": 7, "d_model": 12, "rank": 5, "n_heads": 4, "quantized_bits": 3},
         {"context_len": 1, "d_model": 8, "rank": 2, "n_heads": 2, "quantized_bits": 5},

@@ -11,16 +11,7 @@ QUESTION = Question(
     params=CacheParams,
     solve=solve,
     find=find,
-    what_if=(
-        "model.n_layers",
-        "model.d_model",
-        "model.n_heads",
-        "model.vocabulary_size",
-        "prompt_len",
-        "new_tokens",
-        "conventions.bytes_per_element",
-        "conventions.flops_per_multiply_add",
-    ),
+    what_if=("model.n_layers", "model.d_model", "model.n_heads", "model.vocabulary_size", "prompt_len", "new_tokens"),
     others=(
         {
             "example": {"tokens": ["a", "b"], "queries": [[1], [-2]], "keys": [[3], [1]], "values": [[0, 4], [-1, 2]]},

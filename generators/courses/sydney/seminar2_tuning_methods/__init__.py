@@ -11,7 +11,7 @@ QUESTION = Question(
     params=TuningParams,
     solve=solve,
     find=find,
-    what_if=("n_layers", "d_model", "rank", "n_virtual_tokens", "context_len", "conventions.bytes_per_element", "conventions.flops_per_multiply_add"),
+    what_if=("n_layers", "d_model", "rank", "n_virtual_tokens", "context_len"),
     others=(
         {
             "n_layers": 5, "d_model": 20, "n_heads": 6, "n_kv_heads": 3, "head_dim": 7, "d_ff": 31, "rank": 9,

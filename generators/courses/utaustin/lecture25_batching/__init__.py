@@ -21,7 +21,6 @@ QUESTION = Question(
         "model.d_ff",
         "model.vocabulary_size",
         "context_len",
-        "conventions.bytes_per_element",
         "conventions.flops_per_multiply_add",
     ),
     draw=draw,

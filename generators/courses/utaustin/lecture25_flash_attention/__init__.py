@@ -11,6 +11,6 @@ QUESTION = Question(
     params=FlashParams,
     solve=solve,
     find=find,
-    what_if=("seq_len", "head_width", "conventions.bytes_per_element", "conventions.flops_per_multiply_add"),
+    what_if=("seq_len", "head_width"),
     others=({"head_width": 9, "seq_len": 100, "accelerator": {"sram_kib": 1}},),
 )

@@ -18,6 +18,7 @@ QUESTION = Question(
     solve=solve,
     find=find,
     draw=draw,
+    what_if=("conventions.bytes_per_step", "conventions.bytes_per_zero_point"),
     others=(
         {"vector": [0.5, -2, 7], "product": SMALL, "conventions": {"bytes_per_step": 2, "bytes_per_zero_point": 1}},
         {"vector": [1, 3.54], "product": OTHER, "conventions": {"bytes_per_step": 4, "bytes_per_zero_point": 2}},

@@ -19,5 +19,6 @@ OTHERS = (
 )  # fmt: skip
 
 QUESTION = Question(
-    title="Pruning", points=0, params=PruningParams, solve=solve, find=find, draw=draw, others=OTHERS
+    title="Pruning", points=0, params=PruningParams, solve=solve, find=find, draw=draw, others=OTHERS,
+    what_if=("conventions.bytes_per_value", "conventions.bytes_per_index", "conventions.flops_per_multiply_add"),
 )  # fmt: skip
