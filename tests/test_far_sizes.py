@@ -68,7 +68,7 @@ def test_far_from_the_default(question_id: QuestionId, case: Far) -> None:
     """
     entry = ENTRIES[question_id]
     changed = overlaid(entry, case.change)
-    made = composed(question_id, changed, {}, draft=True)
+    made = composed(question_id, changed, {})
     task = Task.at(question_id, changed, pickle.loads(made.answer or b""))
     site, printed = (_text(made.sections["render"].content[medium]) for medium in ("site", "pdf"))
     if task.question.what_if:

@@ -13,7 +13,15 @@ from generators.pipeline.imports import keep_imports
 from generators.pipeline.kept import Section, Sections, current, keep, load, path_of
 from generators.pipeline.keys import Keys, is_current
 from generators.pipeline.progress import progress
-from generators.pipeline.schedule import Composed, Entries, Matched, as_they_end, composed_as_they_end, matched_as_they_end
+from generators.pipeline.schedule import (
+    Composed,
+    Entries,
+    Matched,
+    Varied,
+    as_they_end,
+    composed_as_they_end,
+    matched_as_they_end,
+)
 from generators.pipeline.wording import counted
 
 _DONE = {"solve": "solved", "draw": "drawn", "render": "rendered"}
@@ -116,6 +124,9 @@ def _worked_out(
                 if one.anew:
                     tell(_found(question_id, one))
                 continue
+            if isinstance(one, Varied):
+                made[question_id]["variants"] = one.section
+                continue
             made[question_id] |= one.sections
             _tell_composed(question_id, one, kept[question_id], tell)
             on_composed(Worked.of(question_id, one.sections))
@@ -132,7 +143,7 @@ def _pass_on(kept: Mapping[QuestionId, Sections], on_composed: Callable[[Worked]
 
 
 def _tell_composed(question_id: QuestionId, made: Composed, kept: Sections, tell: Tell) -> None:
-    ran = [_DONE[step] for step, section in made.sections.items() if step in _DONE and section != kept.get(step)]
+    ran = [_DONE[step] for step, section in made.sections.items() if section != kept.get(step)]
     if ran:
         tell(f"{question_id}: {', '.join(ran)}")
     for name, reason in made.sections["solve"].content["left_out"].items() if "solved" in ran else ():

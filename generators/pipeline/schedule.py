@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 from generators.pipeline.catalog import QuestionId
@@ -31,6 +32,13 @@ class Composed:
 
 
 @dataclass(frozen=True)
+class Varied:
+    """A question's page under other conventions and at other sizes."""
+
+    section: Section
+
+
+@dataclass(frozen=True)
 class Matched:
     """What was found again, whether that was found now, and how long it took."""
 
@@ -41,8 +49,8 @@ class Matched:
 
 def as_they_end(
     entries: Entries, kept: Mapping[QuestionId, Sections], at_work: AtWork
-) -> Generator[tuple[QuestionId, Composed | Matched], None, None]:
-    """Each question twice, composed and then matched with the answer that was composed."""
+) -> Generator[tuple[QuestionId, Composed | Matched | Varied], None, None]:
+    """Each question composed, then matched with the answer that was composed, and its variants."""
     ordered = _longest_first(entries)
     with _pools(ordered) as (light, slow):
         # The first match of a process imports its slow packages meanwhile, so it solves its question itself.
@@ -51,20 +59,26 @@ def as_they_end(
             pool.submit(_match, one, entries[one], kept[one], None): one for pool, one in firsts.items()
         }
         jobs |= {light.submit(_compose, one, entries[one], kept[one]): one for one in ordered}
+        given: dict[QuestionId, tuple[Any, ...]] = {}
+        pools = [light, *dict.fromkeys(slow.values())]
         for question_id, made in _ended(jobs, at_work):
-            if isinstance(made, Composed) and question_id not in firsts.values():
-                pool = slow.get(question_id, light)
-                jobs[pool.submit(_match, question_id, entries[question_id], kept[question_id], made.answer)] = question_id
+            if isinstance(made, Composed):
+                one = (question_id, entries[question_id], kept[question_id], made.answer)
+                given[question_id] = (*one, made.sections["draw"].content)
+                if question_id not in firsts.values():
+                    jobs[slow.get(question_id, light).submit(_match, *one)] = question_id
+                if len(given) == len(entries):  # printing waits for pages, and nothing for variants
+                    jobs |= {pool.submit(_vary, *given[name]): name for name, pool in zip(ordered, cycle(pools), strict=False)}
             yield question_id, made
 
 
 def composed_as_they_end(entries: Entries, kept: Mapping[QuestionId, Sections]) -> Iterator[tuple[QuestionId, Composed]]:
     """Each question composed and not matched; a single one in this process."""
     if len(entries) <= 1:
-        yield from ((one, _draft(one, entry, kept[one])) for one, entry in entries.items())
+        yield from ((one, _compose(one, entry, kept[one])) for one, entry in entries.items())
         return
     with workers(len(entries)) as pool:
-        yield from _ended({pool.submit(_draft, one, entry, kept[one]): one for one, entry in entries.items()})
+        yield from _ended({pool.submit(_compose, one, entry, kept[one]): one for one, entry in entries.items()})
 
 
 def matched_as_they_end(entries: Entries, at_work: AtWork) -> Generator[tuple[QuestionId, Matched], None, None]:
@@ -116,10 +130,12 @@ def _compose(question_id: QuestionId, entry: Mapping[str, Any], kept: Sections) 
     return composed(question_id, entry, kept)
 
 
-def _draft(question_id: QuestionId, entry: Mapping[str, Any], kept: Sections) -> Composed:
-    from generators.pipeline.unit import composed
+def _vary(
+    question_id: QuestionId, entry: Mapping[str, Any], kept: Sections, answer: bytes | None, pictures: Mapping[str, Any]
+) -> Varied:
+    from generators.pipeline.unit import varied
 
-    return composed(question_id, entry, kept, draft=True)
+    return Varied(varied(question_id, entry, kept, answer, pictures))
 
 
 def _match(question_id: QuestionId, entry: Mapping[str, Any], kept: Sections, answer: bytes | None) -> Matched:

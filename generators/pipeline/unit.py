@@ -42,8 +42,8 @@ _TOO_LARGE = re.compile("memory|overflow|too large|invalid.*size", re.IGNORECASE
 """What torch says of sizes that it cannot hold."""
 
 
-def composed(question_id: QuestionId, entry: Entry, kept: Sections, *, draft: bool = False) -> Composed:
-    """Solve, draw and render, each only if what it reads changed; nothing is matched, and a draft has no variants."""
+def composed(question_id: QuestionId, entry: Entry, kept: Sections) -> Composed:
+    """Solve, draw and render, each only if what it reads changed; nothing is matched."""
     keys, tasks = Keys.of(question_id, entry), cache(lambda: Task.at(question_id, entry))
     solved = current(kept.get("solve"), keys.solve) or Section(keys.solve, _solved(tasks()))
     of_answer = solved.content["digest"]
@@ -51,11 +51,20 @@ def composed(question_id: QuestionId, entry: Entry, kept: Sections, *, draft: bo
     pictures = current(kept.get("draw"), drawn_key) or Section(drawn_key, _pictures(tasks()))
     pages = current(kept.get("render"), rendered_key) or Section(rendered_key, _pages(tasks(), pictures.content))
     answer = dumped(tasks().answer) if solved is not kept.get("solve") else None
-    made = {"solve": solved, "draw": pictures, "render": pages}
-    if not draft:
-        others = current(kept.get("variants"), keys.variants)
-        made["variants"] = others or Section(keys.variants, _variants(tasks(), entry, pictures.content))
-    return Composed(made, answer)
+    return Composed({"solve": solved, "draw": pictures, "render": pages}, answer)
+
+
+def varied(question_id: QuestionId, entry: Entry, kept: Sections, composed: bytes | None, pictures: Mapping[str, Any]) -> Section:
+    """The page under other conventions and at other sizes; `composed` is the published answer if it is solved already."""
+    key = Keys.of(question_id, entry).variants
+    if held := current(kept.get("variants"), key):
+        return held
+    task = Task.at(question_id, entry)
+
+    def answer() -> Answer:
+        return task.answer if composed is None else pickle.loads(composed)
+
+    return Section(key, variants(question_id, task.question, entry, answer, _figures(pictures)))
 
 
 def _solved(task: Task) -> dict[str, Any]:
@@ -74,18 +83,18 @@ def _pictures(task: Task) -> dict[str, Any]:
     return {name: vars(figure) for name, figure in drawn(task).items()}
 
 
+def _figures(pictures: Mapping[str, Any]) -> dict[str, Figure]:
+    """Figures of plain data."""
+    return {name: Figure(**{**one, "shows": tuple(one["shows"])}) for name, one in pictures.items()}
+
+
 def _pages(task: Task, pictures: Mapping[str, Any]) -> dict[str, Any]:
     """The page for the site and for print, and what other pages quote of it."""
-    figures = {name: Figure(**{**one, "shows": tuple(one["shows"])}) for name, one in pictures.items()}
+    figures = _figures(pictures)
     media: tuple[Medium, Medium] = ("site", sheet_of(task.question_id).medium)
     site, printed = (body(task.question_id, task.params, task.answer, figures, medium) for medium in media)
     pages = {"site": site.text, "pdf": printed.text, "conventions": site.conventions, "errata": site.errata, "what_if": None}
     return {**pages, **_following(task, figures)} if task.question.what_if else pages
-
-
-def _variants(task: Task, entry: Entry, pictures: Mapping[str, Any]) -> list[Any]:
-    """The page as other conventions make it."""
-    return variants(task.question_id, task.question, entry, pictures)
 
 
 def _following(task: Task, figures: Mapping[str, Figure]) -> dict[str, Any]:

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, get_args
 
 import yaml
 from markdown import Markdown
 
-from generators.answer import Figure
+from generators.answer import Answer, Figure
 from generators.errors import ParameterError, RenderError
 from generators.params import Params
 from generators.pipeline.catalog import ROOT, QuestionId, load_params
 from generators.pipeline.failures import named
+from generators.pipeline.published import published
 from generators.pipeline.render import body, fixed_by, stated
 from generators.question import Question, overlaid
 
 
 def variants(
-    question_id: QuestionId, question: Question[Any], entry: Mapping[str, Any], pictures: Mapping[str, Any]
+    question_id: QuestionId,
+    question: Question[Any],
+    entry: Mapping[str, Any],
+    answer: Callable[[], Answer],
+    pictures: Mapping[str, Figure],
 ) -> list[dict[str, Any]]:
-    """Each page that fits the entry: group, name, HTML, and those of its pictures that are not the published ones."""
+    """Each page that fits the entry: group, name, HTML, and those of its pictures that are not the published ones.
+
+    `answer` gives the published answer, which is asked for only if there is a picture.
+    """
     params = load_params(question_id, question, entry)
     made: list[dict[str, Any]] = []
     for group, name, change in _changes(question, params):
@@ -32,29 +40,41 @@ def variants(
             continue  # what is for one entry need not fit another
         if changed != params:
             with named(f"the variant “{name}”", question_id):
-                made.append({"group": group, "name": name, **_page(question_id, question, changed, pictures, len(made) + 1)})
+                other = question.solve(changed)
+                figures = pictures if not pictures or _looks_the_same(answer(), other, pictures) else question.draw(other)
+                own = {one: figure for one, figure in figures.items() if figure != pictures.get(one)}
+                page = _page(question_id, changed, other, figures, own, len(made) + 1)
+                made.append({"group": group, "name": name, **page})
     return made
 
 
 def _changes(question: Question[Any], params: Params) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """What the question names, and every other value of a convention that formulas of the page do not follow."""
+    """What the question names, and every other value of a convention that is no number."""
     yield from question.variants
     held: Params | None = getattr(params, "conventions", None)
     for name, field in type(held).model_fields.items() if held else ():
-        value, followed = getattr(held, name), f"conventions.{name}" in question.what_if
+        value = getattr(held, name)
         options = (True, False) if isinstance(value, bool) else get_args(field.annotation)
-        for one in () if followed else options:
-            if isinstance(one, str | int) and one != value:
+        for one in options:
+            if isinstance(one, str | bool) and one != value:
                 yield f"{stated(field, value)} ({fixed_by(field)})", stated(field, one), {"conventions": {name: one}}
 
 
+def _looks_the_same(answer: Answer, other: Answer, pictures: Mapping[str, Figure]) -> bool:
+    """Whether all parts of which a picture shows something are as published, so that nothing has to be drawn."""
+    shown = {address.partition("/")[0] for one in pictures.values() for address in one.shows}
+    first, second = (_of_parts(one, shown) for one in (answer, other))
+    return first == second
+
+
+def _of_parts(answer: Answer, labels: set[str]) -> dict[str, Any]:
+    return {address: value for address, value in published(answer).items() if address.partition("/")[0] in labels}
+
+
 def _page(
-    question_id: QuestionId, question: Question[Any], params: Params, published: Mapping[str, Any], place: int
+    question_id: QuestionId, params: Params, answer: Answer, figures: Mapping[str, Figure], own: Mapping[str, Figure], place: int
 ) -> dict[str, Any]:
     """The page's HTML; pictures of its own have its place in their names."""
-    answer = question.solve(params)
-    figures: dict[str, Figure] = dict(question.draw(answer))
-    own = {name: one for name, one in figures.items() if name not in published or one.svg != published[name]["svg"]}
     text = body(question_id, params, answer, figures, "site").text
     for name in own:
         text = text.replace(f"({question_id.page}-{name}.svg", f"({question_id.page}-{name}.{place}.svg")
