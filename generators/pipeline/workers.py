@@ -50,12 +50,12 @@ def workers(jobs: int, *, gives_way: bool = False) -> Iterator[ProcessPoolExecut
 
 def _prepare_worker(parent: int, gives_way: bool) -> None:
     """One thread a process, no hub, no notices; no garbage collection, which costs a fifth of torch's import."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # first of all: what a parent does when it is ended is not for its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C, and ends its workers
     os.environ |= SETTINGS
     gc.disable()
     if gives_way and hasattr(os, "nice"):
         os.nice(5)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C, and ends its workers
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with_parent(parent)
 
 
