@@ -75,12 +75,13 @@ def test_there_and_back(page: Page) -> None:
     page.keyboard.press("Enter")
     page.get_by_label("Show the page with").select_option("3 beams")
     # 3 sequences and their probabilities, and the rank of the third; one picture.
-    assert told(page) == "These are not the checked answers. In the boxes, other than published: 7 values, 1 picture."
+    assert told(page).startswith("Shown: 3 beams. These are not the checked answers.")
+    assert told(page).endswith("In the boxes, other than published and outlined: 7 values, 1 picture.")
     rows = page.locator("[id='2/final'] tbody tr").all_inner_texts()
     assert [row.split() for row in rows] == [
         ["1", "a", "b", "a", "0.128"], ["2", "b", "c", "a", "0.12"], ["3", "c", "a", "b", "0.096"],
     ]  # fmt: skip
-    assert page.url.endswith("#variant=2")
+    assert page.url.endswith("#variant=3%20beams")
     page.get_by_text("Back to the published page").press("Enter")
     page.get_by_text("What if it were read another way?").click()
     assert page.locator("article").inner_text() == before
@@ -88,9 +89,31 @@ def test_there_and_back(page: Page) -> None:
 
 
 def test_an_address_opens_a_variant(page: Page) -> None:
-    page.evaluate("location.hash = 'variant=4'")
+    name = "The score of a sequence is the sum of the logarithms of its probabilities"
+    page.evaluate("name => { location.hash = `variant=${encodeURIComponent(name)}`; }", name)
     told(page)
-    assert "sum of the logarithms" in page.locator("article").inner_text()
+    text = page.locator("article").inner_text()
+    assert f"{name} (conventions.scoring: sum of logs; our choice)." in text  # the lectures speak for products alone
+
+
+def test_only_what_differs_is_counted(page: Page, built: Project) -> None:
+    """Biases in adapters change the bytes of their parameters and of their gradients, each written in three pieces."""
+    page.goto(f"{built.path('site').as_uri()}/answers/comp4901y/hw4/question1.html")
+    page.get_by_text("What if it were read another way?").click()
+    page.get_by_label("Show the page with").select_option("The two matrices of an adapter have biases")
+    assert told(page).endswith("In the boxes, other than published and outlined: 2 values.")
+
+
+def test_one_change_at_a_time(page: Page, built: Project) -> None:
+    """Numbers go back to the published ones when another reading is chosen, and the reading when a number is."""
+    page.goto(f"{built.path('site').as_uri()}/answers/ift6135/a2/question2.html#what-if?sizes.length=10")
+    page.get_by_text("What if it were read another way?").click()
+    page.get_by_label("Show the page with").select_option("3 beams")
+    told(page)
+    assert not page.locator("body.what-if-changed").count()
+    page.evaluate("location.hash = 'what-if?sizes.length=10'")
+    page.locator("body.what-if-changed").wait_for()
+    assert not page.locator("body.variant-shown").count()
 
 
 def test_a_script_that_cannot_be_loaded(page: Page, built: Project) -> None:
@@ -109,7 +132,7 @@ def test_a_script_that_cannot_be_loaded(page: Page, built: Project) -> None:
 def test_a_variant_is_accessible(page: Page) -> None:
     """In the dark it keeps to WCAG 2.2 AA, and it fits a window of 320 pixels."""
     page.emulate_media(color_scheme="dark")
-    page.evaluate("location.hash = 'variant=2'")
+    page.evaluate("location.hash = 'variant=3%20beams'")
     told(page)
     page.evaluate(Axe().axe_script)
     options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "preload": False}

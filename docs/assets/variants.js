@@ -40,15 +40,21 @@
   const addressOf = (element) => element.dataset.of ?? element.id;
   const sources = (nodes) => within(nodes, "figure").map((one) => one.querySelector("img").getAttribute("src"));
   const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
-  // Marks the boxed values that are not the published ones, and says how many values and pictures there are.
+  // The text at each address; a value may stand in several pieces.
+  const textsOf = (nodes) => {
+    const texts = new Map();
+    for (const one of boxed(nodes)) texts.set(addressOf(one), `${texts.get(addressOf(one)) ?? ""} ${text(one)}`);
+    return texts;
+  };
+  // Outlines the boxed values that are not the published ones, and says how many values and pictures are others or gone.
   const differing = (nodes) => {
-    const values = new Map(boxed(published).map((one) => [addressOf(one), text(one)]));
-    const others = boxed(nodes).filter((one) => values.get(addressOf(one)) !== text(one));
-    for (const one of others) one.classList.add("differs");
+    const [before, now] = [textsOf(published), textsOf(nodes)];
+    const others = new Set([...before.keys(), ...now.keys()].filter((address) => before.get(address) !== now.get(address)));
+    for (const one of boxed(nodes)) if (others.has(addressOf(one))) one.classList.add("differs");
     const pictures = sources(nodes).filter((one) => !sources(published).includes(one)).length;
-    const said = [[new Set(others.map(addressOf)).size, "value"], [pictures, "picture"]].filter(([count]) => count);
+    const said = [[others.size, "value"], [pictures, "picture"]].filter(([count]) => count);
     if (!said.length) return "The boxes are as published.";
-    return `In the boxes, other than published: ${said.map(([count, noun]) => counted(count, noun)).join(", ")}.`;
+    return `In the boxes, other than published and outlined: ${said.map(([count, noun]) => counted(count, noun)).join(", ")}.`;
   };
 
   let pages = null; // once they are loaded
@@ -57,6 +63,7 @@
     document.head.append(made("script", { src: script, onload: resolve, onerror: reject }));
   });
   const show = async (place) => {
+    if (place) document.querySelector("#what-if button:not([hidden])")?.click(); // one change at a time
     if (place && !pages) {
       status.textContent = "Loading …";
       await load().catch(() => {});
@@ -69,11 +76,11 @@
     if (isOther) {
       const nodes = [...new DOMParser().parseFromString(pages[place - 1], "text/html").body.childNodes];
       put(nodes);
-      status.textContent = `These are not the checked answers. ${differing(nodes)}`;
+      status.textContent = `Shown: ${names[place - 1][1]}. These are not the checked answers. ${differing(nodes)}`;
     }
     document.body.classList.toggle("variant-shown", isOther);
     back.hidden = !isOther;
-    const hash = isOther ? `#variant=${place}` : location.hash.startsWith("#variant=") ? "" : location.hash;
+    const hash = isOther ? `#variant=${encodeURIComponent(names[place - 1][1])}` : location.hash.startsWith("#variant=") ? "" : location.hash;
     history.replaceState(history.state, "", location.pathname + location.search + hash);
   };
   choice.addEventListener("change", () => show(Number(choice.value)));
@@ -83,12 +90,17 @@
     choice.focus();
   });
   const fromAddress = () => {
-    const [, place = "0"] = /^#variant=(\d+)$/.exec(location.hash) ?? [];
-    if (place === "0" || Number(place) > names.length) return;
-    choice.value = place;
+    if (location.hash.startsWith("#what-if?") && choice.value) {
+      choice.value = "";
+      show(0);
+    }
+    const [, wanted = ""] = /^#variant=(.+)$/.exec(location.hash) ?? [];
+    const place = names.findIndex(([, name]) => name === decodeURIComponent(wanted)) + 1;
+    if (!place) return;
+    choice.value = String(place);
     panel.open = true;
-    show(Number(place));
+    show(place);
   };
   addEventListener("hashchange", fromAddress);
-  fromAddress();
+  document.addEventListener("DOMContentLoaded", fromAddress); // when the other scripts know the page
 })();

@@ -82,7 +82,7 @@ def units(
     """Every question worked out and found again, kept steps as they are; any failure raises before anything is kept.
 
     `on_composed` is called with each question as soon as its page exists, whether it is matched by then or not;
-    `while_waiting` once, when all pages exist and only matches still run.
+    `while_waiting` once, when all pages exist and only matches and variants still run.
     """
     kept, stale = _kept(entries)
     fresh = _worked_out(stale, kept, tell, on_composed, while_waiting) if stale else {}

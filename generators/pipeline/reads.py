@@ -47,7 +47,7 @@ def files_read(question_id: QuestionId) -> Files:
         draw=_files({f"{package}.draw"}, own | {_HERE / "unit.py"}),
         render=_files({"generators.pipeline.render", f"{package}.params"}, _templates(question_id.template)),
         variants=_files(
-            {f"{package}.solve", f"{package}.draw", "generators.pipeline.variants"},
+            {f"{package}.solve", f"{package}.draw", "generators.pipeline.variants", "generators.pipeline.site.markdown"},
             own | _recordings(question_id) | {ROOT / "mkdocs.yml"},
         ),
     )

@@ -20,6 +20,7 @@ from generators.params import Params
 from generators.pipeline import addresses, filters
 from generators.pipeline.catalog import TEMPLATES, QuestionId, modules
 from generators.pipeline.site.page import escaped
+from generators.traced import untraced
 
 Medium = Literal["site", "booklet", "handed_in"]
 """The site; the PDF of a lecture, which holds all of a page; a PDF that is handed in, which holds what earns marks."""
@@ -152,9 +153,9 @@ def stated(field: FieldInfo, value: Any) -> str:
     return str(says[0].format(filters.with_noun(value, says[1])) if isinstance(says, tuple) else says[value])
 
 
-def fixed_by(field: FieldInfo) -> str:
-    """What a convention rests on."""
-    return str(field.json_schema_extra["fixed_by"])  # type: ignore[index]
+def fixed_by(field: FieldInfo, value: Any) -> str:
+    """What a convention rests on: a document speaks for the default alone."""
+    return str(field.json_schema_extra["fixed_by"]) if untraced(value) == field.default else "our choice"  # type: ignore[index]
 
 
 def _key(name: str, value: Any) -> str:
@@ -172,7 +173,7 @@ def _conventions(params: Params, medium: Medium) -> list[tuple[str, str, str]]:
         return []
     fields = {name: (field, getattr(held, name)) for name, field in type(held).model_fields.items()}
     return [
-        (_key(name, one), stated(field, one), fixed_by(field))
+        (_key(name, one), stated(field, one), fixed_by(field, one))
         for name, (field, one) in fields.items()
         if one is not None and (medium != "handed_in" or field.json_schema_extra["handed_in"])  # type: ignore[index]
     ]

@@ -1,4 +1,4 @@
-"""Runs the steps of questions in processes side by side: each question is composed, and then matched."""
+"""Runs the steps of questions in processes side by side: each question is composed, then matched and varied."""
 
 from __future__ import annotations
 

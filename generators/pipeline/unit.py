@@ -1,10 +1,9 @@
-"""The steps of one question: solve, draw, render and match, each with the key of what it reads."""
+"""The steps of one question: solve, draw, render, vary and match, each with the key of what it reads."""
 
 from __future__ import annotations
 
 import pickle
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -33,7 +32,7 @@ from generators.pipeline.recorded import left_out
 from generators.pipeline.render import Medium, body
 from generators.pipeline.schedule import Composed
 from generators.pipeline.slips import explained
-from generators.pipeline.variants import variants
+from generators.pipeline.variants import draw_strictly, variants
 from generators.question import Question, overlaid
 from generators.table import Table
 from generators.traced import Trace
@@ -184,10 +183,9 @@ class Task:
 
 
 def drawn(task: Task) -> Mapping[str, Figure]:
-    """Draw; a warning is a failure too, as matplotlib only warns when labels leave no room for the picture."""
-    with named("a figure", task.question_id), warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        return task.question.draw(task.answer)
+    """Draw the published pictures; a warning is a failure too."""
+    with named("a figure", task.question_id):
+        return draw_strictly(task.question, task.answer)
 
 
 def verified(task: Task) -> dict[str, Any]:

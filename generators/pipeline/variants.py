@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, get_args
@@ -41,7 +42,9 @@ def variants(
         if changed != params:
             with named(f"the variant “{name}”", question_id):
                 other = question.solve(changed)
-                figures = pictures if not pictures or _looks_the_same(answer(), other, pictures) else question.draw(other)
+                figures = (
+                    pictures if not pictures or _looks_the_same(answer(), other, pictures) else draw_strictly(question, other)
+                )
                 own = {one: figure for one, figure in figures.items() if figure != pictures.get(one)}
                 page = _page(question_id, changed, other, figures, own, len(made) + 1)
                 made.append({"group": group, "name": name, **page})
@@ -55,9 +58,16 @@ def _changes(question: Question[Any], params: Params) -> Iterator[tuple[str, str
     for name, field in type(held).model_fields.items() if held else ():
         value = getattr(held, name)
         options = (True, False) if isinstance(value, bool) else get_args(field.annotation)
-        for one in options:
+        for one in options if value is not None else ():
             if isinstance(one, str | bool) and one != value:
-                yield f"{stated(field, value)} ({fixed_by(field)})", stated(field, one), {"conventions": {name: one}}
+                yield f"{stated(field, value)} ({fixed_by(field, value)})", stated(field, one), {"conventions": {name: one}}
+
+
+def draw_strictly(question: Question[Any], answer: Answer) -> Mapping[str, Figure]:
+    """Draw; a warning is a failure too, as matplotlib only warns when labels leave no room for the picture."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        return question.draw(answer)
 
 
 def _looks_the_same(answer: Answer, other: Answer, pictures: Mapping[str, Figure]) -> bool:
@@ -77,9 +87,9 @@ def _page(
     """The page's HTML; pictures of its own have its place in their names."""
     text = body(question_id, params, answer, figures, "site").text
     for name in own:
-        text = text.replace(f"({question_id.page}-{name}.svg", f"({question_id.page}-{name}.{place}.svg")
-    svgs = {f"{name}.{place}": one.svg for name, one in own.items()}
-    tall = {f"{name}.{place}": one.tall for name, one in own.items() if one.tall}
+        text = text.replace(f"({question_id.page}-{name}.svg", f"({question_id.page}-{name}.variant{place}.svg")
+    svgs = {f"{name}.variant{place}": one.svg for name, one in own.items()}
+    tall = {f"{name}.variant{place}": one.tall for name, one in own.items() if one.tall}
     try:
         return {"html": _html(text), "figures": svgs, "tall": tall}
     except RenderError as error:

@@ -117,7 +117,7 @@ def _field(name: str, params: Params, answer: Answer) -> dict[str, Any]:
     outer, _, own = name.rpartition(".")
     field = type(_at(params, outer) if outer else params).model_fields[own]
     if outer == "conventions":
-        return {"name": name, "value": str(number), "shown": str(number), "whole": True, **_choice(field)}
+        return {"name": name, "value": str(number), "shown": str(number), "whole": True, **_choice(field, number)}
     return {
         "name": name,
         "label": letter.what if letter else words(own.removeprefix("n_")),
@@ -130,14 +130,14 @@ def _field(name: str, params: Params, answer: Answer) -> dict[str, Any]:
     }
 
 
-def _choice(field: FieldInfo) -> dict[str, Any]:
+def _choice(field: FieldInfo, number: int) -> dict[str, Any]:
     """How a convention is said, and the numbers that it may have, each with its noun."""
     limits = _bounds(field, whole=True)
     numbers = get_args(field.annotation) or range(int(limits["least"]), int(limits["most"]) + 1)
     says: Any = field.json_schema_extra["says"]  # type: ignore[index]
-    said = {str(number): counted(number, says[1]) for number in numbers}
+    said = {str(one): counted(one, says[1]) for one in numbers}
     bounds = {"least": str(min(numbers)), "most": str(max(numbers)), "above": False}
-    return {"label": says[0].format("…"), "symbol": "", "unit": fixed_by(field), "options": said, **bounds}
+    return {"label": says[0].format("…"), "symbol": "", "unit": fixed_by(field, number), "options": said, **bounds}
 
 
 def _decimal(number: int | Fraction) -> str:
