@@ -97,7 +97,7 @@ def test_an_address_opens_a_variant(page: Page) -> None:
 
 
 def test_only_what_differs_is_counted(page: Page, built: Project) -> None:
-    """Biases in adapters change the bytes of their parameters and of their gradients, each written in three pieces."""
+    """Biases in adapters change the bytes of their parameters and of their gradients."""
     page.goto(f"{built.path('site').as_uri()}/answers/comp4901y/hw4/question1.html")
     page.get_by_text("What if it were read another way?").click()
     page.get_by_label("Show the page with").select_option("The two matrices of an adapter have biases")

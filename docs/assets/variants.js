@@ -33,24 +33,17 @@
     shown.forEach((one) => one.remove());
     marker.before(...nodes);
   };
-  const text = (element) => element.textContent.replace(/\s+/g, " ").trim();
+  const text = (element) => element.textContent.replace(/\s/g, "");
   const within = (nodes, selector) => nodes.filter((one) => one.nodeType === Node.ELEMENT_NODE && one.matches(".answer"))
     .flatMap((one) => [...one.querySelectorAll(selector)]);
-  const boxed = (nodes) => within(nodes, "[id*='/']:not(.frame), [data-of]");
-  const addressOf = (element) => element.dataset.of ?? element.id;
+  const boxed = (nodes) => within(nodes, "[id*='/']:not(.frame)"); // the first place of each value
   const sources = (nodes) => within(nodes, "figure").map((one) => one.querySelector("img").getAttribute("src"));
   const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
-  // The text at each address; a value may stand in several pieces.
-  const textsOf = (nodes) => {
-    const texts = new Map();
-    for (const one of boxed(nodes)) texts.set(addressOf(one), `${texts.get(addressOf(one)) ?? ""} ${text(one)}`);
-    return texts;
-  };
   // Outlines the boxed values that are not the published ones, and says how many values and pictures are others or gone.
   const differing = (nodes) => {
-    const [before, now] = [textsOf(published), textsOf(nodes)];
+    const [before, now] = [published, nodes].map((all) => new Map(boxed(all).map((one) => [one.id, text(one)])));
     const others = new Set([...before.keys(), ...now.keys()].filter((address) => before.get(address) !== now.get(address)));
-    for (const one of boxed(nodes)) if (others.has(addressOf(one))) one.classList.add("differs");
+    for (const one of boxed(nodes)) if (others.has(one.id)) one.classList.add("differs");
     const pictures = sources(nodes).filter((one) => !sources(published).includes(one)).length;
     const said = [[others.size, "value"], [pictures, "picture"]].filter(([count]) => count);
     if (!said.length) return "The boxes are as published.";
