@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,8 +64,8 @@ def page(browser: Browser, built: Project) -> Iterator[Page]:
 
 
 def told(page: Page) -> str:
-    """What the panel says, once it says something."""
-    page.locator("#variants output:not(:empty)").wait_for()
+    """What the panel says, once the other pages are loaded."""
+    page.locator("#variants output", has_text=re.compile("^Shown: ")).wait_for()
     return page.locator("#variants output").inner_text()
 
 
