@@ -170,7 +170,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 """All of WCAG 2.2 AA; a scheme changes colours alone. Files cannot be loaded again by a script."""
 SHORTENED = """() => {
     for (const math of document.querySelectorAll('math')) math.replaceWith(math.textContent);
-    for (const row of document.querySelectorAll('tbody tr:nth-child(n+3)')) row.remove();
+    for (const row of document.querySelectorAll('tbody tr:nth-child(n+5)')) row.remove();
     const frame = '.md-header, .md-sidebar--primary, .md-footer';
     if (!location.pathname.endsWith('/site/index.html')) document.querySelectorAll(frame).forEach(e => e.remove());
 }"""

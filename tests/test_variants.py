@@ -10,20 +10,24 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from generators.pipeline.catalog import QuestionId, load_question
+from generators.pipeline.catalog import ROOT, QuestionId, load_params, load_question
 from generators.pipeline.match import problems
+from generators.pipeline.reads import files_read
 from generators.pipeline.unit import Task
+from generators.pipeline.variants import changes
 from generators.question import overlaid
 from tests.browsing import DESK, needs_chromium, served
-from tests.entries import ENTRIES
+from tests.entries import ENTRIES, id_of
 from tests.project import Project
 
 pytestmark = needs_chromium
 
 BEAMS = "answers/comp4901y/hw3/question2.html"
-OWN = [
-    pytest.param(one, change, id=f"{one}-{name}") for one in ENTRIES for _, name, change in load_question(one).variants
-]  # fmt: skip
+ALL = [
+    pytest.param(one, change, id=f"{one}-{name}")
+    for one, entry in ENTRIES.items()
+    for _, name, change in changes(load_question(one), load_params(one, load_question(one), entry))
+]
 
 
 def offered(project: Project, name: str) -> list[Any]:
@@ -44,11 +48,18 @@ def test_the_number_in_force_is_not_offered(built: Project) -> None:
     assert beams == ["1 beam", "3 beams", "4 beams"]
 
 
-@pytest.mark.parametrize(("question_id", "change"), OWN)
+@pytest.mark.parametrize(("question_id", "change"), ALL)
 def test_every_value_of_a_variant_is_found_again(question_id: QuestionId, change: dict[str, Any]) -> None:
-    """Those of other conventions are found far from the default."""
     task = Task.at(question_id, overlaid(ENTRIES[question_id], change))
     assert not problems(task.answer, task.found()[0])
+
+
+def test_variants_are_made_again_when_what_makes_a_page_changes() -> None:
+    """Mkdocs.yml names the extension for formulas, which no module of the pipeline imports."""
+    read = files_read(id_of("comp4901y/hw3_q2")).variants
+    own = "generators/courses/comp4901y/hw3_q2_beam_search"
+    names = ("mkdocs.yml", "generators/pipeline/site/markdown.py", f"{own}/solve.py", f"{own}/draw.py", f"{own}/params.py")
+    assert {ROOT / name for name in names} <= set(read)
 
 
 @pytest.fixture

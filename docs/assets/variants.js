@@ -56,7 +56,11 @@
     document.head.append(made("script", { src: script, onload: resolve, onerror: reject }));
   });
   const show = async (place) => {
-    if (place) document.querySelector("#what-if button:not([hidden])")?.click(); // one change at a time
+    const reset = document.querySelector("#what-if button:not([hidden])");
+    if (place && reset) { // one change at a time
+      reset.click();
+      choice.focus();
+    }
     if (place && !pages) {
       status.textContent = "Loading …";
       await load().catch(() => {});

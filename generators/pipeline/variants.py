@@ -34,7 +34,7 @@ def variants(
     """
     params = load_params(question_id, question, entry)
     made: list[dict[str, Any]] = []
-    for group, name, change in _changes(question, params):
+    for group, name, change in changes(question, params):
         try:
             changed = load_params(question_id, question, overlaid(entry, change))
         except ParameterError:
@@ -51,7 +51,7 @@ def variants(
     return made
 
 
-def _changes(question: Question[Any], params: Params) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+def changes(question: Question[Any], params: Params) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """What the question names, and every other value of a convention that is no number."""
     yield from question.variants
     held: Params | None = getattr(params, "conventions", None)

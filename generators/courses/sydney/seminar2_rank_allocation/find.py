@@ -206,7 +206,7 @@ def _compared(
     columns = ("method", "lowest", "highest", "below_lora", "best_ranks")
     yield from AUTOGRAD.table("5", "methods", rows, headings={"below_lora": "Below LoRA"}, columns=columns, given=GIVEN)
     every = [row[0] for row in rows.values() if row[3] == len(lora)]
-    yield from AUTOGRAD.values("5", always_below=" and ".join(every), some_always_below=bool(every), none_always_below=not every)
+    yield from AUTOGRAD.values("5", always_below=", ".join(every), some_always_below=bool(every), none_always_below=not every)
     by_seed = {
         f"seed_{seed}": (seed, *(", ".join(map(str, of)) for of in both))
         for seed, both in zip(training.seeds, zip(*ranks.values(), strict=True), strict=True)

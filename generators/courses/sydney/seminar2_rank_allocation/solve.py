@@ -218,7 +218,7 @@ def _compared(
         "5",
         "Side by side",
         table("methods", [*columns, column("best_ranks")], rows, asked=True),
-        text("always_below", " and ".join(map(str, always))),
+        text("always_below", ", ".join(map(str, always))),
         claim("some_always_below", bool(always), "a method errs less than LoRA with every seed"),
         claim("none_always_below", not always, "no method errs less than LoRA with every seed"),
         table("ranks", ["seed", *(column(key, name) for key, name in NAMED.items())], by_seed),
