@@ -10,9 +10,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from typing import Any
 
 from generators.errors import WorkerDied
 
@@ -31,9 +32,7 @@ def workers(jobs: int, *, gives_way: bool = False) -> Iterator[ProcessPoolExecut
     """
     method = "fork" if FORKS else "spawn"
     count = max(1, min(os.cpu_count() or 1, jobs))
-    pool = ProcessPoolExecutor(
-        count, multiprocessing.get_context(method), initializer=_prepare_worker, initargs=(os.getpid(), gives_way)
-    )
+    pool = _Pool(count, multiprocessing.get_context(method), initializer=_prepare_worker, initargs=(os.getpid(), gives_way))
     try:
         yield pool
     except BaseException as failure:
@@ -48,9 +47,33 @@ def workers(jobs: int, *, gives_way: bool = False) -> Iterator[ProcessPoolExecut
     pool.shutdown()
 
 
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """A signal that comes meanwhile is answered afterwards, here alone: within a fork Python loses what its answer raises."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    answers = {one: signal.signal(one, lambda number, _: came.append(number)) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, answer in answers.items():
+            signal.signal(one, answer)
+        for number in came:
+            signal.raise_signal(number)
+
+
+class _Pool(ProcessPoolExecutor):
+    def submit(self, *arguments: Any, **named: Any) -> Future[Any]:
+        """Processes begin with the first job."""
+        with _signals_wait():
+            return super().submit(*arguments, **named)
+
+
 def _prepare_worker(parent: int, gives_way: bool) -> None:
     """One thread a process, no hub, no notices; no garbage collection, which costs a fifth of torch's import."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # first of all: what a parent does when it is ended is not for its workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C, and ends its workers
     os.environ |= SETTINGS
     gc.disable()
