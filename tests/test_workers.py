@@ -21,3 +21,27 @@ def test_a_signal_in_the_middle_of_a_fork_is_answered_once() -> None:
     """By the parent, after the fork: Python loses what is raised within one, and a child would answer for its parent."""
     done = subprocess.run([sys.executable, "-c", FORKING], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (3, "", "")
+
+
+FAILING = """
+import time
+from generators.pipeline.workers import workers
+def wait_and_fail(seconds):
+    time.sleep(seconds)
+    raise ValueError
+for round in range(8):
+    try:
+        with workers(1) as failing, workers(1) as telling:
+            failed = failing.submit(wait_and_fail, 0.02 + 0.01 * round)
+            for _ in range(50):
+                telling.submit(bytes.upper, bytes(3_000_000))
+            failed.result()
+    except ValueError:
+        print("failed")
+"""
+
+
+def test_workers_that_are_ended_while_they_pass_results_on_keep_nobody_waiting() -> None:
+    """A result is read whole or not begun: its reader would wait for the rest for ever."""
+    done = subprocess.run([sys.executable, "-c", FAILING], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "failed\n" * 8, "")

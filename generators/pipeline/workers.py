@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -33,47 +33,87 @@ def workers(jobs: int, *, gives_way: bool = False) -> Iterator[ProcessPoolExecut
     method = "fork" if FORKS else "spawn"
     count = max(1, min(os.cpu_count() or 1, jobs))
     pool = _Pool(count, multiprocessing.get_context(method), initializer=_prepare_worker, initargs=(os.getpid(), gives_way))
+    _pools.append(pool)
     try:
         yield pool
     except BaseException as failure:
-        for child in multiprocessing.active_children():
-            child.terminate()
-        pool.shutdown(wait=False, cancel_futures=True)
+        _end_all()
         if isinstance(failure, BrokenProcessPool):
             raise WorkerDied(
                 "a worker process was ended from outside, perhaps for lack of memory; run the command again"
             ) from failure
         raise
+    finally:
+        _pools.remove(pool)
     pool.shutdown()
+
+
+_pools: list[ProcessPoolExecutor] = []
+"""Those in use."""
+
+
+def _end_all() -> None:
+    """End the processes of all pools: one that is left holds pipes open in which another pool waits to write."""
+    children = multiprocessing.active_children()
+    with _signals_wait():
+        for child in children:
+            child.terminate()
+        for pool in _pools:
+            pool.shutdown(wait=False, cancel_futures=True)
+        for child in children:
+            child.join()
 
 
 @contextmanager
 def _signals_wait() -> Iterator[None]:
-    """A signal that comes meanwhile is answered afterwards, here alone: within a fork Python loses what its answer raises."""
+    """A signal that comes meanwhile is answered afterwards, here alone.
+
+    Within a fork Python loses what its answer raises; within a pool's end some workers would be left.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[int] = []
-    answers = {one: signal.signal(one, lambda number, _: came.append(number)) for one in (signal.SIGINT, signal.SIGTERM)}
+    answers = {one: signal.signal(one, _note) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
         for one, answer in answers.items():
             signal.signal(one, answer)
+        came = {*_came}
+        _came.clear()
         for number in came:
             signal.raise_signal(number)
+
+
+_came: list[int] = []
+"""Signals to answer later."""
+
+
+def _note(number: int, _: object) -> None:
+    _came.append(number)
 
 
 class _Pool(ProcessPoolExecutor):
     def submit(self, *arguments: Any, **named: Any) -> Future[Any]:
         """Processes begin with the first job."""
         with _signals_wait():
-            return super().submit(*arguments, **named)
+            return super().submit(_worked, *arguments, **named)
+
+
+def _worked(job: Callable[..., Any], *arguments: Any) -> Any:
+    """A worker may be ended while it works, and not while it passes on a result: its parent would wait for the rest for ever."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if _came:
+        os._exit(1)
+    try:
+        return job(*arguments)
+    finally:
+        signal.signal(signal.SIGTERM, _note)
 
 
 def _prepare_worker(parent: int, gives_way: bool) -> None:
     """One thread a process, no hub, no notices; no garbage collection, which costs a fifth of torch's import."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, _note)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C, and ends its workers
     os.environ |= SETTINGS
     gc.disable()
