@@ -221,7 +221,9 @@ class Figure:
     """A drawn picture: SVG text, a caption in plain text, and what it shows for those who can't see it.
 
     `shows` are the addresses of what is drawn. `tall` is the same picture for narrow screens, where `svg` is too wide to be
-    read there; caption and alternative text hold for both.
+    read there; caption and alternative text hold for both. `nodes` is the table whose rows a reader can point at: each is a
+    group of the class node in the SVG, with the row as its title. `steps` says what happens in each step of a search, and lists
+    its nodes.
     """
 
     svg: str
@@ -229,3 +231,5 @@ class Figure:
     alt: str
     shows: tuple[str, ...] = ()
     tall: str = ""
+    nodes: str = ""
+    steps: tuple[tuple[str, tuple[str, ...]], ...] = ()

@@ -88,7 +88,7 @@ def test_there_and_back(page: Page) -> None:
     page.get_by_label("Show the page with").select_option("3 beams")
     # 3 sequences and their probabilities, and the rank of the third; one picture.
     assert told(page).startswith("Shown: 3 beams. These are not the checked answers.")
-    assert told(page).endswith("In the boxes, other than published and outlined: 7 values, 1 picture.")
+    assert told(page).endswith("In the boxes, other than published and outlined: 7 values and 1 picture.")
     rows = page.locator("[id='2/final'] tbody tr").all_inner_texts()
     assert [row.split() for row in rows] == [
         ["1", "a", "b", "a", "0.128"], ["2", "b", "c", "a", "0.12"], ["3", "c", "a", "b", "0.096"],
@@ -98,6 +98,27 @@ def test_there_and_back(page: Page) -> None:
     page.get_by_text("What if it were read another way?").click()
     assert page.locator("article").inner_text() == before
     assert "#" not in page.url
+
+
+def test_what_each_reading_gives_is_listed(page: Page) -> None:
+    """Three of the 7 values above are shown. Equal scores are at rank 3 or below, so with 2 beams ties change nothing."""
+    page.get_by_text("What if it were read another way?").click()
+    listed = page.locator("#variants dd")
+    listed.first.wait_for()
+    text = listed.all_text_contents()
+    assert text[1] == (
+        "3 beams: Sequence b c a becomes a b a; Probability 0.12 becomes 0.128; Sequence c a b becomes b c a;"
+        " 4 values and 1 picture more."
+    )
+    assert text[-1].endswith("is preferred: the boxes stay as they are.")
+
+
+def test_places_on_the_page_leave_the_reading_in_the_address(page: Page) -> None:
+    page.evaluate("location.hash = 'variant=3%20beams'")
+    told(page)
+    page.get_by_role("link", name="Conventions and errata").last.click()
+    page.wait_for_function("location.hash === '#variant=3%20beams'")
+    assert page.get_by_role("heading", name="Conventions and errata").is_visible()
 
 
 def test_an_address_opens_a_variant(page: Page) -> None:

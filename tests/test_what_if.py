@@ -200,6 +200,8 @@ def test_an_address_with_numbers_opens_changed(page: Page, built: Project) -> No
     at(page, built, INTENSITY, "#what-if?seq_len=8192&nothing=3")
     assert page.locator(FIRST).inner_text() == "1638.4"
     assert page.get_by_label("Model width").input_value() == "4096"
+    page.get_by_role("link", name="What it means").last.click()  # a place on the page leaves the numbers in the address
+    page.wait_for_function("location.hash === '#what-if?seq_len=8192'")
     at(page, built, INTENSITY, "#answer")
     assert page.locator("#what-if").get_attribute("open") is None
 

@@ -274,6 +274,7 @@
   const CROSSED = " What is crossed out is of the published numbers only.";
   const PUBLISHED = " The page shows the published numbers.";
   const inputs = {};
+  let kept = ""; // changed numbers, as the address has them
   const status = made("output", { id: "what-if-status" });
   const reset = made("button", { type: "button", hidden: true }, "Back to the published numbers");
   const refuse = (names, text) => {
@@ -294,7 +295,8 @@
     document.body.classList.toggle("what-if-changed", changed.length > 0 && !wrong.length && !rule);
     reset.hidden = !changed.length;
     const own = new URLSearchParams(changed.map(({ name }) => [name, inputs[name].value])).toString();
-    const hash = own ? `#what-if?${own}` : location.hash.startsWith("#what-if?") ? "" : location.hash;
+    kept = own && `#what-if?${own}`;
+    const hash = kept || (location.hash.startsWith("#what-if?") ? "" : location.hash);
     history.replaceState(history.state, "", location.pathname + location.search + hash);
   };
 
@@ -321,7 +323,10 @@
   last.after(panel);
 
   const fromAddress = () => {
-    if (!location.hash.startsWith("#what-if?")) return;
+    if (!location.hash.startsWith("#what-if?")) { // a place on the page
+      if (kept && !location.hash.startsWith("#variant=")) history.replaceState(history.state, "", kept);
+      return;
+    }
     const given = new URLSearchParams(location.hash.slice("#what-if?".length));
     for (const { name, shown } of fields) inputs[name].value = given.get(name) ?? shown;
     panel.open = true;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from generators.answer import Figure
@@ -40,14 +40,17 @@ def search_tree_figure(table: Table, weights: Series, *, root: str, search: str,
     It grows downward, or to the right where that would be wider than the page. `search` names whose track it is.
     """
     tokens = {row: subscripted(str(token)) for row, token in table["token"].cells.items()}
+    steps = tuple(_levels(table))
     tree = _Tree(table, tokens, {row: shown_weight(number) for row, number in weights.numbers.items()}, root)
     return Figure(
         svg=tree.drawn(across=tree.width_in > PRINTED_WIDTH_IN),
         tall=tree.drawn(across=True) if PHONE_WIDTH_IN < tree.width_in <= PRINTED_WIDTH_IN else "",
         caption=f"The {search}: each step is a level of the tree. A number is its token's "
         f"{weights.label.lower()} given the tokens before it. {LEGEND}",
-        alt=f"Tree diagram of the {search}. {_levels(table)}",
+        alt=f"Tree diagram of the {search}. {' '.join(said for said, _ in steps)}",
         shows=shows,
+        nodes=table.address,
+        steps=steps,
     )
 
 
@@ -98,18 +101,20 @@ def _width_in(text: str) -> float:
     return 0.045 + ems * FONT_PT / 72
 
 
-def _levels(table: Table) -> str:
-    """Who was kept and who was pruned on each level, in words; a level is a step unless some sequences end before others."""
+def _levels(table: Table) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Who was kept and who was pruned on each level, in words, and its nodes.
+
+    A level is a step unless some sequences end before others.
+    """
     names: dict[str, str] = {}
     for row, parent in table["parent"].cells.items():
         token = str(table["token"].cells[row])
         names[row] = token if parent is None else f"{names[str(parent)]} {token}"
     depths, inner = table["depth"].cells, set(table["parent"].cells.values())
     level = "Step" if len({depth for row, depth in depths.items() if row not in inner}) == 1 else "Level"
-    return " ".join(
-        _level(f"{level} {depth}", {names[row]: table["track"].cells[row] for row in names if depths[row] == depth})
-        for depth in dict.fromkeys(depths.values())
-    )
+    for depth in dict.fromkeys(depths.values()):
+        rows = tuple(row for row in names if depths[row] == depth)
+        yield _level(f"{level} {depth}", {names[row]: table["track"].cells[row] for row in rows}), rows
 
 
 def _level(name: str, fates: Mapping[str, Cell]) -> str:

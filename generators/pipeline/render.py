@@ -19,7 +19,8 @@ from generators.errors import RenderError
 from generators.params import Params
 from generators.pipeline import addresses, filters
 from generators.pipeline.catalog import TEMPLATES, QuestionId, modules
-from generators.pipeline.site.page import escaped
+from generators.pipeline.places import pointed_at
+from generators.pipeline.site.page import data, escaped
 from generators.traced import untraced
 
 Medium = Literal["site", "booklet", "handed_in"]
@@ -127,7 +128,9 @@ def context_of(
     """The names that a question's template may use."""
 
     def figure(name: str) -> Markup:
-        return image(f"{question_id.page}-{name}.svg", figures[name], has_twin=medium == "site" and figures[name].tall != "")
+        one, on_site = figures[name], medium == "site"
+        picture = image(f"{question_id.page}-{name}.svg", one, has_twin=on_site and one.tall != "")
+        return picture + Markup(f"\n{data('nodes', pointed_at(one))}") if on_site and one.nodes else picture
 
     def see(target: str, text: str) -> Markup:
         course, _, slug = target.partition("/")

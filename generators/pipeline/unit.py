@@ -84,7 +84,8 @@ def _pictures(task: Task) -> dict[str, Any]:
 
 def _figures(pictures: Mapping[str, Any]) -> dict[str, Figure]:
     """Figures of plain data."""
-    return {name: Figure(**{**one, "shows": tuple(one["shows"])}) for name, one in pictures.items()}
+    tuples = [(name, {"shows": tuple(one["shows"]), "steps": tuple(map(tuple, one["steps"]))}) for name, one in pictures.items()]
+    return {name: Figure(**{**pictures[name], **fields}) for name, fields in tuples}
 
 
 def _pages(task: Task, pictures: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,8 +25,8 @@ KINDS = (
     FIGURE, "page", PDF, LEFT_OUT, FILE,
 )  # fmt: skip
 """What a datum may be, in the order in which they are counted."""
-_MARK = re.compile(r'<span id="[^"]*">|</span>|\\label\{[^{}]*\} ?')
-"""Where an address stands in a page's Markdown."""
+_MARK = re.compile(r'<span id="[^"]*">|</span>|\\label\{[^{}]*\} ?|\n*<div data-nodes="[^"]*" hidden></div>\n')
+"""Where an address stands in a page's Markdown, and where nodes stand in a picture."""
 
 
 class Datum(NamedTuple):

@@ -70,6 +70,7 @@ def site_page(question: Listed, pdf: str, linking: Sequence[Listed] = ()) -> str
             section,
             _slips(worked),
             _what_if(question) if worked.what_if else "",
+            _script(question, "nodes") if '<div data-nodes="' in worked.site else "",
         ]
     )
 
@@ -78,26 +79,30 @@ def _slips(worked: Worked) -> str:
     """What `assets/compare.js` reads: boxed numbers, and what others come from. Search does not see what an attribute holds."""
     places = set(_PLACE.findall(worked.site))
     shown = [one for one in worked.slips if places & {one["at"], "/".join(one["at"].split("/")[:2])}]
-    return _data("boxed", shown) if shown else ""
+    return data("boxed", shown) if shown else ""
 
 
 def _what_if(question: Listed) -> str:
     """What `assets/what_if.js` reads, and the script, which only these pages load."""
-    up = "../" * question.path.count("/")
-    return f'{_data("what-if", question.worked.what_if)}\n<script src="{up}../assets/what_if.js" defer></script>\n'
+    return data("what-if", question.worked.what_if) + _script(question, "what_if")
 
 
 def _variants(question: Listed) -> str:
     """What `assets/variants.js` reads to offer the page's variants, which lie in a script of their own, and that script."""
-    page, up = question.path.rpartition("/")[2], "../" * question.path.count("/")
+    page = question.path.rpartition("/")[2]
     offered = {"script": f"{page}.variants.js", "names": [[one["group"], one["name"]] for one in question.worked.variants]}
-    return f'{_data("variants", offered)}\n<script src="{up}../assets/variants.js" defer></script>\n'
+    return data("variants", offered) + _script(question, "variants")
 
 
-def _data(name: str, content: Any) -> str:
+def _script(question: Listed, name: str) -> str:
+    """A script that only some pages load."""
+    return f'\n<script src="{"../" * question.path.count("/")}../assets/{name}.js" defer></script>\n'
+
+
+def data(name: str, content: Any) -> str:
     """Data for a script in an attribute, which search does not see."""
-    data = html.escape(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
-    return f'\n<div data-{name}="{data}" hidden></div>\n'
+    written = html.escape(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+    return f'\n<div data-{name}="{written}" hidden></div>\n'
 
 
 _SNIPPET = re.compile(r"^([ \t]*)(?=;*-+8<-)", re.MULTILINE)

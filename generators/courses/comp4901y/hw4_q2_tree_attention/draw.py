@@ -35,7 +35,7 @@ def draw(answer: Answer) -> dict[str, Figure]:
         numbered = crowded or len(set(tokens.values())) < len(tokens)
         figures[f"tree_{part}"] = _tree(tree, tokens, numbered=numbered)
         names = {row: row if crowded else f"{row} {token}" if numbered else token for row, token in tokens.items()}
-        figures[f"mask_{part}"] = _mask(answer[f"{part}/mask"], names)
+        figures[f"mask_{part}"] = _mask(answer[f"{part}/mask"], names, tree.address)
     return figures
 
 
@@ -65,6 +65,7 @@ def _tree(table: Table, tokens: Mapping[str, str], *, numbered: bool) -> Figure:
         caption="Every candidate is a path that starts at the top. Each node stands below its parent.",
         alt=f"Tree diagram of {counted(len(tokens), 'node')}. {'; '.join(families)}.",
         shows=(table.address,),
+        nodes=table.address,
     )
 
 
@@ -99,7 +100,9 @@ def _outline(levels: list[tuple[str, int]], tokens: Mapping[str, str], children:
     names = {row: name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for row, name in tokens.items()}
     drawn = []
     for row, (left, y) in place.items():
-        drawn += [_text(left, y, row), _text(left + 15, y, names[row])]
+        drawn.append(
+            _node(row, _text(left, y, row) + _text(left + 15, y, names[row]), (left, y - 8, 20 + 5.8 * len(names[row]), ROW_PT))
+        )
         for right, below in (place[one] for one in children.get(row, [])):
             line = f"M{right - max(step - 4, 5):.1f} {y + 2:.1f}V{below - 3:.1f}H{right - 2:.1f}"
             drawn.append(f'<path d="{line}" stroke="{LIGHT["muted"]}" fill="none" stroke-width="0.6"/>')
@@ -114,7 +117,15 @@ def _svg(width: float, height: float, drawn: Iterable[str]) -> str:
     return f'<svg {box} xmlns="http://www.w3.org/2000/svg"><g {font}>{"".join(drawn)}</g></svg>'
 
 
-def _mask(table: Table, names: Mapping[str, str]) -> Figure:
+def _node(row: str, drawn: str, *boxes: tuple[float, float, float, float]) -> str:
+    """What is drawn for a node, and the boxes in which a reader points at it: left, top, width and height."""
+    outlines = "".join(
+        f'<path d="M{x:.1f} {y:.1f}L{x + width:.1f} {y + height:.1f}" fill="none"/>' for x, y, width, height in boxes
+    )
+    return f'<g class="node"><title>{row}</title>{drawn}{outlines}</g>'
+
+
+def _mask(table: Table, names: Mapping[str, str], nodes: str) -> Figure:
     """A square a pair of nodes: filled where the mask is 1, empty where it is 0, with the digit where there is room."""
     edge = 6 + 5.8 * max(map(len, names.values()))
     cell = min(CELL_PT, (72 * PRINTED_WIDTH_IN - edge) / len(names))
@@ -126,6 +137,7 @@ def _mask(table: Table, names: Mapping[str, str]) -> Figure:
         caption="The mask M, with a row and a column for each node. Filled squares are 1, all others 0.",
         alt=f"Mask of {counted(len(names), 'row')} and as many columns. Ones by row: {'; '.join(said)}.",
         shows=(table.address,),
+        nodes=nodes,
     )
 
 
@@ -141,13 +153,17 @@ def _squares(table: Table, names: Mapping[str, str], edge: float, cell: float, *
         if digits:
             look = f'fill="{LIGHT["accent"]}" font-weight="bold"' if value == 1 else f'fill="{LIGHT["muted"]}"'
             drawn.append(_text(edge + x + cell / 2, top + y + cell / 2 + 3, str(value), "middle", look))
-    for row, place in list(places.items())[:: 1 if digits else 4]:
-        drawn.append(_text(edge - 3, top + place + cell / 2 + 3, names[row], "end"))
-        for line, word in enumerate(reversed(names[row].split(" "))):
-            drawn.append(_text(edge + place + cell / 2, top - 3 - line * ROW_PT, word, "middle"))
+    side = cell * len(names) + 1
+    for line, (row, place) in enumerate(places.items()):
+        beside = _text(edge - 3, top + place + cell / 2 + 3, names[row], "end")
+        above = [
+            _text(edge + place + cell / 2, top - 3 - level * ROW_PT, word, "middle")
+            for level, word in enumerate(reversed(names[row].split(" ")))
+        ]
+        named = "".join([beside, *above]) if digits or line % 4 == 0 else ""
+        drawn.append(_node(row, named, (0, top + place, edge + side, cell), (edge + place, 0, cell, top + side)))
     fills = {True: LIGHT["accent-tint" if digits else "accent"], False: LIGHT["paper"]}
     squares = [f'<path d="{d}" fill="{fills[one]}" stroke="{LIGHT["faint"]}" stroke-width="0.6"/>' for one, d in outlines.items()]
-    side = cell * len(names) + 1
     return _svg(edge + side, top + side, [*squares, *drawn])
 
 
