@@ -52,14 +52,14 @@ def variants(
 
 
 def changes(question: Question[Any], params: Params) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """What the question names, and every other value of a convention that is no number."""
+    """What the question names, and every other value of a convention that a reader cannot choose beside the numbers."""
     yield from question.variants
     held: Params | None = getattr(params, "conventions", None)
     for name, field in type(held).model_fields.items() if held else ():
         value = getattr(held, name)
         options = (True, False) if isinstance(value, bool) else get_args(field.annotation)
-        for one in options if value is not None else ():
-            if isinstance(one, str | bool) and one != value:
+        for one in options if value is not None and f"conventions.{name}" not in question.what_if else ():
+            if isinstance(one, str | bool | int) and one != value:
                 yield f"{stated(field, value)} ({fixed_by(field, value)})", stated(field, one), {"conventions": {name: one}}
 
 
