@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -43,8 +43,7 @@ def workers(jobs: int, *, gives_way: bool = False) -> Iterator[ProcessPoolExecut
                 "a worker process was ended from outside, perhaps for lack of memory; run the command again"
             ) from failure
         raise
-    finally:
-        _pools.remove(pool)
+    _pools.remove(pool)
     pool.shutdown()
 
 
@@ -54,66 +53,45 @@ _pools: list[ProcessPoolExecutor] = []
 
 def _end_all() -> None:
     """End the processes of all pools: one that is left holds pipes open in which another pool waits to write."""
-    children = multiprocessing.active_children()
     with _signals_wait():
-        for child in children:
-            child.terminate()
+        for child in multiprocessing.active_children():
+            child.kill()
         for pool in _pools:
-            pool.shutdown(wait=False, cancel_futures=True)
-        for child in children:
-            child.join()
+            pool._result_queue._writer.close()  # type: ignore[attr-defined]  # else a result sent in part is waited for
+        while _pools:
+            _pools.pop().shutdown(cancel_futures=True)
 
 
 @contextmanager
 def _signals_wait() -> Iterator[None]:
-    """A signal that comes meanwhile is answered afterwards, here alone.
+    """A signal that comes meanwhile is answered afterwards, here alone; of two kinds the one that ends this process.
 
     Within a fork Python loses what its answer raises; within a pool's end some workers would be left.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    answers = {one: signal.signal(one, _note) for one in (signal.SIGINT, signal.SIGTERM)}
+    came: list[int] = []
+    answers = {one: signal.signal(one, lambda number, _: came.append(number)) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
         for one, answer in answers.items():
             signal.signal(one, answer)
-        came = {*_came}
-        _came.clear()
-        for number in came:
-            signal.raise_signal(number)
-
-
-_came: list[int] = []
-"""Signals to answer later."""
-
-
-def _note(number: int, _: object) -> None:
-    _came.append(number)
+        if came:
+            signal.raise_signal(signal.SIGTERM if signal.SIGTERM in came else signal.SIGINT)
 
 
 class _Pool(ProcessPoolExecutor):
     def submit(self, *arguments: Any, **named: Any) -> Future[Any]:
         """Processes begin with the first job."""
         with _signals_wait():
-            return super().submit(_worked, *arguments, **named)
-
-
-def _worked(job: Callable[..., Any], *arguments: Any) -> Any:
-    """A worker may be ended while it works, and not while it passes on a result: its parent would wait for the rest for ever."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if _came:
-        os._exit(1)
-    try:
-        return job(*arguments)
-    finally:
-        signal.signal(signal.SIGTERM, _note)
+            return super().submit(*arguments, **named)
 
 
 def _prepare_worker(parent: int, gives_way: bool) -> None:
     """One thread a process, no hub, no notices; no garbage collection, which costs a fifth of torch's import."""
-    signal.signal(signal.SIGTERM, _note)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C, and ends its workers
     os.environ |= SETTINGS
     gc.disable()
