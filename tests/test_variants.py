@@ -93,7 +93,7 @@ def test_there_and_back(page: Page) -> None:
     page.get_by_label("Show the page with").select_option("3 beams")
     # 3 sequences and their probabilities, and the rank of the third; one picture.
     assert told(page).startswith("Shown: 3 beams. These are not the checked answers.")
-    assert told(page).endswith("In the boxes, other than published and outlined: 7 values and 1 picture.")
+    assert told(page).endswith("In the boxes, other than published: 7 values and 1 picture. What is shown of them is outlined.")
     rows = page.locator("[id='2/final'] tbody tr").all_inner_texts()
     assert [row.split() for row in rows] == [
         ["1", "a", "b", "a", "0.128"], ["2", "b", "c", "a", "0.12"], ["3", "c", "a", "b", "0.096"],
@@ -113,17 +113,33 @@ def test_what_each_reading_gives_is_listed(page: Page) -> None:
     text = listed.all_text_contents()
     assert text[1] == (
         "3 beams: Sequence b c a becomes a b a; Probability 0.12 becomes 0.128; Sequence c a b becomes b c a;"
-        " 4 values and 1 picture more."
+        " 4 values and 1 picture more differ."
     )
     assert text[-1].endswith("is preferred: the boxes stay as they are.")
 
 
-def test_places_on_the_page_leave_the_reading_in_the_address(page: Page) -> None:
+def test_the_list_is_of_the_published_page(page: Page, built: Project) -> None:
+    """Whatever numbers a reader has changed before, and once, though an address opens the panel and asks for a reading."""
+    page.goto(f"{built.path('site').as_uri()}/answers/ift6135/a2/question2.html#what-if?sizes.vocabulary_size=10")
+    page.get_by_text("What if it were read another way?").click()
+    page.locator("#variants dd").first.wait_for()
+    assert page.locator("#variants dd").last.text_content() == (
+        "Of two equal candidates the one further right in the tree is preferred: the boxes stay as they are."
+    )
+    page.goto(f"{built.path('site').as_uri()}/{BEAMS}#variant=3%20beams")
+    told(page)
+    assert page.locator("#variants dd").count() == page.locator("#variants option").count() - 1
+
+
+def test_the_table_of_contents_follows_the_reading(page: Page) -> None:
+    """Its entries lead to the headings that are shown; a place on the page leaves the reading in the address."""
     page.evaluate("location.hash = 'variant=3%20beams'")
     told(page)
-    page.get_by_role("link", name="Conventions and errata").last.click()
-    page.wait_for_function("location.hash === '#variant=3%20beams'")
-    assert page.get_by_role("heading", name="Conventions and errata").is_visible()
+    page.locator(".md-nav--secondary a:visible", has_text="2 Beam search with 3 beams").click()
+    page.wait_for_function("location.hash === '#variant=3%20beams' && scrollY > 500")
+    page.get_by_role("button", name="Back to the published page").press("Enter")
+    assert page.locator(".md-nav--secondary a:visible", has_text="2 Beam search with 2 beams").count() == 1
+    assert page.get_by_role("heading", name="2 Beam search with 2 beams").count() == 1
 
 
 def test_an_address_opens_a_variant(page: Page) -> None:
@@ -139,7 +155,7 @@ def test_only_what_differs_is_counted(page: Page, built: Project) -> None:
     page.goto(f"{built.path('site').as_uri()}/answers/comp4901y/hw4/question1.html")
     page.get_by_text("What if it were read another way?").click()
     page.get_by_label("Show the page with").select_option("The two matrices of an adapter have biases")
-    assert told(page).endswith("In the boxes, other than published and outlined: 2 values.")
+    assert told(page).endswith("In the boxes, other than published: 2 values. What is shown of them is outlined.")
 
 
 def test_one_change_at_a_time(page: Page, built: Project) -> None:

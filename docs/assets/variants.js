@@ -26,45 +26,38 @@
     made("p", {}, made("label", {}, "Show the page with ", choice)), made("p", {}, status, " ", back), others);
   document.getElementById("question").before(panel);
 
-  let published = null; // once another page took its place
   const between = () => {
     const shown = [];
     for (let one = panel.nextSibling; one !== marker; one = one.nextSibling) shown.push(one);
     return shown;
   };
-  const put = (nodes) => {
-    const shown = between();
-    published ??= shown;
-    shown.forEach((one) => one.remove());
-    marker.before(...nodes);
-    document.dispatchEvent(new Event("another-page"));
-  };
+  const published = made("div", {}, ...between().map((one) => one.cloneNode(true))); // before a reader changes numbers
+  let pages = null; // once they are loaded
+  const pageOf = (place) => new DOMParser().parseFromString(pages[place - 1], "text/html").body;
+
   const text = (element) => element.textContent.replace(/\s/g, "");
-  const within = (nodes, selector) => nodes.filter((one) => one.nodeType === Node.ELEMENT_NODE && one.matches(".answer"))
-    .flatMap((one) => [...one.querySelectorAll(selector)]);
-  const boxed = (nodes) => within(nodes, "[id*='/']:not(.frame)"); // the first place of each value
-  const sources = (nodes) => within(nodes, "figure").map((one) => one.querySelector("img").getAttribute("src"));
-  const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
-  // The boxed values that are not the published ones, by address before and now, and the number of other pictures.
-  const differing = (nodes) => {
-    const first = published ?? between();
-    const [before, now] = [first, nodes].map((all) => new Map(boxed(all).map((one) => [one.id, one])));
+  const boxed = (page) => new Map([...page.querySelectorAll(".answer [id*='/']:not(.frame)")].map((one) => [one.id, one]));
+  const sources = (page) => [...page.querySelectorAll(".answer figure")].map((one) => [one, one.querySelector("img").getAttribute("src")]);
+  // The boxed values that are not the published ones, before and now, and the pictures that are others.
+  const differing = (page) => {
+    const [before, now] = [published, page].map(boxed);
     const values = [...new Set([...before.keys(), ...now.keys()])].map((address) => [before.get(address), now.get(address)])
       .filter(([one, other]) => !one || !other || text(one) !== text(other));
-    return { values, pictures: sources(nodes).filter((one) => !sources(first).includes(one)).length };
+    const known = sources(published).map(([, source]) => source);
+    return { values, pictures: sources(page).filter(([, source]) => !known.includes(source)).map(([figure]) => figure) };
   };
-  const summed = ({ values, pictures }) => {
-    const said = [[values.length, "value"], [pictures, "picture"]].filter(([count]) => count);
+  const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+  const summed = (values, pictures) => {
+    const said = [[values.length, "value"], [pictures.length, "picture"]].filter(([count]) => count);
     return said.map(([count, noun]) => counted(count, noun)).join(" and ");
   };
-  const outlined = (nodes) => {
-    const found = differing(nodes);
-    for (const [, now] of found.values) now?.classList.add("differs");
-    return summed(found) ? `In the boxes, other than published and outlined: ${summed(found)}.` : "The boxes are as published.";
+  const outlined = (page) => {
+    const { values, pictures } = differing(page);
+    for (const one of [...values.map(([, now]) => now), ...pictures]) one?.classList.add("differs");
+    const sum = summed(values, pictures);
+    return sum ? `In the boxes, other than published: ${sum}. What is shown of them is outlined.` : "The boxes are as published.";
   };
 
-  let pages = null; // once they are loaded
-  const nodesOf = (place) => [...new DOMParser().parseFromString(pages[place - 1], "text/html").body.childNodes];
   const copied = (element) => {
     const copy = element.cloneNode(true);
     for (const one of [copy, ...copy.querySelectorAll("*")]) {
@@ -73,35 +66,73 @@
     if (/^[.,;:]$/.test(copy.lastChild?.data)) copy.lastChild.remove(); // a stop that stays with a formula
     return copy;
   };
-  const several = document.querySelectorAll(".answer").length > 1;
+  const several = published.querySelectorAll(".answer").length > 1;
   const placed = (element) => { // the part's number and the column's heading
-    const cell = element.closest("td");
+    const cell = element.closest("td"), [part] = element.id.split("/");
     const heading = cell ? [...copied(cell.closest("table").querySelectorAll("th")[cell.cellIndex]).childNodes, " "] : [];
-    return [several ? `${element.id.split("/")[0]} ` : "", ...heading];
+    return [several && part !== "sheet" ? `${part} ` : "", ...heading];
   };
   const LISTED = 3;
-  const described = (nodes) => {
-    const { values, pictures } = differing(nodes);
-    if (!values.length && !pictures) return ["the boxes stay as they are."];
-    const listed = values.filter(([, now]) => now).slice(0, LISTED);
-    const rest = summed({ values: values.filter((one) => !listed.includes(one)), pictures });
-    const parts = listed.map(([before, now]) => [...placed(now), ...(before ? [copied(before), " becomes "] : []), copied(now)]);
-    if (rest) parts.push([listed.length ? `${rest} more` : `${rest} change`]);
-    return parts.flatMap((part, place) => [place ? "; " : "", ...part]).concat(".");
+  const described = (page) => {
+    const { values, pictures } = differing(page);
+    const listed = values.slice(0, LISTED);
+    const rest = summed(values.slice(LISTED), pictures);
+    const parts = listed.map(([before, now]) => [...placed(now ?? before), ...(!now ? [copied(before), " is gone"] :
+      before ? [copied(before), " becomes ", copied(now)] : [copied(now), " is new"])]);
+    if (rest) parts.push([`${rest}${listed.length ? " more" : ""} ${pictures.length === 1 && values.length <= LISTED ? "differs" : "differ"}`]);
+    return parts.length ? parts.flatMap((part, place) => [place ? "; " : "", ...part]).concat(".") : ["the boxes stay as they are."];
   };
-  const load = () => new Promise((resolve, reject) => {
+  let loading = null;
+  const load = () => loading ??= new Promise((resolve, reject) => {
     window.variants = (all) => {
       pages = all;
       names.forEach(([group, name], place) => {
         if (group !== names[place - 1]?.[0]) others.append(made("dt", {}, group));
-        others.append(made("dd", {}, made("strong", {}, name), ": ", ...described(nodesOf(place + 1))));
+        others.append(made("dd", {}, made("strong", {}, name), ": ", ...described(pageOf(place + 1))));
       });
     };
     document.head.append(made("script", { src: script, onload: resolve, onerror: reject }));
-  });
+  }).catch(() => { loading = null; });
   panel.addEventListener("toggle", () => {
-    if (panel.open && !pages) load().catch(() => {});
+    if (panel.open) load();
   });
+
+  // Headings stay the same elements, which the table of contents follows, with the words of the page that is shown.
+  const HEADINGS = "h2[id], h3[id]";
+  let kept = null; // the published page while another is shown
+  const undoing = [];
+  const takeHeadings = (page) => {
+    const [own, other] = [kept, page].map((one) => [...one.querySelectorAll(HEADINGS)]);
+    if (own.length !== other.length) return;
+    own.forEach((heading, place) => {
+      const spot = document.createComment(""), children = [...heading.childNodes];
+      const entries = [...document.querySelectorAll(`.md-nav--secondary a[href="#${CSS.escape(heading.id)}"] .md-ellipsis`)];
+      const words = entries[0]?.textContent;
+      heading.replaceWith(spot);
+      other[place].replaceWith(heading);
+      heading.replaceChildren(...other[place].childNodes);
+      const link = heading.querySelector(".headerlink");
+      link?.setAttribute("href", `#${heading.id}`);
+      for (const one of entries) one.textContent = heading.textContent.replace(link?.textContent ?? "", "");
+      undoing.push(() => {
+        heading.replaceChildren(...children);
+        spot.replaceWith(heading);
+        for (const one of entries) one.textContent = words;
+      });
+    });
+  };
+  const put = (page) => { // or the published one
+    const taken = document.createDocumentFragment();
+    taken.append(...between());
+    undoing.splice(0).forEach((undo) => undo());
+    if (page) {
+      kept ??= taken;
+      takeHeadings(page);
+    }
+    marker.before(...(page ?? kept).childNodes);
+    if (!page) kept = null;
+    document.dispatchEvent(new Event("another-page"));
+  };
   const show = async (place) => {
     const reset = document.querySelector("#what-if button:not([hidden])");
     if (place && reset) { // one change at a time
@@ -110,17 +141,19 @@
     }
     if (place && !pages) {
       status.textContent = "Loading …";
-      await load().catch(() => {});
+      await load();
     }
     if (place !== Number(choice.value)) return; // another was chosen meanwhile
     const isOther = place > 0 && pages !== null;
-    if (published && !isOther) put(published);
+    if (kept && !isOther) put(null);
     status.textContent = place && !isOther ? "The other pages cannot be loaded." : "";
     if (!isOther) choice.value = "";
     if (isOther) {
-      const nodes = nodesOf(place);
-      put(nodes);
-      status.textContent = `Shown: ${names[place - 1][1]}. These are not the checked answers. ${outlined(nodes)}`;
+      const page = pageOf(place);
+      const said = outlined(page);
+      put(page);
+      const set = reset ? " Your numbers were set back." : "";
+      status.textContent = `Shown: ${names[place - 1][1]}.${set} These are not the checked answers. ${said}`;
     }
     document.body.classList.toggle("variant-shown", isOther);
     back.hidden = !isOther;
@@ -143,15 +176,12 @@
     }
     const [, wanted = ""] = /^#variant=(.+)$/.exec(location.hash) ?? [];
     const place = names.findIndex(([, name]) => name === decodeURIComponent(wanted)) + 1;
-    if (!place) return;
-    choice.value = String(place);
-    panel.open = true;
-    show(place);
+    if (place) {
+      choice.value = String(place);
+      panel.open = true;
+      show(place);
+    } else if (kept && choice.value) keep(Number(choice.value)); // a place on the page
   };
   addEventListener("hashchange", fromAddress);
-  addEventListener("hashchange", () => { // a place on the page
-    const isOwn = /^#(variant=|what-if\?)/.test(location.hash);
-    if (choice.value && !isOwn) keep(Number(choice.value));
-  });
   document.addEventListener("DOMContentLoaded", fromAddress); // when the other scripts know the page
 })();

@@ -109,7 +109,7 @@ def _levels(table: Table) -> Iterator[tuple[str, tuple[str, ...]]]:
     names: dict[str, str] = {}
     for row, parent in table["parent"].cells.items():
         token = str(table["token"].cells[row])
-        names[row] = token if parent is None else f"{names[str(parent)]} {token}"
+        names[row] = token if parent is None else f"{names[str(parent)]}\u00a0{token}"
     depths, inner = table["depth"].cells, set(table["parent"].cells.values())
     level = "Step" if len({depth for row, depth in depths.items() if row not in inner}) == 1 else "Level"
     for depth in dict.fromkeys(depths.values()):

@@ -21,17 +21,18 @@ def pointed_at(figure: Figure) -> dict[str, Any]:
 
 
 def places(svg: str) -> dict[str, list[Any]]:
-    """By node its text and its boxes: left, top, width and height in per cent of the picture."""
+    """By node its text, if it has one box, and its boxes: left, top, width and height in per cent of the picture."""
     picture = ElementTree.fromstring(svg)
     left, top, width, height = map(float, picture.get("viewBox", "").split())
     found: dict[str, list[Any]] = {}
     for node, (right, down) in _nodes(picture):
-        text = " ".join("".join(one.itertext()) for one in node.iter(f"{_SVG}text"))
-        found[node.findtext(f"{_SVG}title", "")] = [text]
+        boxes = []
         for xs, ys in _outlines(node):
             box = ((min(xs) + right - left) / width, (min(ys) + down - top) / height)
             size = ((max(xs) - min(xs)) / width, (max(ys) - min(ys)) / height)
-            found[node.findtext(f"{_SVG}title", "")].append([round(100 * one, 1) for one in (*box, *size)])
+            boxes.append([round(100 * one, 1) for one in (*box, *size)])
+        text = " ".join("".join(one.itertext()) for one in node.iter(f"{_SVG}text"))
+        found[node.findtext(f"{_SVG}title", "")] = [text if len(boxes) == 1 else "", *boxes]
     return found
 
 
