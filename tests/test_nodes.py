@@ -100,7 +100,7 @@ class TestPointing:
         assert not page.locator(".steps:visible, .node:visible").count()
         assert page.locator(".nodes.wide img.on-light").evaluate("e => getComputedStyle(e).clipPath") == "none"
         page.emulate_media(media="screen")
-        page.keyboard.press("End")
+        page.get_by_label("Step through the 3 steps of the search").press("End")
         assert page.locator(".nodes.wide button:visible").count() == 1 + 3 + 9 + 27
         assert page.locator(".nodes.wide img.on-light").evaluate("e => getComputedStyle(e).clipPath") == "none"
         assert not page.locator("tr.of-step").count()

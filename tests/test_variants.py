@@ -175,12 +175,12 @@ def test_a_script_that_cannot_be_loaded(page: Page, built: Project) -> None:
     page.route("**/*.variants.js", lambda route: route.abort())
     with served(built.path("site")) as address:
         page.goto(f"{address}/{BEAMS}")
-    page.get_by_text("What if it were read another way?").click()
-    page.get_by_label("Show the page with").select_option("3 beams")
-    page.get_by_text("The other pages cannot be loaded.").wait_for()
-    assert "#variant" not in page.url
-    assert not page.locator("body.variant-shown").count()
-    assert page.locator("[id='2/final'] tbody tr").count() == 2
+        page.get_by_text("What if it were read another way?").click()
+        page.get_by_label("Show the page with").select_option("3 beams")
+        page.get_by_text("The other pages cannot be loaded.").wait_for()
+        assert "#variant" not in page.url
+        assert not page.locator("body.variant-shown").count()
+        assert page.locator("[id='2/final'] tbody tr").count() == 2
 
 
 def test_a_variant_is_accessible(page: Page) -> None:
