@@ -19,6 +19,10 @@ class Params(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True)
 
+    def __hash__(self) -> int:
+        """Lists among the fields have no hash of their own."""
+        return hash(repr(self))
+
 
 def convention(
     default: Any,

@@ -9,7 +9,6 @@ from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Any
 
 from generators.pipeline.catalog import QuestionId
@@ -59,11 +58,10 @@ def as_they_end(
             pool.submit(_match, one, entries[one], kept[one], None): one for pool, one in firsts.items()
         }
         jobs |= {light.submit(_compose, one, entries[one], kept[one]): one for one in ordered}
-        takes_turns = cycle([light, *firsts])
         for question_id, made in _ended(jobs, at_work):
             if isinstance(made, Composed):
                 one = (question_id, entries[question_id], kept[question_id], made.answer)
-                jobs[next(takes_turns).submit(_vary, *one, made.sections["draw"].content)] = question_id
+                jobs[light.submit(_vary, *one, made.sections["draw"].content)] = question_id  # after all that is composed
                 if question_id not in firsts.values():
                     jobs[slow.get(question_id, light).submit(_match, *one)] = question_id
             yield question_id, made

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from statistics import fmean, pstdev
 
 import sympy
 
 from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
 from generators.cells import Rounded, exact, rational
-from generators.courses.sydney.seminar2_cache_policies.params import Memory, PolicyParams
+from generators.courses.sydney.seminar2_cache_policies.params import Conventions, Memory, PolicyParams
 from generators.courses.sydney.seminar2_cache_policies.policies import (
     Kept,
     attention_based,
@@ -114,12 +115,16 @@ def _errors(params: PolicyParams) -> Part:
     )
 
 
+@lru_cache(maxsize=8)  # what a value takes changes no error
+def _by_head(params: PolicyParams, *, pulled: bool) -> list[dict[str, float]]:
+    head = params.attention
+    heads = (seeded_attention(head, seed, pulled=pulled) for seed in range(head.seed, head.seed + head.n_seeds))
+    return [errors(one, kept_by(params, one)) for one in heads]
+
+
 def _error_table(key: str, params: PolicyParams) -> Table:
     """Mean error of each policy over the heads, how much it varies, and in how many heads no other errs less."""
-    head, by_head = params.attention, []
-    for seed in range(head.seed, head.seed + head.n_seeds):
-        attention = seeded_attention(head, seed, pulled=key == "pulled")
-        by_head.append(errors(attention, kept_by(params, attention)))
+    by_head = _by_head(params.model_copy(update={"conventions": Conventions()}), pulled=key == "pulled")
     rows = {}
     for name, shown in NAMES.items():
         own = [one[name] for one in by_head]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from itertools import combinations
 from statistics import fmean
 
@@ -35,7 +36,8 @@ def solve(params: Int8Params) -> Answer:
     return answer(sheet, _by_hand(params.vector), _methods(params.product, sheet, errors), _orders(params.perplexities, errors))
 
 
-def _errors(product: Product, methods: Sequence[Method | None], scale: Fraction = Fraction(1)) -> Errors:
+@lru_cache(maxsize=64)  # a page that follows changed numbers is solved once more
+def _errors(product: Product, methods: tuple[Method | None, ...], scale: Fraction = Fraction(1)) -> Errors:
     both = list(seeded_operands(product, scale))
     return {
         method.scheme if method else "fp16": [product_error(one, method, product.threshold) for one in both] for method in methods
@@ -130,7 +132,7 @@ def _by_size(product: Product) -> Table:
     methods = [one for one in METHODS if one.scheme in DRAWN]
     rows = {}
     for place, largest in enumerate(product.largest_sizes, 1):
-        errors = _errors(product, [None, *methods], largest / most)
+        errors = _errors(product, (None, *methods), largest / most)
         rows[f"size_{place}"] = (exact(largest), *(_shown(fmean(one)) for one in errors.values()))
     columns = [column("fp16", "FP16"), *(column(one.scheme, one.name) for one in methods)]
     return table("sizes", ["largest", *columns], rows, drawn=True)
