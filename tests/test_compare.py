@@ -54,3 +54,12 @@ def test_a_typed_number(page: Page, number: str, result: str) -> None:
     details.get_by_label("Your number").fill(number)
     shown = details.get_by_role("status").inner_text()
     assert shown == result or (result and result in shown)
+
+
+def test_a_number_of_another_reading(page: Page, built: Project) -> None:
+    """With 3 beams or more the best sequence is a b a, .2 * .8 * .8 = .128; the box has .12."""
+    page.goto(f"{built.path('site').as_uri()}/answers/comp4901y/hw3/question2.html")
+    details = of_box(page)
+    details.get_by_label("Your number").fill("0.128")
+    told = details.get_by_role("status").inner_text()
+    assert told == "This is the number under another reading, “3 beams”, or under another reading, “4 beams”."

@@ -107,7 +107,7 @@
     };
     range.addEventListener("input", show);
     const label = made("label", {}, `Step through the ${steps.length} steps of the search `, range);
-    figure.querySelector(".frame").after(made("div", { className: "steps" }, label, said));
+    figure.querySelector(".frame").before(made("div", { className: "steps" }, label, said));
   };
 
   const setUp = () => {

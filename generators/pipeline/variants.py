@@ -18,6 +18,7 @@ from generators.pipeline.catalog import ROOT, QuestionId, load_params
 from generators.pipeline.failures import named
 from generators.pipeline.published import published
 from generators.pipeline.render import body, fixed_by, stated
+from generators.pipeline.slips import boxed
 from generators.question import Question, overlaid
 
 
@@ -28,7 +29,7 @@ def variants(
     answer: Callable[[], Answer],
     pictures: Mapping[str, Figure],
 ) -> list[dict[str, Any]]:
-    """Each page that fits the entry: group, name, HTML, and those of its pictures that are not the published ones.
+    """Each page that fits the entry: group, name, HTML, boxed numbers, and its pictures that are not the published ones.
 
     `answer` gives the published answer, which is asked for only if there is a picture.
     """
@@ -47,7 +48,8 @@ def variants(
                 )
                 own = {one: figure for one, figure in figures.items() if figure != pictures.get(one)}
                 page = _page(question_id, changed, other, figures, own, len(made) + 1)
-                made.append({"group": group, "name": name, **page})
+                numbers = {one.quantity.address: str(one.number) for one in boxed(changed, other)}
+                made.append({"group": group, "name": name, "numbers": numbers, **page})
     return made
 
 

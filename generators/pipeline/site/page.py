@@ -79,7 +79,18 @@ def _slips(worked: Worked) -> str:
     """What `assets/compare.js` reads: boxed numbers, and what others come from. Search does not see what an attribute holds."""
     places = set(_PLACE.findall(worked.site))
     shown = [one for one in worked.slips if places & {one["at"], "/".join(one["at"].split("/")[:2])}]
-    return data("boxed", shown) if shown else ""
+    return data("boxed", [_with_readings(one, worked.variants) for one in shown]) if shown else ""
+
+
+def _with_readings(one: Mapping[str, Any], variants: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A boxed number with its slips, and with what other readings give that no slip gives."""
+    known = {one["value"], *(number for number, *_ in one["slips"])}
+    readings: dict[str, list[str]] = {}
+    for variant in variants:
+        number = variant["numbers"].get(one["at"])
+        if number and number not in known:
+            readings.setdefault(number, []).append(f"under another reading, “{variant['name']}”")
+    return {**one, "slips": [*one["slips"], *([number, *words] for number, words in readings.items())]}
 
 
 def _what_if(question: Listed) -> str:

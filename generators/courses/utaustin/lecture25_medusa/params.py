@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -19,8 +19,8 @@ class Conventions(Params):
     head_bias: bool = convention(
         False, {True: "The first matrix of a head has a bias", False: "The first matrix of a head has no bias"}
     )
-    bytes_per_value: int = convention(2, ("A value takes {}", "byte"), ge=1, le=8)
-    flops_per_multiply_add: int = convention(2, ("A multiply-add counts as {}", "FLOP"), ge=1, le=2)
+    bytes_per_value: Literal[1, 2, 4] = convention(2, ("A value takes {}", "byte"))
+    flops_per_multiply_add: Literal[1, 2] = convention(2, ("A multiply-add counts as {}", "FLOP"))
 
 
 class Model(Params):
