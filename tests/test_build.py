@@ -75,6 +75,21 @@ def test_a_changed_title_stands_in_the_navigation_of_every_page(project: Project
     assert all("Zebra: " in page.read_text(encoding="utf-8") for page in pages)
 
 
+def test_a_draft_converts_the_page_that_changed_alone(project: Project) -> None:
+    """Though its variants are not made yet, so that their files are gone."""
+    project.replace(f"templates/{TREE}.md.j2", "adds no tokens, so", "adds none, so")
+    code = """
+from generators.pipeline.live.drafts import build_drafts
+from generators.pipeline.site import kept_pages
+convert, made = kept_pages._converted, []
+kept_pages._converted = lambda *facts: made.append(facts[-2].url) or convert(*facts)
+build_drafts(lambda text: None)
+print(made)
+"""
+    done = project.python(code)
+    assert done.stdout == "['answers/comp4901y/hw4/question2.html']\n", done.stderr
+
+
 def test_processes_fork_before_pages_are_printed(project: Project) -> None:
     """A process that forks while a thread imports a module would wait for that module for ever."""
     project.replace("generators/courses/comp4901y/params.yml", "  seq_len: 4096\n", "  seq_len: 2048\n")

@@ -63,7 +63,8 @@ class KeptPages(BasePlugin):  # type: ignore[misc]
 
     def on_nav(self, nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
         """Called when all pages and all files are known."""
-        others = digest_of([digests(_READ), sorted(file.src_uri for file in files)])
+        linked = sorted(file.src_uri for file in files if ".variant" not in file.src_uri)  # of variants only a script knows
+        others = digest_of([digests(_READ), linked])
         self.around = digest_of([others, config["nav"]])
         index = config.plugins["material/search"].search_index
         convert = partial(_converted, index, index.add_entry_from_context, config, files)
