@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, Request, Response, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Request, Response, ViewportSize
 
 from tests.project import Project
 
@@ -77,6 +77,18 @@ class Watched:
     def _asked(self, dialog: Dialog) -> None:
         self.complaints.append(f"dialog: {dialog.message}")
         dialog.dismiss()
+
+
+@contextmanager
+def page_without_errors(browser: Browser, address: str) -> Iterator[Page]:
+    """A page whose scripts must raise nothing."""
+    opened = browser.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.goto(address)
+    yield opened
+    opened.close()
+    assert not errors
 
 
 def loaded_everything(page: Page) -> bool:

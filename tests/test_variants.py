@@ -16,7 +16,7 @@ from generators.pipeline.reads import files_read
 from generators.pipeline.unit import Task
 from generators.pipeline.variants import changes
 from generators.question import overlaid
-from tests.browsing import DESK, needs_chromium, served
+from tests.browsing import DESK, needs_chromium, page_without_errors, served
 from tests.entries import ENTRIES, id_of
 from tests.project import Project
 
@@ -69,14 +69,9 @@ def test_variants_are_made_again_when_what_makes_a_page_changes() -> None:
 
 @pytest.fixture
 def page(browser: Browser, built: Project) -> Iterator[Page]:
-    """The page of a beam search, whose errors fail the test."""
-    opened = browser.new_page()
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.goto(f"{built.path('site').as_uri()}/{BEAMS}")
-    yield opened
-    opened.close()
-    assert not errors
+    """The page of a beam search."""
+    with page_without_errors(browser, f"{built.path('site').as_uri()}/{BEAMS}") as opened:
+        yield opened
 
 
 def told(page: Page) -> str:
@@ -93,7 +88,7 @@ def test_there_and_back(page: Page) -> None:
     page.get_by_label("Show the page with").select_option("3 beams")
     # 3 sequences and their probabilities, and the rank of the third; one picture.
     assert told(page).startswith("Shown: 3 beams. These are not the checked answers.")
-    assert told(page).endswith("In the boxes, other than published: 7 values and 1 picture. What is shown of them is outlined.")
+    assert told(page).endswith("The boxes differ from the published ones in 7 values and 1 picture. New ones are outlined.")
     rows = page.locator("[id='2/final'] tbody tr").all_inner_texts()
     assert [row.split() for row in rows] == [
         ["1", "a", "b", "a", "0.128"], ["2", "b", "c", "a", "0.12"], ["3", "c", "a", "b", "0.096"],
@@ -113,7 +108,7 @@ def test_what_each_reading_gives_is_listed(page: Page) -> None:
     text = listed.all_text_contents()
     assert text[1] == (
         "3 beams: Sequence b c a becomes a b a; Probability 0.12 becomes 0.128; Sequence c a b becomes b c a;"
-        " 4 values and 1 picture more differ."
+        " and 4 values and 1 picture more."
     )
     assert text[-1].endswith("is preferred: the boxes stay as they are.")
 
@@ -155,7 +150,7 @@ def test_only_what_differs_is_counted(page: Page, built: Project) -> None:
     page.goto(f"{built.path('site').as_uri()}/answers/comp4901y/hw4/question1.html")
     page.get_by_text("What if it were read another way?").click()
     page.get_by_label("Show the page with").select_option("The two matrices of an adapter have biases")
-    assert told(page).endswith("In the boxes, other than published: 2 values. What is shown of them is outlined.")
+    assert told(page).endswith("The boxes differ from the published ones in 2 values. New ones are outlined.")
 
 
 def test_one_change_at_a_time(page: Page, built: Project) -> None:

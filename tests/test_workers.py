@@ -24,7 +24,7 @@ def test_a_signal_in_the_middle_of_a_fork_is_answered_once() -> None:
 
 
 FAILING = """
-import sys, time
+import time
 from generators.pipeline.workers import workers
 def wait_and_fail(seconds):
     time.sleep(seconds)

@@ -71,12 +71,6 @@
     return "Another number, and none of the slips that this page knows.";
   };
 
-  const made = (name, properties = {}, ...children) => {
-    const element = Object.assign(document.createElement(name), properties);
-    element.append(...children);
-    return element;
-  };
-
   for (const box of document.querySelectorAll(".answer")) {
     const within = new Set([...box.querySelectorAll("[id]")].map((element) => element.id));
     const own = boxed.filter(({ at }) => within.has(at) || within.has(at.split("/").slice(0, 2).join("/")));

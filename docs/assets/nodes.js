@@ -1,10 +1,5 @@
 // Points at a node in all pictures and tables of a page at once, and shows a search a step at a time.
 (() => {
-  const made = (name, properties = {}, ...children) => {
-    const element = Object.assign(document.createElement(name), properties);
-    element.append(...children);
-    return element;
-  };
   const article = document.querySelector("article");
   const markRows = (name, of, nodes, after) => {
     for (const one of article.querySelectorAll("tr[data-node]")) {

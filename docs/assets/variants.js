@@ -3,11 +3,6 @@
   const marker = document.querySelector("[data-variants]");
   const { script, names } = JSON.parse(marker.dataset.variants);
 
-  const made = (name, properties = {}, ...children) => {
-    const element = Object.assign(document.createElement(name), properties);
-    element.append(...children);
-    return element;
-  };
   const status = made("output", { id: "variants-status" });
   const back = made("button", { type: "button", hidden: true }, "Back to the published page");
   const choice = made("select", {}, made("option", { value: "" }, "as published"));
@@ -55,7 +50,7 @@
     const { values, pictures } = differing(page);
     for (const one of [...values.map(([, now]) => now), ...pictures]) one?.classList.add("differs");
     const sum = summed(values, pictures);
-    return sum ? `In the boxes, other than published: ${sum}. What is shown of them is outlined.` : "The boxes are as published.";
+    return sum ? `The boxes differ from the published ones in ${sum}. New ones are outlined.` : "The boxes are as published.";
   };
 
   const copied = (element) => {
@@ -79,7 +74,7 @@
     const rest = summed(values.slice(LISTED), pictures);
     const parts = listed.map(([before, now]) => [...placed(now ?? before), ...(!now ? [copied(before), " is gone"] :
       before ? [copied(before), " becomes ", copied(now)] : [copied(now), " is new"])]);
-    if (rest) parts.push([`${rest}${listed.length ? " more" : ""} ${pictures.length === 1 && values.length <= LISTED ? "differs" : "differ"}`]);
+    if (rest) parts.push([listed.length ? `and ${rest} more` : `${rest} differ${pictures.length === 1 ? "s" : ""}`]);
     return parts.length ? parts.flatMap((part, place) => [place ? "; " : "", ...part]).concat(".") : ["the boxes stay as they are."];
   };
   let loading = null;

@@ -265,11 +265,6 @@
     for (const element of document.querySelectorAll(".not-followed")) cross(element, false);
   };
 
-  const made = (name, properties = {}, ...children) => {
-    const element = Object.assign(document.createElement(name), properties);
-    element.append(...children);
-    return element;
-  };
   const CHANGED = "These are not the checked answers: the page works its numbers out anew, by the same formulas.";
   const CROSSED = " What is crossed out is of the published numbers only.";
   const PUBLISHED = " The page shows the published numbers.";

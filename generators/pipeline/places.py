@@ -45,8 +45,7 @@ def _nodes(picture: ElementTree.Element) -> Iterator[tuple[ElementTree.Element, 
 
 
 def _outlines(node: ElementTree.Element) -> Iterator[tuple[list[float], list[float]]]:
-    """The coordinates of each path and polygon."""
-    for one in node:
-        numbers = [float(number) for number in _NUMBER.findall(one.get("d", "") or one.get("points", ""))]
-        if numbers:
-            yield numbers[::2], numbers[1::2]
+    """The coordinates of each path."""
+    for path in node.iter(f"{_SVG}path"):
+        numbers = [float(number) for number in _NUMBER.findall(path.get("d", ""))]
+        yield numbers[::2], numbers[1::2]

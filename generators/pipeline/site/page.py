@@ -65,6 +65,7 @@ def site_page(question: Listed, pdf: str, linking: Sequence[Listed] = ()) -> str
             passed,
             "\n</div>\n",
             _SNIPPET.sub(r"\1;", worked.site),
+            _script(question, "made"),
             _variants(question) if worked.variants else "",
             _see_also(linking),
             section,
@@ -106,7 +107,7 @@ def _variants(question: Listed) -> str:
 
 
 def _script(question: Listed, name: str) -> str:
-    """A script that only some pages load."""
+    """A script that only some pages of questions load, or only these."""
     return f'\n<script src="{"../" * question.path.count("/")}../assets/{name}.js" defer></script>\n'
 
 
