@@ -158,20 +158,20 @@ def test_every_part_of_the_sheet_has_a_heading(built: Project, question_id: str)
 
 def document(markdown: str, **changes: Any) -> Document:
     fields = {"path": "x.pdf", "title": "t", "header": "h", "pictures": {}, "questions": [("Q", ["1.1"])]}
-    return Document(pages=[markdown], **{**fields, **changes})
+    return Document(pages={"templates/x.md.j2": markdown}, **{**fields, **changes})
 
 
 @pytest.mark.parametrize(
     ("markdown", "message"),
     [
-        ("# Q\n\n$\\nosuch{1}$\n", "build/pdf/x.pdf: pandoc: "),
+        ("# Q\n\n$\\nosuch{1}$\n", "templates/x.md.j2: pandoc: "),
         ("# Q\n\n![a](none.svg \"b\")\n", "build/pdf/x.pdf: typst: "),
         ("# Q\n\n### 3\n", "build/pdf/x.pdf: typst: PDF/UA-1 error: "),
         ("# Q\n\n`#panic()`{=typst}\n", "build/pdf/x.pdf: typst: "),
     ],
 )  # fmt: skip
 def test_what_pandoc_or_typst_warn_of_is_an_error(markdown: str, message: str) -> None:
-    """One line that names the PDF and who complained."""
+    """One line that names the PDF, or the template, and who complained."""
     with pytest.raises(RenderError) as refusal:
         printing.compiled_pdf(document(markdown))
     assert str(refusal.value).startswith(message)

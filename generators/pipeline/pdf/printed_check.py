@@ -70,7 +70,7 @@ def _headings(pdf: PdfDocument) -> list[Heading]:
 
 
 def _check_text(document: Document, texts: list[str]) -> None:
-    source = "\n".join(document.pages)
+    source = "\n".join(document.pages.values())
     meant = [html.unescape(escaped) for escaped in _ESCAPED_TEX.findall(source)]
     in_code = Counter(raw for line in _CODE.findall(source) for raw in _RAW_TEX.findall(line))
     for number, text in enumerate(texts, 1):

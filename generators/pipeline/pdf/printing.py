@@ -56,7 +56,8 @@ def _typst_source(document: Document) -> str:
     colours = {name.replace("-", "_"): value for name, value in LIGHT.items()} | {"box": "#f3f8fc"}
     name = document.path
     body = _NEW_PAGE.join(
-        _in_typst(page, name, BUILD / "typst" / f"{name}.{place}.json") for place, page in enumerate(document.pages)
+        _in_typst(page, source, BUILD / "typst" / f"{name}.{place}.json")
+        for place, (source, page) in enumerate(document.pages.items())
     )
     facts = {"document": document, "student": breakable(document.student), "colours": colours}
     try:
@@ -66,18 +67,18 @@ def _typst_source(document: Document) -> str:
     return template.render(facts, body=body)
 
 
-def _in_typst(markdown: str, name: str, place: Path) -> str:
+def _in_typst(markdown: str, source: str, place: Path) -> str:
     """A page as pandoc writes it, kept for a document of which only other pages change."""
     key = digest_of([markdown, digests(OWN_FILES)])
     held = current(load(place).get("typst"), key)
     if held is None:
-        held = Section(key, _pandoc(markdown, name))
+        held = Section(key, _pandoc(markdown, source))
         keep(place, {"typst": held})
     typst: str = held.content
     return typst
 
 
-def _pandoc(markdown: str, name: str) -> str:
+def _pandoc(markdown: str, source: str) -> str:
     import pypandoc
 
     command = [
@@ -90,7 +91,7 @@ def _pandoc(markdown: str, name: str) -> str:
     ]
     done = subprocess.run(command, input=markdown, capture_output=True, text=True, encoding="utf-8", check=False)
     if done.returncode or done.stderr.strip():
-        raise RenderError(f"build/pdf/{name}: pandoc: {' '.join(done.stderr.split())}")
+        raise RenderError(f"{source}: pandoc: {' '.join(done.stderr.split())}")
     return done.stdout
 
 

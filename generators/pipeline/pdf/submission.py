@@ -24,8 +24,8 @@ class Document:
     title: str
     header: str
     """The document, at the top of each page."""
-    pages: Sequence[str]
-    """Markdown, each from the top of a new page."""
+    pages: Mapping[str, str]
+    """Markdown by the file of words that it is made from, each from the top of a new page."""
     pictures: Mapping[str, str]
     questions: Sequence[tuple[str, Sequence[str]]]
     """Heading and part headings of each question, in order."""
@@ -57,11 +57,11 @@ def document(path: str, question_ids: Sequence[QuestionId], worked: Mapping[Ques
     first = question_ids[0]
     course, sheet = load_course(first.course), sheet_of(first)
     where, signed = f"{course.title}, {sheet.title}", student() if sheet.medium == "handed_in" else Student()
-    pages = [printed_page(worked[question_id], where, signed.line) for question_id in question_ids]
+    pages = {f"templates/{one.template}": printed_page(worked[one], where, signed.line) for one in question_ids}
     if sheet.parts_on_own_pages:
-        pages = [on_own_pages(page) for page in pages]
+        pages = {source: on_own_pages(page) for source, page in pages.items()}
     if sheet.agreement:
-        pages.insert(0, agreement_page(where, sheet.agreement, signed))
+        pages = {f"generators/courses/{first.course}/course.yml": agreement_page(where, sheet.agreement, signed), **pages}
     return Document(
         path=path,
         title=where if sheet.printed != "question" else f"{where}: {printed_title(worked[first])}",
