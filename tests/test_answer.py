@@ -139,6 +139,6 @@ def test_an_answer_reaches_another_process_as_it_is_written() -> None:
     product = sympy.Mul(L, D, evaluate=False)
     written = sympy.Mul(2, product, sympy.Pow(product, 2, evaluate=False), evaluate=False)
     sent = answer(part("1.1", "Counts", formula("twice", written), within=SHEET))
-    received = pickle.loads(dumped(sent)).parts["1.1"]["twice"]
+    received = pickle.loads(dumped([sent]))[0].parts["1.1"]["twice"]
     assert sympy.srepr(received.formula) == sympy.srepr(written)
     assert received.value == 2 * 84 * 84**2  # L·D = 7·12 = 84

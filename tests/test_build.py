@@ -63,7 +63,18 @@ def test_a_changed_parameter(project: Project) -> None:
     }  # fmt: skip
     pages = {path for path in again if path.endswith(".html")} - {"site/index.html", "site/checks.html"}
     assert pages == {"site/answers/comp4901y/hw3/question1.html"}
+    assert {path for path in again if path.endswith(".variants.js")} == {"site/answers/comp4901y/hw3/question1.variants.js"}
     assert "site/answers.json" in again
+
+
+def test_other_readings_are_left_to_the_site(project: Project) -> None:
+    """PDFs show none; the site that is built after them has their pages with the new words."""
+    project.replace(f"templates/{TREE}.md.j2", "adds no tokens, so", "adds none, so")
+    before = project.made(TREE)["variants"]
+    assert computed(project, "pdf") == [TREE]
+    assert project.made(TREE)["variants"] == before
+    assert computed(project, "site") == []
+    assert "adds none, so" in project.path("site/answers/comp4901y/hw4/question2.variants.js").read_text(encoding="utf-8")
 
 
 def test_a_changed_title_stands_in_the_navigation_of_every_page(project: Project) -> None:
@@ -95,9 +106,9 @@ def test_processes_fork_before_pages_are_printed(project: Project) -> None:
     project.replace("generators/courses/comp4901y/params.yml", "  seq_len: 4096\n", "  seq_len: 2048\n")
     code = """
 import multiprocessing
-from generators.pipeline.build import units
+from generators.pipeline.build import Hooks, units
 from generators.pipeline.catalog import entries
-units(entries(), print, lambda worked: print(worked.question_id, len(multiprocessing.active_children()) > 0))
+units(entries(), print, Hooks(lambda worked: print(worked.question_id, len(multiprocessing.active_children()) > 0)))
 """
     told = project.python(code).stdout.splitlines()
     assert {f"{one} True" for one in (HW3, TREE, SPECULATIVE)} <= set(told)

@@ -32,7 +32,7 @@ def listed(title: str, pdf: str, number: int | None = None, ledger: Any = LEDGER
         title=title,
         points=5,
         site=site,
-        variants=(),
+        readings=(),
         ledger=ledger,
         slips=(),
         what_if=None,

@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, Page
 
 from generators.pipeline.catalog import ROOT, QuestionId, load_params, load_question
 from generators.pipeline.match import problems
+from generators.pipeline.readings import changes
 from generators.pipeline.reads import files_read
 from generators.pipeline.unit import Task
-from generators.pipeline.variants import changes
 from generators.question import overlaid
 from tests.browsing import DESK, needs_chromium, page_without_errors, served
 from tests.entries import ENTRIES, id_of
@@ -35,7 +35,7 @@ ALL = [
 
 def offered(project: Project, name: str) -> list[Any]:
     """Groups and names of a question's variants."""
-    return [[one["group"], one["name"]] for one in project.made(name)["variants"]]
+    return [[one["group"], one["name"]] for one in project.made(name)["solve"]["readings"]]
 
 
 def test_other_conventions_are_offered_and_what_fixes_the_one_in_force(built: Project) -> None:

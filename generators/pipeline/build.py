@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from generators.pipeline.catalog import QuestionId, load_params, load_question
@@ -50,8 +50,10 @@ class Worked:
     """What other numbers than the boxed ones come from."""
     what_if: Mapping[str, Any] | None = None
     """What a page needs to follow changes of its parameters."""
-    variants: Sequence[Mapping[str, Any]] = ()
-    """The page under other conventions, and at other sizes that it names."""
+    readings: Sequence[Mapping[str, Any]] = ()
+    """Other conventions, and other sizes that the question names, with what they give in the boxes."""
+    variants: Sequence[Mapping[str, Any]] | None = None
+    """The page of each other reading, once it is made."""
     ledger: Any = None
 
     @classmethod
@@ -65,81 +67,92 @@ class Worked:
             figures={name: one["svg"] for name, one in sections["draw"].content.items()},
             tall={name: one["tall"] for name, one in sections["draw"].content.items() if one["tall"]},
             answer=solved["answer"],
-            left_out=solved.get("left_out", {}),  # what older versions kept has none
-            slips=solved.get("slips", ()),
-            variants=sections["variants"].content if "variants" in sections else (),
+            left_out=solved["left_out"],
+            slips=solved["slips"],
+            readings=solved["readings"],
+            variants=sections["variants"].content if "variants" in sections else None,
             ledger=matched.content["ledger"] if matched else None,
             **sections["render"].content,
         )
 
 
-def units(
-    entries: Entries,
-    tell: Tell,
-    on_composed: Callable[[Worked], object] = lambda worked: None,
-    while_waiting: Callable[[], object] = lambda: None,
-) -> dict[QuestionId, Worked]:
-    """Every question worked out and found again, kept steps as they are; any failure raises before anything is kept.
+@dataclass(frozen=True)
+class Hooks:
+    """What else is done while questions are worked out."""
 
-    `on_composed` is called with each question as soon as its page exists, whether it is matched by then or not;
-    `while_waiting` once, when all pages exist and only matches and variants still run.
-    """
-    kept, stale = _kept(entries)
-    fresh = _worked_out(stale, kept, tell, on_composed, while_waiting) if stale else {}
-    if not stale:
-        _pass_on(kept, on_composed)
-    for question_id, sections in fresh.items():
-        keep(path_of(question_id), sections)
-    return {one: Worked.of(one, fresh.get(one) or kept[one]) for one in entries}
+    composed: Callable[[Worked], object] = lambda worked: None
+    """Called with each question as soon as its page exists, whether it is matched by then or not."""
+    waiting: Callable[[], object] = lambda: None
+    """Called once, when all pages exist."""
+    found: Callable[[dict[QuestionId, Worked]], object] | None = None
+    """Called once, when all questions are matched; with it the pages of other readings are made too, some meanwhile."""
 
 
-def _kept(entries: Entries) -> tuple[dict[QuestionId, dict[str, Section]], Entries]:
+def units(entries: Entries, tell: Tell, hooks: Hooks = Hooks()) -> dict[QuestionId, Worked]:
+    """Every question worked out and found again, kept steps as they are; any failure raises before anything is kept."""
+    kept, stale = _kept(entries, varied=hooks.found is not None)
+    made = {one: {} if one in stale else dict(sections) for one, sections in kept.items()}
+    if stale:
+        _work_out(stale, kept, made, tell, hooks)
+    else:
+        _pass_on(made, hooks)
+        _all_found(made, hooks)
+    for question_id in stale:
+        variants = {step: section for step, section in kept[question_id].items() if step == "variants"}
+        keep(path_of(question_id), {**variants, **made[question_id]})
+    return {one: Worked.of(one, sections) for one, sections in made.items()}
+
+
+def _kept(entries: Entries, *, varied: bool) -> tuple[dict[QuestionId, dict[str, Section]], Entries]:
     """What is kept of each question, and the questions with a step that has something to do; bad ones are refused."""
     with named("reading"):
         kept = {question_id: load(path_of(question_id)) for question_id in entries}
-        stale = {one: entry for one, entry in entries.items() if not is_current(one, entry, kept[one])}
+        stale = {one: entry for one, entry in entries.items() if not is_current(one, entry, kept[one], varied=varied)}
         keep_imports()
         _refuse_bad(stale)
     return kept, stale
 
 
-def _worked_out(
-    stale: Entries,
-    kept: Mapping[QuestionId, Sections],
-    tell: Tell,
-    on_composed: Callable[[Worked], object],
-    while_waiting: Callable[[], object],
-) -> dict[QuestionId, dict[str, Section]]:
-    """Compose and match in parallel processes, and say what ended."""
-    made: dict[QuestionId, dict[str, Section]] = {one: {} for one in stale}
-    waiting = set(stale)
-    unchanged = {question_id: sections for question_id, sections in kept.items() if question_id not in stale}
-    with progress(len(stale)) as at_work, closing(as_they_end(stale, kept, at_work)) as steps:
+def _work_out(
+    stale: Entries, kept: Mapping[QuestionId, Sections], made: dict[QuestionId, dict[str, Section]], tell: Tell, hooks: Hooks
+) -> None:
+    """Compose, match and vary in parallel processes into `made`, and say what ended."""
+    to_compose, to_match = set(stale), set(stale)
+    unchanged = {question_id: sections for question_id, sections in made.items() if sections}
+    with progress(len(stale)) as at_work, closing(as_they_end(stale, kept, at_work, varied=hooks.found is not None)) as steps:
         for question_id, one in steps:
             # Only now: a process that forks while a thread imports a module would wait for that module for ever.
-            _pass_on(unchanged, on_composed)
+            _pass_on(unchanged, hooks)
             unchanged = {}
-            if isinstance(one, Matched):
-                made[question_id]["match"] = one.section
-                if one.anew:
-                    tell(_found(question_id, one))
-                continue
             if isinstance(one, Varied):
                 made[question_id]["variants"] = one.section
                 continue
-            made[question_id] |= one.sections
-            _tell_composed(question_id, one, kept[question_id], tell)
-            on_composed(Worked.of(question_id, one.sections))
-            waiting.discard(question_id)
-            if not waiting:
-                while_waiting()
-    return made
+            if isinstance(one, Matched):
+                made[question_id]["match"] = one.section
+                to_match.discard(question_id)
+                if one.anew:
+                    tell(_found(question_id, one))
+            else:
+                made[question_id] |= one.sections
+                to_compose.discard(question_id)
+                _tell_composed(question_id, one, kept[question_id], tell)
+                hooks.composed(Worked.of(question_id, one.sections))
+                if not to_compose:
+                    hooks.waiting()
+            if not to_compose and not to_match:
+                at_work((), 0)
+                _all_found(made, hooks)
 
 
-def _pass_on(kept: Mapping[QuestionId, Sections], on_composed: Callable[[Worked], object]) -> None:
+def _all_found(made: Mapping[QuestionId, Sections], hooks: Hooks) -> None:
+    if hooks.found:
+        hooks.found({one: Worked.of(one, sections) for one, sections in made.items()})
+
+
+def _pass_on(made: Mapping[QuestionId, Sections], hooks: Hooks) -> None:
     """Give on the pages that are as they were."""
-    for question_id, sections in kept.items():
-        on_composed(Worked.of(question_id, sections))
+    for question_id, sections in made.items():
+        hooks.composed(Worked.of(question_id, sections))
 
 
 def _tell_composed(question_id: QuestionId, made: Composed, kept: Sections, tell: Tell) -> None:
@@ -152,14 +165,15 @@ def _tell_composed(question_id: QuestionId, made: Composed, kept: Sections, tell
 
 def drafts(entries: Entries, tell: Tell) -> dict[QuestionId, Worked]:
     """Every question worked out; what was found again only where that is known already."""
-    kept, stale = _kept(entries)
-    fresh: dict[QuestionId, Sections] = {}
+    kept, stale = _kept(entries, varied=True)
+    made = {one: Worked.of(one, sections) for one, sections in kept.items() if one not in stale}
     for question_id, one in composed_as_they_end(stale, kept):
         _tell_composed(question_id, one, kept[question_id], tell)
         match = current(kept[question_id].get("match"), Keys.of(question_id, entries[question_id]).solve_and_match)
-        fresh[question_id] = {**one.sections, **({"match": match} if match else {})}
+        worked = Worked.of(question_id, {**one.sections, **({"match": match} if match else {})})
+        made[question_id] = replace(worked, readings=())  # their pages are not made yet
         keep(path_of(question_id), {**kept[question_id], **one.sections})
-    return {one: Worked.of(one, fresh.get(one) or kept[one]) for one in entries}
+    return {one: made[one] for one in entries}
 
 
 def verify_all(entries: Entries, tell: Tell) -> int:

@@ -1,9 +1,10 @@
-"""Hands an answer from one process to another with its formulas as they are written."""
+"""Hands answers from one process to another with their formulas as they are written."""
 
 from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Sequence
 from typing import Any
 
 import sympy
@@ -11,10 +12,10 @@ import sympy
 from generators.answer import Answer
 
 
-def dumped(answer: Answer) -> bytes:
-    """The answer as bytes that `pickle.loads` reads."""
+def dumped(answers: Sequence[Answer]) -> bytes:
+    """The answers as bytes that `pickle.loads` reads."""
     stream = io.BytesIO()
-    _Exact(stream).dump(answer)
+    _Exact(stream).dump(answers)
     return stream.getvalue()
 
 

@@ -53,13 +53,13 @@ class Keys:
         return digest_of([self.render, self.draw, answer])
 
 
-def is_current(question_id: QuestionId, entry: Entry, kept: Sections) -> bool:
-    """Whether no step has anything to do."""
+def is_current(question_id: QuestionId, entry: Entry, kept: Sections, *, varied: bool) -> bool:
+    """Whether no step has anything to do, making the pages of other readings included or not."""
     keys = Keys.of(question_id, entry)
     solved = current(kept.get("solve"), keys.solve)
     if solved is None:
         return False
     answer = solved.content["digest"]
     wanted = {"draw": keys.draw_of(answer), "render": keys.render_of(answer), "match": keys.solve_and_match}
-    wanted["variants"] = keys.variants
+    wanted |= {"variants": keys.variants} if varied else {}
     return all(current(kept.get(step), key) for step, key in wanted.items())

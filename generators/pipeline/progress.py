@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from generators.pipeline.catalog import QuestionId
 
-AtWork = Callable[[Iterable[QuestionId], int], None]
-"""Called with the questions that processes work at, and how many are not finished."""
+AtWork = Callable[[Collection[QuestionId], int], None]
+"""Called with the questions that processes work at, none for a while without them, and how many are not finished."""
 
 
-def quiet(running: Iterable[QuestionId], left: int) -> None:
+def quiet(running: Collection[QuestionId], left: int) -> None:
     """Show nothing."""
 
 
@@ -29,7 +29,10 @@ def progress(total: int) -> Iterator[AtWork]:
     line = Progress(*columns, console=Console(stderr=True), transient=True)
     task = line.add_task("", total=total)
 
-    def at_work(running: Iterable[QuestionId], left: int) -> None:
+    def at_work(running: Collection[QuestionId], left: int) -> None:
+        if not running:
+            line.stop()
+            return
         line.start()  # only now, as processes must not fork from its thread's locks
         line.update(task, completed=total - left, description=", ".join(sorted({str(one) for one in running})))
 

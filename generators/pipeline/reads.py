@@ -40,7 +40,7 @@ def files_read(question_id: QuestionId) -> Files:
     """Code, found without running it, template and recordings of a question, and the versions of packages."""
     place = COURSES / question_id.course / question_id.slug
     own, package = {place / "__init__.py"}, question_id.module
-    solving = {f"{package}.solve", f"{package}.slips", "generators.pipeline.export", "generators.pipeline.slips"}
+    solving = {f"{package}.solve", f"{package}.slips", "generators.pipeline.export", "generators.pipeline.readings"}
     return Files(
         solve=_files(solving, own | _recordings(question_id)),
         match=_files({f"{package}.find", "generators.pipeline.ledger"}, own | _MATCHING | _recordings(question_id)),

@@ -6,25 +6,21 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, Literal
+from typing import Any
 
 import jinja2
 from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
-from pydantic.fields import FieldInfo
 
 from generators.answer import Answer, Figure
 from generators.errors import RenderError
 from generators.params import Params
 from generators.pipeline import addresses, filters
 from generators.pipeline.catalog import TEMPLATES, QuestionId, modules
+from generators.pipeline.conventions import Medium, in_force
 from generators.pipeline.places import pointed_at
 from generators.pipeline.site.page import data, escaped
-from generators.traced import untraced
-
-Medium = Literal["site", "booklet", "handed_in"]
-"""The site; the PDF of a lecture, which holds all of a page; a PDF that is handed in, which holds what earns marks."""
 
 
 @dataclass(frozen=True)
@@ -141,45 +137,13 @@ def context_of(
     return {
         "see": see,
         "definition": filters.definition,
-        "conventions": _conventions(params, medium),
+        "conventions": in_force(params, medium),
         "answer": answer,
         "figure": figure,
         "medium": medium,
         "subheading": Markup("####" if medium == "site" else "###"),
         "numbered": [label for label, part in answer.parts.items() if part.numbered],
     }
-
-
-def stated(field: FieldInfo, value: Any) -> str:
-    """The sentence for the value that is in force."""
-    says: Any = field.json_schema_extra["says"]  # type: ignore[index]
-    return str(says[0].format(filters.with_noun(value, says[1])) if isinstance(says, tuple) else says[value])
-
-
-def fixed_by(field: FieldInfo, value: Any) -> str:
-    """What a convention rests on: a document speaks for the default alone."""
-    return str(field.json_schema_extra["fixed_by"]) if untraced(value) == field.default else "our choice"  # type: ignore[index]
-
-
-def _key(name: str, value: Any) -> str:
-    """A convention's key, with its value where the sentence does not show that."""
-    return f"{name}: {str(value).lower()}" if isinstance(value, str | bool) else name
-
-
-def _conventions(params: Params, medium: Medium) -> list[tuple[str, str, str]]:
-    """The key of every convention in force that the medium states, the sentence that says it, and what fixes it.
-
-    One without a value is not in force.
-    """
-    held: Params | None = getattr(params, "conventions", None)
-    if held is None:
-        return []
-    fields = {name: (field, getattr(held, name)) for name, field in type(held).model_fields.items()}
-    return [
-        (_key(name, one), stated(field, one), fixed_by(field, one))
-        for name, (field, one) in fields.items()
-        if one is not None and (medium != "handed_in" or field.json_schema_extra["handed_in"])  # type: ignore[index]
-    ]
 
 
 def image(source: str, figure: Figure, *, has_twin: bool = False) -> Markup:

@@ -1,4 +1,4 @@
-"""Runs the steps of questions in processes side by side: each question is composed, then matched and varied."""
+"""Runs the steps of questions in processes side by side: each question is composed and matched, then varied."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ Entries = Mapping[QuestionId, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Composed:
-    """A question solved, drawn and rendered; the answer for another process, if it was solved now."""
+    """A question solved, drawn and rendered; its answers for another process, if it was solved now."""
 
     sections: Mapping[str, Section]
-    answer: bytes | None
+    answers: bytes | None
 
 
 @dataclass(frozen=True)
 class Varied:
-    """A question's page under other conventions and at other sizes."""
+    """A question's page under its other readings."""
 
     section: Section
 
@@ -47,9 +47,9 @@ class Matched:
 
 
 def as_they_end(
-    entries: Entries, kept: Mapping[QuestionId, Sections], at_work: AtWork
+    entries: Entries, kept: Mapping[QuestionId, Sections], at_work: AtWork, *, varied: bool
 ) -> Generator[tuple[QuestionId, Composed | Matched | Varied], None, None]:
-    """Each question composed, then matched with the answer that was composed, and its variants."""
+    """Each question composed, then matched with the answers that were composed; and variants, once all are composed."""
     ordered = _longest_first(entries)
     with _pools(ordered) as (light, slow):
         # The first match of a process imports its slow packages meanwhile, so it solves its question itself.
@@ -58,12 +58,15 @@ def as_they_end(
             pool.submit(_match, one, entries[one], kept[one], None): one for pool, one in firsts.items()
         }
         jobs |= {light.submit(_compose, one, entries[one], kept[one]): one for one in ordered}
+        composed: dict[QuestionId, tuple[Any, ...]] = {}
         for question_id, made in _ended(jobs, at_work):
             if isinstance(made, Composed):
-                one = (question_id, entries[question_id], kept[question_id], made.answer)
-                jobs[light.submit(_vary, *one, made.sections["draw"].content)] = question_id  # after all that is composed
+                one = (question_id, entries[question_id], kept[question_id], made.answers)
+                composed[question_id] = (*one, made.sections["draw"].content)
                 if question_id not in firsts.values():
                     jobs[slow.get(question_id, light).submit(_match, *one)] = question_id
+                if varied and len(composed) == len(entries):
+                    jobs |= {light.submit(_vary, *one): which for which, one in composed.items()}
             yield question_id, made
 
 
@@ -126,16 +129,16 @@ def _compose(question_id: QuestionId, entry: Mapping[str, Any], kept: Sections) 
 
 
 def _vary(
-    question_id: QuestionId, entry: Mapping[str, Any], kept: Sections, answer: bytes | None, pictures: Mapping[str, Any]
+    question_id: QuestionId, entry: Mapping[str, Any], kept: Sections, answers: bytes | None, pictures: Mapping[str, Any]
 ) -> Varied:
     from generators.pipeline.unit import varied
 
-    return Varied(varied(question_id, entry, kept, answer, pictures))
+    return Varied(varied(question_id, entry, kept, answers, pictures))
 
 
-def _match(question_id: QuestionId, entry: Mapping[str, Any], kept: Sections, answer: bytes | None) -> Matched:
+def _match(question_id: QuestionId, entry: Mapping[str, Any], kept: Sections, answers: bytes | None) -> Matched:
     from generators.pipeline.unit import match_section
 
     start = time.perf_counter()
-    section, anew = match_section(question_id, entry, kept, answer)
+    section, anew = match_section(question_id, entry, kept, answers)
     return Matched(section, anew, time.perf_counter() - start)

@@ -18,6 +18,7 @@ from generators.errors import CheckFailed, ParameterError, RenderError
 from generators.params import Params
 from generators.pipeline import slots, what_if
 from generators.pipeline.catalog import QuestionId, load_params, load_question, recordings_folder, validated
+from generators.pipeline.conventions import Medium
 from generators.pipeline.course import sheet_of
 from generators.pipeline.digest import digest_of
 from generators.pipeline.exact_pickle import dumped
@@ -28,8 +29,9 @@ from generators.pipeline.keys import Entry, Keys
 from generators.pipeline.ledger import Ledger, ledger
 from generators.pipeline.match import Findings, formula_problems, problems, summary
 from generators.pipeline.published import published, with_formulas
+from generators.pipeline.readings import Reading, answers, offered, readings
 from generators.pipeline.recorded import left_out
-from generators.pipeline.render import Medium, body
+from generators.pipeline.render import body
 from generators.pipeline.schedule import Composed
 from generators.pipeline.slips import explained
 from generators.pipeline.variants import draw_strictly, variants
@@ -49,31 +51,30 @@ def composed(question_id: QuestionId, entry: Entry, kept: Sections) -> Composed:
     drawn_key, rendered_key = keys.draw_of(of_answer), keys.render_of(of_answer)
     pictures = current(kept.get("draw"), drawn_key) or Section(drawn_key, _pictures(tasks()))
     pages = current(kept.get("render"), rendered_key) or Section(rendered_key, _pages(tasks(), pictures.content))
-    answer = dumped(tasks().answer) if solved is not kept.get("solve") else None
-    return Composed({"solve": solved, "draw": pictures, "render": pages}, answer)
+    anew = solved is not kept.get("solve")
+    answers = dumped([tasks().answer, *tasks().under_readings]) if anew else None
+    return Composed({"solve": solved, "draw": pictures, "render": pages}, answers)
 
 
 def varied(question_id: QuestionId, entry: Entry, kept: Sections, composed: bytes | None, pictures: Mapping[str, Any]) -> Section:
-    """The page under other conventions and at other sizes; `composed` is the published answer if it is solved already."""
+    """The page of each other reading; `composed` are the answers if they are solved already."""
     key = Keys.of(question_id, entry).variants
     if held := current(kept.get("variants"), key):
         return held
-    task = Task.at(question_id, entry)
-
-    def answer() -> Answer:
-        return task.answer if composed is None else pickle.loads(composed)
-
-    return Section(key, variants(question_id, task.question, entry, answer, _figures(pictures)))
+    task = Task.at(question_id, entry, composed)
+    read = zip(task.readings, task.under_readings, strict=True)
+    return Section(key, variants(question_id, task.question, read, lambda: task.answer, _figures(pictures)))
 
 
 def _solved(task: Task) -> dict[str, Any]:
-    """The answer for machines, the digest of all that other steps see of it, the recordings left out, and slips."""
+    """The answer for machines, the digest of all that other steps see of it, the recordings left out, slips, and readings."""
     question = task.question
     facts = {"title": question.title, "points": question.points, "answer": exported(task.params, task.answer)}
     entry = task.params.model_dump(exclude_none=True)
     others = left_out(recordings_folder(task.question_id), question.recordings, entry)
     own = question.slips(task.params, task.answer)
-    more = {"left_out": others, "slips": explained(task.params, task.answer, own)}
+    read = [offered(*one) for one in zip(task.readings, task.under_readings, strict=True)]
+    more = {"left_out": others, "slips": explained(task.params, task.answer, own), "readings": read}
     return {**facts, "digest": digest_of([facts, fingerprint(task.answer)]), **more}
 
 
@@ -113,13 +114,13 @@ def _following(task: Task, figures: Mapping[str, Figure]) -> dict[str, Any]:
 def match_section(question_id: QuestionId, entry: Entry, kept: Sections, composed: bytes | None = None) -> tuple[Section, bool]:
     """What was found again for the answer as it is now, and whether that had to be found now.
 
-    `composed` is the published answer if another process has solved it; it is only read by who wrote it.
+    `composed` are the answers if another process has solved them; they are only read by who wrote them.
     """
     keys, held = Keys.of(question_id, entry), kept.get("match")
     key = keys.solve_and_match
     if held and held.key == key:
         return held, False
-    task = Task.at(question_id, entry, pickle.loads(composed) if composed else None)
+    task = Task.at(question_id, entry, composed)
     of = digest_of([keys.match, [fingerprint(answer) for answer in task.answers]])
     if held and held.content.get("of") == of:
         return Section(key, held.content), False
@@ -142,22 +143,26 @@ def _written(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Task:
-    """A question with its parameters, first as its entry says, then at its other sizes, each with the words for it."""
+    """A question with its parameters, first as its entry says, then at its other sizes, each with the words for it.
+
+    `composed` are the published answer and those under other readings, if another process has solved them.
+    """
 
     question_id: QuestionId
     question: Question[Any]
+    entry: Entry
     sizes: Mapping[str, Params]
-    solved: Answer | None = None
+    composed: bytes | None = None
 
     @classmethod
-    def at(cls, question_id: QuestionId, entry: Entry, solved: Answer | None = None) -> Task:
+    def at(cls, question_id: QuestionId, entry: Entry, composed: bytes | None = None) -> Task:
         """Read the entry; a broken rule raises ParameterError."""
         question = load_question(question_id)
         sizes = {"": load_params(question_id, question, entry)}
         for place, change in enumerate(question.others):
             with suppress(ParameterError):  # other sizes lie over the entry, and need not fit every entry
                 sizes[f" (at others[{place}])"] = validated(question.params, overlaid(entry, change), "others")
-        return cls(question_id, question, sizes, solved)
+        return cls(question_id, question, entry, sizes, composed)
 
     @property
     def params(self) -> Params:
@@ -167,7 +172,23 @@ class Task:
     @cached_property
     def answer(self) -> Answer:
         """The answer that is published."""
-        return self._solve(self.params) if self.solved is None else self.solved
+        return self._solve(self.params) if self.composed is None else self._composed[0]
+
+    @cached_property
+    def _composed(self) -> list[Answer]:
+        assert self.composed is not None
+        held: list[Answer] = pickle.loads(self.composed)
+        return held
+
+    @cached_property
+    def readings(self) -> list[Reading]:
+        """The other readings."""
+        return readings(self.question_id, self.question, self.entry)
+
+    @cached_property
+    def under_readings(self) -> list[Answer]:
+        """The answers under the other readings."""
+        return answers(self.question_id, self.question, self.readings) if self.composed is None else self._composed[1:]
 
     @cached_property
     def answers(self) -> list[Answer]:

@@ -1,68 +1,45 @@
-"""A question's page under other conventions and at the other sizes that it names, as HTML for a reader to switch to."""
+"""A question's page under its other readings, as HTML for a reader to switch to."""
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import Any, get_args
+from typing import Any
 
 import yaml
 from markdown import Markdown
 
 from generators.answer import Answer, Figure
-from generators.errors import ParameterError, RenderError
+from generators.errors import RenderError
 from generators.params import Params
-from generators.pipeline.catalog import ROOT, QuestionId, load_params
+from generators.pipeline.catalog import ROOT, QuestionId
 from generators.pipeline.failures import named
 from generators.pipeline.published import published
-from generators.pipeline.render import body, fixed_by, stated
-from generators.pipeline.slips import boxed
-from generators.question import Question, overlaid
+from generators.pipeline.readings import Reading
+from generators.pipeline.render import body
+from generators.question import Question
 
 
 def variants(
     question_id: QuestionId,
     question: Question[Any],
-    entry: Mapping[str, Any],
+    read: Iterable[tuple[Reading, Answer]],
     answer: Callable[[], Answer],
     pictures: Mapping[str, Figure],
 ) -> list[dict[str, Any]]:
-    """Each page that fits the entry: group, name, HTML, boxed numbers, and its pictures that are not the published ones.
+    """The page of each reading: HTML, and its pictures that are not the published ones.
 
     `answer` gives the published answer, which is asked for only if there is a picture.
     """
-    params = load_params(question_id, question, entry)
     made: list[dict[str, Any]] = []
-    for group, name, change in changes(question, params):
-        try:
-            changed = load_params(question_id, question, overlaid(entry, change))
-        except ParameterError:
-            continue  # what is for one entry need not fit another
-        if changed != params:
-            with named(f"the variant “{name}”", question_id):
-                other = question.solve(changed)
-                figures = (
-                    pictures if not pictures or _looks_the_same(answer(), other, pictures) else draw_strictly(question, other)
-                )
-                own = {one: figure for one, figure in figures.items() if figure != pictures.get(one)}
-                page = _page(question_id, changed, other, figures, own, len(made) + 1)
-                numbers = {one.quantity.address: str(one.number) for one in boxed(changed, other)}
-                made.append({"group": group, "name": name, "numbers": numbers, **page})
+    for place, (reading, other) in enumerate(read, 1):
+        with named(reading.called, question_id):
+            figures = pictures if not pictures or _looks_the_same(answer(), other, pictures) else draw_strictly(question, other)
+            own = {one: figure for one, figure in figures.items() if figure != pictures.get(one)}
+            made.append(_page(question_id, reading.params, other, figures, own, place))
     return made
-
-
-def changes(question: Question[Any], params: Params) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """What the question names, and every other value of a convention that a reader cannot choose beside the numbers."""
-    yield from question.variants
-    held: Params | None = getattr(params, "conventions", None)
-    for name, field in type(held).model_fields.items() if held else ():
-        value = getattr(held, name)
-        options = (True, False) if isinstance(value, bool) else get_args(field.annotation)
-        for one in options if value is not None and f"conventions.{name}" not in question.what_if else ():
-            if isinstance(one, str | bool | int) and one != value:
-                yield f"{stated(field, value)} ({fixed_by(field, value)})", stated(field, one), {"conventions": {name: one}}
 
 
 def draw_strictly(question: Question[Any], answer: Answer) -> Mapping[str, Figure]:

@@ -14,7 +14,7 @@ from generators.cells import Quantity, words
 from generators.errors import ParameterError
 from generators.params import Params
 from generators.pipeline import typeset
-from generators.pipeline.render import fixed_by
+from generators.pipeline.conventions import fixed_by
 from generators.pipeline.site.markdown import mathml
 from generators.pipeline.wording import counted
 from generators.question import Question

@@ -22,7 +22,7 @@ def build_drafts(tell: Tell) -> bool:
     with alone("serve", tell):
         restore(PAGES)
         worked_out = drafts(entries(), tell)
-        write_pages(worked_out, [path for path in map(PDFS.joinpath, plan(worked_out)) if path.is_file()])
+        write_pages(worked_out, {path: (PDFS / path).read_bytes() for path in plan(worked_out) if (PDFS / path).is_file()})
         new = staging(DRAFTS)
         make_site(worked_out, new, strict=False)
         put_in_place(new, DRAFTS)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from generators.pipeline.build import Tell, Worked, units
+from generators.pipeline.build import Hooks, Tell, Worked, units
 from generators.pipeline.catalog import QuestionId, shown
 from generators.pipeline.digest import digest_of, digests
 from generators.pipeline.files import write_whole
@@ -27,12 +26,20 @@ _READING = Lock()
 """The library that reads PDFs back does one at a time."""
 
 
-def build_pdfs(
-    entries: Entries, tell: Tell, while_waiting: Callable[[], object] = lambda: None
-) -> tuple[list[Path], dict[QuestionId, Worked]]:
-    """Write every PDF of these questions whose content changed; nothing is put in place before all are complete.
+Contents = dict[str, bytes]
+"""What PDFs hold, by their paths below `build/pdf/`."""
 
-    `while_waiting` is called once when only matches still run. Returns the PDFs, and the questions as worked out.
+
+def build_pdfs(
+    entries: Entries,
+    tell: Tell,
+    while_waiting: Callable[[], object] = lambda: None,
+    when_found: Callable[[dict[QuestionId, Worked], Contents], object] | None = None,
+) -> tuple[list[Path], dict[QuestionId, Worked]]:
+    """Write every PDF of these questions whose content changed; nothing is put in place before all is done.
+
+    `while_waiting` is called once when all pages exist, `when_found` once when all questions are matched, with all PDFs.
+    Returns the PDFs, and the questions as worked out.
     """
     stamps = _read_stamps()
     planned = plan(entries)
@@ -50,7 +57,12 @@ def build_pdfs(
                     if not _current(found, stamps):
                         compiling[path] = (_digest(found), threads.submit(_checked, found))
 
-        done = units(entries, tell, compile_when_complete, while_waiting)
+        def found(worked_out: dict[QuestionId, Worked]) -> None:
+            if when_found:
+                compiled = {path: future.result() for path, (_, future) in compiling.items()}
+                when_found(worked_out, {path: compiled.get(path) or (PDFS / path).read_bytes() for path in planned})
+
+        done = units(entries, tell, Hooks(compile_when_complete, while_waiting, found if when_found else None))
         compiled = {path: (digest, future.result()) for path, (digest, future) in compiling.items()}
     for path, (digest, content) in compiled.items():
         write_whole(PDFS / path, content)
@@ -96,11 +108,3 @@ def _read_stamps() -> dict[str, Any]:
 def _current(found: Document, stamps: Mapping[str, Any]) -> bool:
     path = PDFS / found.path
     return path.is_file() and stamps.get(found.path) == [_digest(found), hashlib.sha256(path.read_bytes()).hexdigest()]
-
-
-def copy_pdfs(paths: Iterable[Path], target: Path) -> None:
-    """Copy PDFs below `target` with the same folders."""
-    for path in paths:
-        place = target / path.relative_to(PDFS)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, place)

@@ -23,7 +23,7 @@ from generators.pipeline.diff.builds import remember
 from generators.pipeline.files import PAGES, SITE, put_in_place, restore, staging, write_whole, writing
 from generators.pipeline.kept import BUILD
 from generators.pipeline.listed import Listed, contents
-from generators.pipeline.pdf.builder import build_pdfs, copy_pdfs, remove_others
+from generators.pipeline.pdf.builder import Contents, build_pdfs, remove_others
 from generators.pipeline.schedule import Entries
 from generators.pipeline.site.math_font import math_font
 from generators.pipeline.site.overview import changes, example, questions, routes
@@ -42,12 +42,18 @@ def build_site(entries: Entries, tell: Tell) -> None:
     inputs = stamp.inputs_digest()
     restore(SITE)
     restore(PAGES)
-    pdfs, worked_out = build_pdfs(entries, tell, _prepare)
-    written = write_pages(worked_out, pdfs)
-    new = staging(SITE)
-    make_site(worked_out, new)
-    write_whole(new / "answers.json", answers_json(contents(worked_out.values())).encode())
-    written |= stamp.seen(_files(new), new, SITE) | stamp.seen([CONFIG, *pdfs])
+    new, late = staging(SITE), set[QuestionId]()
+
+    def make(worked_out: Mapping[QuestionId, Worked], pdfs: Contents) -> None:
+        late.update(one for one, worked in worked_out.items() if worked.variants is None)
+        write_pages(worked_out, pdfs)
+        make_site(worked_out, new)
+        write_whole(new / "answers.json", answers_json(contents(worked_out.values())).encode())
+
+    pdfs, worked_out = build_pdfs(entries, tell, _prepare, make)
+    for folder in (PAGES, new / PAGES.name):
+        _write_variants(folder, [one for one in worked_out.values() if one.question_id in late])
+    written = stamp.seen(_files(new), new, SITE) | stamp.seen([*_files(PAGES), CONFIG, *pdfs])
     put_in_place(new, SITE)
     tell(f"wrote site/ with {counted(len(worked_out), 'question')} ({time.perf_counter() - start:.1f} s)")
     remove_others(entries, tell)
@@ -74,36 +80,46 @@ def _prepare() -> None:
     _import_mkdocs()
 
 
-def write_pages(worked_out: Mapping[QuestionId, Worked], pdfs: Iterable[Path]) -> dict[str, Any]:
-    """Write Markdown, pictures, PDFs and assets of all questions, put them in the place of the old ones, and list them."""
+def write_pages(worked_out: Mapping[QuestionId, Worked], pdfs: Contents) -> None:
+    """Write Markdown, pictures, PDFs and assets of all questions, and put them in the place of the old ones."""
     new = staging(PAGES)
     listing = contents(worked_out.values())
     with writing(new):
         for question in listing:
             _write_question(new, question, [one for one in listing if leads(one, question) and not leads(question, one)])
-        copy_pdfs(pdfs, new)
+        for path, content in pdfs.items():
+            write_whole(new / path, content)
+        _write_variants(new, worked_out.values())
         taken_in = {"example": example(listing), "questions": questions(listing), "changes": changes(), "routes": routes(listing)}
         for name, text in taken_in.items():
             _write_text(new / f".{name}.md", text)
         _write_text(new / "conventions.md", conventions_page(listing))
         _write_text(new / "assets" / "palette.css", style.palette_css())
         write_whole(new / "assets" / "math.woff2", math_font())
-    written = stamp.seen(_files(new), new, PAGES)
     put_in_place(new, PAGES)
-    return written
 
 
 def _write_question(folder: Path, question: Listed, linking: Sequence[Listed]) -> None:
     page = folder / f"{question.path}.md"
     _write_text(page, site_page(question, posixpath.relpath(question.pdf, posixpath.dirname(question.path)), linking))
-    for one in ({"figures": question.worked.figures, "tall": question.worked.tall}, *question.worked.variants):
-        tall = {f"{name}.tall": svg for name, svg in one["tall"].items()}
-        for name, svg in {**one["figures"], **tall}.items():
-            _write_text(page.with_name(f"{page.stem}-{name}.svg"), svg)
-            _write_text(page.with_name(f"{page.stem}-{name}.dark.svg"), style.dark(svg))
-    if question.worked.variants:
-        pages = [one["html"] for one in question.worked.variants]
-        _write_text(page.with_name(f"{page.stem}.variants.js"), f"window.variants({json.dumps(pages, ensure_ascii=False)});\n")
+    _write_pictures(page, question.worked.figures, question.worked.tall)
+
+
+def _write_variants(folder: Path, worked_out: Iterable[Worked]) -> None:
+    """Write the pages of other readings that are made, each question's as a script, and their pictures."""
+    for one in worked_out:
+        page = folder / f"{one.question_id.path}.md"
+        for variant in one.variants or ():
+            _write_pictures(page, variant["figures"], variant["tall"])
+        if one.variants:
+            pages = json.dumps([variant["html"] for variant in one.variants], ensure_ascii=False)
+            _write_text(page.with_name(f"{page.stem}.variants.js"), f"window.variants({pages});\n")
+
+
+def _write_pictures(page: Path, pictures: Mapping[str, str], tall: Mapping[str, str]) -> None:
+    for name, svg in {**pictures, **{f"{name}.tall": svg for name, svg in tall.items()}}.items():
+        _write_text(page.with_name(f"{page.stem}-{name}.svg"), svg)
+        _write_text(page.with_name(f"{page.stem}-{name}.dark.svg"), style.dark(svg))
 
 
 def _write_text(path: Path, text: str) -> None:

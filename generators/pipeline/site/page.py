@@ -66,7 +66,7 @@ def site_page(question: Listed, pdf: str, linking: Sequence[Listed] = ()) -> str
             "\n</div>\n",
             _SNIPPET.sub(r"\1;", worked.site),
             _script(question, "made"),
-            _variants(question) if worked.variants else "",
+            _readings(question) if worked.readings else "",
             _see_also(linking),
             section,
             _slips(worked),
@@ -80,17 +80,17 @@ def _slips(worked: Worked) -> str:
     """What `assets/compare.js` reads: boxed numbers, and what others come from. Search does not see what an attribute holds."""
     places = set(_PLACE.findall(worked.site))
     shown = [one for one in worked.slips if places & {one["at"], "/".join(one["at"].split("/")[:2])}]
-    return data("boxed", [_with_readings(one, worked.variants) for one in shown]) if shown else ""
+    return data("boxed", [_with_readings(one, worked.readings) for one in shown]) if shown else ""
 
 
-def _with_readings(one: Mapping[str, Any], variants: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _with_readings(one: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A boxed number with its slips, and with what other readings give that no slip gives."""
     known = {one["value"], *(number for number, *_ in one["slips"])}
     readings: dict[str, list[str]] = {}
-    for variant in variants:
-        number = variant["numbers"].get(one["at"])
+    for other in others:
+        number = other["numbers"].get(one["at"])
         if number and number not in known:
-            readings.setdefault(number, []).append(f"under another reading, “{variant['name']}”")
+            readings.setdefault(number, []).append(f"under another reading, “{other['name']}”")
     return {**one, "slips": [*one["slips"], *([number, *words] for number, words in readings.items())]}
 
 
@@ -99,10 +99,10 @@ def _what_if(question: Listed) -> str:
     return data("what-if", question.worked.what_if) + _script(question, "what_if")
 
 
-def _variants(question: Listed) -> str:
-    """What `assets/variants.js` reads to offer the page's variants, which lie in a script of their own, and that script."""
+def _readings(question: Listed) -> str:
+    """What `assets/variants.js` reads to offer other readings, whose pages lie in a script of their own, and that script."""
     page = question.path.rpartition("/")[2]
-    offered = {"script": f"{page}.variants.js", "names": [[one["group"], one["name"]] for one in question.worked.variants]}
+    offered = {"script": f"{page}.variants.js", "names": [[one["group"], one["name"]] for one in question.worked.readings]}
     return data("variants", offered) + _script(question, "variants")
 
 
