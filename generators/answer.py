@@ -223,7 +223,7 @@ class Figure:
     `shows` are the addresses of what is drawn. `tall` is the same picture for narrow screens, where `svg` is too wide to be
     read there; caption and alternative text hold for both. `nodes` is the table whose rows a reader can point at: each is a
     group of the class node in the SVG, with the row as its title. `steps` says what happens in each step of a search, and lists
-    its nodes.
+    its nodes. `chart` is what a page needs to draw lines anew, where their numbers follow from parameters.
     """
 
     svg: str
@@ -233,3 +233,4 @@ class Figure:
     tall: str = ""
     nodes: str = ""
     steps: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    chart: Mapping[str, Any] | None = None

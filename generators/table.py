@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import sympy
 
 from generators.cells import Cell, Math, Quantity, Rows, words
+from generators.traced import is_traced
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +52,9 @@ class Series:
 
     @property
     def numbers(self) -> dict[str, float]:
-        """Cells that hold a number, as floats, by row."""
-        return {row: float(cell) for row, cell in self.cells.items() if cell is not None}  # type: ignore[arg-type]
+        """Cells that hold a number, by row, as floats; traced ones as they are."""
+        held = {row: cell for row, cell in self.cells.items() if cell is not None}
+        return {row: cell if is_traced(cell) else float(cell) for row, cell in held.items()}  # type: ignore[arg-type,misc]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ holds for the number itself, as the length of a list, is kept as the condition t
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from fractions import Fraction
@@ -52,10 +52,10 @@ class Trace:
         self.parts[label] = sorted(set().union(*self._noted))
 
     @contextmanager
-    def apart(self) -> Iterator[None]:
-        """Keep the conditions that are noted within apart from all others."""
+    def apart(self) -> Iterator[set[int]]:
+        """Keep the conditions that are noted within apart from all others; gives them."""
         self._noted.append(set())
-        yield
+        yield self._noted[-1]
         self._noted.pop()
 
     def constant(self, number: int | Fraction) -> int:
@@ -100,6 +100,10 @@ class Condition:
     def __bool__(self) -> bool:
         self.trace.note(self.node, holds=self.holds)
         return self.holds
+
+    def as_number(self) -> Traced:
+        """1 where it holds, else 0."""
+        return Traced(self.trace, int(self.holds), self.trace.place(("truth", self.node)))
 
     def __eq__(self, other: object) -> bool:
         return bool(self) == (bool(other) if is_condition(other) else other)
@@ -281,6 +285,14 @@ def least(*numbers: Any) -> Any:
 def greatest(*numbers: Any) -> Any:
     """The greatest of exact numbers, without a decision."""
     return _chosen("max", max, numbers)
+
+
+def count(truths: Iterable[Any]) -> Any:
+    """How many comparisons hold, without a decision."""
+    made: Any = 0
+    for one in truths:
+        made = made + (one.as_number() if is_condition(one) else int(one))
+    return made
 
 
 def _chosen(sign: str, choose: Callable[[Any, Any], Any], numbers: tuple[Any, ...]) -> Any:

@@ -12,7 +12,7 @@ import pytest
 import sympy
 
 from generators.cells import at, exact, rational
-from generators.traced import CURRENT, Trace, Traced, alone, greatest, is_condition, is_traced, least
+from generators.traced import CURRENT, Trace, Traced, alone, count, greatest, is_condition, is_traced, least
 
 N = sympy.Symbol("n", positive=True)
 
@@ -27,7 +27,7 @@ def worked(trace: Trace, place: int, given: dict[str, Fraction | int]) -> Any:
         "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
         "%": operator.mod, "min": min, "max": max, "floor": math.floor, "ceil": math.ceil,
         "^": lambda base, exponent: base ** int(exponent), "==": operator.eq, "!=": operator.ne,
-        "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+        "truth": int, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
     }  # fmt: skip
     return done[sign](*values)
 
@@ -37,6 +37,7 @@ FOLLOWED: list[Callable[[Any], Any]] = [
     lambda n: n / Fraction(3), lambda n: Fraction(3) / n, lambda n: n // 3, lambda n: 7 // n, lambda n: n % 4, lambda n: 30 % n,
     lambda n: n**3, lambda n: 2**n, lambda n: -n, lambda n: +n, lambda n: abs(-n), lambda n: sum([n, n]),
     lambda n: math.floor(n / Fraction(2)), lambda n: math.ceil(n / Fraction(2)), lambda n: least(n, 5), lambda n: greatest(5, n),
+    lambda n: count([n > 3, n < 9, True]),
     rational, exact, lambda n: at(N * (N + 1) / 2, {N: n}), lambda n: at(sympy.floor(N / 4), {N: n}),
     lambda n: at(sympy.ceiling(N / 4) + sympy.Min(N, 9), {N: n}), lambda n: at(2**N - N ** (N - 3), {N: n}),
 ]  # fmt: skip

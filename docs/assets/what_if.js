@@ -34,6 +34,7 @@
     "%": (x, y) => minus(x, times(y, [floored(over(x, y)), 1n])),
     min: (x, y) => (less(y, x) ? y : x),
     max: (x, y) => (less(x, y) ? y : x),
+    truth: (holds) => [holds ? 1n : 0n, 1n],
     "==": same, "!=": (x, y) => !same(x, y),
     "<": less, ">": (x, y) => less(y, x), "<=": (x, y) => !less(y, x), ">=": (x, y) => !less(x, y),
   };
@@ -255,9 +256,30 @@
     for (const element of addressed) {
       if (!element.matches(".frame, [data-slot]")) cross(element, !follows(labelAt(element)));
     }
+    redraw(values, follows);
     return null;
   };
+  const charts = [...document.querySelectorAll("[data-chart]")].map((one) => [one.previousElementSibling, JSON.parse(one.dataset.chart)]);
+  // Numbers stand in a picture as they are, or as the slot that they follow.
+  const followed = (of, values) => {
+    if (Array.isArray(of)) return of.map((one) => followed(one, values));
+    if (of?.slot !== undefined) {
+      const value = values[slots[of.slot][0]];
+      return Number(value[0]) / Number(value[1]);
+    }
+    if (of && typeof of === "object") return Object.fromEntries(Object.entries(of).map(([key, one]) => [key, followed(one, values)]));
+    return of;
+  };
+  const redraw = (values, follows) => {
+    for (const [figure, { of, ...recipe }] of charts) {
+      const drawn = of.every(follows) && chart(followed(recipe, values));
+      if (drawn) figure.querySelector(".frame").append(drawn);
+      figure.classList.toggle("charted", Boolean(drawn));
+    }
+  };
   const restore = () => {
+    for (const one of document.querySelectorAll("svg.chart")) one.remove();
+    for (const one of document.querySelectorAll(".charted")) one.classList.remove("charted");
     for (const [element, inner, hidden] of asPublished) {
       if (inner !== null) element.innerHTML = inner;
       element.hidden = hidden;

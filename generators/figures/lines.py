@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from generators.answer import Figure
 from generators.figures.series import lowered, spoken
 from generators.figures.style import CHART_WIDTH_IN, DASHES, FONT_PT, LIGHT, MARKERS, SERIES, new_axes, plain, spread, to_svg
 from generators.table import Series
+from generators.traced import is_traced
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +29,8 @@ WRITTEN_OUT = 100_000
 class Line:
     """A name, its points, those of them that get a mark, words beside places, and the addresses of what it shows."""
 
-    name: str
+    name: str | tuple[Any, ...]
+    """Words, or words and numbers."""
     points: list[tuple[float, float]]
     marked: tuple[tuple[float, float], ...] = ()
     notes: tuple[tuple[float, float, str], ...] = ()
@@ -51,6 +53,11 @@ class Axis:
     limits: tuple[float, float] | None = None
     whole: bool = False
 
+    @property
+    def titled(self) -> str:
+        """What stands beside it."""
+        return f"{self.label} (log scale)" if self.scale == "log" else self.label
+
 
 def line_figure(
     lines: list[Line],
@@ -66,6 +73,10 @@ def line_figure(
 
     Without `alt`, the alternative text gives where each line begins and ends.
     """
+    shows = tuple(dict.fromkeys(address for line in lines for address in line.shows))
+    if any(is_traced(number) for line in lines for point in (*line.points, *line.marked) for number in point):
+        return Figure(svg="", caption=caption, alt="", shows=shows, chart=_chart(lines, x, y))
+    lines = [_as_drawn(line) for line in lines]
     figure, axes = new_axes(height_in=height_in, width_in=CHART_WIDTH_IN)
     for number, line in enumerate(lines):
         colour = LIGHT[SERIES[number % 5]]
@@ -79,8 +90,24 @@ def line_figure(
         axes.annotate(plain(guide[1]), (guide[0], 1), xycoords=("data", "axes fraction"), xytext=(0, 3), ha="center",
                       textcoords="offset points", va="bottom", color=LIGHT["muted"], fontsize=FONT_PT)  # fmt: skip
     _name_ends(axes, lines)
-    shows = tuple(dict.fromkeys(address for line in lines for address in line.shows))
     return Figure(svg=to_svg(figure), caption=caption, alt=alt or _said(lines, x, y), shows=shows)
+
+
+def _as_drawn(line: Line) -> Line:
+    name = "".join(map(str, line.name))
+    return replace(line, name=name, points=_floats(line.points), marked=tuple(_floats(line.marked)))
+
+
+def _floats(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in points]
+
+
+def _chart(lines: list[Line], x: Axis, y: Axis) -> dict[str, Any]:
+    """What `docs/assets/chart.js` draws."""
+    axes = [{"label": one.titled, "log": one.scale == "log", "base": one.base, "limits": one.limits, "whole": one.whole}
+            for one in (x, y)]  # fmt: skip
+    drawn = [{"name": line.name, "points": line.points, "marked": line.marked, "notes": line.notes} for line in lines]
+    return {"lines": drawn, "x": axes[0], "y": axes[1]}
 
 
 def _said(lines: list[Line], x: Axis, y: Axis) -> str:
@@ -97,7 +124,7 @@ def _scale(axes: Axes, x: Axis, y: Axis) -> None:
 
     for name, one, axis in (("x", x, axes.xaxis), ("y", y, axes.yaxis)):
         logarithmic = one.scale == "log"
-        axes.set(**{f"{name}label": f"{one.label} (log scale)" if logarithmic else one.label})
+        axes.set(**{f"{name}label": one.titled})
         if logarithmic:
             getattr(axes, f"set_{name}scale")("log", base=one.base)
         elif one.whole:
@@ -167,6 +194,6 @@ def _name_ends(axes: Axes, lines: list[Line]) -> None:
     ends = [to_share.transform(line.points[-1]) for line in lines]
     heights = spread([float(end[1]) for end in ends], LABEL_GAP)
     for number, (line, end, height) in enumerate(zip(lines, ends, heights, strict=True)):
-        axes.annotate(plain(line.name), (float(end[0]), height), xycoords="axes fraction", xytext=(6, 0),
+        axes.annotate(plain(str(line.name)), (float(end[0]), height), xycoords="axes fraction", xytext=(6, 0),
                       textcoords="offset points", va="center", color=LIGHT[SERIES[number % 5]], fontsize=FONT_PT,
                       annotation_clip=False)  # fmt: skip

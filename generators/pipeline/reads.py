@@ -40,12 +40,15 @@ def files_read(question_id: QuestionId) -> Files:
     """Code, found without running it, template and recordings of a question, and the versions of packages."""
     place = COURSES / question_id.course / question_id.slug
     own, package = {place / "__init__.py"}, question_id.module
+    # A page that follows changes holds how its numbers are worked out, which may change while they stay.
+    follows = "what_if" in _given(question_id)
+    following = {f"{package}.solve", f"{package}.draw", "generators.pipeline.what_if"} if follows else set()
     solving = {f"{package}.solve", f"{package}.slips", "generators.pipeline.export", "generators.pipeline.readings"}
     return Files(
         solve=_files(solving, own | _recordings(question_id)),
         match=_files({f"{package}.find", "generators.pipeline.ledger"}, own | _MATCHING | _recordings(question_id)),
         draw=_files({f"{package}.draw"}, own | {_HERE / "unit.py"}),
-        render=_files({"generators.pipeline.render", f"{package}.params"}, _templates(question_id.template)),
+        render=_files({"generators.pipeline.render", f"{package}.params", *following}, _templates(question_id.template)),
         variants=_files(
             {f"{package}.solve", f"{package}.draw", "generators.pipeline.variants", "generators.pipeline.site.markdown"},
             own | _recordings(question_id) | {ROOT / "mkdocs.yml"},

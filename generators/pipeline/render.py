@@ -16,7 +16,7 @@ from markupsafe import Markup
 from generators.answer import Answer, Figure
 from generators.errors import RenderError
 from generators.params import Params
-from generators.pipeline import addresses, filters
+from generators.pipeline import addresses, filters, slots
 from generators.pipeline.catalog import TEMPLATES, QuestionId, modules
 from generators.pipeline.conventions import Medium, in_force
 from generators.pipeline.places import pointed_at
@@ -126,6 +126,8 @@ def context_of(
     def figure(name: str) -> Markup:
         one, on_site = figures[name], medium == "site"
         picture = image(f"{question_id.page}-{name}.svg", one, has_twin=on_site and one.tall != "")
+        if on_site and one.chart:
+            return picture + Markup(f"\n{data('chart', slots.in_data(one.chart))}")
         return picture + Markup(f"\n{data('nodes', pointed_at(one))}") if on_site and one.nodes else picture
 
     def see(target: str, text: str) -> Markup:

@@ -7,12 +7,13 @@ function of `docs/assets/what_if.js`, which does the same as the one that marks 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from fractions import Fraction
 from typing import Any
 
-from generators.traced import Condition, Traced
+from generators.traced import Condition, Traced, is_traced
 
 _SLOTS: ContextVar[dict[tuple[Any, ...], int] | None] = ContextVar("_SLOTS", default=None)
 _OPENED, _CLOSED = "\ue004", "\ue005"
@@ -43,6 +44,17 @@ def _place(node: int, part: str, *rule: Any) -> int:
     if slots is None:
         raise ValueError("a traced number is shown outside a page that follows it")
     return slots.setdefault((node, part, *rule), len(slots))
+
+
+def in_data(content: Any) -> Any:
+    """Plain data whose traced numbers name their slot; other numbers are floats."""
+    if is_traced(content):
+        return {"slot": _place(content.node, content.part, "data")}
+    if isinstance(content, Mapping):
+        return {key: in_data(one) for key, one in content.items()}
+    if isinstance(content, list | tuple):
+        return [in_data(one) for one in content]
+    return float(content) if isinstance(content, Fraction) else content
 
 
 def in_text(number: Traced, text: str, *rule: Any) -> str:

@@ -103,6 +103,7 @@ def _following(task: Task, figures: Mapping[str, Figure]) -> dict[str, Any]:
     with named("solving with numbers that keep how they follow", task.question_id):
         trace = Trace()
         params, answer = what_if.solved(task.question, task.params, trace)
+        figures = what_if.charts(task.question, answer, figures, trace)
         decided = len(trace.conditions)
     with slots.collected() as collected:
         site = body(task.question_id, params, answer, figures, "site", following=True)

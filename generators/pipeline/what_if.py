@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
-from generators.answer import Answer
+from generators.answer import Answer, Figure
 from generators.cells import Quantity, words
 from generators.errors import ParameterError
 from generators.params import Params
 from generators.pipeline import typeset
 from generators.pipeline.conventions import fixed_by
+from generators.pipeline.published import published
 from generators.pipeline.site.markdown import mathml
 from generators.pipeline.wording import counted
 from generators.question import Question
@@ -67,6 +69,22 @@ def solved(question: Question[Any], params: Params, trace: Trace) -> tuple[Param
         return traced, question.solve(traced)
     finally:
         CURRENT.reset(token)
+
+
+def charts(question: Question[Any], answer: Answer, pictures: Mapping[str, Figure], trace: Trace) -> dict[str, Figure]:
+    """The published pictures; one of lines whose numbers follow from the fields, with what draws it anew."""
+    moving = {address for address, value in published(answer).items() if is_traced(value)}
+    if not any(one.startswith(f"{address}/") for one in moving for picture in pictures.values() for address in picture.shows):
+        return dict(pictures)
+    with trace.apart() as noted:
+        drawn = question.draw(answer)
+    made = {}
+    for name, picture in pictures.items():
+        own, rests_on = drawn[name].chart, f"figure/{name}"
+        trace.parts[rests_on] = sorted(noted)
+        shown = {address.partition("/")[0] for address in picture.shows}
+        made[name] = replace(picture, chart={**own, "of": [*sorted(shown), rests_on]}) if own else picture
+    return made
 
 
 def _recorded(question: Question[Any], params: Params, answer: Answer, trace: Trace) -> dict[str, list[int]]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from generators.answer import Answer, Figure
-from generators.cells import Quantity
+from generators.cells import Quantity, rational
 from generators.figures.lines import Axis, Line, line_figure
 from generators.table import Table
+from generators.traced import greatest, least
 
 LONGEST_NAME = 24
 """Letters that have room beside the plot."""
@@ -18,9 +22,9 @@ def draw(answer: Answer) -> dict[str, Figure]:
 
 def _rooflines(accelerators: Table, products: Table) -> Figure:
     """Attainable TFLOP/s over intensity: bandwidth times intensity up to the ridge point, the peak from there on."""
-    intensities = sorted(products["intensity"].numbers.values())
-    ridges = accelerators["ridge"].numbers.values()
-    ends = min(*intensities, *ridges) / 2, 2 * max(*intensities, *ridges)
+    both = (products["intensity"], accelerators["ridge"])
+    intensities, ridges = ([rational(cell) for cell in series.cells.values()] for series in both)
+    ends = least(*intensities, *ridges) / 2, 2 * greatest(*intensities, *ridges)
     lines = [_roof(row, ends, intensities, (accelerators.address, products.address)) for row in accelerators]
     return line_figure(
         lines,
@@ -30,10 +34,10 @@ def _rooflines(accelerators: Table, products: Table) -> Figure:
     )
 
 
-def _roof(row: dict[str, Quantity], ends: tuple[float, float], intensities: list[float], shows: tuple[str, ...]) -> Line:
-    peak, per_intensity = float(row["peak"]), float(row["bandwidth"]) / 1000
+def _roof(row: dict[str, Quantity], ends: tuple[Any, Any], intensities: Sequence[Any], shows: tuple[str, ...]) -> Line:
+    peak, ridge, gb_per_s = (rational(row[key].value) for key in ("peak", "ridge", "bandwidth"))
     low, high = ends
-    points, marked = ([(x, min(peak, x * per_intensity)) for x in xs] for xs in ([low, float(row["ridge"]), high], intensities))
+    points, marked = ([(x, least(peak, x * gb_per_s / 1000)) for x in xs] for xs in ([low, ridge, high], intensities))
     name = str(row["name"].value)
     shown = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
     return Line(shown, points, tuple(marked), shows=shows)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from generators.answer import Answer, Figure
 from generators.figures.lines import Axis, Line, line_figure
-from generators.figures.series import axis_label, spoken
+from generators.figures.series import axis_label
 from generators.pipeline.wording import counted
 from generators.table import Table
 
@@ -19,15 +19,14 @@ def draw(answer: Answer) -> dict[str, Figure]:
 def _trade_off(table: Table, named: int) -> Figure:
     """Batch sizes of the length `named` are written beside their marks."""
     latency, throughput, contexts = (table[key].numbers for key in ("step", "throughput", "context"))
-    lines, said = [], []
+    lines = []
     for length in dict.fromkeys(contexts.values()):
         rows = [row for row, context in contexts.items() if context == length]
-        batches = [int(table["batch"].numbers[row]) for row in rows]
+        batches = [table["batch"].cells[row] for row in rows]
         places = [(latency[row], throughput[row]) for row in rows]
-        notes = tuple((x, y, str(batch)) for batch, (x, y) in list(zip(batches, places, strict=True))[:-1])
+        notes = tuple((*place, str(batch)) for batch, place in zip(batches[:-1], places[:-1], strict=True))
         tokens = counted(int(length), "token")
-        lines.append(Line(f"{tokens}, up to {batches[-1]}", places, tuple(places), notes if length == named else ()))
-        said.append(f"{tokens}: up to {spoken(places[-1][1])} tokens a second with {counted(batches[-1], 'sequence')}")
+        lines.append(Line((f"{tokens}, up to ", batches[-1]), places, tuple(places), notes if length == named else ()))
     drawn = line_figure(
         lines,
         Axis(axis_label([table["step"]], "latency: time of one step"), scale="log", whole=True),
@@ -36,7 +35,6 @@ def _trade_off(table: Table, named: int) -> Figure:
             "Each line is one context length, each mark a batch size up to the largest that fits. "
             "Where a line is steep, throughput costs little latency."
         ),
-        alt=f"Throughput over latency, both logarithmic. {'; '.join(said)}.",
         height_in=3.4,
     )
     return replace(drawn, shows=(table.address,))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 from generators.answer import Answer, Figure
 from generators.figures.lines import Axis, line_figure, line_of
 from generators.table import Table
+from generators.traced import greatest
 
 
 def draw(answer: Answer) -> dict[str, Figure]:
@@ -22,7 +24,7 @@ def _gain(table: Table, best: Table) -> Figure:
     figure = line_figure(
         lines,
         Axis("drafted tokens γ", whole=True),
-        Axis("expected walltime gain", limits=(0, 1.1 * max(y for line in lines for _, y in line.points))),
+        Axis("expected walltime gain", limits=(0, Fraction(11, 10) * greatest(*(y for line in lines for _, y in line.points)))),
         caption="The gain over the length of the draft, a line for each acceptance rate α. A mark shows the best γ of its line.",
     )
     return replace(figure, shows=(*figure.shows, best.address))

@@ -15,7 +15,7 @@ from generators.courses.utaustin.lecture25_speculative_decoding.params import Sp
 from generators.courses.utaustin.lecture25_speculative_decoding.rounds import Model, SampledRound
 from generators.table import Column, Table, column, table
 from generators.topics.speculative_decoding import ALPHA, COST_RATIO, GAMMA, expected_tokens, walltime_gain
-from generators.traced import alone
+from generators.traced import alone, count, greatest
 
 ALPHA_1 = sympy.Symbol("alpha_1", positive=True)
 X, OF_TARGET, OF_DRAFT = column("x", "x"), column("p", "p(x)"), column("q", "q(x)")
@@ -139,6 +139,7 @@ def _gain(params: SpeculativeParams, sheet: Part) -> Part:
         for place, alpha in enumerate(params.gain.acceptance_rates, 1)
     }
     best = _best(params, gains)
+    beyond = any(one["best"] is None for one in best.rows.values())
     return part(
         "4",
         "Tokens a call and walltime gain",
@@ -146,7 +147,7 @@ def _gain(params: SpeculativeParams, sheet: Part) -> Part:
         formula("tokens", expected_tokens(ALPHA, GAMMA), "expected tokens a call", r"\mathbb{E}[T]", asked=True),
         formula("gain", walltime_gain(ALPHA, GAMMA, COST_RATIO), "expected walltime gain", "G", asked=True),
         number("longest", params.gain.longest_draft, "longest draft that was tried"),
-        claim("some_beyond", None in best["best"].cells.values(), "some gain still rises at the longest draft"),
+        claim("some_beyond", beyond, "some gain still rises at the longest draft"),
         best,
         _by_length(params, gains),
         within=sheet,
@@ -160,8 +161,8 @@ def _best(params: SpeculativeParams, gains: Mapping[str, Sequence[Fraction]]) ->
     """
     rows: dict[str, tuple[Cell, ...]] = {}
     for (key, found), rate in zip(gains.items(), params.gain.acceptance_rates, strict=True):
-        best = next((n for n, (one, longer) in enumerate(pairwise(found)) if longer <= one), None)
-        rows[key] = (rate, best, None if best is None else found[best])
+        best = count(longer > one for one, longer in pairwise(found))
+        rows[key] = (rate, best, greatest(*found)) if best <= params.gain.longest_draft else (rate, None, None)
     return table("best", [column("alpha", "α"), column("best", "Best γ"), column("gain", "Gain there")], rows, asked=True)
 
 

@@ -1,0 +1,113 @@
+"""Pictures of lines that follow the numbers that a reader changes."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from generators.pipeline.reads import files_read
+from tests.browsing import needs_chromium, page_without_errors
+from tests.entries import id_of
+from tests.project import Project
+
+pytestmark = needs_chromium
+
+INTENSITY, SPECULATIVE, BATCHING = (
+    "comp4901y/hw3/question1",
+    "utaustin/lecture25/speculative_decoding",
+    "utaustin/lecture25/batching",
+)
+WRITTEN = """axis => [...document.querySelectorAll(`.chart .axes text[text-anchor=${axis}]`)]
+  .filter(one => !Number.isNaN(Number(one.textContent.replace(/\\s/g, ""))))
+  .map(one => [Number(one.textContent.replace(/\\s/g, "")), Number(one.getAttribute(axis === "end" ? "y" : "x"))])"""
+MARKS = r"all => all.map(one => /translate\((.*),(.*)\)/.exec(one.getAttribute('transform')).slice(1).map(Number))"
+
+
+def address(project: Project, name: str, numbers: str) -> str:
+    """A page with numbers in its address."""
+    return f"{project.path('site').as_uri()}/answers/{name}.html#what-if?{numbers}"
+
+
+def read_at(page: Page, axis: str, place: float, *, log: bool = False) -> float:
+    """What an axis says at a place, from the numbers at its ends: `middle` are those below the picture, `end` those beside it."""
+    (first, start), *_, (last, end) = page.evaluate(WRITTEN, axis)
+    share = (place - start) / (end - start)
+    return math.exp(math.log(first) + share * math.log(last / first)) if log else first + share * (last - first)
+
+
+def marks(page: Page, line: int) -> list[list[float]]:
+    """Where a line has its marks."""
+    found: list[list[float]] = page.locator(".chart g[style]").nth(line).locator(".mark").evaluate_all(MARKS)
+    return found
+
+
+def test_marks_and_words_follow(browser: Browser, built: Project) -> None:
+    """With c = 0.1 two drafted tokens gain 1.75/1.2 = 1.4583 at α = 0.5, one only 1.5/1.1 and three 1.875/1.3.
+
+    For 16 it is 2/2.6 = 0.7692, as 0.5 to the power of 17 is next to nothing.
+    """
+    with page_without_errors(browser, address(built, SPECULATIVE, "gain.cost_ratio=0.1")) as page:
+        ((left, top),) = marks(page, 0)
+        assert read_at(page, "middle", left) == pytest.approx(2, abs=0.01)
+        assert read_at(page, "end", top) == pytest.approx(1.4583, abs=0.01)
+        assert page.locator("[id='4/best/alpha_1/best']").inner_text() == "2"
+        label = page.locator(".chart").get_attribute("aria-label") or ""
+        assert label.startswith(
+            "expected walltime gain, over drafted tokens γ. α = 0.5: 1 at 0 to 0.7692 at 16; α = 0.7: 1 at 0 to "
+        )
+        assert not page.locator("figure.picture img:visible").count()
+        assert page.evaluate("getComputedStyle(document.querySelector('figcaption'), '::after').content") == "none"
+        page.get_by_role("button", name="Back to the published numbers").click()
+        assert not page.locator(".chart").count()
+        assert page.locator("figure.picture img:visible").count() == 1
+
+
+def test_marks_on_logarithmic_axes(browser: Browser, built: Project) -> None:
+    """X W^Q of prefill with L = 65536, D = 4096 has L D / (2 L + D) = 1985.9 FLOP/B: it reaches the A100's 312 TFLOP/s."""
+    with page_without_errors(browser, address(built, INTENSITY, "seq_len=65536")) as page:
+        left, top = marks(page, 0)[0]
+        assert read_at(page, "middle", left, log=True) == pytest.approx(1985.9, rel=0.01)
+        assert read_at(page, "end", top, log=True) == pytest.approx(312, rel=0.01)
+
+
+def test_numbers_within_names_follow(browser: Browser, built: Project) -> None:
+    """The table and the picture say the same largest batch; each mark but the last has its batch size beside it."""
+    with page_without_errors(browser, address(built, BATCHING, "model.d_ff=12000")) as page:
+        largest = page.locator("[id='3/fitting']").inner_text()
+        assert largest.endswith("64")
+        names = page.locator(".chart g[style] > text:last-child").all_text_contents()
+        assert names[1] == "2048 tokens, up to 64"
+        assert page.locator(".chart g[style]").nth(1).locator("text").all_text_contents()[:-1] == ["1", "2", "4", "8", "16", "32"]
+
+
+def test_a_picture_that_does_not_follow_says_so(browser: Browser, built: Project) -> None:
+    """With 16 heads other products reach the ridge points, which the part says in words that do not follow."""
+    with page_without_errors(browser, address(built, INTENSITY, "n_heads=16")) as page:
+        assert not page.locator(".chart").count()
+        said = page.evaluate("getComputedStyle(document.querySelector('figcaption'), '::after').content")
+        assert said == '" (The picture is of the published numbers.)"'
+
+
+def test_a_drawn_picture_is_accessible(browser: Browser, built: Project) -> None:
+    """In the dark too, and within a phone."""
+    with page_without_errors(browser, address(built, SPECULATIVE, "gain.cost_ratio=0.1")) as page:
+        page.emulate_media(color_scheme="dark")
+        page.set_viewport_size({"width": 360, "height": 740})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        page.evaluate(Axe().axe_script)
+        options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "preload": False}
+        where = {"include": [["figure.picture"]]}
+        found = page.evaluate("([where, options]) => axe.run(where, options)", [where, options])["violations"]
+        assert [one["id"] for one in found] == []
+
+
+def test_a_page_that_follows_is_rendered_again_when_its_solver_changes() -> None:
+    """It holds how its numbers are worked out, and they may stay as they are."""
+    solver = re.compile(r"/(solve|draw)\.py$")
+    follows, stays = (files_read(id_of(name)).render for name in ("utaustin/lecture25_speculative", "comp4901y/hw3_q2"))
+    assert {path.name for path in follows if solver.search(str(path))} == {"solve.py", "draw.py"}
+    assert not [path for path in stays if solver.search(str(path))]
