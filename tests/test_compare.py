@@ -44,6 +44,9 @@ UNREAD = "This is not read as a number in FLOP/B."
     ("1366.0", APART), ("1365.3", ROUNDED), ("1365.4", APART), ("1300", NONE), ("1e3", FEW), ("0", NONE),
     ("682.67", "This is the number with 4 bytes for a value, or with one FLOP for a multiply-add."),
     ("\u22121365.33", "This is the number with the other sign."),
+    # Half of it for one FLOP in place of two, a quarter for 8 bytes in place of 2; 2 L D^2 / (2 (2 L D)) / 2 is 1024.
+    ("170.67", "This is the number with one FLOP for a multiply-add and with 8 bytes for a value."),
+    ("1024", "without the bytes of the result matrix and with 4 bytes for a value."),
     ("1820.4", "This is the number of “No. 11”, or of “No. 13”."),
     ("", ""), ("many", UNREAD), ("1/0", UNREAD), ("1.2.3", UNREAD), ("1365.33 GB", UNREAD), ("1e9999", UNREAD),
     ("1365.33 FLOPs/byte", ROUNDED), ("5constructor", UNREAD), ("1365 1/3", UNREAD), ("3*1024", UNREAD),

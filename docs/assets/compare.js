@@ -2,7 +2,7 @@
 (() => {
   const data = document.querySelector("[data-boxed]");
   if (!data) return;
-  const boxed = JSON.parse(data.dataset.boxed);
+  const { numbers: boxed, scaling } = JSON.parse(data.dataset.boxed);
 
   const PREFIXES = ["k", "M", "G", "T", "P"];
   const scalesOf = (unit) => {
@@ -54,12 +54,28 @@
   const fits = (own, other) => apart(own, other)[0] === 0n || (atMost(apart(own, other), own.half) && near(own, other));
   const slipsOf = (own, one) => one.slips.filter(([other]) => fits(own, fraction(other))).flatMap(([, ...words]) => words);
 
+  // Two slips at once: one that scales the whole number, and another that changes something else.
+  const pairsOf = (own, one) => {
+    const all = one.slips.flatMap(([other, ...words]) => words.map((word) => [fraction(other), word]));
+    const [top, bottom] = fraction(one.value);
+    const found = new Map();
+    for (const [scaled, word] of all.filter(([, own]) => own in scaling)) {
+      for (const [other, second] of all) {
+        if (scaling[second] === scaling[word] || second.startsWith("of bytes for each")) continue;
+        const [a, b] = times(times(scaled, other), [bottom, top]);
+        if (top && fits(own, b < 0n ? [-a, -b] : [a, b])) found.set([word, second].sort().join(), `${second} and ${word}`);
+      }
+    }
+    return [...found.values()];
+  };
+
   const MOST = 3; // reasons that a reader is given
   const said = (text, one) => {
     if (!text.trim()) return "";
     const value = fraction(one.value);
     const all = readings(text, one.unit);
-    const own = all.find((each) => fits(each, value)) ?? all.find((each) => slipsOf(each, one).length) ?? all[0];
+    const own = all.find((each) => fits(each, value)) ?? all.find((each) => slipsOf(each, one).length)
+      ?? all.find((each) => pairsOf(each, one).length) ?? all[0];
     if (!own) return `This is not read as a number${one.unit && ` in ${one.unit}`}. Write it as 1365.33, 4096/3 or 1.37e3.`;
     if (apart(own, value)[0] === 0n) return "The same.";
     const exact = one.slips.some(([other]) => apart(own, fraction(other))[0] === 0n);
@@ -68,6 +84,8 @@
     if (slips.length) return `This is the number ${slips.slice(0, MOST).join(", or ")}.`;
     if (atMost(apart(own, value), own.half)) return "The same to the digits given.";
     if (near(own, value)) return "Less than 1 % away, but not the same. Rounding on the way, or a count that is off by one, may be why.";
+    const pairs = pairsOf(own, one);
+    if (pairs.length) return `This is the number ${pairs.slice(0, MOST).join(", or ")}.`;
     return "Another number, and none of the slips that this page knows.";
   };
 

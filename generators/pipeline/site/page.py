@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from generators.pipeline.scaling import scaling
 from generators.pipeline.wording import counted, sentence
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def _slips(worked: Worked) -> str:
     """What `assets/compare.js` reads: boxed numbers, and what others come from. Search does not see what an attribute holds."""
     places = set(_PLACE.findall(worked.site))
     shown = [one for one in worked.slips if places & {one["at"], "/".join(one["at"].split("/")[:2])}]
-    return data("boxed", [_with_readings(one, worked.readings) for one in shown]) if shown else ""
+    numbers = [_with_readings(one, worked.readings) for one in shown]
+    return data("boxed", {"numbers": numbers, "scaling": scaling(numbers)}) if shown else ""
 
 
 def _with_readings(one: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
