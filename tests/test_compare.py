@@ -66,3 +66,18 @@ def test_a_number_of_another_reading(page: Page, built: Project) -> None:
     details.get_by_label("Your number").fill("0.128")
     told = details.get_by_role("status").inner_text()
     assert told == "This is the number under another reading, “3 beams”, or under another reading, “4 beams”."
+
+
+@pytest.mark.parametrize(("number", "result"), [
+    # The hard loss is ln 5.5, between 1.7047 and 1.7048; 2^2.459 = 5.5 and 10^0.740 = 5.5.
+    ("1.705", "The same, rounded."),
+    ("2.459", "This is the number with logarithms to base 2."),
+    ("0.740", "This is the number with logarithms to base 10."),
+    ("-2.459", "This is the number with the other sign and with logarithms to base 2."),
+])  # fmt: skip
+def test_a_logarithm(page: Page, built: Project, number: str, result: str) -> None:
+    page.goto(f"{built.path('site').as_uri()}/answers/utaustin/lecture25/distillation.html")
+    details = of_box(page)
+    details.get_by_label("Which value").select_option(index=0)
+    details.get_by_label("Your number").fill(number)
+    assert details.get_by_role("status").inner_text() == result

@@ -9,6 +9,7 @@ from typing import Any
 _SCALING = {
     "count": re.compile("for a multiply-add$"),
     "size": re.compile("for a value$|^of values"),
+    "base": re.compile("^with logarithms to base"),
     "unit": re.compile("^in bits$|^with .B in place of .iB$|^as a share"),
 }
 

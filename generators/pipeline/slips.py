@@ -36,7 +36,7 @@ LAYERS, LONGEST = ("N_layer", "N_top"), 30
 
 @dataclass(frozen=True, kw_only=True)
 class Boxed:
-    """An exact number that the sheet asks for, its name in the box, and what rules may need."""
+    """A number that the sheet asks for, its name in the box, and what rules may need."""
 
     quantity: Quantity
     name: str
@@ -46,18 +46,27 @@ class Boxed:
 
     @property
     def number(self) -> Fraction:
-        """The number that is asked for."""
-        return Fraction(self.quantity.value)  # type: ignore[arg-type]
+        """The number that is asked for; of one with logarithms or powers of e, many more digits than a reader types."""
+        return as_fraction(self.quantity.value)
+
+
+def as_fraction(value: Any) -> Fraction:
+    """An exact number, or a real one to 20 digits."""
+    return Fraction(value) if isinstance(value, int | Fraction) else Fraction(str(sympy.N(value, 20)))
 
 
 def boxed(params: Params, answer: Answer) -> Iterator[Boxed]:
-    """Every exact number that is asked for, cells of tables one by one; what was measured or sampled has no slips."""
+    """Every number that is asked for, cells of tables one by one; what was measured or sampled has no slips."""
     each = getattr(getattr(params, "conventions", None), "flops_per_multiply_add", None)
     for part in answer.parts.values():
         letters = {symbol: one.value for symbol, one in part.letters.items()}
         for name, one, beside in _asked(part):
-            if isinstance(one.value, int | Fraction):
+            if isinstance(one.value, int | Fraction) or _is_real(one.value):
                 yield Boxed(quantity=one, name=name, letters=letters, beside=beside, flops_per_multiply_add=each)
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, sympy.Expr) and bool(value.is_number and value.is_real)
 
 
 def _asked(part: Part) -> Iterator[tuple[str, Quantity, dict[str, Cell]]]:
@@ -192,6 +201,16 @@ def _other_sign(of: Boxed) -> Iterator[Said]:
     yield "with the other sign", -of.number
 
 
+def _other_base(of: Boxed) -> Iterator[Said]:
+    """Logarithms to base 2 or 10, where each summand has one."""
+    value, factor = of.quantity.value, sympy.Dummy("factor", positive=True)
+    if isinstance(value, sympy.Expr) and value.has(sympy.log):
+        scaled = value.replace(sympy.log, lambda one: factor * sympy.log(one))
+        if sympy.expand(scaled - factor * value) == 0:
+            for base in (2, 10):
+                yield f"with logarithms to base {base}", as_fraction(value / sympy.log(base))
+
+
 def _beside(of: Boxed) -> Iterator[Said]:
     """The number of another row."""
     for name, cell in of.beside.items():
@@ -200,7 +219,7 @@ def _beside(of: Boxed) -> Iterator[Said]:
 
 
 RULES: tuple[Callable[[Boxed], Iterable[Said]], ...] = (
-    _counted_otherwise, _in_another_unit, _other_sign, _beside, _by_formula,
+    _counted_otherwise, _in_another_unit, _other_base, _other_sign, _beside, _by_formula,
 )  # fmt: skip
 
 
