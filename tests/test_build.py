@@ -12,7 +12,7 @@ from generators.pipeline.catalog import ROOT, find
 from generators.pipeline.kept import load
 from generators.pipeline.reads import files_read, imported_packages
 from tests.conftest import SMALL
-from tests.project import Project, digests
+from tests.project import Project, digests, refused
 from tests.soak import SOAK, soak
 
 HW3 = "comp4901y/hw3_q1_arithmetic_intensity"
@@ -84,6 +84,38 @@ def test_a_changed_title_stands_in_the_navigation_of_every_page(project: Project
     pages = list(project.path("site/answers").rglob("*.html"))
     assert len(pages) > 2
     assert all("Zebra: " in page.read_text(encoding="utf-8") for page in pages)
+
+
+def test_what_was_found_is_kept_when_the_site_cannot_be_made(project: Project) -> None:
+    """A page by hand with a link that leads nowhere; once it is mended no question is worked out anew."""
+    project.replace("generators/courses/comp4901y/params.yml", "  seq_len: 4096\n", "  seq_len: 2048\n")
+    text = project.path("docs/index.md").read_text(encoding="utf-8")
+    project.path("docs/index.md").write_text(f"{text}\n[nowhere](nowhere.md)\n", encoding="utf-8")
+    assert refused(project, "site").startswith("mkdocs: ")
+    project.path("docs/index.md").write_text(text, encoding="utf-8")
+    assert computed(project, "site") == []
+
+
+def test_a_reading_that_fails_leaves_site_and_pdfs(project: Project) -> None:
+    """Its page is made last; the next good build has it."""
+    before, drawing = project.kept(), f"generators/courses/{HW3}/draw.py"
+    code = project.path(drawing).read_text(encoding="utf-8")
+    end = '"""The rooflines of the accelerators, where the elements are those of the makers\' peaks."""\n'
+    project.replace(drawing, end, f'{end}    1 / (answer["sheet/element"].value != "FP32")\n')
+    assert "the variant “An element takes 4 bytes” failed: ZeroDivisionError" in refused(project, "site")
+    assert project.kept() == before
+    project.path(drawing).write_text(code, encoding="utf-8")
+    assert steps_run(project, "site") == {HW3: {"drawn", "rendered"}}
+    assert project.kept() == before
+    assert project.path("docs/answers/comp4901y/hw3/question1.variants.js").is_file()
+
+
+def test_what_each_step_reads() -> None:
+    """No solver reads what only writes pages. A page that follows changes holds how its solver works, any other does not."""
+    assert ROOT / "generators/pipeline/site/page.py" not in files_read(find(HW3)).solve
+    follows, stays = (files_read(find(name)) for name in (HW3, "comp4901y/hw3_q2_beam_search"))
+    assert ROOT / f"generators/courses/{HW3}/solve.py" in follows.render
+    assert ROOT / "generators/courses/comp4901y/hw3_q2_beam_search/solve.py" not in stays.render
 
 
 def test_a_draft_converts_the_page_that_changed_alone(project: Project) -> None:

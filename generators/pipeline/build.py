@@ -89,7 +89,7 @@ class Hooks:
 
 
 def units(entries: Entries, tell: Tell, hooks: Hooks = Hooks()) -> dict[QuestionId, Worked]:
-    """Every question worked out and found again, kept steps as they are; any failure raises before anything is kept."""
+    """Every question worked out and found again, kept steps as they are; nothing is kept before all are found again."""
     kept, stale = _kept(entries, varied=hooks.found is not None)
     made = {one: {} if one in stale else dict(sections) for one, sections in kept.items()}
     if stale:
@@ -97,9 +97,6 @@ def units(entries: Entries, tell: Tell, hooks: Hooks = Hooks()) -> dict[Question
     else:
         _pass_on(made, hooks)
         _all_found(made, hooks)
-    for question_id in stale:
-        variants = {step: section for step, section in kept[question_id].items() if step == "variants"}
-        keep(path_of(question_id), {**variants, **made[question_id]})
     return {one: Worked.of(one, sections) for one, sections in made.items()}
 
 
@@ -141,7 +138,17 @@ def _work_out(
                     hooks.waiting()
             if not to_compose and not to_match:
                 at_work((), 0)
+                _keep(stale, kept, made)
                 _all_found(made, hooks)
+    if hooks.found:
+        _keep(stale, kept, made)
+
+
+def _keep(stale: Entries, kept: Mapping[QuestionId, Sections], made: Mapping[QuestionId, Sections]) -> None:
+    """Keep what was made, and earlier pages of other readings until there are new ones."""
+    for question_id in stale:
+        earlier = {step: section for step, section in kept[question_id].items() if step == "variants"}
+        keep(path_of(question_id), {**earlier, **made[question_id]})
 
 
 def _all_found(made: Mapping[QuestionId, Sections], hooks: Hooks) -> None:

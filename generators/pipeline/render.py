@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, Literal
 
 import jinja2
 from jinja2 import nodes
@@ -18,9 +18,12 @@ from generators.errors import RenderError
 from generators.params import Params
 from generators.pipeline import addresses, filters, slots
 from generators.pipeline.catalog import TEMPLATES, QuestionId, modules
-from generators.pipeline.conventions import Medium, in_force
+from generators.pipeline.conventions import fixed_by, stated
 from generators.pipeline.places import pointed_at
 from generators.pipeline.site.page import data, escaped
+
+Medium = Literal["site", "booklet", "handed_in"]
+"""The site; the PDF of a lecture, which holds all of a page; a PDF that is handed in, which holds what earns marks."""
 
 
 @dataclass(frozen=True)
@@ -139,13 +142,34 @@ def context_of(
     return {
         "see": see,
         "definition": filters.definition,
-        "conventions": in_force(params, medium),
+        "conventions": _conventions(params, medium),
         "answer": answer,
         "figure": figure,
         "medium": medium,
         "subheading": Markup("####" if medium == "site" else "###"),
         "numbered": [label for label, part in answer.parts.items() if part.numbered],
     }
+
+
+def _key(name: str, value: Any) -> str:
+    """A convention's key, with its value where the sentence does not show that."""
+    return f"{name}: {str(value).lower()}" if isinstance(value, str | bool) else name
+
+
+def _conventions(params: Params, medium: Medium) -> list[tuple[str, str, str]]:
+    """The key of every convention in force that the medium states, the sentence that says it, and what fixes it.
+
+    One without a value is not in force.
+    """
+    held: Params | None = getattr(params, "conventions", None)
+    if held is None:
+        return []
+    fields = {name: (field, getattr(held, name)) for name, field in type(held).model_fields.items()}
+    return [
+        (_key(name, one), stated(field, one, filters.with_noun), fixed_by(field, one))
+        for name, (field, one) in fields.items()
+        if one is not None and (medium != "handed_in" or field.json_schema_extra["handed_in"])  # type: ignore[index]
+    ]
 
 
 def image(source: str, figure: Figure, *, has_twin: bool = False) -> Markup:

@@ -18,7 +18,6 @@ from generators.errors import CheckFailed, ParameterError, RenderError
 from generators.params import Params
 from generators.pipeline import slots, what_if
 from generators.pipeline.catalog import QuestionId, load_params, load_question, recordings_folder, validated
-from generators.pipeline.conventions import Medium
 from generators.pipeline.course import sheet_of
 from generators.pipeline.digest import digest_of
 from generators.pipeline.exact_pickle import dumped
@@ -31,7 +30,7 @@ from generators.pipeline.match import Findings, formula_problems, problems, summ
 from generators.pipeline.published import published, with_formulas
 from generators.pipeline.readings import Reading, answers, offered, readings
 from generators.pipeline.recorded import left_out
-from generators.pipeline.render import body
+from generators.pipeline.render import Medium, body
 from generators.pipeline.schedule import Composed
 from generators.pipeline.slips import explained
 from generators.pipeline.variants import draw_strictly, variants

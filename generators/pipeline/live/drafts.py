@@ -17,7 +17,7 @@ DRAFTS = BUILD / "drafts"
 
 
 def build_drafts(tell: Tell) -> bool:
-    """Bring `build/drafts/` up to date: the site with the PDFs as they are; tell whether all values were found again before."""
+    """Bring `build/drafts/` up to date: the site with the PDFs as they are; tell whether a check would add nothing to it."""
     gc.disable()
     with alone("serve", tell):
         restore(PAGES)
@@ -26,7 +26,7 @@ def build_drafts(tell: Tell) -> bool:
         new = staging(DRAFTS)
         make_site(worked_out, new, strict=False)
         put_in_place(new, DRAFTS)
-    return all(one.ledger for one in worked_out.values())
+    return all(one.ledger and one.variants is not None for one in worked_out.values())
 
 
 def build_checked(tell: Tell) -> None:

@@ -71,8 +71,8 @@ class _Live:
     def _draft(self) -> None:
         self.since = time.perf_counter()
         self.step = Step("build_drafts")
-        found_before = self.step.result()
-        self.showing.pages(DRAFTS, "" if found_before else _CHECKING)
+        complete = self.step.result()
+        self.showing.pages(DRAFTS, "" if complete else _CHECKING)
         self.tell(f"shown after {self._seconds()}")
         self.step = Step("build_checked")
 

@@ -26,7 +26,7 @@ _READING = Lock()
 """The library that reads PDFs back does one at a time."""
 
 
-Contents = dict[str, bytes]
+Printed = dict[str, bytes]
 """What PDFs hold, by their paths below `build/pdf/`."""
 
 
@@ -34,9 +34,9 @@ def build_pdfs(
     entries: Entries,
     tell: Tell,
     while_waiting: Callable[[], object] = lambda: None,
-    when_found: Callable[[dict[QuestionId, Worked], Contents], object] | None = None,
+    when_found: Callable[[dict[QuestionId, Worked], Printed], object] | None = None,
 ) -> tuple[list[Path], dict[QuestionId, Worked]]:
-    """Write every PDF of these questions whose content changed; nothing is put in place before all is done.
+    """Write every PDF of these questions whose content changed; no PDF is put in place before all is done.
 
     `while_waiting` is called once when all pages exist, `when_found` once when all questions are matched, with all PDFs.
     Returns the PDFs, and the questions as worked out.
@@ -57,12 +57,12 @@ def build_pdfs(
                     if not _current(found, stamps):
                         compiling[path] = (_digest(found), threads.submit(_checked, found))
 
-        def found(worked_out: dict[QuestionId, Worked]) -> None:
+        def all_found(worked_out: dict[QuestionId, Worked]) -> None:
             if when_found:
-                compiled = {path: future.result() for path, (_, future) in compiling.items()}
-                when_found(worked_out, {path: compiled.get(path) or (PDFS / path).read_bytes() for path in planned})
+                anew = {path: future.result() for path, (_, future) in compiling.items()}
+                when_found(worked_out, {path: anew.get(path) or (PDFS / path).read_bytes() for path in planned})
 
-        done = units(entries, tell, Hooks(compile_when_complete, while_waiting, found if when_found else None))
+        done = units(entries, tell, Hooks(compile_when_complete, while_waiting, all_found if when_found else None))
         compiled = {path: (digest, future.result()) for path, (digest, future) in compiling.items()}
     for path, (digest, content) in compiled.items():
         write_whole(PDFS / path, content)

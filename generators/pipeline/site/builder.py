@@ -23,7 +23,7 @@ from generators.pipeline.diff.builds import remember
 from generators.pipeline.files import PAGES, SITE, put_in_place, restore, staging, write_whole, writing
 from generators.pipeline.kept import BUILD
 from generators.pipeline.listed import Listed, contents
-from generators.pipeline.pdf.builder import Contents, build_pdfs, remove_others
+from generators.pipeline.pdf.builder import Printed, build_pdfs, remove_others
 from generators.pipeline.schedule import Entries
 from generators.pipeline.site.math_font import math_font
 from generators.pipeline.site.overview import changes, example, questions, routes
@@ -44,7 +44,7 @@ def build_site(entries: Entries, tell: Tell) -> None:
     restore(PAGES)
     new, late = staging(SITE), set[QuestionId]()
 
-    def make(worked_out: Mapping[QuestionId, Worked], pdfs: Contents) -> None:
+    def make(worked_out: Mapping[QuestionId, Worked], pdfs: Printed) -> None:
         late.update(one for one, worked in worked_out.items() if worked.variants is None)
         write_pages(worked_out, pdfs)
         make_site(worked_out, new)
@@ -52,7 +52,8 @@ def build_site(entries: Entries, tell: Tell) -> None:
 
     pdfs, worked_out = build_pdfs(entries, tell, _prepare, make)
     for folder in (PAGES, new / PAGES.name):
-        _write_variants(folder, [one for one in worked_out.values() if one.question_id in late])
+        with writing(folder):
+            _write_variants(folder, [one for one in worked_out.values() if one.question_id in late])
     written = stamp.seen(_files(new), new, SITE) | stamp.seen([*_files(PAGES), CONFIG, *pdfs])
     put_in_place(new, SITE)
     tell(f"wrote site/ with {counted(len(worked_out), 'question')} ({time.perf_counter() - start:.1f} s)")
@@ -80,8 +81,11 @@ def _prepare() -> None:
     _import_mkdocs()
 
 
-def write_pages(worked_out: Mapping[QuestionId, Worked], pdfs: Contents) -> None:
-    """Write Markdown, pictures, PDFs and assets of all questions, and put them in the place of the old ones."""
+def write_pages(worked_out: Mapping[QuestionId, Worked], pdfs: Printed) -> None:
+    """Write Markdown, pictures, PDFs and assets of all questions, and put them in the place of the old ones.
+
+    Pages of other readings that are not made yet are written later.
+    """
     new = staging(PAGES)
     listing = contents(worked_out.values())
     with writing(new):
