@@ -175,6 +175,7 @@
       const text = exact(number);
       element.innerHTML = number[0] < 0n || text.includes("<mfrac>") ? `<mrow><mo>(</mo>${text}<mo>)</mo></mrow>` : text;
     },
+    fraction: (number, element) => { element.innerHTML = exactly(number); },
     plain: (number, element) => { element.textContent = plain(number); },
     noun: (number, element, piece, singular, plural) => {
       element.textContent = same(number, [1n, 1n]) ? singular : plural || `${singular}s`;
@@ -192,16 +193,16 @@
   const asPublished = places.map((element) => [element, isWords(element) ? null : element.innerHTML, element.hidden]);
 
   const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-  const written = (text) => text.replace(/\d+/, (whole) => grouped(whole).replaceAll(THIN, "\u202f"));
-  const NUMBER = /^(\d+)(?:\.(\d+)|\/(\d+))?$/;
+  const written = (text) => text.replace("-", "\u2212").replace(/\d+/, (whole) => grouped(whole).replaceAll(THIN, "\u202f"));
+  const NUMBER = /^([-\u2212]?)(\d*)(?:\.(\d+)|(?<=\d)\/(\d+)|(?<=\d))$/;
   // A fraction, or the words for what is wrong with what was typed.
   const typed = ({ label, least, above, most, whole }, text) => {
     const joined = text.length > 40 ? "" : text.replace(/[\s\u202f\u2009_]/g, "").replace(/(\d),(?=\d{3}(?!\d))/g, "$1");
-    const [, wholeDigits, decimals = "", denominator = "1"] = NUMBER.exec(joined) ?? [];
+    const [, sign, wholeDigits, decimals = "", denominator = "1"] = NUMBER.exec(joined) ?? [];
     const range = above ? `above ${written(least)}, at most ${written(most)}` : `from ${written(least)} to ${written(most)}`;
     const must = `${sentence(label)}: must be a ${whole ? "whole " : ""}number ${range}.`;
-    if (wholeDigits === undefined || BigInt(denominator) === 0n) return must;
-    const number = fraction(BigInt(wholeDigits + decimals), 10n ** BigInt(decimals.length) * BigInt(denominator));
+    if (wholeDigits === undefined || BigInt(denominator) === 0n) return whole ? must : `${must} Write it as 0.05 or 1/20.`;
+    const number = fraction(BigInt(wholeDigits + decimals) * (sign ? -1n : 1n), 10n ** BigInt(decimals.length) * BigInt(denominator));
     const tooSmall = less(number, read(least)) || (above && same(number, read(least)));
     return (whole && number[1] !== 1n) || tooSmall || less(read(most), number) ? must : number;
   };
@@ -209,6 +210,7 @@
   // The rule that numbers break, in words where it is short.
   const labelOf = Object.fromEntries(fields.map(({ name, label }) => [name, label]));
   const TOGETHER = "These numbers do not go together";
+  const ALONE = ": this number does not go with the question's other ones";
   const MUST = {
     "==": ["must be", "must not be"], "!=": ["must not be", "must be"], "<": ["must be below", "must be at least"],
     ">": ["must be above", "must be at most"], "<=": ["must be at most", "must be above"], ">=": ["must be at least", "must be below"],
@@ -221,7 +223,10 @@
     const [sign, ...of] = nodes[place];
     const [inner, ...within] = nodes[of[0]];
     const [first, second] = (inner === "%" ? within : of).map(simple);
-    if (!first || !second) return TOGETHER;
+    if (!first || !second) {
+      const names = new Set(parametersOf(place));
+      return names.size === 1 ? labelOf[[...names][0]] + ALONE : TOGETHER;
+    }
     return inner === "%" ? `${first} must be a multiple of ${second}` : `${first} ${MUST[sign][holds ? 0 : 1]} ${second}`;
   };
   const parametersOf = (place) => {
@@ -232,7 +237,7 @@
   const cross = (element, out) => {
     element.classList.toggle("not-followed", out);
     if (out && element.localName === "span") element.setAttribute("role", "deletion");
-    if (!out) element.removeAttribute("role");
+    if (!out && element.getAttribute("role") === "deletion") element.removeAttribute("role");
     if (!element.getAttribute("class")) element.removeAttribute("class");
   };
   const addressed = [...document.querySelectorAll("article [id*='/'], article [data-of]")];
@@ -265,14 +270,14 @@
     if (Array.isArray(of)) return of.map((one) => followed(one, values));
     if (of?.slot !== undefined) {
       const value = values[slots[of.slot][0]];
-      return Number(value[0]) / Number(value[1]);
+      return value ? Number(value[0]) / Number(value[1]) : NaN;
     }
     if (of && typeof of === "object") return Object.fromEntries(Object.entries(of).map(([key, one]) => [key, followed(one, values)]));
     return of;
   };
   const redraw = (values, follows) => {
     for (const [figure, { of, ...recipe }] of charts) {
-      const drawn = of.every(follows) && chart(followed(recipe, values));
+      const drawn = of.every(follows) && chart(followed(recipe, values)); // null where a number cannot be drawn
       if (drawn) figure.querySelector(".frame").append(drawn);
       figure.classList.toggle("charted", Boolean(drawn));
     }
@@ -288,7 +293,7 @@
   };
 
   const CHANGED = "These are not the checked answers: the page works its numbers out anew, by the same formulas.";
-  const CROSSED = " What is crossed out is of the published numbers only.";
+  const CROSSED = " What is crossed out is of the published numbers only: it was measured, or would have other rows or words.";
   const PUBLISHED = " The page shows the published numbers.";
   const inputs = {};
   let kept = ""; // changed numbers, as the address has them
@@ -319,12 +324,19 @@
 
   const panel = made("details", { className: "what-if", id: "what-if" }, made("summary", {}, "What if other numbers were given?"));
   const form = made("p");
-  for (const { name, label, symbol, unit, shown, options } of fields) {
+  const rows = {}; // numbers of one row of a table stand side by side
+  for (const { name, label, row, symbol, unit, shown, options } of fields) {
     inputs[name] = options ? made("select", {}, ...Object.entries(options).map(([value, text]) => made("option", { value }, text))) :
       made("input", { type: "text", inputMode: "decimal", autocomplete: "off", spellcheck: false });
     inputs[name].value = shown;
     inputs[name].setAttribute("aria-describedby", status.id);
     inputs[name].addEventListener("input", apply);
+    if (row) {
+      inputs[name].setAttribute("aria-label", sentence(label));
+      if (!rows[row]) form.append(made("span", {}, sentence(row), " ", rows[row] = made("span", { className: "row" })));
+      rows[row].append(inputs[name]);
+      continue;
+    }
     const words = made("span");
     words.innerHTML = symbol && ` ${symbol}`;
     form.append(made("label", {}, sentence(label), words, unit && ` (${unit})`, " ", inputs[name]), " ");
@@ -340,10 +352,11 @@
   last.after(panel);
 
   const fromAddress = () => {
-    if (!location.hash.startsWith("#what-if?")) { // a place on the page
+    if (location.hash && !location.hash.startsWith("#what-if?")) { // a place on the page
       if (kept && !location.hash.startsWith("#variant=")) history.replaceState(history.state, "", kept);
       return;
     }
+    if (!location.hash && !kept) return; // else the Back button leads to the published numbers
     const given = new URLSearchParams(location.hash.slice("#what-if?".length));
     for (const { name, shown } of fields) inputs[name].value = given.get(name) ?? shown;
     panel.open = true;

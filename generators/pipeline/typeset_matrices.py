@@ -9,7 +9,9 @@ from fractions import Fraction
 import sympy
 
 from generators.cells import Quantity, Value
+from generators.pipeline.slots import in_tex
 from generators.pipeline.typeset import formula, fraction, named, right_sides, rounded, terminates, value
+from generators.traced import is_traced
 
 _LINE_CM = 13.5
 """What fits beside a tensor's symbol on a printed line."""
@@ -43,6 +45,8 @@ def space(number: Value) -> str:
 def tensor(symbol: str, rows: Rows, *, also_rounded: bool = True) -> str:
     """A matrix of exact numbers as an equation, then rounded; on two lines, or rounded only, where it would be too wide."""
     numbers = [number for row in rows for number in row]
+    if any(map(is_traced, numbers)):
+        return f"{symbol} = {_bracketed(rows, _followed)}"
     relation = "=" if all(map(terminates, numbers)) else r"\approx"
     exact, short = _bracketed(rows, fraction), _bracketed(rows, rounded)
     width = _width_cm(rows, fraction)
@@ -53,6 +57,10 @@ def tensor(symbol: str, rows: Rows, *, also_rounded: bool = True) -> str:
     if width + _width_cm(rows, rounded) <= _LINE_CM:
         return f"{symbol} = {exact} {relation} {short}"
     return f"\\begin{{aligned}}\n{symbol} &= {exact} \\\\\n&{relation} {short}\n\\end{{aligned}}"
+
+
+def _followed(number: Fraction) -> str:
+    return in_tex(number, fraction(Fraction(number.number)), "fraction") if is_traced(number) else fraction(number)
 
 
 def inline_tensor(symbol: str, rows: Rows) -> str:

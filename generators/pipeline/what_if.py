@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
@@ -20,6 +21,7 @@ from generators.pipeline.published import published
 from generators.pipeline.site.markdown import mathml
 from generators.pipeline.wording import counted
 from generators.question import Question
+from generators.table import Table
 from generators.traced import CURRENT, Node, Trace, is_traced
 
 RULES = "rules"
@@ -32,7 +34,7 @@ def traced_params(params: Params, names: Sequence[str], trace: Trace) -> Params:
     """The parameters with traced numbers in some fields; the rules that the parameters obey are its first conditions."""
     made = params
     for name in names:
-        number = _at(params, name)
+        number = at(params, name)
         if isinstance(number, bool) or not isinstance(number, int | Fraction):
             raise ParameterError(f"what_if: {name}: must be a number in the entry (got {number!r})")
         made = _changed(made, name.split("."), trace.parameter(name, number))
@@ -50,15 +52,21 @@ def _obeys_rules(params: Params) -> None:
         rule.func(params)
 
 
-def _at(params: Params, name: str) -> Any:
-    """The value of a field, which may stand within another as `model.n_layers`."""
-    return reduce(getattr, name.split("."), params)
+def at(params: Any, name: str) -> Any:
+    """The value of a field, which may stand within another, as `model.n_layers`, or in lists, as `tensor.0.2`."""
+    return reduce(_within, name.split("."), params)
 
 
-def _changed(params: Params, names: Sequence[str], value: Any) -> Params:
+def _within(held: Any, name: str) -> Any:
+    return held[int(name)] if isinstance(held, list) else getattr(held, name)
+
+
+def _changed(held: Any, names: Sequence[str], value: Any) -> Any:
     first, *others = names
-    inner = _changed(getattr(params, first), others, value) if others else value
-    return params.model_copy(update={first: inner})
+    inner = _changed(_within(held, first), others, value) if others else value
+    if isinstance(held, list):
+        return [*held[: int(first)], inner, *held[int(first) + 1 :]]
+    return held.model_copy(update={first: inner})
 
 
 def solved(question: Question[Any], params: Params, trace: Trace) -> tuple[Params, Answer]:
@@ -93,7 +101,7 @@ def _recorded(question: Question[Any], params: Params, answer: Answer, trace: Tr
     for label in (one for one in answer.parts if one.startswith("measured")):
         kind = label.rpartition("_")[2]
         fitting = {name for one in question.recordings.values() for name in getattr(one, kind, ())}
-        own = (trace.parameter(name, _at(params, name)) for name in fields(question, params) if name in fitting)
+        own = (trace.parameter(name, at(params, name)) for name in fields(question, params) if name in fitting)
         found[label] = [number.stays() for number in own]
     return found
 
@@ -126,19 +134,27 @@ def _placed(node: Node, places: Mapping[int, int]) -> list[Any]:
 
 
 def fields(question: Question[Any], params: Params) -> list[str]:
-    """What a reader may change: of the fields that the question names, those that have a number in the entry."""
-    return [name for name in question.what_if if _at(params, name) is not None]
+    """What a reader may change: of the fields that the question names, those with a number or a list of them in the entry."""
+    return [one for name in question.what_if for one in _numbers(name, at(params, name))]
+
+
+def _numbers(name: str, value: Any) -> list[str]:
+    if isinstance(value, list):
+        return [one for place, inner in enumerate(value) for one in _numbers(f"{name}.{place}", inner)]
+    return [] if value is None else [name]
 
 
 def _field(name: str, params: Params, answer: Answer) -> dict[str, Any]:
-    number, letter = _at(params, name), _letter(name, answer)
-    outer, _, own = name.rpartition(".")
-    field = type(_at(params, outer) if outer else params).model_fields[own]
+    number, letter = at(params, name), _letter(name, answer)
+    outer, _, own = re.sub(r"(\.\d+)+$", "", name).rpartition(".")
+    field = type(at(params, outer) if outer else params).model_fields[own]
+    row, column = ("", "") if letter else _row_and_column(name, answer)
     if outer == "conventions":
         return {"name": name, "value": str(number), "shown": str(number), "whole": True, **_choice(field, number)}
     return {
         "name": name,
-        "label": letter.what if letter else words(own.removeprefix("n_")),
+        "label": letter.what if letter else f"{row}, {column}" if row else words(own.removeprefix("n_")),
+        "row": row,
         "symbol": mathml(typeset.named(letter.symbol), display=False) if letter and letter.symbol else "",
         "unit": letter.unit if letter else "",
         "value": str(number),
@@ -169,12 +185,27 @@ def _decimal(number: int | Fraction) -> str:
 
 def _bounds(field: FieldInfo, *, whole: bool) -> dict[str, Any]:
     """The least and the greatest number that a field takes, or the number that it must be `above`."""
-    inner = [metadata for one in get_args(field.annotation) for metadata in getattr(one, "__metadata__", ())]
-    limits = [one for outer in [*field.metadata, *inner] for one in getattr(outer, "metadata", [outer])]
+    limits = [one for outer in [*field.metadata, *_metadata(field.annotation)] for one in getattr(outer, "metadata", [outer])]
     found = {kind: getattr(one, kind) for one in limits for kind in ("gt", "ge", "le", "lt") if hasattr(one, kind)}
     least = found.get("ge", found.get("gt", LEAST))
     above = "gt" in found and not whole
     return {"least": str(least + (whole and "gt" in found)), "above": above, "most": str(found.get("le", MOST))}
+
+
+def _metadata(annotation: Any) -> Iterator[Any]:
+    """What is said of a type and of the types within it."""
+    yield from getattr(annotation, "__metadata__", ())
+    for one in get_args(annotation):
+        yield from _metadata(one)
+
+
+def _row_and_column(name: str, answer: Answer) -> tuple[str, str]:
+    """Where a parameter stands in a table, if it does."""
+    tables = (item for part in answer.parts.values() for item in part.items.values() if isinstance(item, Table))
+    for row, key, cell in ((row, key, cell) for one in tables for row, cells in one.rows.items() for key, cell in cells.items()):
+        if is_traced(cell) and cell.is_parameter(name):
+            return ", ".join(map(words, row.split("."))), words(key)
+    return "", ""
 
 
 def _letter(name: str, answer: Answer) -> Quantity | None:

@@ -19,5 +19,6 @@ QUESTION = Question(
     solve=solve,
     find=find,
     slips=slips,
+    what_if=("tensor",),
     others=tuple({"tensor": _tensor(*sizes)} for sizes in ((9, 5, 2), (12, 4, 2), (12, 5, 1))),
 )

@@ -20,9 +20,8 @@ EXACT = Route("Python's statistics, exact fractions")
 TORCH = Route("torch's normalizations in float64", tolerance=1e-12, absolute=1e-11)
 NEAR = Route("torch's normalizations in float64", tolerance=1e-11)
 
-ORDER = "technique sample channel mean_formula mean variance_formula variance count sum sum_of_squares values"
+ORDER = "technique sample channel mean_formula mean variance_formula variance count sum sum_of_squares"
 HEADINGS = {
-    "values": Math("x"),
     "count": Math("k"),
     "sum": Math(r"\Sigma_x"),
     "sum_of_squares": Math(r"\Sigma_{xx}"),
@@ -62,13 +61,10 @@ def _given(tensor: Tensor) -> Iterator[Found]:
     yield from SHEET.values("sheet", n_samples=len(tensor), n_channels=len(tensor[0]), n_features=len(tensor[0][0]))
     rows = {}
     for at, sample in enumerate(tensor, 1):
-        rows[f"sample_{at}"] = {"sample": at, **{f"channel_{to}": _text(one) for to, one in enumerate(sample, 1)}}
+        for to, channel in enumerate(sample, 1):
+            features = {f"feature_{place}": one for place, one in enumerate(channel, 1)}
+            rows[f"sample_{at}.channel_{to}"] = {"sample": at, "channel": to, **features}
     yield from SHEET.table("sheet", "tensor", rows)
-
-
-def _text(values: Sequence[Fraction]) -> str:
-    """Numbers with a minus sign in place of a hyphen."""
-    return ", ".join(f"−{-one}" if one < 0 else f"{one}" for one in values)
 
 
 def _grids(tensor: Tensor) -> dict[str, Grid]:
@@ -91,7 +87,6 @@ def _worked(values: Sequence[Fraction], sample: bool) -> dict[str, Cell]:
     """The second moment about zero takes the place of squares added up."""
     count, mean = len(values), statistics.mean(values)
     return {
-        "values": _text(values),
         "count": count,
         "sum": mean * count,
         "sum_of_squares": statistics.pvariance(values, mu=Fraction(0)) * count,

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import lcm
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from generators.params import Exact, Params, convention
 
 LONGEST = {"samples": 12, "channels": 5, "features": 8}
 MAX_ENTRIES = 96
-MAX_MAGNITUDE = 100
-LONGEST_ENTRY = 6
-MAX_DENOMINATOR = 100
+PARTS = 600
+"""Entries are multiples of 1/600, so that fractions of their statistics fit a page."""
+Entry = Annotated[Exact, Field(ge=-100, le=100)]
 
 
 class Conventions(Params):
@@ -50,7 +49,7 @@ class TensorParams(Params):
     normalization average over rows and columns together, so their order changes nothing.
     """
 
-    tensor: Annotated[list[list[list[Exact]]], BeforeValidator(_flat)]
+    tensor: Annotated[list[list[list[Entry]]], BeforeValidator(_flat)]
     conventions: Conventions = Conventions()
 
     @model_validator(mode="after")
@@ -95,10 +94,5 @@ def _refuse_too_large(tensor: list[list[list[Fraction]]]) -> None:
 
 def _refuse_unprintable(entries: list[Fraction]) -> None:
     for entry in entries:
-        if abs(entry) > MAX_MAGNITUDE:
-            raise ValueError(f"tensor: entries must lie between -{MAX_MAGNITUDE} and {MAX_MAGNITUDE} (got {entry})")
-        if len(str(entry)) > LONGEST_ENTRY:
-            raise ValueError(f"tensor: entries must have at most {LONGEST_ENTRY} characters to fit a page (got {entry})")
-    denominator = lcm(*(entry.denominator for entry in entries))
-    if denominator > MAX_DENOMINATOR:
-        raise ValueError(f"tensor: entries must have a common denominator of at most {MAX_DENOMINATOR} (got {denominator})")
+        if entry * PARTS % 1 != 0:
+            raise ValueError(f"tensor: entries must be multiples of 1/{PARTS}, such as 0.01, 1/3 or 1/8 (got {entry})")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from typing import Any
 
 import sympy
 
 from generators.answer import Answer, answer, number, part
-from generators.cells import Cell, Math, exact
+from generators.cells import Cell, Math, at, exact
 from generators.courses.ift6135.a2_q1_normalization.params import TensorParams
 from generators.table import Column, column, table
 
@@ -29,7 +30,6 @@ COLUMNS: list[Column | str] = [
     column("count", Math("k"), symbol=k),
     column("sum", Math(r"\Sigma_x"), symbol=SUM),
     column("sum_of_squares", Math(r"\Sigma_{xx}"), symbol=SQUARES),
-    column("values", Math("x")),
 ]
 
 Place = tuple[int | str, int | str]
@@ -38,15 +38,19 @@ Place = tuple[int | str, int | str]
 def solve(params: TensorParams) -> Answer:
     """The six tensors, and the sums that every entry of them comes from."""
     samples = params.tensor
-    channels = [f"channel_{j}" for j in range(1, len(samples[0]) + 1)]
-    given = {f"sample_{i}": (i, *map(_written, sample)) for i, sample in enumerate(samples, 1)}
+    given = {
+        f"sample_{i}.channel_{j}": (i, j, *map(exact, values))
+        for i, sample in enumerate(samples, 1)
+        for j, values in enumerate(sample, 1)
+    }
+    features = [f"feature_{n}" for n in range(1, len(samples[0][0]) + 1)]
     sheet = part(
         "sheet",
         "Given",
         number("n_samples", len(samples), "samples"),
         number("n_channels", len(samples[0]), "channels"),
         number("n_features", len(samples[0][0]), "features"),
-        table("tensor", ["sample", *channels], given),
+        table("tensor", ["sample", "channel", *features], given),
     )
     tensors: dict[str, dict[str, dict[str, Cell]]] = {}
     rows = {}
@@ -72,14 +76,8 @@ def _subsets(tensor: Sequence[Sequence[Sequence[Fraction]]]) -> Iterator[tuple[s
             yield technique, place, values
 
 
-def _written(values: Sequence[Fraction]) -> str:
-    """2, −5/2, 1."""
-    return ", ".join(map(str, values)).replace("-", "−")
-
-
 def _worked(values: Sequence[Fraction], divisor: sympy.Expr) -> list[Cell]:
-    """Mean and variance with their formulas, number, sum and sum of squares of the values, and the values themselves."""
-    sums = {k: len(values), SUM: sum(values), SQUARES: sum(value**2 for value in values)}
-    mean, variance = MEAN.subs(sums), (SQUARES - k * mu**2) / divisor
-    results = MEAN, exact(mean), variance, exact(variance.subs({**sums, mu: mean}))
-    return [*results, len(values), exact(sums[SUM]), exact(sums[SQUARES]), _written(values)]
+    """Mean and variance with their formulas, number, sum and sum of squares of the values."""
+    letters: dict[sympy.Symbol, Any] = {k: len(values), SUM: sum(values), SQUARES: sum(value**2 for value in values)}
+    mean, variance = at(MEAN, letters), (SQUARES - k * mu**2) / divisor
+    return [MEAN, mean, variance, at(variance, {**letters, mu: mean}), *map(exact, letters.values())]
