@@ -21,7 +21,7 @@
     const ticks = log ? powers(Math.exp(first), Math.exp(last), base) : steps(first, last, whole);
     return { ticks, share: (number) => (place(number) - first) / (last - first) };
   };
-  const steps = (first, last, whole) => {
+  const steps = (first, last, whole = false) => {
     const least = 10 ** Math.floor(Math.log10((last - first) / 9));
     const step = [1, 2, 2.5, 5, 10].map((one) => one * least).find((one) => (last - first) / one <= 9 && !(whole && one % 1));
     const decimals = whole ? 0 : [0, 1, 2, 3, 4, 5, 6].find((digits) => Number.isInteger(Number((step * 10 ** digits).toFixed(6))));
@@ -30,18 +30,19 @@
   };
   const powers = (first, last, base) => {
     const from = Math.ceil(Math.log(first) / Math.log(base) - 1), to = Math.floor(Math.log(last) / Math.log(base));
-    const between = base === 10 && last < 1000 * first ? [1, 2, 5] : [1];
-    const every = Math.ceil((to - from) / 9);
-    const all = Array.from({ length: to - from + 1 }, (_, n) => from + n).filter((power) => power % every === 0);
     const isLong = last >= 1e5 || first <= 1e-5;
+    const between = base === 10 && last < 1000 * first && !isLong ? [1, 2, 5] : [1];
+    const every = Math.max(1, Math.ceil((to - from) / 9));
+    const all = Array.from({ length: to - from + 1 }, (_, n) => from + n).filter((power) => power % every === 0);
     const written = (number, power) => (isLong ? [String(base), power] : [grouped(Number(number.toPrecision(6)))]);
-    const ticks = all.flatMap((power) => between.map((one) => [one * base ** power, ...written(one * base ** power, power)]));
-    return ticks.filter(([number]) => number >= first && number <= last);
+    const ticks = all.flatMap((power) => between.map((one) => [one * base ** power, ...written(one * base ** power, power)]))
+      .filter(([number]) => number >= first && number <= last);
+    return ticks.length > 1 ? ticks : steps(first, last);
   };
-  const grouped = (number) => String(number).replace(/\B(?=(\d{3})+$)/, "\u2009");
-  const words = (number) => (Math.abs(number) >= 1000 ? number.toFixed(0) : String(Number(number.toPrecision(4))));
+  const grouped = (number) => (number < 1000 ? String(number) : String(number).replace(/\B(?=(\d{3})+$)/, "\u2009"));
+  const words = (number) => (Math.abs(number) >= 1000 ? number.toFixed(0).replace(/\B(?=(\d{3})+$)/g, ",") : String(Number(number.toPrecision(4))));
 
-  // Places moved apart until neighbours do not touch, in their order.
+  // Places moved apart until neighbours do not touch, in their order, and none below the picture.
   const spread = (places) => {
     const order = places.map((_, n) => n).sort((one, other) => places[one] - places[other] || other - one);
     const moved = [...places];
@@ -51,11 +52,19 @@
         if (missing > 0) [moved[order[n - 1]], moved[order[n]]] = [moved[order[n - 1]] - missing / 2, moved[order[n]] + missing / 2];
       }
     }
+    let last = HEIGHT - BOTTOM;
+    for (const one of order.reverse()) {
+      moved[one] = Math.min(moved[one], last - LABEL_GAP / 2);
+      last = moved[one] - LABEL_GAP / 2;
+    }
     return moved;
   };
 
+  const titled = ({ label, log }) => (log ? `${label} (log scale)` : label);
   window.chart = ({ lines: given, x, y }) => {
     const lines = given.map((line) => ({ ...line, name: [line.name].flat().join("") }));
+    const isDrawn = ({ log }, number) => Number.isFinite(number) && !(log && number <= 0);
+    if (lines.some(({ points, marked }) => [...points, ...marked].some(([u, v]) => !isDrawn(x, u) || !isDrawn(y, v)))) return null;
     const numbers = (axis) => lines.flatMap(({ points, marked }) => [...points, ...marked].map((point) => point[axis]));
     const right = WIDTH - 12 - LETTER * Math.max(...lines.map(({ name }) => name.length));
     const [across, up] = [scaled(x, numbers(0)), scaled(y, numbers(1))];
@@ -73,8 +82,8 @@
     }
     const turned = `rotate(-90) translate(${-(HEIGHT - BOTTOM + TOP) / 2},9)`;
     axes.append(
-      text([x.label], (LEFT + right) / 2, HEIGHT - 9, { "text-anchor": "middle" }),
-      text([y.label], 0, 0, { "text-anchor": "middle", transform: turned }),
+      text([titled(x)], (LEFT + right) / 2, HEIGHT - 9, { "text-anchor": "middle" }),
+      text([titled(y)], 0, 0, { "text-anchor": "middle", transform: turned }),
     );
     const ends = lines.map(({ points }) => at(points.at(-1)));
     const heights = spread(ends.map(([, top]) => top));
@@ -83,9 +92,9 @@
       ...marked.map((point) => svg("path", { class: "mark", d: MARKERS[place % 5], transform: `translate(${at(point)})` })),
       ...notes.map(([u, v, note]) => text([note], at([u, v])[0] + 5, at([u, v])[1] + 10, {})),
       text([name], ends[place][0] + 8, heights[place], {})));
-    const said = lines.map(({ name, points: [first, ...others] }) => {
+    const said = lines.flatMap(({ name, points: [first, ...others], notes }) => {
       const [begin, end] = [first, others.at(-1) ?? first].map(([u, v]) => `${words(v)} at ${words(u)}`);
-      return `${name}: ${begin} to ${end}`;
+      return [`${name}: ${begin} to ${end}`, ...notes.map(([u, v, note]) => `${note}: ${words(v)} at ${words(u)}`)];
     });
     const label = `${y.label}, over ${x.label}. ${said.join("; ")}.`;
     return svg("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label }, axes, ...drawn);

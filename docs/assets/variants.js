@@ -169,8 +169,8 @@
       choice.value = "";
       show(0);
     }
-    const [, wanted = ""] = /^#variant=(.+)$/.exec(location.hash) ?? [];
-    const place = names.findIndex(([, name]) => name === decodeURIComponent(wanted)) + 1;
+    const wanted = new URLSearchParams(location.hash.slice(1)).get("variant");
+    const place = names.findIndex(([, name]) => name === wanted) + 1;
     if (place) {
       choice.value = String(place);
       panel.open = true;

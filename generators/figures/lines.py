@@ -75,6 +75,8 @@ def line_figure(
     """
     shows = tuple(dict.fromkeys(address for line in lines for address in line.shows))
     if any(is_traced(number) for line in lines for point in (*line.points, *line.marked) for number in point):
+        if guide is not None or alt:
+            raise ValueError("a picture that follows changes has neither a guide nor an alternative text of its own")
         return Figure(svg="", caption=caption, alt="", shows=shows, chart=_chart(lines, x, y))
     lines = [_as_drawn(line) for line in lines]
     figure, axes = new_axes(height_in=height_in, width_in=CHART_WIDTH_IN)
@@ -104,7 +106,7 @@ def _floats(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def _chart(lines: list[Line], x: Axis, y: Axis) -> dict[str, Any]:
     """What `docs/assets/chart.js` draws."""
-    axes = [{"label": one.titled, "log": one.scale == "log", "base": one.base, "limits": one.limits, "whole": one.whole}
+    axes = [{"label": one.label, "log": one.scale == "log", "base": one.base, "limits": one.limits, "whole": one.whole}
             for one in (x, y)]  # fmt: skip
     drawn = [{"name": line.name, "points": line.points, "marked": line.marked, "notes": line.notes} for line in lines]
     return {"lines": drawn, "x": axes[0], "y": axes[1]}

@@ -149,14 +149,12 @@ def _rooflines(accelerators: Sequence[Accelerator], groups: Mapping[str, Sequenc
     names = {key: one.name for key, one in keyed.items()}
     yield from TIMES.table("roofline", "share_of_peak", shares, units=units, headings=names, columns=("product", *units))
     ridges = {key: per_byte / per_flop for key, (per_flop, per_byte) in seconds.items()}
-    rows = {
-        key: (one.name, ridges[key], *map(_in_words, bound[key]), one.peak_tflops, one.bandwidth_gb_per_s, one.source)
-        for key, one in keyed.items()
-    }
-    units = {"ridge": "FLOP/B", "peak": "TFLOP/s", "bandwidth": "GB/s"}
-    headings = {"ridge": "Ridge point", "prefill": "Prefill at peak", "decode": "Decode at peak"}
-    columns = ("name", *headings, "peak", "bandwidth", "source")
-    yield from TIMES.table("roofline", "accelerators", rows, units=units, headings=headings, columns=columns)
+    rows = {key: (one.name, ridges[key], one.peak_tflops, one.bandwidth_gb_per_s, one.source) for key, one in keyed.items()}
+    units, headings = {"ridge": "FLOP/B", "peak": "TFLOP/s", "bandwidth": "GB/s"}, {"ridge": "Ridge point"}
+    yield from TIMES.table("roofline", "accelerators", rows, units=units, headings=headings, columns=("name", *units, "source"))
+    yield from SHEET.part("at_peak", "Products at the peak")
+    reached = {key: (one.name, *map(_in_words, bound[key])) for key, one in keyed.items()}
+    yield from TIMES.table("at_peak", "products", reached, columns=("accelerator", "prefill", "decode"))
 
 
 def _in_words(numbers: Sequence[int]) -> str:

@@ -20,6 +20,8 @@ PHASES = {"1.1": ("prefill", "Prefill"), "1.2": ("decode", "Decode, first token"
 ELEMENTS = {2: "FP16", 4: "FP32", 8: "FP64"}
 SIZES = Product(*sympy.symbols("m k n", positive=True))
 Forms = Mapping[str, Sequence[Row]]
+Same = list[tuple[int, Row]]
+"""The rows of one product, with their numbers."""
 
 
 def solve(params: InferenceParams) -> Answer:
@@ -27,7 +29,8 @@ def solve(params: InferenceParams) -> Answer:
     sheet, counting = _sheet(params), params.conventions
     asked = forms(sheet)
     phases = {label: _phase(label, rows, counting, sheet) for label, rows in asked.items()}
-    rooflines = [_roofline(params.accelerators, asked, phases, counting)] if counting.bytes_per_element == 2 else []
+    given = params.accelerators, asked, phases, counting
+    rooflines = [_roofline(*given), _at_peak(*given)] if counting.bytes_per_element == 2 else []
     timed = (measured(kind, one["hw3_q1_products"]) for kind, one in params.measured.items())
     return answer(sheet, *phases.values(), *rooflines, *timed)
 
@@ -58,9 +61,9 @@ def _sheet(params: InferenceParams) -> Part:
     )
 
 
-def _cases(rows: Sequence[Row]) -> dict[str, list[tuple[int, Row]]]:
+def _cases(rows: Sequence[Row]) -> dict[str, Same]:
     """The rows that the sheet asks for, those with the same sizes together, by the number of the first."""
-    found: dict[tuple[str, str, str], list[tuple[int, Row]]] = {}
+    found: dict[tuple[str, str, str], Same] = {}
     for place, row in enumerate(rows, 1):
         if row.sizes:
             found.setdefault(row.sizes, []).append((place, row))
@@ -94,34 +97,49 @@ def _phase(label: str, rows: Sequence[Row], counting: Conventions, sheet: Part) 
     )
 
 
+def _ridges(accelerators: Sequence[Accelerator]) -> dict[str, tuple[Accelerator, Fraction]]:
+    """Each accelerator with its ridge point, by key."""
+    ridges = (ridge_point(one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9) for one in accelerators)
+    return {f"accelerator_{place}": pair for place, pair in enumerate(zip(accelerators, ridges, strict=True), 1)}
+
+
+def _intensities(forms: Forms, phases: Mapping[str, Part], counting: Conventions) -> Iterator[tuple[str, str, Same, Fraction]]:
+    """Each distinct product by phase and key, with its rows and its intensity as makers count, two FLOPs a multiply-add."""
+    for label, rows in forms.items():
+        for key, same in _cases(rows).items():
+            counted = rational(phases[label]["form"].rows[key]["intensity"])
+            yield label, key, same, Fraction(2, counting.flops_per_multiply_add) * counted
+
+
 @alone
 def _roofline(accelerators: Sequence[Accelerator], forms: Forms, phases: Mapping[str, Part], counting: Conventions) -> Part:
-    """Shares of peak; makers count two FLOPs a multiply-add, so intensities are converted to that first."""
-    keyed = {f"accelerator_{place}": one for place, one in enumerate(accelerators, 1)}
-    ridges = {key: ridge_point(one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9) for key, one in keyed.items()}
-    makers, shares = Fraction(2, counting.flops_per_multiply_add), dict[str, Sequence[Cell]]()
-    reached: dict[str, list[list[int]]] = {key: [[], []] for key in keyed}
-    for number, (label, rows) in enumerate(forms.items()):
-        for key, same in _cases(rows).items():
-            one = makers * rational(phases[label]["form"].rows[key]["intensity"])
-            name = f"{PHASES[label][0]}: {', '.join(row.name for _, row in same)}"
-            shares[f"{label}.{key}"] = (name, *(100 * attainable_share(one, ridge) for ridge in ridges.values()), one)
-            for accelerator, ridge in ridges.items():
-                reached[accelerator][number] += [place for place, _ in same if one >= ridge]
-    known = {
-        key: (one.name, ridges[key], *map(_listed, reached[key]), one.peak_tflops, one.bandwidth_gb_per_s, one.source)
-        for key, one in keyed.items()
-    }
-    at_peak = [column("prefill", "Prefill at peak"), column("decode", "Decode at peak")]
-    speeds = [column("peak", unit="TFLOP/s"), column("bandwidth", unit="GB/s")]
-    percent = [column(key, one.name, "%") for key, one in keyed.items()]
+    """Every product's share of each peak."""
+    keyed, shares = _ridges(accelerators), dict[str, Sequence[Cell]]()
+    for label, key, same, one in _intensities(forms, phases, counting):
+        name = f"{PHASES[label][0]}: {', '.join(row.name for _, row in same)}"
+        shares[f"{label}.{key}"] = (name, *(100 * attainable_share(one, ridge) for _, ridge in keyed.values()), one)
+    known = {key: (one.name, ridge, one.peak_tflops, one.bandwidth_gb_per_s, one.source) for key, (one, ridge) in keyed.items()}
+    speeds = [column("ridge", "Ridge point", "FLOP/B"), column("peak", unit="TFLOP/s"), column("bandwidth", unit="GB/s")]
+    percent = [column(key, one.name, "%") for key, (one, _) in keyed.items()]
     return part(
         "roofline",
         "Rooflines",
-        claim("converted", makers != 1, "intensities are counted otherwise than in the forms"),
-        table("accelerators", ["name", column("ridge", "Ridge point", "FLOP/B"), *at_peak, *speeds, "source"], known),
+        claim("converted", counting.flops_per_multiply_add != 2, "intensities are counted otherwise than in the forms"),
+        table("accelerators", ["name", *speeds, "source"], known),
         table("share_of_peak", ["product", *percent, column("intensity", unit="FLOP/B")], shares),
     )
+
+
+@alone
+def _at_peak(accelerators: Sequence[Accelerator], forms: Forms, phases: Mapping[str, Part], counting: Conventions) -> Part:
+    """The rows of each form that can reach a peak."""
+    rows = {}
+    for accelerator, (one, ridge) in _ridges(accelerators).items():
+        reached: dict[str, list[int]] = {label: [] for label in forms}
+        for label, _, same, intensity in _intensities(forms, phases, counting):
+            reached[label] += [place for place, _ in same] if intensity >= ridge else []
+        rows[accelerator] = (one.name, *map(_listed, reached.values()))
+    return part("at_peak", "Products at the peak", table("products", ["accelerator", "prefill", "decode"], rows))
 
 
 def _listed(rows: list[int]) -> str:
