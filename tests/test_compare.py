@@ -44,8 +44,10 @@ UNREAD = "This is not read as a number in FLOP/B."
     ("1366.0", APART), ("1365.3", ROUNDED), ("1365.4", APART), ("1300", NONE), ("1e3", FEW), ("0", NONE),
     ("682.67", "This is the number with 4 bytes for a value, or with one FLOP for a multiply-add."),
     ("\u22121365.33", "This is the number with the other sign."),
-    # Half of it for one FLOP in place of two, a quarter for 8 bytes in place of 2; 2 L D^2 / (2 (2 L D)) / 2 is 1024.
-    ("170.67", "This is the number with one FLOP for a multiply-add and with 8 bytes for a value."),
+    # An eighth for bits; half of that for one FLOP in place of two, or half and an eighth for 4 bytes in place of 2.
+    ("170.67", "This is the number of FLOPs for each bit."),
+    ("85.333", "This is the number of FLOPs for each bit and with 4 bytes for a value, or of FLOPs for each bit and with"),
+    # 2 L D^2 / (2 (2 L D)) / 2 is 1024.
     ("1024", "without the bytes of the result matrix and with 4 bytes for a value."),
     ("1820.4", "This is the number of “No. 11”, or of “No. 13”."),
     ("", ""), ("many", UNREAD), ("1/0", UNREAD), ("1.2.3", UNREAD), ("1365.33 GB", UNREAD), ("1e9999", UNREAD),

@@ -63,13 +63,13 @@ def test_an_open_page_follows_what_is_saved(project: Project, page: Page) -> Non
     expect(bar).to_be_hidden()
     project.replace(TEMPLATE, "Candidate continuations can", "Several continuations can")
     expect(article).to_contain_text("Several continuations can", timeout=PATIENCE_MS)
-    expect(article).to_contain_text("values found again by")
+    expect(article).to_contain_text("values found again, ")
 
     before = project.kept()
     project.replace(PARAMS, "rows: ancestors", "rows: queries")
     expect(article.locator(".being-checked")).to_be_visible(timeout=PATIENCE_MS)
     expect(bar).to_have_text("being checked")
-    expect(article).to_contain_text("values found again by", timeout=PATIENCE_MS)
+    expect(article).to_contain_text("values found again, ", timeout=PATIENCE_MS)
     expect(article.locator(".being-checked")).to_have_count(0)
     expect(bar).to_be_hidden()
     assert project.kept() != before

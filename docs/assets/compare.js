@@ -63,7 +63,8 @@
       for (const [other, second] of all) {
         if (scaling[second] === scaling[word] || second.startsWith("of bytes for each")) continue;
         const [a, b] = times(times(scaled, other), [bottom, top]);
-        if (top && fits(own, b < 0n ? [-a, -b] : [a, b])) found.set([word, second].sort().join(), `${second} and ${word}`);
+        const said = [second, word].sort((one, next) => one.startsWith("with") - next.startsWith("with")).join(" and ");
+        if (top && fits(own, b < 0n ? [-a, -b] : [a, b])) found.set([word, second].sort().join(), said);
       }
     }
     return [...found.values()];

@@ -86,7 +86,7 @@
         const ends = shown.map(box).map(([left, top, width, height]) => [left + width, top + height]);
         const [next] = hidden.map(box);
         const isDown = next && ends.every(([, bottom]) => bottom <= next[1]);
-        const rest = 99.6 - Math.max(...ends.map(([right, bottom]) => isDown ? bottom : right));
+        const rest = 99.9 - Math.max(...ends.map(([right, bottom]) => isDown ? bottom : right));
         const clip = !next ? "" : isDown ? `inset(0 0 ${rest}% 0)` : `inset(0 ${rest}% 0 0)`;
         for (const image of imagesOf(figure, form)) image.style.clipPath = clip;
       }

@@ -20,6 +20,8 @@ class Listed(NamedTuple):
     path: str
     pdf: str
     worked: Worked
+    handed_in: bool = False
+    """Whether the PDF is what is handed in, not a booklet."""
 
 
 def listed(worked: Worked) -> Listed:
@@ -28,7 +30,8 @@ def listed(worked: Worked) -> Listed:
     course = load_course(question_id.course)
     sheet = course.document(question_id.document)
     return Listed(
-        course.title, course.institution, sheet.title, sheet.source, question_id.path, pdf_path(question_id), worked
+        course.title, course.institution, sheet.title, sheet.source, question_id.path, pdf_path(question_id), worked,
+        sheet.medium == "handed_in",
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ _SCALING = {
     "count": re.compile("for a multiply-add$"),
     "size": re.compile("for a value$|^of values"),
     "base": re.compile("^with logarithms to base"),
-    "unit": re.compile("^in bits$|^with .B in place of .iB$|^as a share"),
+    "unit": re.compile("^in bits$|^of FLOPs for each bit$|^with .B in place of .iB$|^as a share"),
 }
 
 

@@ -186,12 +186,13 @@ def _counted_otherwise(of: Boxed) -> Iterator[Said]:
 
 
 def _in_another_unit(of: Boxed) -> Iterator[Said]:
-    """Multiples of 1000 for those of 1024, bits for bytes, a share for a percentage."""
+    """Multiples of 1000 for those of 1024, bits for bytes, what is inverted, a share for a percentage."""
     if of.quantity.unit == "B":
         yield "in bits", 8 * of.number
         for power, (decimal, binary) in enumerate((("kB", "KiB"), ("MB", "MiB"), ("GB", "GiB"), ("TB", "TiB")), 1):
             yield f"with {decimal} in place of {binary}", of.number * Fraction(1000, 1024) ** power
     if of.quantity.unit == "FLOP/B" and of.number:
+        yield "of FLOPs for each bit", of.number / 8
         yield "of bytes for each FLOP", 1 / of.number
     if of.quantity.unit == "%":
         yield "as a share, not in per cent", of.number / 100

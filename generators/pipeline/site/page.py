@@ -56,7 +56,7 @@ def site_page(question: Listed, pdf: str, linking: Sequence[Listed] = ()) -> str
     facts = [escaped(where), *_place(worked)]
     if not _words(question.source) <= _words(where):
         facts.append(escaped(f"Source: {question.source}"))
-    facts.append(f"[PDF]({pdf}){{.pdf-link}}")
+    facts.append(f"[{'PDF to hand in' if question.handed_in else 'PDF'}]({pdf}){{.pdf-link}}")
     passed, section = _found_again(worked.ledger, worked.site)
     return "\n".join(
         [
@@ -177,7 +177,8 @@ def _found_again(ledger: Mapping[str, Any] | None, page: str) -> tuple[str, str]
         *proofs,
         "\n</div>\n",
     ]
-    found = f"{counted(ledger['values'], 'value')} found again by {counted(len(routes), 'independent route')}"
+    by = "by an independent route" if len(routes) == 1 else f"each by at least one of {len(routes)} independent routes"
+    found = f"{counted(ledger['values'], 'value')} found again, {by}"
     return f"[{found}](#checks)", "\n".join(lines)
 
 

@@ -35,7 +35,8 @@ def draw(answer: Answer) -> dict[str, Figure]:
         numbered = crowded or len(set(tokens.values())) < len(tokens)
         figures[f"tree_{part}"] = _tree(tree, tokens, numbered=numbered)
         names = {row: row if crowded else f"{row} {token}" if numbered else token for row, token in tokens.items()}
-        figures[f"mask_{part}"] = _mask(answer[f"{part}/mask"], names, tree.address)
+        says = "which nodes attend to its node" if answer["sheet/rows_are_ancestors"] else "which nodes its node attends to"
+        figures[f"mask_{part}"] = _mask(answer[f"{part}/mask"], names, tree.address, f"A row says {says}.")
     return figures
 
 
@@ -125,7 +126,7 @@ def _node(row: str, drawn: str, *boxes: tuple[float, float, float, float]) -> st
     return f'<g class="node"><title>{row}</title>{drawn}{outlines}</g>'
 
 
-def _mask(table: Table, names: Mapping[str, str], nodes: str) -> Figure:
+def _mask(table: Table, names: Mapping[str, str], nodes: str, meaning: str) -> Figure:
     """A square a pair of nodes: filled where the mask is 1, empty where it is 0, with the digit where there is room."""
     edge = 6 + 5.8 * max(map(len, names.values()))
     cell = min(CELL_PT, (72 * PRINTED_WIDTH_IN - edge) / len(names))
@@ -134,7 +135,7 @@ def _mask(table: Table, names: Mapping[str, str], nodes: str) -> Figure:
     said = [f"{name}: {', '.join(below)}" for name, below in ones.items()]
     return Figure(
         svg=_squares(table, names, edge, cell, digits=digits),
-        caption="The mask M, with a row and a column for each node. Filled squares are 1, all others 0.",
+        caption=f"The mask M, with a row and a column for each node. Filled squares are 1, all others 0. {meaning}",
         alt=f"Mask of {counted(len(names), 'row')} and as many columns. Ones by row: {'; '.join(said)}.",
         shows=(table.address,),
         nodes=nodes,
