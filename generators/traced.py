@@ -101,10 +101,6 @@ class Condition:
         self.trace.note(self.node, holds=self.holds)
         return self.holds
 
-    def as_number(self) -> Traced:
-        """1 where it holds, else 0."""
-        return Traced(self.trace, int(self.holds), self.trace.place(("truth", self.node)))
-
     def __eq__(self, other: object) -> bool:
         return bool(self) == (bool(other) if is_condition(other) else other)
 
@@ -289,10 +285,11 @@ def greatest(*numbers: Any) -> Any:
 
 def count(truths: Iterable[Any]) -> Any:
     """How many comparisons hold, without a decision."""
-    made: Any = 0
-    for one in truths:
-        made = made + (one.as_number() if is_condition(one) else int(one))
-    return made
+
+    def as_number(of: Any) -> Any:
+        return Traced(of.trace, int(of.holds), of.trace.place(("truth", of.node))) if is_condition(of) else int(of)
+
+    return sum(map(as_number, truths))
 
 
 def _chosen(sign: str, choose: Callable[[Any, Any], Any], numbers: tuple[Any, ...]) -> Any:

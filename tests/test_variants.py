@@ -190,3 +190,9 @@ def test_a_variant_is_accessible(page: Page) -> None:
     page.set_viewport_size({"width": 320, "height": 256})
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     page.set_viewport_size(DESK)
+
+
+def test_an_address_that_is_damaged_shows_the_published_page(page: Page, built: Project) -> None:
+    page.goto(f"{built.path('site').as_uri()}/{BEAMS}#variant=%E0%A4")
+    page.reload()
+    assert not page.locator("body.variant-shown").count()

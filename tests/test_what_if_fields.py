@@ -1,0 +1,56 @@
+"""Fields of numbers that a reader changes: entries of lists, signs, and the way back."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Browser
+
+from tests.browsing import needs_chromium, page_without_errors
+from tests.project import Project
+
+pytestmark = needs_chromium
+
+ENTRY = "Sample 2, channel 1, feature 1"
+OPENS = "What if other numbers were given?"
+
+
+def address(project: Project, name: str) -> str:
+    """A page of answers."""
+    return f"{project.path('site').as_uri()}/answers/{name}.html"
+
+
+def test_an_entry_of_a_list_is_changed(browser: Browser, built: Project) -> None:
+    """With -3 in place of 1 sample 2 has the layer mean (-3 + 2 + 4 + 1 + 2 + 2)/6 = 4/3; the others stay 19/6, 5/2 and 10/3."""
+    with page_without_errors(browser, address(built, "ift6135/a2/question1")) as page:
+        page.get_by_text(OPENS).click()
+        page.get_by_label(ENTRY, exact=True).fill("\u22123")
+        means = page.locator("[id='1/layer_mean'] mtd").all_text_contents()
+        assert means == ["196", "43", "52", "103"]  # each numerator before its denominator
+        assert page.locator("[id='sheet/tensor/sample_2.channel_1/feature_1']").text_content() == "\u22123"
+
+
+def test_an_entry_that_no_page_has_is_refused(browser: Browser, built: Project) -> None:
+    """Entries lie between -100 and 100 and are multiples of 1/600."""
+    with page_without_errors(browser, address(built, "ift6135/a2/question1")) as page:
+        page.get_by_text(OPENS).click()
+        for number, rule in (
+            ("-100.5", "must be a number from \u2212100 to 100."),
+            ("many", "must be a number from \u2212100 to 100. Write it as 0.05 or 1/20."),
+            (".001", "this number does not go with the question's other ones."),
+        ):
+            page.get_by_label(ENTRY, exact=True).fill(number)
+            told = page.locator("#what-if output").inner_text()
+            assert told == f"{ENTRY}: {rule} The page shows the published numbers."
+
+
+def test_the_back_button_leads_to_the_published_page(browser: Browser, built: Project) -> None:
+    """All of it: frames that the keyboard reaches keep their role, too."""
+    with page_without_errors(browser, address(built, "utaustin/lecture25/speculative_decoding")) as page:
+        text, roles = page.locator("article").inner_text(), page.locator("article [role='group']").count()
+        page.evaluate("location.hash = 'what-if?gain.cost_ratio=0.1'")
+        page.locator("body.what-if-changed").wait_for()
+        page.go_back()
+        page.wait_for_function("!document.querySelector('body.what-if-changed')")
+        page.get_by_text(OPENS).click()
+        assert page.locator("article").inner_text() == text
+        assert page.locator("article [role='group']").count() == roles
+        assert "#" not in page.url
