@@ -14,8 +14,9 @@ from typing import Any, TypeAlias
 import sympy
 
 from generators.cells import Math, Quantity, Value, at, words
+from generators.depending import in_part
 from generators.table import Table
-from generators.traced import CURRENT, Condition, in_part, is_condition
+from generators.traced import CURRENT, Condition, is_condition
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _NUMBER = re.compile(r"(?<![A-Za-z\d])\d")
@@ -162,9 +163,11 @@ def _placed(item: Item, address: str, letters: Mapping[sympy.Symbol, Quantity]) 
         label = address.partition("/")[0]
         rows = {row: {key: in_part(cell, label) for key, cell in cells.items()} for row, cells in item.rows.items()}
         return replace(item, address=address, rows=rows, letters=dict(letters))
+    label = address.partition("/")[0]
+    if isinstance(item, Text):
+        return replace(item, address=address, value=in_part(item.value, label))
     if not isinstance(item, Quantity):
         return replace(item, address=address)
-    label = address.partition("/")[0]
     if item.formula is None:
         return replace(item, address=address, value=in_part(item.value, label))
     used = sorted(item.formula.free_symbols, key=str)

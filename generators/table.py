@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
 
 import sympy
 
 from generators.cells import Cell, Math, Quantity, Rows, words
-from generators.traced import is_traced
+from generators.depending import while_holds
+from generators.traced import Condition, is_condition, is_traced
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +62,7 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Columns and rows by key; `drawn` tables are arrays that only pictures show."""
+    """Columns and rows by key; `drawn` tables are arrays that only pictures show. `depending` rows have a comparison each."""
 
     address: str
     columns: Mapping[str, Column]
@@ -67,6 +70,7 @@ class Table:
     letters: Mapping[sympy.Symbol, Quantity] = field(default_factory=dict)
     asked: bool = False
     drawn: bool = False
+    depending: Mapping[str, Condition] = field(default_factory=dict)
 
     def __getitem__(self, column: str) -> Series:
         return Series(
@@ -113,10 +117,22 @@ def table(
     *,
     asked: bool = False,
     drawn: bool = False,
+    depending: Mapping[str, Any] = MappingProxyType({}),
 ) -> Table:
-    """Columns and rows by key, in the order in which they are shown; a row without exactly these columns raises ValueError."""
+    """Columns and rows by key, in the order in which they are shown; a row without exactly these columns raises ValueError.
+
+    A row of `depending` is there only while its comparison holds.
+    """
     made = {one if isinstance(one, str) else one.key: column(one) if isinstance(one, str) else one for one in columns}
-    return Table(address=key, columns=made, rows=_by_column(key, list(made), rows), asked=asked, drawn=drawn)
+    placed = {row: cells for row, cells in _by_column(key, list(made), rows).items() if _may_be_there(depending.get(row, True))}
+    open_rows = {row: truth for row, truth in depending.items() if is_condition(truth)}
+    for row, truth in open_rows.items():
+        placed[row] = {column: while_holds(truth, cell) for column, cell in placed[row].items()}
+    return Table(address=key, columns=made, rows=placed, asked=asked, drawn=drawn, depending=open_rows)
+
+
+def _may_be_there(truth: Any) -> bool:
+    return is_condition(truth) or bool(truth)
 
 
 def _by_column(table: str, columns: Sequence[str], rows: Rows) -> dict[str, dict[str, Cell]]:

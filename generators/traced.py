@@ -7,7 +7,7 @@ holds for the number itself, as the length of a list, is kept as the condition t
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from fractions import Fraction
@@ -82,11 +82,6 @@ def alone(build: Callable[..., Made]) -> Callable[..., Made]:
     return traced_apart
 
 
-def in_part(value: Any, label: str) -> Any:
-    """The same value; a traced number as one that is shown in a part."""
-    return Traced(value.trace, value.number, value.node, label) if is_traced(value) else value
-
-
 def _exact(number: Any) -> int | Fraction | None:
     return None if isinstance(number, bool) or not isinstance(number, int | Fraction) else number
 
@@ -109,6 +104,10 @@ class Condition:
 
     def __repr__(self) -> str:
         return str(bool(self))
+
+    def opposite(self) -> Condition:
+        """That it does not hold."""
+        return Condition(self.trace, self.trace.place(("not", self.node)), not self.holds)
 
 
 def _ratio(one: int | Fraction, other: int | Fraction) -> int | Fraction:
@@ -135,15 +134,18 @@ def _both(sign: str, work: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
 class Traced(Fraction):
     """A number with its node; it passes for an int where it is one."""
 
-    __slots__ = ("node", "number", "part", "trace")
+    __slots__ = ("node", "number", "part", "trace", "when")
     number: int | Fraction
     node: int
     trace: Trace
     part: str
+    when: Condition | None  # while it does not hold, there is no number
 
-    def __new__(cls, trace: Trace, number: int | Fraction, node: int, part: str = "") -> Traced:  # noqa: D102
+    def __new__(  # noqa: D102
+        cls, trace: Trace, number: int | Fraction, node: int, part: str = "", when: Condition | None = None
+    ) -> Traced:
         self = super().__new__(cls, number)
-        self.trace, self.number, self.node, self.part = trace, number, node, part
+        self.trace, self.number, self.node, self.part, self.when = trace, number, node, part, when
         return self
 
     @property  # type: ignore[misc]
@@ -271,30 +273,3 @@ def is_condition(value: object) -> TypeGuard[Condition]:
 def untraced(value: Any) -> Any:
     """The number that is shown, without the condition that it stays: who calls this marks the place."""
     return value.number if is_traced(value) else value
-
-
-def least(*numbers: Any) -> Any:
-    """The least of exact numbers, without a decision."""
-    return _chosen("min", min, numbers)
-
-
-def greatest(*numbers: Any) -> Any:
-    """The greatest of exact numbers, without a decision."""
-    return _chosen("max", max, numbers)
-
-
-def count(truths: Iterable[Any]) -> Any:
-    """How many comparisons hold, without a decision."""
-
-    def as_number(of: Any) -> Any:
-        return Traced(of.trace, int(of.holds), of.trace.place(("truth", of.node))) if is_condition(of) else int(of)
-
-    return sum(map(as_number, truths))
-
-
-def _chosen(sign: str, choose: Callable[[Any, Any], Any], numbers: tuple[Any, ...]) -> Any:
-    made = numbers[0]
-    for one in numbers[1:]:
-        first, second = (one, made) if is_traced(one) else (made, one)
-        made = first.worked(sign, second, choose) if is_traced(first) else choose(first, second)
-    return made

@@ -13,10 +13,11 @@ from tests.project import Project
 
 pytestmark = needs_chromium
 
-INTENSITY, SPECULATIVE, BATCHING = (
+INTENSITY, SPECULATIVE, BATCHING, NF4 = (
     "comp4901y/hw3/question1",
     "utaustin/lecture25/speculative_decoding",
     "utaustin/lecture25/batching",
+    "utaustin/lecture25/nf4",
 )
 WRITTEN = """axis => [...document.querySelectorAll(`.chart .axes text[text-anchor=${axis}]`)]
   .filter(one => !Number.isNaN(Number(one.textContent.replace(/\\s/g, ""))))
@@ -77,13 +78,13 @@ def test_numbers_within_names_follow(browser: Browser, built: Project) -> None:
         largest = page.locator("[id='3/fitting']").inner_text()
         assert largest.endswith("64")
         names = page.locator(".chart g[style] > text:last-child").all_text_contents()
-        assert names[1] == "2048 tokens, up to 64"
-        assert page.locator(".chart g[style]").nth(1).locator("text").all_text_contents()[:-1] == ["1", "2", "4", "8", "16", "32"]
+        assert names[0] == "2048 tokens, up to 64"
+        assert page.locator(".chart g[style]").nth(0).locator("text").all_text_contents()[:-1] == ["1", "2", "4", "8", "16", "32"]
 
 
 def test_a_picture_that_does_not_follow_says_so(browser: Browser, built: Project) -> None:
-    """Where drafting costs next to nothing, a gain still rises at the longest draft: the table would have an empty cell."""
-    with page_without_errors(browser, address(built, SPECULATIVE, "gain.cost_ratio=0.001")) as page:
+    """The levels of NF4 are the same for every size of a block."""
+    with page_without_errors(browser, address(built, NF4, "block_len=32")) as page:
         assert not page.locator(".chart").count()
         said = page.evaluate("getComputedStyle(document.querySelector('figcaption'), '::after').content")
         assert said == '" (The picture is of the published numbers.)"'

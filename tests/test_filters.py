@@ -10,7 +10,8 @@ import sympy
 
 from generators.answer import Text, formula, letter, part
 from generators.cells import Math, Quantity
-from generators.pipeline import addresses, filters, wording
+from generators.pipeline import addresses, filters, tables, wording
+from generators.pipeline.shown import marked
 from generators.pipeline.wording import counted, noun
 from generators.table import column, table
 
@@ -29,7 +30,7 @@ def quantity(value: int | Fraction | float | str, unit: str = "") -> Quantity:
 
 def test_the_first_place_of_an_address_gets_it_as_id() -> None:
     """Ids stand once on a page; print has none."""
-    text = f"{filters.marked('1/a', 'x')} {filters.marked('1/a', 'x')} {filters.value(quantity(3))}"
+    text = f"{marked('1/a', 'x')} {marked('1/a', 'x')} {filters.value(quantity(3))}"
     assert addresses.anchored(text) == '<span id="1/a">x</span> x $3$'
     assert addresses.anchored(str(filters.value(quantity(3)))) == r"$\label{1/a} 3$"
     assert addresses.bare(text) == "x x $3$"
@@ -58,16 +59,16 @@ def test_a_result_shows_symbol_formula_and_value() -> None:
 
 def test_a_table_has_units_where_readers_expect_them() -> None:
     """Behind bytes and percent, else in the heading; text is escaped, an empty cell is a dash."""
-    header, rule, row = addresses.bare(str(filters.table(TABLE))).strip().splitlines()
+    header, rule, row = addresses.bare(str(tables.table(TABLE))).strip().splitlines()
     assert header == "| Name | Time (ms) | Size | Share | $x$ |"
     assert rule == "| :--- | ---: | ---: | ---: | ---: |"
     assert row == r"| t13 &#124; b | $1.5$ | $2048\ \text{B} = 2\ \text{KiB}$ | $\approx 33.3333\,\%$ | – |"
-    headed = addresses.bare(str(filters.table(TABLE, ["size"], units_in_headings=True))).strip().splitlines()
+    headed = addresses.bare(str(tables.table(TABLE, ["size"], units_in_headings=True))).strip().splitlines()
     assert headed[::2] == ["| Size (B) |", "| $2048$ |"]
 
 
 def test_columns_may_be_chosen() -> None:
-    assert addresses.bare(str(filters.table(TABLE, ["name"], tokens=True))).strip().splitlines()[2] == "| t₁₃ &#124; b |"
+    assert addresses.bare(str(tables.table(TABLE, ["name"], tokens=True))).strip().splitlines()[2] == "| t₁₃ &#124; b |"
 
 
 def test_a_number_in_running_text() -> None:
@@ -87,7 +88,7 @@ def test_only_data_and_words_are_shown() -> None:
 def shown(cell: Fraction | sympy.Expr, unit: str = "") -> str:
     """A cell of a table whose numbers are rounded."""
     made = table("t", [column("x", unit=unit)], {"a": {"x": cell}})
-    return addresses.bare(str(filters.table(made, rounded=True))).splitlines()[-1].strip("| $")
+    return addresses.bare(str(tables.table(made, rounded=True))).splitlines()[-1].strip("| $")
 
 
 def test_rounded_numbers_lose_their_exact_form() -> None:
@@ -109,15 +110,15 @@ def test_numbers_with_fewer_digits() -> None:
 def test_aligned_numbers_have_as_many_decimals() -> None:
     """Nothing and a fraction have none."""
     made = table("t", ["x"], {"a": (-5,), "b": (Fraction(-49, 10),), "c": (0,)})
-    assert re.findall(r"[-\d.]+(?=\$)", addresses.bare(str(filters.table(made, aligned=True)))) == ["-5.0", "-4.9", "0"]
+    assert re.findall(r"[-\d.]+(?=\$)", addresses.bare(str(tables.table(made, aligned=True)))) == ["-5.0", "-4.9", "0"]
     made = table("t", ["x"], {"a": (-5,), "b": (Fraction(-1, 3),)})
-    assert "$-5$" in addresses.bare(str(filters.table(made, aligned=True)))
+    assert "$-5$" in addresses.bare(str(tables.table(made, aligned=True)))
 
 
 def test_a_formula_in_a_cell_has_no_bar_that_would_end_it() -> None:
     """|x| is written with a command."""
     made = table("t", ["x"], {"a": {"x": Math("|x|")}})
-    assert r"\vert x\vert" in filters.table(made)
+    assert r"\vert x\vert" in tables.table(made)
 
 
 def test_a_sentence_begins_with_a_capital() -> None:

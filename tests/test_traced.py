@@ -12,7 +12,8 @@ import pytest
 import sympy
 
 from generators.cells import at, exact, rational
-from generators.traced import CURRENT, Trace, Traced, alone, count, greatest, is_condition, is_traced, least
+from generators.depending import count, greatest, least
+from generators.traced import CURRENT, Trace, Traced, alone, is_condition, is_traced
 
 N = sympy.Symbol("n", positive=True)
 

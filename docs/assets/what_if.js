@@ -35,6 +35,7 @@
     min: (x, y) => (less(y, x) ? y : x),
     max: (x, y) => (less(x, y) ? y : x),
     truth: (holds) => [holds ? 1n : 0n, 1n],
+    not: (holds) => !holds,
     "==": same, "!=": (x, y) => !same(x, y),
     "<": less, ">": (x, y) => less(y, x), "<=": (x, y) => !less(y, x), ">=": (x, y) => !less(x, y),
   };
@@ -162,6 +163,7 @@
     return (number[1] === 1n ? number[0].toString().replace(/\d+/, grouped) : rounded(number)).replaceAll(THIN, "\u202f");
   };
 
+  let known = []; // the values of all nodes
   // How each kind of place is written: its value, the element, which piece of a longer formula it is, and the slot's arguments.
   const WRITE = {
     value: (number, element, piece, unit, kept, onlyRounded, equated) => {
@@ -180,6 +182,12 @@
     noun: (number, element, piece, singular, plural) => {
       element.textContent = same(number, [1n, 1n]) ? singular : plural || `${singular}s`;
     },
+    listed: (holds, element, piece, noun, ...names) => {
+      const all = names.filter(([, slot]) => slot === null || known[slots[slot][0]]).map(([name]) => name);
+      const together = [all.slice(0, -1).join(", "), ...all.slice(-1)].filter((one) => one).join(" and ");
+      element.textContent = all.length ? `${noun}${all[1] ? "s" : ""} ${together}` : `no ${noun}`;
+    },
+    either: (holds, element, piece, words, others) => { element.textContent = holds ? words : others; },
     when: (holds, element) => { element.hidden = !holds; },
     absent: (holds, element) => { element.hidden = !holds; },
   };
@@ -245,7 +253,7 @@
   const hostOf = new Map(places.map((element) => [element, element.closest("[id*='/'], [data-of]")]));
   // Writes the page for these numbers, or returns the condition of the parameters that they break.
   const show = (given) => {
-    const values = worked(given);
+    const values = known = worked(given);
     const broken = conditions.flatMap(([node, holds], place) => (values[node] === holds ? [] : [place]));
     const rule = broken.find((place) => parts.rules.includes(place));
     if (rule !== undefined) return conditions[rule];
@@ -265,10 +273,12 @@
     return null;
   };
   const charts = [...document.querySelectorAll("[data-chart]")].map((one) => [one.previousElementSibling, JSON.parse(one.dataset.chart)]);
-  // Numbers stand in a picture as they are, or as the slot that they follow.
+  // Numbers stand in a picture as they are, or as the slot that they follow; a point that is not there is left out.
+  const isThere = (one) => !(Array.isArray(one) && one.includes(null));
   const followed = (of, values) => {
-    if (Array.isArray(of)) return of.map((one) => followed(one, values));
+    if (Array.isArray(of)) return of.map((one) => followed(one, values)).filter(isThere);
     if (of?.slot !== undefined) {
+      if (of.when !== undefined && !values[slots[of.when][0]]) return null;
       const value = values[slots[of.slot][0]];
       return value ? Number(value[0]) / Number(value[1]) : NaN;
     }

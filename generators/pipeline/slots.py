@@ -13,7 +13,8 @@ from contextvars import ContextVar
 from fractions import Fraction
 from typing import Any
 
-from generators.traced import Condition, Traced, is_traced
+from generators.depending import Chosen, Listed, now
+from generators.traced import Condition, Traced, is_condition, is_traced
 
 _SLOTS: ContextVar[dict[tuple[Any, ...], int] | None] = ContextVar("_SLOTS", default=None)
 _OPENED, _CLOSED = "\ue004", "\ue005"
@@ -49,7 +50,8 @@ def _place(node: int, part: str, *rule: Any) -> int:
 def in_data(content: Any) -> Any:
     """Plain data whose traced numbers name their slot; other numbers are floats."""
     if is_traced(content):
-        return {"slot": _place(content.node, content.part, "data")}
+        when = {"when": _place(content.when.node, content.part, "when")} if content.when is not None else {}
+        return {"slot": _place(content.node, content.part, "data"), **when}
     if isinstance(content, Mapping):
         return {key: in_data(one) for key, one in content.items()}
     if isinstance(content, list | tuple):
@@ -59,7 +61,21 @@ def in_data(content: Any) -> Any:
 
 def in_text(number: Traced, text: str, *rule: Any) -> str:
     """Text of a number with its mark."""
-    return f"{_OPENED}{_place(number.node, number.part, *rule)}{_OPENED}{text}{_CLOSED}"
+    return _marked(_place(number.node, number.part, *rule), text)
+
+
+def in_words(words: Chosen | Listed) -> str:
+    """Words that follow comparisons, with their mark."""
+    if isinstance(words, Chosen):
+        return _marked(_place(words.condition.node, words.part, "either", *words.pair), words)
+    truths = {name: truth for name, truth in words.names.items() if now(truth) or is_condition(truth)}
+    places = {name: _place(one.node, words.part, "when") if is_condition(one) else None for name, one in truths.items()}
+    first = next(one.node for one in truths.values() if is_condition(one))
+    return _marked(_place(first, words.part, "listed", words.noun, *places.items()), words)
+
+
+def _marked(place: int, text: str) -> str:
+    return f"{_OPENED}{place}{_OPENED}{text}{_CLOSED}"
 
 
 def in_tex(number: Traced, latex: str, *rule: Any) -> str:
@@ -79,6 +95,12 @@ def said_by(address: str, text: str, condition: Condition | None = None, *, abse
     if _BLOCKS.search(text.strip()):
         return f'<div {marks} markdown="1">\n\n{text.strip()}\n\n</div>\n'
     return f"<span {marks}>{text.rstrip()}</span>{text[len(text.rstrip()) :]}"
+
+
+def row_of(address: str, condition: Condition) -> str:
+    """The mark of a table's row that is hidden while a condition does not hold."""
+    place = _place(condition.node, address.partition("/")[0], "when")
+    return f'<span data-row data-slot="{place}"{"" if condition.holds else " hidden"}></span>'
 
 
 def without_marks(latex: str) -> str:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import sympy
 
-from generators.traced import greatest, least
+from generators.depending import greatest, least
 
 
 @dataclass(frozen=True)

@@ -75,10 +75,10 @@ def test_a_product_on_the_ridge_reaches_the_peak() -> None:
     """At equality arithmetic and memory take as long."""
     accelerator = {**ONE, "peak_tflops": "3/4", "bandwidth_gb_per_s": 1000}
     answer = answered(seq_len=1, d_model=6, n_heads=2, accelerators=[accelerator])  # projections: 3/4 FLOP/B
-    assert answer["at_peak/products/accelerator_1/prefill"].value == "rows 1, 2, 3, 10, 11 and 13"
+    assert answer["roofline/at_peak/accelerator_1/prefill"].value == "rows 1, 2, 3, 10, 11 and 13"
 
 
-PEAK = [f"at_peak/products/accelerator_{n}/{phase}" for n in (1, 2, 3) for phase in ("prefill", "decode")]
+PEAK = [f"roofline/at_peak/accelerator_{n}/{phase}" for n in (1, 2, 3) for phase in ("prefill", "decode")]
 SHARES = [f"roofline/share_of_peak/{row}/accelerator_{n}" for row in ("1.1.1", "1.1.7", "1.2.1", "1.2.15") for n in (1, 2, 3)]
 GPU, TINY = "timed on a GPU", {"seq_len": 1, "d_model": 1, "n_heads": 1}
 FAR = [

@@ -40,7 +40,7 @@ FAR = [
         ["norms are trained with them"],
     ),
     Far({"conventions": {"optimizer_states": 0}}, ["0 states of the optimizer"], stays=["2/bitfit", "lora/trained"]),
-    Far({"adapter_width": 121, "other_adapter_widths": []}, ["BERT-large, width 121"]),
+    Far({"adapter_width": 121, "other_adapter_widths": []}),
     Far(
         {"printed": {"bitfit": {"percent": 100, "decimals": 0}, "diff_pruning": {"percent": "1/3", "decimals": 1}}},
         ["for none of the models"],
@@ -81,7 +81,7 @@ def test_printed_shares() -> None:
     assert {cell for row, cell in rounds.items() if row.startswith("adapters.")} == {"no"}
     assert 24 * (2 * (2049 * part["width"].value + 1024) + 4096) == F(36, 1000) * 335_141_888
     assert part["difference"].value == 1_700_000  # 335141888 / 200 = 1675709.44
-    assert solved(entry(adapter_width=121))["3/printed/adapters.width_121/rounds_to_printed"].value == "yes"
+    assert solved(entry(adapter_width=121))["3/printed/adapters.own/rounds_to_printed"].value == "yes"
 
 
 def test_bytes_of_many_tasks() -> None:

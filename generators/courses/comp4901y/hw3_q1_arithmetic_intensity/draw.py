@@ -7,9 +7,9 @@ from typing import Any
 
 from generators.answer import Answer, Figure
 from generators.cells import Quantity, rational
+from generators.depending import greatest, least
 from generators.figures.lines import Axis, Line, line_figure
 from generators.table import Table
-from generators.traced import greatest, least
 
 LONGEST_NAME = 24
 """Letters that have room beside the plot."""

@@ -152,9 +152,8 @@ def _rooflines(accelerators: Sequence[Accelerator], groups: Mapping[str, Sequenc
     rows = {key: (one.name, ridges[key], one.peak_tflops, one.bandwidth_gb_per_s, one.source) for key, one in keyed.items()}
     units, headings = {"ridge": "FLOP/B", "peak": "TFLOP/s", "bandwidth": "GB/s"}, {"ridge": "Ridge point"}
     yield from TIMES.table("roofline", "accelerators", rows, units=units, headings=headings, columns=("name", *units, "source"))
-    yield from SHEET.part("at_peak", "Products at the peak")
     reached = {key: (one.name, *map(_in_words, bound[key])) for key, one in keyed.items()}
-    yield from TIMES.table("at_peak", "products", reached, columns=("accelerator", "prefill", "decode"))
+    yield from TIMES.table("roofline", "at_peak", reached, columns=("accelerator", "prefill", "decode"))
 
 
 def _in_words(numbers: Sequence[int]) -> str:

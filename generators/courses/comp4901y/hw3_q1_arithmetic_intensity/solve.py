@@ -12,6 +12,7 @@ from generators.cells import Cell, Math, rational
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.params import Accelerator, Conventions, InferenceParams
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.rows import D_FF, D, H, L, Row, forms, n_H, n_KV
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.timed import measured
+from generators.depending import listed
 from generators.table import column, table
 from generators.topics.roofline import Product, attainable_share, ridge_point
 from generators.traced import alone
@@ -29,8 +30,7 @@ def solve(params: InferenceParams) -> Answer:
     sheet, counting = _sheet(params), params.conventions
     asked = forms(sheet)
     phases = {label: _phase(label, rows, counting, sheet) for label, rows in asked.items()}
-    given = params.accelerators, asked, phases, counting
-    rooflines = [_roofline(*given), _at_peak(*given)] if counting.bytes_per_element == 2 else []
+    rooflines = [_roofline(params.accelerators, asked, phases, counting)] if counting.bytes_per_element == 2 else []
     timed = (measured(kind, one["hw3_q1_products"]) for kind, one in params.measured.items())
     return answer(sheet, *phases.values(), *rooflines, *timed)
 
@@ -113,9 +113,12 @@ def _intensities(forms: Forms, phases: Mapping[str, Part], counting: Conventions
 
 @alone
 def _roofline(accelerators: Sequence[Accelerator], forms: Forms, phases: Mapping[str, Part], counting: Conventions) -> Part:
-    """Every product's share of each peak."""
+    """Every product's share of each peak, and the rows of each form that can reach it."""
     keyed, shares = _ridges(accelerators), dict[str, Sequence[Cell]]()
+    reached: dict[str, dict[str, dict[int, bool]]] = {key: {label: {} for label in forms} for key in keyed}
     for label, key, same, one in _intensities(forms, phases, counting):
+        for accelerator, (_, ridge) in keyed.items():
+            reached[accelerator][label] |= {place: one >= ridge for place, _ in same}
         name = f"{PHASES[label][0]}: {', '.join(row.name for _, row in same)}"
         shares[f"{label}.{key}"] = (name, *(100 * attainable_share(one, ridge) for _, ridge in keyed.values()), one)
     known = {key: (one.name, ridge, one.peak_tflops, one.bandwidth_gb_per_s, one.source) for key, (one, ridge) in keyed.items()}
@@ -127,22 +130,13 @@ def _roofline(accelerators: Sequence[Accelerator], forms: Forms, phases: Mapping
         claim("converted", counting.flops_per_multiply_add != 2, "intensities are counted otherwise than in the forms"),
         table("accelerators", ["name", *speeds, "source"], known),
         table("share_of_peak", ["product", *percent, column("intensity", unit="FLOP/B")], shares),
+        table(
+            "at_peak",
+            ["accelerator", "prefill", "decode"],
+            {key: (keyed[key][0].name, *map(_listed, forms.values())) for key, forms in reached.items()},
+        ),
     )
 
 
-@alone
-def _at_peak(accelerators: Sequence[Accelerator], forms: Forms, phases: Mapping[str, Part], counting: Conventions) -> Part:
-    """The rows of each form that can reach a peak."""
-    rows = {}
-    for accelerator, (one, ridge) in _ridges(accelerators).items():
-        reached: dict[str, list[int]] = {label: [] for label in forms}
-        for label, _, same, intensity in _intensities(forms, phases, counting):
-            reached[label] += [place for place, _ in same] if intensity >= ridge else []
-        rows[accelerator] = (one.name, *map(_listed, reached.values()))
-    return part("at_peak", "Products at the peak", table("products", ["accelerator", "prefill", "decode"], rows))
-
-
-def _listed(rows: list[int]) -> str:
-    names = list(map(str, sorted(rows)))
-    listed = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
-    return f"row{'s' if names[1:] else ''} {listed}" if names else "no row"
+def _listed(reached: Mapping[int, bool]) -> str:
+    return listed("row", {str(place): reached[place] for place in sorted(reached)})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import product
+from math import prod
 from typing import NamedTuple, TypeAlias
 
 import sympy
@@ -12,6 +13,7 @@ import sympy
 from generators.answer import Claim, Item, Part, claim, formula, number, part, value_at
 from generators.cells import exact, rational
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.layer import METHODS, Method, Module
+from generators.depending import count, either, greatest, least, now
 from generators.table import Column, Table, column, table
 
 
@@ -23,7 +25,8 @@ class Cost(NamedTuple):
 
 
 Costs: TypeAlias = Mapping[Method, Cost]
-Pairs: TypeAlias = Mapping[tuple[Method, Method], Cost]
+Pair: TypeAlias = tuple[Method, Method]
+Pairs: TypeAlias = Mapping[Pair, Cost]
 """What both modules take together, by the methods of MHA and of LFFN."""
 MODULES = (column("mha", "MHA"), column("lffn", "LFFN"))
 
@@ -35,13 +38,15 @@ def choice(mha: Module, lffn: Module, size: int, headroom: Fraction, sheet: Part
         (one, other): Cost(ours.stored + theirs.stored, ours.operations + theirs.operations)
         for (one, ours), (other, theirs) in product(*(cost.items() for cost in costs))
     }
-    least, *_, most = sorted(one.stored for one in pairs.values())
-    limit = least + headroom * (most - least)
-    both = min((one for one, cost in pairs.items() if cost.stored <= limit), key=lambda one: pairs[one][::-1])
+    stored = [one.stored for one in pairs.values()]
+    limit = least(*stored) + headroom * (greatest(*stored) - least(*stored))
+    both = _fastest_within(pairs, limit)
+    smaller, faster = ([_before(one["QLoRA"][::step], one["LoRA"][::step]) for one in costs] for step in (1, -1))
+    chosen = [sum(both[pair] for pair in pairs if pair[place] == "QLoRA") for place in (0, 1)]
     rows = {
-        "memory_limit": ("Memory limit", *min(pairs, key=pairs.__getitem__)),
-        "faster_inference": ("Faster inference", *min(pairs, key=lambda one: pairs[one][::-1])),
-        "both": ("Both", *both),
+        "memory_limit": ("Memory limit", *map(_method, smaller)),
+        "faster_inference": ("Faster inference", *map(_method, faster)),
+        "both": ("Both", *map(_method, chosen)),
     }
     (output,) = (one for one in mha.steps if one.key == "output")
     less = sum(one.frozen_bytes("LoRA", size) - one.frozen_bytes("QLoRA", size) - size * one.trainable for one in (mha, lffn))
@@ -66,13 +71,45 @@ def _costs(module: Module, size: int, sheet: Part) -> Costs:
     return {one: Cost(*(rational(value_at(count, sheet)) for count in pair)) for one, pair in counts.items()}
 
 
-def _limits(pairs: Pairs, both: tuple[Method, Method]) -> Iterator[Item]:
+def _method(quantized: int) -> str:
+    return either(quantized > 0, "QLoRA", "LoRA")
+
+
+def _is(truth: bool) -> int:
+    """1 if it holds, else 0, without a decision."""
+    number: int = count([truth])
+    return number
+
+
+def _before(one: Sequence[Fraction], other: Sequence[Fraction]) -> int:
+    """1 if the first number is less than the other's, or the same and the second one less; else 0."""
+    return _is(one[0] < other[0]) + _is(one[0] == other[0]) * _is(one[1] < other[1])
+
+
+def _fastest_within(pairs: Pairs, limit: Fraction) -> Mapping[Pair, int]:
+    """1 for the fastest pair that the limit holds, of equally fast ones that which stores least, of equals the first; else 0."""
+    fits, order = {one: _is(cost.stored <= limit) for one, cost in pairs.items()}, list(pairs)
+
+    def beats(one: Pair, other: Pair) -> int:
+        ours, theirs = pairs[one][::-1], pairs[other][::-1]
+        if order.index(one) > order.index(other):
+            return fits[one] * _before(ours, theirs)
+        return fits[one] * (1 - _before(theirs, ours))
+
+    return {one: fits[one] * prod(1 - beats(other, one) for other in pairs if other != one) for one in pairs}
+
+
+def _limits(pairs: Pairs, both: Mapping[Pair, int]) -> Iterator[Item]:
     """The limits at which this combination is chosen: it fits, and nothing faster does."""
-    faster = [cost.stored for cost in pairs.values() if cost[::-1] < pairs[both][::-1]]
-    yield number("holds_from", exact(pairs[both].stored), "least limit at which this is chosen", unit="B", asked=True)
-    yield claim("holds_no_further", bool(faster), "a faster combination fits from some limit on")
-    if faster:
-        yield number("holds_below", exact(min(faster)), "limit from which a faster combination fits", unit="B", asked=True)
+    own = [sum((both[one] * cost[place] for one, cost in pairs.items()), Fraction(0)) for place in (1, 0)]
+    faster = {one: _before(cost[::-1], own) for one, cost in pairs.items()}
+    yield number("holds_from", exact(own[1]), "least limit at which this is chosen", unit="B", asked=True)
+    some = sum(faster.values()) > 0
+    yield claim("holds_no_further", some, "a faster combination fits from some limit on")
+    if now(some):
+        beyond = greatest(*(cost.stored for cost in pairs.values()))
+        first = least(*(beyond - is_faster * (beyond - pairs[one].stored) for one, is_faster in faster.items()))
+        yield number("holds_below", exact(first), "limit from which a faster combination fits", unit="B", asked=True)
 
 
 def _combinations(pairs: Pairs, limit: Fraction) -> Table:
@@ -83,7 +120,7 @@ def _combinations(pairs: Pairs, limit: Fraction) -> Table:
         "-".join(methods).lower(): (
             *methods,
             exact(cost.stored),
-            "yes" if cost.stored <= limit else "no",
+            either(cost.stored <= limit, "yes", "no"),
             exact(100 * (cost.operations / fastest - 1)),
         )
         for methods, cost in pairs.items()
@@ -91,9 +128,9 @@ def _combinations(pairs: Pairs, limit: Fraction) -> Table:
     return table("combinations", columns, rows)
 
 
-def _reasons(both: tuple[Method, Method]) -> Iterator[Claim]:
+def _reasons(both: Mapping[Pair, int]) -> Iterator[Claim]:
     """What the third row of the sheet's table rests on."""
-    yield claim("nothing_is_quantized", both == ("LoRA", "LoRA"), "all fits unquantized")
-    yield claim("lffn_alone", both == ("LoRA", "QLoRA"), "to quantize LFFN alone is enough")
-    yield claim("mha_alone", both == ("QLoRA", "LoRA"), "to quantize MHA alone is enough, LFFN alone is not")
-    yield claim("all_is_quantized", both == ("QLoRA", "QLoRA"), "neither alone is enough")
+    yield claim("nothing_is_quantized", both["LoRA", "LoRA"] > 0, "all fits unquantized")
+    yield claim("lffn_alone", both["LoRA", "QLoRA"] > 0, "to quantize LFFN alone is enough")
+    yield claim("mha_alone", both["QLoRA", "LoRA"] > 0, "to quantize MHA alone is enough, LFFN alone is not")
+    yield claim("all_is_quantized", both["QLoRA", "QLoRA"] > 0, "neither alone is enough")

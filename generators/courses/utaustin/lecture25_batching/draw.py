@@ -6,7 +6,6 @@ from dataclasses import replace
 from itertools import groupby
 
 from generators.answer import Answer, Figure
-from generators.cells import Value
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.series import axis_label
 from generators.pipeline.wording import noun
@@ -16,20 +15,20 @@ from generators.traced import untraced
 
 def draw(answer: Answer) -> dict[str, Figure]:
     """A line for each length."""
-    return {"trade_off": _trade_off(answer["2/curves"], answer["sheet/n"].value)}
+    return {"trade_off": _trade_off(answer["2/curves"])}
 
 
-def _trade_off(table: Table, named: Value) -> Figure:
-    """Batch sizes of the length `named` are written beside their marks."""
+def _trade_off(table: Table) -> Figure:
+    """Batch sizes of the page's length are written beside their marks."""
     latency, throughput = (table[key].numbers for key in ("step", "throughput"))
     lines = []
-    for _, of_length in groupby(table.rows, lambda row: row.partition(".")[0]):
+    for key, of_length in groupby(table.rows, lambda row: row.partition(".")[0]):
         rows = list(of_length)
         length, batches = table.rows[rows[0]]["context"], [table.rows[row]["batch"] for row in rows]
         places = [(latency[row], throughput[row]) for row in rows]
-        notes = tuple((*place, str(batch)) for batch, place in zip(batches[:-1], places[:-1], strict=True))
+        notes = tuple((*place, str(untraced(batch))) for batch, place in zip(batches[:-1], places[:-1], strict=True))
         name = (length, f" {noun(untraced(length), 'token')}, up to ", batches[-1])
-        lines.append(Line(name, places, tuple(places), notes if length == named else ()))
+        lines.append(Line(name, places, tuple(places), notes if key == "own" else ()))
     drawn = line_figure(
         lines,
         Axis(axis_label([table["step"]], "latency: time of one step"), scale="log", whole=True),

@@ -74,16 +74,23 @@ def _timed(bench: Bench, batch: int, context: int) -> tuple[Fraction, Fraction]:
     return 1000 / time * batch, time
 
 
-def _fitting(params: BatchingParams, bench: Bench, context: int) -> list[int]:
-    return sorted({batch for batch in params.batch_sizes if bench.fits(batch, context)} | {bench.largest(context)})
+def _fitting(params: BatchingParams, bench: Bench, context: int) -> dict[str, int]:
+    """A batch of one, those of the entry beside which one more fits, and the largest if it has more than one sequence."""
+    sizes = dict(enumerate(params.batch_sizes, 1))
+    fitting = {f"size_{place}": one for place, one in sizes.items() if one == 1 or bench.fits(one + 1, context)}
+    return fitting | ({"largest": bench.largest(context)} if bench.fits(2, context) else {})
+
+
+def _lengths(params: BatchingParams) -> dict[str, int]:
+    return {"own": params.context_len} | {f"other_{place}": one for place, one in enumerate(params.other_context_lens, 1)}
 
 
 def _batches(params: BatchingParams, bench: Bench) -> Iterator[Found]:
     context, rows = params.context_len, {}
     first, alone = _timed(bench, 1, context)
-    for place, batch in enumerate(_fitting(params, bench, context), 1):
+    for size, batch in _fitting(params, bench, context).items():
         throughput, step = _timed(bench, batch, context)
-        rows[f"size_{place}"] = (batch, throughput, step, throughput / first, step / alone, *bench.milliseconds(batch, context))
+        rows[size] = (batch, throughput, step, throughput / first, step / alone, *bench.milliseconds(batch, context))
     yield from SHEET.part("2", "Throughput against latency")
     columns = ["batch", *STEP_UNITS, "throughput_gain", "latency_factor", "weights", "attention"]
     yield from TIMED.table("2", "batches", rows, units={"weights": "ms", "attention": "ms", **STEP_UNITS}, columns=columns)
@@ -93,11 +100,11 @@ def _curves(params: BatchingParams, bench: Bench) -> Iterator[Found]:
     """Every length and batch size that fits, and the largest batch of each length."""
     points: dict[str, tuple[Cell, ...]] = {}
     rows: dict[str, tuple[Any, ...]] = {}
-    for place, length in enumerate(sorted([params.context_len, *params.other_context_lens]), 1):
-        for size, batch in enumerate(_fitting(params, bench, length), 1):
-            points[f"length_{place}.size_{size}"] = (length, batch, *_timed(bench, batch, length))
+    for key, length in _lengths(params).items():
+        for size, batch in _fitting(params, bench, length).items():
+            points[f"{key}.{size}"] = (length, batch, *_timed(bench, batch, length))
         most = bench.largest(length)
-        rows[f"length_{place}"] = (length, most, *_timed(bench, most, length))
+        rows[key] = (length, most, *_timed(bench, most, length))
     yield from TIMED.table("2", "curves", points, units=STEP_UNITS, columns=["context", "batch", *STEP_UNITS], given=GIVEN)
     columns = ["context", "largest_batch", *STEP_UNITS]
     yield from TIMED.table("3", "contexts", rows, units=STEP_UNITS, columns=columns, given=GIVEN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
@@ -13,7 +13,8 @@ import sympy
 from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
 from generators.cells import Cell, at, exact, rational
 from generators.courses.utaustin.lecture25_batching.params import BatchingParams
-from generators.table import column, table
+from generators.depending import now
+from generators.table import Table, column, table
 from generators.topics.roofline import Product, ridge_point, roofline_seconds
 from generators.traced import alone
 
@@ -104,10 +105,11 @@ class Bench:
         seconds = self.seconds([*WITH_WEIGHTS, *ATTENTION], batch, context)
         return batch / seconds, 1000 * seconds
 
-    def batches(self, context: int) -> list[int]:
-        """The batch sizes that fit, and the largest that does."""
+    def batches(self, context: int) -> dict[str, tuple[int, bool]]:
+        """A batch of one, which always fits, larger ones with whether more than these fit, and the largest that fits."""
         most = self.largest_batch(context)
-        return [*(batch for batch in self.params.batch_sizes if batch < most), most]
+        sizes = {f"size_{place}": (batch, batch == 1 or batch < most) for place, batch in enumerate(self.params.batch_sizes, 1)}
+        return {**sizes, "largest": (most, most > 1)}
 
 
 def _one_step(sheet: Part) -> Part:
@@ -132,39 +134,43 @@ def _one_step(sheet: Part) -> Part:
 @alone
 def _trade_off(params: BatchingParams, bench: Bench) -> Part:
     """Every batch size that fits, beside a batch of one."""
-    context, rows = params.context_len, {}
+    context, rows, is_there = params.context_len, {}, {}
     alone = bench.step(1, context)[1]
-    for place, batch in enumerate(bench.batches(context), 1):
+    for key, (batch, is_there[key]) in bench.batches(context).items():
         throughput, step = bench.step(batch, context)
         parts = (1000 * bench.seconds(groups, batch, context) for groups in (WITH_WEIGHTS, ATTENTION))
-        rows[f"size_{place}"] = (batch, throughput, step, batch * alone / step, step / alone, *parts)
+        rows[key] = (batch, throughput, step, batch * alone / step, step / alone, *parts)
     gains = [column("throughput_gain"), column("latency_factor"), column("weights", unit="ms"), column("attention", unit="ms")]
     return part(
         "2",
         "Throughput against latency",
-        table("batches", ["batch", *STEP, *gains], rows, asked=True),
-        table("curves", ["context", "batch", *STEP], _curves(params, bench), drawn=True),
+        table("batches", ["batch", *STEP, *gains], rows, asked=True, depending=is_there),
+        _curves(params, bench),
     )
 
 
-def _lengths(params: BatchingParams) -> list[int]:
-    return sorted([params.context_len, *params.other_context_lens])
+def _lengths(params: BatchingParams) -> dict[str, int]:
+    """The page's length and the others, by key."""
+    return {"own": params.context_len, **{f"other_{place}": n for place, n in enumerate(params.other_context_lens, 1)}}
 
 
-def _curves(params: BatchingParams, bench: Bench) -> Iterator[tuple[str, tuple[Cell, ...]]]:
+def _curves(params: BatchingParams, bench: Bench) -> Table:
     """Throughput and latency of every length and batch size that fits."""
-    for place, length in enumerate(_lengths(params), 1):
-        for size, batch in enumerate(bench.batches(length), 1):
-            yield f"length_{place}.size_{size}", (length, batch, *bench.step(batch, length))
+    rows: dict[str, tuple[Cell, ...]] = {}
+    is_there = {}
+    for length, context in _lengths(params).items():
+        for size, (batch, is_there[f"{length}.{size}"]) in bench.batches(context).items():
+            rows[f"{length}.{size}"] = (context, batch, *bench.step(batch, context))
+    return table("curves", ["context", "batch", *STEP], rows, drawn=True, depending=is_there)
 
 
 def _limits(params: BatchingParams, bench: Bench, step: Part, sheet: Part) -> Part:
     one, context, most = params.accelerator, params.context_len, bench.largest_batch(params.context_len)
     ridge = ridge_point(one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9)
     lengths = {}
-    for place, n in enumerate(_lengths(params), 1):
+    for key, n in _lengths(params).items():
         largest = bench.largest_batch(n)
-        lengths[f"length_{place}"] = (n, largest, *bench.step(largest, n))
+        lengths[key] = (n, largest, *bench.step(largest, n))
     outweighed = rational(step["weights"].value) // rational(step["cache"].value) + 1
     return part(
         "3",
@@ -198,9 +204,9 @@ def _compute_bound(bench: Bench, ridge: Fraction, most: int) -> list[Item]:
     """The batch at which a product with W^Q reaches the ridge point, if any does; peaks count 2 FLOPs a multiply-add."""
     width, least = N_HEAD * H, RIDGE * ELEMENT
     left = 2 * D * width - least * (D + width)
-    reached = bench.at(left.subs(RIDGE, ridge), 1, 1) > 0
-    claims: list[Item] = [claim("reaches_ridge", reached), claim("always_memory_bound", not reached)]
-    if not reached:
+    reached = bench.at(left.subs(RIDGE, ridge), 1, 1)
+    claims: list[Item] = [claim("reaches_ridge", reached > 0), claim("always_memory_bound", reached <= 0)]
+    if not now(reached > 0):
         return claims
     bound = sympy.ceiling(least * D * width / left)
     claims.append(claim("memory_first", most < bench.at(bound.subs(RIDGE, ridge), 1, 1), "memory is full before that batch"))

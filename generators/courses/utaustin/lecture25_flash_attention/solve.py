@@ -11,6 +11,7 @@ import sympy
 from generators.answer import Answer, Part, answer, claim, formula, letter, number, part, text
 from generators.cells import Cell, Math, Value, at, exact, rational
 from generators.courses.utaustin.lecture25_flash_attention.params import Example, FlashParams
+from generators.depending import either
 from generators.table import column, table
 from generators.topics.roofline import roofline_seconds
 
@@ -201,5 +202,5 @@ def _times(params: FlashParams) -> Iterator[tuple[str, tuple[Cell, ...]]]:
     for name, way in (("standard", STANDARD), ("FlashAttention", FLASH[params.conventions.loop_order])):
         moved = _bytes(params, way, one.sram_kib)
         arithmetic, longer = flops / peak, roofline_seconds(flops, moved, peak, bandwidth)
-        bound_by = "arithmetic" if longer == arithmetic else "memory"
+        bound_by = either(longer == arithmetic, "arithmetic", "memory")
         yield name, (name, *(10**6 * seconds for seconds in (arithmetic, moved / bandwidth, longer)), bound_by)

@@ -37,5 +37,5 @@ QUESTION = Question(
             "conventions": {"scale_bits": 32, "quantized_scale_bits": 8, "bytes_per_value": 2},
         },
     ),
-    what_if=("training.rank", "training.limit_mib"),
+    what_if=("block_len", "second_block_len", "training.rank", "training.limit_mib"),
 )  # fmt: skip

@@ -151,7 +151,8 @@ def _double(params: Nf4Params, normal: Sequence[torch.Tensor]) -> Iterator[Found
                             columns=["model", *headings], given=GIVEN)  # fmt: skip
     sizes = params.block_len, params.second_block_len, params.conventions.quantized_scale_bits
     scales, weights = zip(*(doubly(one, *sizes) for one in normal), strict=True)
-    yield from NEAREST.values("3", error_of_scales=_mean(scales), error_of_weights=_mean(weights))
+    yield from SHEET.part("quantized_scales", "Errors with quantized scales")
+    yield from NEAREST.values("quantized_scales", of_scales=_mean(scales), of_weights=_mean(weights))
 
 
 def _most(held: int, token: int, limit: int) -> int:

@@ -75,7 +75,7 @@ def doubly(sample: torch.Tensor, block_len: int, second: int, bits: int) -> tupl
     """The errors of scales as integers, and of the weights with these."""
     scales, nearest = _kept(sample, block_len, "nf4")
     flat = scales.flatten()
-    rest = (flat - flat.mean()).reshape(-1, second)
+    rest = torch.nn.functional.pad(flat - flat.mean(), (0, -len(flat) % second)).reshape(-1, second)
     steps = rest.abs().amax(1, keepdim=True) / torch.iinfo({8: torch.int8, 16: torch.int16}[bits]).max
-    again = (torch.round(rest / steps) * steps).flatten() + flat.mean()
+    again = (torch.round(rest / steps) * steps).flatten()[: len(flat)] + flat.mean()
     return _relative(again, flat), _relative((nearest * again[:, None]).flatten(), sample)

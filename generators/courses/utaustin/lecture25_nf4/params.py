@@ -82,7 +82,7 @@ class Nf4Params(Params):
 
     sample: Sample
     block_len: Annotated[int, Field(ge=2)]
-    second_block_len: Annotated[int, Field(ge=2)]
+    second_block_len: Annotated[int, Field(ge=2, le=2**20)]
     models: Annotated[list[Model], Field(min_length=1, max_length=8)]
     training: Training
     conventions: Conventions = Conventions()
@@ -90,12 +90,8 @@ class Nf4Params(Params):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         weights = self.sample.size**2
-        if weights % (2 * self.block_len):
+        if weights // 2 % self.block_len:
             raise ValueError(f"block_len: must divide the {weights} weights twice over (got {self.block_len})")
-        if weights % (self.block_len * self.second_block_len):
-            raise ValueError(
-                f"second_block_len: must divide the {weights // self.block_len} scales (got {self.second_block_len})"
-            )
         names = [model.name for model in self.models]
         if self.training.model not in names:
             raise ValueError(f"training.model: must be the name of one of the models (got {self.training.model!r})")
@@ -120,7 +116,7 @@ def _refuse_what_does_not_fit(params: Nf4Params) -> None:
     pages = -(-(8 * adapters + 8 * len(run.lora_on) * run.n_layers) // (1024 * run.page_kib))
     if pages > MAX_PAGES:
         raise ValueError(f"training.page_kib: must cut the states into at most {MAX_PAGES} pages (got {pages})")
-    bits = 4 + (held.quantized_scale_bits + Fraction(held.scale_bits, params.second_block_len)) / params.block_len
+    bits = 4 + (held.quantized_scale_bits + Fraction(held.scale_bits) / params.second_block_len) / params.block_len
     quantized = -(-run.n_layers * d * (2 * q + 2 * kv + 3 * run.d_ff) * bits // 8)
     fixed = quantized + 2 * d * (2 * run.vocabulary_size + 2 * run.n_layers + 1) + 2 * held.bytes_per_value * adapters
     needed = -(-(fixed + pages * 1024 * run.page_kib) // MIB)

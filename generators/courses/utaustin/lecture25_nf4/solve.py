@@ -22,9 +22,10 @@ from generators.courses.utaustin.lecture25_nf4.normal_float import (
     uniform_weights,
 )
 from generators.courses.utaustin.lecture25_nf4.params import MIB, Nf4Params, head_widths
+from generators.depending import greatest
 from generators.table import Table, column, table
 from generators.topics.quantization import seeded_weights
-from generators.traced import greatest
+from generators.traced import alone
 
 g1, g2, beta1, beta2, s = sympy.symbols("g_1 g_2 beta_1 beta_2 s", positive=True)
 N_layer, D, D_q, D_kv, D_ff, N_vocab, R = sympy.symbols("N_layer D D_q D_kv D_ff N_vocab R", positive=True)
@@ -46,7 +47,8 @@ def solve(params: Nf4Params) -> Answer:
     seeds = range(sample.seed, sample.seed + sample.n_seeds)
     normal, uniform = ([draw(seed, sample.size) for seed in seeds] for draw in (seeded_weights, uniform_weights))
     sheet = _sheet(params)
-    return answer(sheet, _levels(), _errors(params, normal, uniform), _double(params, normal, sheet), _paging(params, sheet))
+    sampled = _errors(params, normal, uniform), _errors_of_scales(params, normal)
+    return answer(sheet, _levels(), *sampled, _double(params, sheet), _paging(params, sheet))
 
 
 def _sheet(params: Nf4Params) -> Part:
@@ -101,6 +103,7 @@ def _levels() -> Part:
     )
 
 
+@alone
 def _errors(params: Nf4Params, normal: Samples, uniform: Samples) -> Part:
     """Errors as means over the seeds; a claim holds if it does for every seed."""
     block, scale_bits = params.block_len, params.conventions.scale_bits
@@ -144,22 +147,30 @@ def _shown(errors: Sequence[float]) -> Rounded:
     return significant(round(fmean(errors), 12), 3)
 
 
-def _double(params: Nf4Params, normal: Samples, sheet: Part) -> Part:
+@alone
+def _errors_of_scales(params: Nf4Params, normal: Samples) -> Part:
+    sizes = params.block_len, params.second_block_len, params.conventions.quantized_scale_bits
+    scales, weights = zip(*(doubly_quantized(one, *sizes) for one in normal), strict=True)
+    return part(
+        "quantized_scales",
+        "Errors with quantized scales",
+        number("of_scales", _shown(scales), "relative error of quantized scales"),
+        number("of_weights", _shown(weights), "relative error of weights with quantized scales"),
+    )
+
+
+def _double(params: Nf4Params, sheet: Part) -> Part:
     overheads = (
         formula("plain", PLAIN, "bits a weight for scales", r"\beta", asked=True),
         formula("double", DOUBLE, "bits a weight for quantized scales", r"\beta'", asked=True),
     )
     plain, double = (rational(part("3", "", *overheads, within=sheet)[key].value) for key in ("plain", "double"))
-    sizes = params.block_len, params.second_block_len, params.conventions.quantized_scale_bits
-    scales, weights = zip(*(doubly_quantized(one, *sizes) for one in normal), strict=True)
     return part(
         "3",
         "Double quantization",
         *overheads,
         number("saved", exact(plain - double), "bits a weight saved", asked=True),
         _model_memory(params, [Fraction(16), CODE_BITS + plain, CODE_BITS + double]),
-        number("error_of_scales", _shown(scales), "relative error of quantized scales"),
-        number("error_of_weights", _shown(weights), "relative error of weights with quantized scales"),
         within=sheet,
     )
 
@@ -167,7 +178,7 @@ def _double(params: Nf4Params, normal: Samples, sheet: Part) -> Part:
 def _model_memory(params: Nf4Params, bits: Sequence[Fraction]) -> Table:
     rows = {}
     for place, model in enumerate(params.models, 1):
-        fp16, nf4, double = (Fraction(model.n_parameters * one) / 8 / GIB for one in bits)
+        fp16, nf4, double = (model.n_parameters * one / 8 / GIB for one in bits)
         rows[f"model_{place}"] = (model.name, fp16, nf4, double, nf4 - double)
     names = {"fp16": "FP16", "nf4": "NF4", "nf4_dq": "NF4 + DQ", "saved": "DQ saves"}
     return table("memory", ["model", *(column(key, name, "GiB") for key, name in names.items())], rows, asked=True)

@@ -23,7 +23,7 @@ BUILT = Route("models of transformers on meta tensors, their parameters by name"
 BESIDE = Route("torch modules with A and B beside a matrix, on meta tensors")
 WEIGHED = Route("torch, nbytes of the tensors that are trained, of their gradients and of states like them")
 LINE = Route("a line through the counts at the sizes one and two")
-GIVEN = dict.fromkeys(("rank", "model", "method", "layers", "width", "ffn", "counted_for", "printed"), SHEET)
+GIVEN = dict.fromkeys(("rank", "model", "method", "layers", "width", "ffn", "counted_for", "inner_width", "printed"), SHEET)
 """Columns that the lecture or the parameters have as well."""
 
 TITLES = {"bitfit": "BitFit", "adapters": "Adapters", "lora": "LoRA"}
@@ -135,25 +135,27 @@ def _printed(params: TuningParams, networks: Sequence[Network]) -> Iterator[Foun
     yield from BUILT.values("3", difference=round(difference, 2 - len(str(difference))))
     width = 1 + (printed.adapters.percent * whole / 100 - one) / (two - one)
     yield from LINE.values("3", width=width, symbols={"width": r"R_{\text{printed}}"})
-    rows = {f"bitfit.model_{place}": _row("BitFit", printed.bitfit, each.model.name, values(each.biases()), each)
+    rows = {f"bitfit.model_{place}": _row("BitFit", printed.bitfit, None, values(each.biases()), each)
             for place, each in enumerate(networks, 1)}  # fmt: skip
     alike = ", ".join(str(row[1]) for row in rows.values() if row[-1] == "yes")
     yield from BUILT.values("3", bitfit_models=alike, bitfit_alike=alike != "", bitfit_apart=alike == "")
-    for size in sorted({params.adapter_width, *params.other_adapter_widths}):
-        trained, where = values(first.adapters(size, norms=norms)), f"{first.model.name}, width {size}"
-        rows[f"adapters.width_{size}"] = _row("Adapters", printed.adapters, where, trained, first)
+    sizes = {"own": params.adapter_width, **{f"other_{place}": size for place, size in enumerate(params.other_adapter_widths, 1)}}
+    for name, size in sizes.items():
+        if name == "own" or size != params.adapter_width:
+            trained = values(first.adapters(size, norms=norms))
+            rows[f"adapters.{name}"] = _row("Adapters", printed.adapters, size, trained, first)
     units = dict.fromkeys(("printed", "counted"), "%")
-    columns = ["method", "counted_for", *units, "rounds_to_printed"]
+    columns = ["method", "counted_for", "inner_width", *units, "rounds_to_printed"]
     yield from BUILT.table("3", "printed", rows, units=units, columns=columns, given=GIVEN)
 
 
-def _row(method: str, printed: Printed, where: str, trained: int, network: Network) -> tuple[Cell, ...]:
+def _row(method: str, printed: Printed, width: int | None, trained: int, network: Network) -> tuple[Cell, ...]:
     """Whether a counted share, written with the decimals of the printed one, reads like it."""
     from generators.courses.utaustin.lecture25_parameter_efficient_tuning.built_models import values
 
     share = Fraction(100 * trained, values(network.named.values()))
     alike = f"{float(share):.{printed.decimals}f}" == f"{float(printed.percent):.{printed.decimals}f}"
-    return method, where, printed.percent, share, "yes" if alike else "no"
+    return method, network.model.name, width, printed.percent, share, "yes" if alike else "no"
 
 
 def _bytes(params: TuningParams, network: Network, trained: Trained) -> Iterator[Found]:

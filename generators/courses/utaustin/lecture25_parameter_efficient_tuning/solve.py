@@ -12,6 +12,7 @@ from generators.cells import Cell, Value, at, exact, rational
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning import counts
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning.counts import D_FF, N_MODEL, N_ROWS, R_AD, SHARE
 from generators.courses.utaustin.lecture25_parameter_efficient_tuning.params import Model, Printed, TuningParams
+from generators.depending import either
 from generators.table import Column, column, table
 from generators.topics.peft import N_LAYER, D, R
 from generators.traced import alone
@@ -150,17 +151,20 @@ def _shares(params: TuningParams, first: Part) -> Part:
 def _printed(params: TuningParams, first: Part) -> Part:
     model, printed, norms = params.models[0], params.printed, params.conventions.adapters_train_norms
     rows: Rows = {
-        f"bitfit.model_{place}": _beside(printed.bitfit, "BitFit", one.name, one, _trained(one, params)["bitfit"])
+        f"bitfit.model_{place}": _beside(printed.bitfit, "BitFit", one, None, _trained(one, params)["bitfit"])
         for place, one in enumerate(params.models, 1)
     }
     alike = ", ".join(str(row[1]) for row in rows.values() if row[-1] == "yes")
-    for width in sorted({params.adapter_width, *params.other_adapter_widths}):
+    others = {f"adapters.other_{place}": width for place, width in enumerate(params.other_adapter_widths, 1)}
+    differing = {key: width != params.adapter_width for key, width in others.items()}
+    for key, width in {"adapters.own": params.adapter_width, **others}.items():
         trained = _at(counts.adapter_values(norms=norms), model, width)
-        rows[f"adapters.width_{width}"] = _beside(printed.adapters, "Adapters", f"{model.name}, width {width}", model, trained)
+        rows[key] = _beside(printed.adapters, "Adapters", model, width, trained)
     difference = float(printed.diff_pruning.percent / 100 * _whole(model))
     columns: list[Column | str] = [
         "method",
         "counted_for",
+        "inner_width",
         column("printed", unit="%"),
         column("counted", unit="%"),
         "rounds_to_printed",
@@ -180,16 +184,25 @@ def _printed(params: TuningParams, first: Part) -> Part:
         claim("bitfit_alike", bool(alike), "the printed share of BitFit is that of a model"),
         claim("bitfit_apart", not alike, "the printed share of BitFit is that of no model"),
         text("bitfit_models", alike),
-        table("printed", columns, rows, asked=True),
+        table("printed", columns, rows, asked=True, depending=differing),
         within=first,
     )
 
 
-def _beside(printed: Printed, method: str, where: str, model: Model, trained: Fraction) -> tuple[Cell, ...]:
+def _beside(printed: Printed, method: str, model: Model, width: int | None, trained: Fraction) -> tuple[Cell, ...]:
     """A printed share and a counted one, and whether that rounds to it."""
     share = 100 * trained / _whole(model)
-    alike = round(share * 10**printed.decimals) == printed.percent * 10**printed.decimals
-    return method, where, exact(printed.percent), exact(share), "yes" if alike else "no"
+    alike = either(_rounds_to(share, printed), "yes", "no")
+    return method, model.name, width, exact(printed.percent), exact(share), alike
+
+
+def _rounds_to(share: Fraction, printed: Printed) -> bool:
+    """Whether a share has the printed decimals when it is rounded, half to even."""
+    units = printed.percent * 10**printed.decimals
+    if units.denominator > 1:
+        return False
+    apart: Fraction = (share * 10**printed.decimals - units) ** 2
+    return apart <= Fraction(1, 4) if units % 2 == 0 else apart < Fraction(1, 4)
 
 
 def _bytes(params: TuningParams) -> Part:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from fractions import Fraction
 
 from generators.answer import Answer, Figure
+from generators.depending import greatest
 from generators.figures.lines import Axis, line_figure, line_of
 from generators.table import Table
-from generators.traced import greatest
 
 
 def draw(answer: Answer) -> dict[str, Figure]:

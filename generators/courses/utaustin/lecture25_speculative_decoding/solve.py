@@ -13,9 +13,10 @@ from generators.cells import Cell, exact
 from generators.courses.utaustin.lecture25_speculative_decoding import rounds
 from generators.courses.utaustin.lecture25_speculative_decoding.params import SpeculativeParams
 from generators.courses.utaustin.lecture25_speculative_decoding.rounds import Model, SampledRound
+from generators.depending import count, greatest, while_holds
 from generators.table import Column, Table, column, table
 from generators.topics.speculative_decoding import ALPHA, COST_RATIO, GAMMA, expected_tokens, walltime_gain
-from generators.traced import alone, count, greatest
+from generators.traced import alone
 
 ALPHA_1 = sympy.Symbol("alpha_1", positive=True)
 X, OF_TARGET, OF_DRAFT = column("x", "x"), column("p", "p(x)"), column("q", "q(x)")
@@ -138,8 +139,8 @@ def _gain(params: SpeculativeParams, sheet: Part) -> Part:
         f"alpha_{place}": [walltime_gain(alpha, n, params.gain.cost_ratio) for n in lengths]
         for place, alpha in enumerate(params.gain.acceptance_rates, 1)
     }
-    best = _best(params, gains)
-    beyond = any(one["best"] is None for one in best.rows.values())
+    best = {key: _best_length(found) for key, found in gains.items()}
+    beyond = count(one > params.gain.longest_draft for one in best.values()) > 0
     return part(
         "4",
         "Tokens a call and walltime gain",
@@ -148,21 +149,27 @@ def _gain(params: SpeculativeParams, sheet: Part) -> Part:
         formula("gain", walltime_gain(ALPHA, GAMMA, COST_RATIO), "expected walltime gain", "G", asked=True),
         number("longest", params.gain.longest_draft, "longest draft that was tried"),
         claim("some_beyond", beyond, "some gain still rises at the longest draft"),
-        best,
+        _best(params, gains, best),
         _by_length(params, gains),
         within=sheet,
     )
 
 
-def _best(params: SpeculativeParams, gains: Mapping[str, Sequence[Fraction]]) -> Table:
-    """For each rate the draft length with the largest gain, of equals the shortest.
+def _best_length(gains: Sequence[Fraction]) -> int:
+    """The draft length with the largest gain, of equals the shortest; the longest that was tried, where gains still rise.
 
     Tokens are concave in the length and time is linear, so once the gain falls, it keeps falling.
     """
+    best: int = count(longer > one for one, longer in pairwise(gains))
+    return best
+
+
+def _best(params: SpeculativeParams, gains: Mapping[str, Sequence[Fraction]], best: Mapping[str, int]) -> Table:
+    """For each rate the best length and its gain, where the gain has stopped rising."""
     rows: dict[str, tuple[Cell, ...]] = {}
     for (key, found), rate in zip(gains.items(), params.gain.acceptance_rates, strict=True):
-        best = count(longer > one for one, longer in pairwise(found))
-        rows[key] = (rate, best, greatest(*found)) if best <= params.gain.longest_draft else (rate, None, None)
+        known = best[key] <= params.gain.longest_draft
+        rows[key] = (rate, while_holds(known, best[key]), while_holds(known, greatest(*found)))
     return table("best", [column("alpha", "α"), column("best", "Best γ"), column("gain", "Gain there")], rows, asked=True)
 
 

@@ -1,0 +1,107 @@
+"""What comparisons choose: words, numbers and rows that come and go when parameters change.
+
+A comparison of plain numbers decides at once. One of traced numbers stays open, so that a page can follow it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from generators.traced import Condition, Traced, is_condition, is_traced
+
+
+class Chosen(str):
+    """Words that a comparison of traced numbers chooses from a pair."""
+
+    __slots__ = ("condition", "pair", "part")
+    condition: Condition
+    pair: tuple[str, str]
+    part: str
+
+    def __new__(cls, condition: Condition, pair: tuple[str, str], part: str = "") -> Chosen:  # noqa: D102
+        self = super().__new__(cls, pair[0] if condition.holds else pair[1])
+        self.condition, self.pair, self.part = condition, pair, part
+        return self
+
+
+class Listed(str):
+    """Names in words, those whose comparison holds, where traced numbers are compared."""
+
+    __slots__ = ("names", "noun", "part")
+    names: Mapping[str, Any]
+    noun: str
+    part: str
+
+    def __new__(cls, noun: str, names: Mapping[str, Any], part: str = "") -> Listed:  # noqa: D102
+        self = super().__new__(cls, _in_words(noun, [name for name, truth in names.items() if now(truth)]))
+        self.noun, self.names, self.part = noun, names, part
+        return self
+
+
+def listed(noun: str, names: Mapping[str, Any]) -> str:
+    """The names whose comparison holds, in words: "rows 1, 2 and 5", "row 3" or "no row"."""
+    made = Listed(noun, names)
+    return made if any(map(is_condition, names.values())) else str(made)
+
+
+def _in_words(noun: str, names: Sequence[str]) -> str:
+    together = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+    return f"{noun}{'s' if names[1:] else ''} {together}" if names else f"no {noun}"
+
+
+def either(truth: Any, words: str, others: str) -> str:
+    """`words` while a comparison holds, else `others`."""
+    if is_condition(truth):
+        return Chosen(truth, (words, others))
+    return words if truth else others
+
+
+def while_holds(truth: Any, cell: Any) -> Any:
+    """A cell while a comparison holds, else None; a number knows the traced comparison that it depends on."""
+    if not is_condition(truth):
+        return cell if truth else None
+    if is_traced(cell):
+        return Traced(cell.trace, cell.number, cell.node, cell.part, truth)
+    return Traced(truth.trace, cell, truth.trace.constant(cell), "", truth) if isinstance(cell, int) else cell
+
+
+def now(truth: Any) -> bool:
+    """Whether a comparison holds now; what is made by it must stand under a claim that follows the comparison."""
+    return bool(truth.holds if is_condition(truth) else truth)
+
+
+def least(*numbers: Any) -> Any:
+    """The least of exact numbers, without a decision."""
+    return _chosen("min", min, numbers)
+
+
+def greatest(*numbers: Any) -> Any:
+    """The greatest of exact numbers, without a decision."""
+    return _chosen("max", max, numbers)
+
+
+def count(truths: Iterable[Any]) -> Any:
+    """How many comparisons hold, without a decision."""
+
+    def as_number(of: Any) -> Any:
+        return Traced(of.trace, int(of.holds), of.trace.place(("truth", of.node))) if is_condition(of) else int(of)
+
+    return sum(map(as_number, truths))
+
+
+def _chosen(sign: str, choose: Callable[[Any, Any], Any], numbers: tuple[Any, ...]) -> Any:
+    made = numbers[0]
+    for one in numbers[1:]:
+        first, second = (one, made) if is_traced(one) else (made, one)
+        made = first.worked(sign, second, choose) if is_traced(first) else choose(first, second)
+    return made
+
+
+def in_part(value: Any, label: str) -> Any:
+    """The same value; what follows parameters as what is shown in a part."""
+    if isinstance(value, Chosen):
+        return Chosen(value.condition, value.pair, label)
+    if isinstance(value, Listed):
+        return Listed(value.noun, value.names, label)
+    return Traced(value.trace, value.number, value.node, label, value.when) if is_traced(value) else value
