@@ -83,3 +83,28 @@ def test_a_logarithm(page: Page, built: Project, number: str, result: str) -> No
     details.get_by_label("Which value").select_option(index=0)
     details.get_by_label("Your number").fill(number)
     assert details.get_by_role("status").inner_text() == result
+
+
+@pytest.mark.parametrize(("row", "result"), [
+    # The candidates are t1 t2 t3 t4, t1 t2 t5 t6, t1 t7 t8 t9, t1 t7 t8 t10 and t1 t7 t11 t12 t13. A row has ones at a node and
+    # at all nodes below it: for t8 at t8, t9 and t10. Its column has them at t1, t7 and t8.
+    ("0 0 0 0 0 0 0 1 1 1 0 0 0", "The same."), ("[0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0]", "The same."),
+    ("1000001100000", "This is the row of the transposed mask."),
+    ("1111111000111", "This is the row with 0 and 1 exchanged."),
+    ("0000000011000", "This is the row without the node itself."),
+    ("0000000111111", "This is the row of a causal mask, in which a node sees all nodes before it."),
+    ("0000000000111", "This is the row of t₁₁."),
+    ("0000000110001", "Another row, and none of the slips that this page knows. It differs at t₁₀, t₁₃."),
+    ("00000001110", "A row of this mask has 13 entries, and this one has 11."),
+    ("0.5", "This is not read as a row. Write its ones and zeros, as 1 0 1."),
+])  # fmt: skip
+def test_a_row_of_a_mask(page: Page, built: Project, row: str, result: str) -> None:
+    address = f"{built.path('site').as_uri()}/answers/comp4901y/hw4/question2.html"
+    if page.url != address:
+        page.goto(address)
+    details = page.locator("details.compare").first
+    if details.get_attribute("open") is None:
+        details.get_by_text("Why is my row different?").click()
+    details.get_by_label("Which value").select_option(label="2.1: row of t₈")
+    details.get_by_label("Your row").fill(row)
+    assert details.get_by_role("status").inner_text() == result

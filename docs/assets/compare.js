@@ -71,8 +71,18 @@
   };
 
   const MOST = 3; // reasons that a reader is given
+  const saidOfRow = (text, { row, columns, slips }) => {
+    const own = text.replace(/[\s,;|[\](){}]/g, "");
+    if (!/^[01]+$/.test(own)) return "This is not read as a row. Write its ones and zeros, as 1 0 1.";
+    if (own.length !== row.length) return `A row of this mask has ${row.length} entries, and this one has ${own.length}.`;
+    if (own === row) return "The same.";
+    const [, ...reasons] = slips.find(([other]) => other === own) ?? [];
+    if (reasons.length) return `This is the row ${reasons.slice(0, MOST).join(", or ")}.`;
+    return `Another row, and none of the slips that this page knows. It differs at ${columns.filter((_, place) => own[place] !== row[place]).join(", ")}.`;
+  };
   const said = (text, one) => {
     if (!text.trim()) return "";
+    if (one.row) return saidOfRow(text, one);
     const value = fraction(one.value);
     const all = readings(text, one.unit);
     const own = all.find((each) => fits(each, value)) ?? all.find((each) => slipsOf(each, one).length)
@@ -91,7 +101,8 @@
   };
 
   for (const box of document.querySelectorAll(".answer")) {
-    const within = new Set([...box.querySelectorAll("[id]")].map((element) => element.id));
+    const nodes = [...box.querySelectorAll("[data-nodes]")].map((element) => JSON.parse(element.dataset.nodes).of);
+    const within = new Set([...nodes, ...[...box.querySelectorAll("[id]")].map((element) => element.id)]);
     const own = boxed.filter(({ at }) => within.has(at) || within.has(at.split("/").slice(0, 2).join("/")));
     if (!own.length) continue;
     const choice = made("select", {}, ...own.map(({ name, unit }, place) => new Option(unit ? `${name} (${unit})` : name, place)));
@@ -100,7 +111,8 @@
     const tell = () => { result.textContent = said(entry.value, own[choice.value]); };
     choice.addEventListener("change", tell);
     entry.addEventListener("input", tell);
-    const form = made("p", {}, made("label", {}, "Which value ", choice), " ", made("label", {}, "Your number ", entry));
-    box.append(made("details", { className: "compare" }, made("summary", {}, "Why is my number different?"), form, made("p", {}, result)));
+    const what = own.some(({ row }) => !row) ? "number" : "row";
+    const form = made("p", {}, made("label", {}, "Which value ", choice), " ", made("label", {}, `Your ${what} `, entry));
+    box.append(made("details", { className: "compare" }, made("summary", {}, `Why is my ${what} different?`), form, made("p", {}, result)));
   }
 })();

@@ -202,15 +202,16 @@
 
   const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
   const written = (text) => text.replace("-", "\u2212").replace(/\d+/, (whole) => grouped(whole).replaceAll(THIN, "\u202f"));
-  const NUMBER = /^([-\u2212]?)(\d*)(?:\.(\d+)|(?<=\d)\/(\d+)|(?<=\d))$/;
+  const NUMBER = /^([-\u2212]?)(\d*)(?:(?:\.(\d+)|(?<=\d))(?:e\+?(\d\d?))?|(?<=\d)\/(\d+))$/i;
   // A fraction, or the words for what is wrong with what was typed.
   const typed = ({ label, least, above, most, whole }, text) => {
-    const joined = text.length > 40 ? "" : text.replace(/[\s\u202f\u2009_]/g, "").replace(/(\d),(?=\d{3}(?!\d))/g, "$1");
-    const [, sign, wholeDigits, decimals = "", denominator = "1"] = NUMBER.exec(joined) ?? [];
+    const joined = text.length > 40 ? "" : text.replace(/[\s\u202f\u2009_]/g, "").replace(/(\d),(?=\d{3}(?!\d))/g, "$1").replace(/[×*·]10\^/, "e");
+    const [, sign, wholeDigits, decimals = "", power = "0", denominator = "1"] = NUMBER.exec(joined) ?? [];
     const range = above ? `above ${written(least)}, at most ${written(most)}` : `from ${written(least)} to ${written(most)}`;
     const must = `${sentence(label)}: must be a ${whole ? "whole " : ""}number ${range}.`;
     if (wholeDigits === undefined || BigInt(denominator) === 0n) return whole ? must : `${must} Write it as 0.05 or 1/20.`;
-    const number = fraction(BigInt(wholeDigits + decimals) * (sign ? -1n : 1n), 10n ** BigInt(decimals.length) * BigInt(denominator));
+    const digits = BigInt(wholeDigits + decimals) * (sign ? -1n : 1n) * 10n ** BigInt(power);
+    const number = fraction(digits, 10n ** BigInt(decimals.length) * BigInt(denominator));
     const tooSmall = less(number, read(least)) || (above && same(number, read(least)));
     return (whole && number[1] !== 1n) || tooSmall || less(read(most), number) ? must : number;
   };

@@ -43,7 +43,13 @@ def files_read(question_id: QuestionId) -> Files:
     # A page that follows changes holds how its numbers are worked out, which may change while they stay.
     follows = "what_if" in _given(question_id)
     following = {f"{package}.solve", f"{package}.draw", "generators.pipeline.what_if"} if follows else set()
-    solving = {f"{package}.solve", f"{package}.slips", "generators.pipeline.export", "generators.pipeline.readings"}
+    solving = {
+        f"{package}.solve",
+        f"{package}.slips",
+        "generators.pipeline.export",
+        "generators.pipeline.mask_slips",
+        "generators.pipeline.readings",
+    }
     return Files(
         solve=_files(solving, own | _recordings(question_id)),
         match=_files({f"{package}.find", "generators.pipeline.ledger"}, own | _MATCHING | _recordings(question_id)),

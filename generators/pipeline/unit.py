@@ -26,6 +26,7 @@ from generators.pipeline.failures import named
 from generators.pipeline.kept import Section, Sections, current
 from generators.pipeline.keys import Entry, Keys
 from generators.pipeline.ledger import Ledger, ledger
+from generators.pipeline.mask_slips import explained_rows
 from generators.pipeline.match import Findings, formula_problems, problems, summary
 from generators.pipeline.published import published, with_formulas
 from generators.pipeline.readings import Reading, answers, offered, readings
@@ -73,7 +74,11 @@ def _solved(task: Task) -> dict[str, Any]:
     others = left_out(recordings_folder(task.question_id), question.recordings, entry)
     own = question.slips(task.params, task.answer)
     read = [offered(*one) for one in zip(task.readings, task.under_readings, strict=True)]
-    more = {"left_out": others, "slips": explained(task.params, task.answer, own), "readings": read}
+    more = {
+        "left_out": others,
+        "slips": [*explained(task.params, task.answer, own), *explained_rows(task.answer)],
+        "readings": read,
+    }
     return {**facts, "digest": digest_of([facts, fingerprint(task.answer)]), **more}
 
 

@@ -78,11 +78,12 @@ def site_page(question: Listed, pdf: str, linking: Sequence[Listed] = ()) -> str
 
 
 def _slips(worked: Worked) -> str:
-    """What `assets/compare.js` reads: boxed numbers, and what others come from. Search does not see what an attribute holds."""
+    """What `assets/compare.js` reads: boxed numbers and rows of masks, and what others come from, which search does not see."""
     places = set(_PLACE.findall(worked.site))
-    shown = [one for one in worked.slips if places & {one["at"], "/".join(one["at"].split("/")[:2])}]
+    rows = [one for one in worked.slips if "row" in one]
+    shown = [one for one in worked.slips if "row" not in one and places & {one["at"], "/".join(one["at"].split("/")[:2])}]
     numbers = [_with_readings(one, worked.readings) for one in shown]
-    return data("boxed", {"numbers": numbers, "scaling": scaling(numbers)}) if shown else ""
+    return data("boxed", {"numbers": [*numbers, *rows], "scaling": scaling(numbers)}) if shown or rows else ""
 
 
 def _with_readings(one: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
