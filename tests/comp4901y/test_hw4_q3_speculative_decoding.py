@@ -282,3 +282,10 @@ FAR = [  # other prompts that are recorded
     Far({"prompt": "Write a Python function that reverses a string."}, ("reverses a string",)),
     Far({"prompt": "List five fruits and the colour of each."}, ("five fruits",)),
 ]
+
+
+def test_a_text_that_repeats_itself() -> None:
+    """The recorded poem has six lines and then one that stands in it thirteen times."""
+    run = worked_out(PREFIX)[2]["run_cpu"]
+    assert (run["lines"].value, run["repeated"].value, run["repeats_itself"].holds) == (19, 12, True)
+    assert (run["other_tokens"].value, run["other_gain"].value < 1) == (40, True)

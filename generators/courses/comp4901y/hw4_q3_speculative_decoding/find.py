@@ -6,6 +6,7 @@ number of drafted tokens to the library.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
@@ -48,6 +49,7 @@ def find(params: SpeculativeParams) -> Iterator[Found | Proof]:
         if kind in recorded:
             yield from SHEET.part(f"run_{kind}", f"This prompt on a {name}")
             yield from _run(f"run_{kind}", programs[kind], params.prompt)
+            yield from _other_run(f"run_{kind}", programs[kind], recorded[kind], params.prompt)
             yield from SHEET.part(f"on_{kind}", f"On a {name}")
             yield from _device(f"on_{kind}", recorded[kind])
             if rounded := list(recorded[kind].recording.find("agreeing_tokens", dtype="bfloat16")):
@@ -117,9 +119,20 @@ def _run(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
     for key, calls in (("first_half", slice(place)), ("second_half", slice(place, None))):
         looked_at = np.minimum(accepted[calls] + 1, drafted[calls]).sum()
         yield from SAMPLES.values(label, {key: shown(accepted[calls].sum() / max(looked_at, 1))})
-    yield from SHEET.values(
-        label, generated=next(one.text for one in samples.recording.outputs if one.at.get("prompt") == prompt)
-    )
+    written = next(one.text for one in samples.recording.outputs if one.at.get("prompt") == prompt)
+    lines = Counter(line for line in written.split("\n") if line.strip())
+    repeated = lines.total() - len(lines)
+    yield from SHEET.values(label, generated=written)
+    yield from SAMPLES.values(label, lines=lines.total(), repeated=repeated, repeats_itself=repeated > 0)
+
+
+def _other_run(label: str, program: Samples, samples: Samples, prompt: str) -> Iterator[Found]:
+    """The same prompt in the recording of all ways, if the program has one of its own."""
+    twice = program is not samples and prompt in samples.prompts
+    yield from SHEET.values(label, recorded_twice=twice)
+    if twice:
+        ends = zip(("other_gain", "other_low", "other_high"), samples.gain("library", RULE, [prompt]), strict=True)
+        yield from SAMPLES.values(label, dict(ends), other_tokens=samples.new_tokens(prompt))
 
 
 def _made(label: str, recording: Recording) -> Iterator[Found]:

@@ -47,8 +47,9 @@ def solve(params: SpeculativeParams) -> Answer:
         programs = {kind: _program(params, kind, one) for kind, one in runs.items()}
         command = _command(next(iter(programs.values())).recording, params.prompt)
         parts.append(part("3", "Standard and speculative decoding", _times(programs, params.prompt), command))
-        parts += (part(f"run_{kind}", f"This prompt on a {KINDS[kind]}", *_run(one, params.prompt))
-                  for kind, one in programs.items())  # fmt: skip
+        for kind, one in programs.items():
+            run = *_run(one, params.prompt), *_other_run(one, runs[kind], params.prompt)
+            parts.append(part(f"run_{kind}", f"This prompt on a {KINDS[kind]}", *run))
     for kind, one in runs.items():
         parts.append(part(f"on_{kind}", f"On a {KINDS[kind]}", *_device(one)))
         if any(one.recording.find("agreeing_tokens", dtype="bfloat16")):
@@ -108,6 +109,25 @@ def _run(runs: Runs, prompt: str) -> Iterator[Item]:
         yield number(key, rate, "acceptance rate of one half of the calls")
     (output,) = (one.text for one in recording.outputs if one.at.get("prompt") == prompt)
     yield text("generated", output)
+    yield from _repetition([line for line in output.splitlines() if line.strip()])
+
+
+def _repetition(lines: Sequence[str]) -> Iterator[Item]:
+    """Lines that stand in the text before: a draft guesses them easily."""
+    repeated = sum(line in lines[:place] for place, line in enumerate(lines))
+    yield number("lines", len(lines), "lines of the text")
+    yield number("repeated", repeated, "lines that stand in the text before")
+    yield claim("repeats_itself", repeated > 0, "the text repeats lines")
+
+
+def _other_run(program: Runs, runs: Runs, prompt: str) -> Iterator[Item]:
+    """The gain with another number of new tokens, where that was recorded."""
+    other = program is not runs and prompt in runs.prompts
+    yield claim("recorded_twice", other, "this prompt was recorded with another number of tokens too")
+    if other:
+        yield number("other_tokens", runs.new_tokens(prompt), "new tokens of the other recording")
+        for key, one in zip(("other_gain", "other_low", "other_high"), runs.gain(BY_RULE, [prompt]), strict=True):
+            yield number(key, one, "time of standard decoding over that of speculative decoding")
 
 
 def _made(recording: Recording) -> Iterator[Item]:
