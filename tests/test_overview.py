@@ -57,6 +57,13 @@ def test_pdfs_without_a_number_are_named() -> None:
     assert "[PDF](answers/both.pdf)" in questions([listed("one", "both.pdf"), listed("two", "both.pdf")])
 
 
+def test_a_pdf_that_is_handed_in_says_so() -> None:
+    """And that an agreement in it must be signed."""
+    sheet = listed("one", "sheet.pdf")._replace(handed_in=True)
+    assert "to hand in: [PDF](answers/sheet.pdf)\n" in questions([sheet])
+    assert "to hand in: [PDF](answers/sheet.pdf) with the agreement to sign\n" in questions([sheet._replace(agreement=True)])
+
+
 def test_a_draft_names_no_routes() -> None:
     """Before anything was found again there is neither a number, an example nor a table."""
     draft = [listed("one", "one.pdf", 1, ledger=None)]

@@ -22,6 +22,8 @@ class Listed(NamedTuple):
     worked: Worked
     handed_in: bool = False
     """Whether the PDF is what is handed in, not a booklet."""
+    agreement: bool = False
+    """Whether the PDF opens with an agreement to sign."""
 
 
 def listed(worked: Worked) -> Listed:
@@ -31,7 +33,7 @@ def listed(worked: Worked) -> Listed:
     sheet = course.document(question_id.document)
     return Listed(
         course.title, course.institution, sheet.title, sheet.source, question_id.path, pdf_path(question_id), worked,
-        sheet.medium == "handed_in",
+        sheet.medium == "handed_in", sheet.agreement is not None,
     )  # fmt: skip
 
 

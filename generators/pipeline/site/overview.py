@@ -76,6 +76,7 @@ def _facts(held: Sequence[Listed]) -> str:
     points, several = sum(one.worked.points for one in held), len({one.pdf for one in held}) > 1
     names = {one.pdf: f" {one.worked.question_id.number or escaped(one.worked.title)}" if several else "" for one in held}
     links = ", ".join(f"[PDF{name}](answers/{pdf})" for pdf, name in names.items())
+    links += " with the agreement to sign" if held[0].agreement else ""
     links = f"to hand in: {links}" if held[0].handed_in else links
     return " · ".join([*([counted(points, "point")] if points else []), _values(held), links])
 
