@@ -10,11 +10,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from generators.errors import RenderError
+from generators.pipeline import variants
 from generators.pipeline.catalog import ROOT, QuestionId, load_params, load_question
+from generators.pipeline.kept import Section
 from generators.pipeline.match import problems
 from generators.pipeline.readings import changes
 from generators.pipeline.reads import files_read
-from generators.pipeline.unit import Task
+from generators.pipeline.unit import Task, composed, varied
 from generators.question import overlaid
 from tests.browsing import DESK, needs_chromium, page_without_errors, served
 from tests.entries import ENTRIES, id_of
@@ -65,6 +68,20 @@ def test_variants_are_made_again_when_what_makes_a_page_changes() -> None:
     own = "generators/courses/comp4901y/hw3_q2_beam_search"
     names = ("mkdocs.yml", "generators/pipeline/site/markdown.py", f"{own}/solve.py", f"{own}/draw.py", f"{own}/params.py")
     assert {ROOT / name for name in names} <= set(read)
+
+
+def test_pictures_of_a_reading_are_kept_while_words_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its page is made anew, its pictures are those that were drawn for the same answer."""
+    question_id = id_of("comp4901y/hw4_q2")
+    made = composed(question_id, ENTRIES[question_id], {})
+    at = (made.answers, made.sections["draw"].content)
+    first = varied(question_id, ENTRIES[question_id], {}, *at)
+    assert any(one["pictures"] for one in first.content)
+    monkeypatch.setattr(variants, "draw_strictly", None)
+    kept = {"variants": Section("of other words", first.content)}
+    assert varied(question_id, ENTRIES[question_id], kept, *at) == first
+    with pytest.raises(RenderError):
+        varied(question_id, ENTRIES[question_id], {}, *at)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ from generators.pipeline.recorded import left_out
 from generators.pipeline.render import Medium, body
 from generators.pipeline.schedule import Composed
 from generators.pipeline.slips import explained
-from generators.pipeline.variants import draw_strictly, variants
+from generators.pipeline.variants import draw_strictly, own_pictures, page_of
 from generators.question import Question, overlaid
 from generators.table import Table
 from generators.traced import Trace
@@ -58,12 +58,22 @@ def composed(question_id: QuestionId, entry: Entry, kept: Sections) -> Composed:
 
 def varied(question_id: QuestionId, entry: Entry, kept: Sections, composed: bytes | None, pictures: Mapping[str, Any]) -> Section:
     """The page of each other reading; `composed` are the answers if they are solved already."""
-    key = Keys.of(question_id, entry).variants
-    if held := current(kept.get("variants"), key):
+    keys, earlier = Keys.of(question_id, entry), kept.get("variants")
+    if held := current(earlier, keys.variants):
         return held
-    task = Task.at(question_id, entry, composed)
-    read = zip(task.readings, task.under_readings, strict=True)
-    return Section(key, variants(question_id, task.question, read, lambda: task.answer, _figures(pictures)))
+    task, published_pictures = Task.at(question_id, entry, composed), _figures(pictures)
+    drawn_before = {one.get("drawn_for"): one.get("pictures") for one in (earlier.content if earlier else ())}
+    pages = []
+    for place, (reading, other) in enumerate(zip(task.readings, task.under_readings, strict=True), 1):
+        with named(reading.called, question_id):
+            drawn_for = digest_of([keys.draw_of(fingerprint(other)), pictures])
+            own = drawn_before.get(drawn_for)
+            if own is None:
+                drawn_now = own_pictures(task.question, lambda: task.answer, other, published_pictures)
+                own = {name: vars(one) for name, one in drawn_now.items()}
+            html = page_of(question_id, reading.params, other, published_pictures, _figures(own), place)
+        pages.append({"html": html, "drawn_for": drawn_for, "pictures": own})
+    return Section(keys.variants, pages)
 
 
 def _solved(task: Task) -> dict[str, Any]:

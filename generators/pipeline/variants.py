@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -15,31 +15,18 @@ from generators.answer import Answer, Figure
 from generators.errors import RenderError
 from generators.params import Params
 from generators.pipeline.catalog import ROOT, QuestionId
-from generators.pipeline.failures import named
 from generators.pipeline.published import published
-from generators.pipeline.readings import Reading
 from generators.pipeline.render import body
 from generators.question import Question
 
 
-def variants(
-    question_id: QuestionId,
-    question: Question[Any],
-    read: Iterable[tuple[Reading, Answer]],
-    answer: Callable[[], Answer],
-    pictures: Mapping[str, Figure],
-) -> list[dict[str, Any]]:
-    """The page of each reading: HTML, and its pictures that are not the published ones.
-
-    `answer` gives the published answer, which is asked for only if there is a picture.
-    """
-    made: list[dict[str, Any]] = []
-    for place, (reading, other) in enumerate(read, 1):
-        with named(reading.called, question_id):
-            figures = pictures if not pictures or _looks_the_same(answer(), other, pictures) else draw_strictly(question, other)
-            own = {one: figure for one, figure in figures.items() if figure != pictures.get(one)}
-            made.append(_page(question_id, reading.params, other, figures, own, place))
-    return made
+def own_pictures(
+    question: Question[Any], answer: Callable[[], Answer], other: Answer, pictures: Mapping[str, Figure]
+) -> dict[str, Figure]:
+    """The pictures of another reading that are not the published ones; `answer` gives the published answer, if it is needed."""
+    if not pictures or _looks_the_same(answer(), other, pictures):
+        return {}
+    return {name: one for name, one in draw_strictly(question, other).items() if one != pictures.get(name)}
 
 
 def draw_strictly(question: Question[Any], answer: Answer) -> Mapping[str, Figure]:
@@ -60,17 +47,20 @@ def _of_parts(answer: Answer, labels: set[str]) -> dict[str, Any]:
     return {address: value for address, value in published(answer).items() if address.partition("/")[0] in labels}
 
 
-def _page(
-    question_id: QuestionId, params: Params, answer: Answer, figures: Mapping[str, Figure], own: Mapping[str, Figure], place: int
-) -> dict[str, Any]:
+def page_of(
+    question_id: QuestionId,
+    params: Params,
+    answer: Answer,
+    pictures: Mapping[str, Figure],
+    own: Mapping[str, Figure],
+    place: int,
+) -> str:
     """The page's HTML; pictures of its own have its place in their names."""
-    text = body(question_id, params, answer, figures, "site").text
+    text = body(question_id, params, answer, {**pictures, **own}, "site").text
     for name in own:
         text = text.replace(f"({question_id.page}-{name}.svg", f"({question_id.page}-{name}.variant{place}.svg")
-    svgs = {f"{name}.variant{place}": one.svg for name, one in own.items()}
-    tall = {f"{name}.variant{place}": one.tall for name, one in own.items() if one.tall}
     try:
-        return {"html": _html(text), "figures": svgs, "tall": tall}
+        return _html(text)
     except RenderError as error:
         raise RenderError(f"templates/{question_id.template}: {error}") from error
 

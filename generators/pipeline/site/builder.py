@@ -113,8 +113,10 @@ def _write_variants(folder: Path, worked_out: Iterable[Worked]) -> None:
     """Write the pages of other readings that are made, each question's as a script, and their pictures."""
     for one in worked_out:
         page = folder / f"{one.question_id.path}.md"
-        for variant in one.variants or ():
-            _write_pictures(page, variant["figures"], variant["tall"])
+        for place, variant in enumerate(one.variants or (), 1):
+            pictures = {f"{name}.variant{place}": picture for name, picture in variant["pictures"].items()}
+            svgs, tall = ({name: one[form] for name, one in pictures.items() if one[form]} for form in ("svg", "tall"))
+            _write_pictures(page, svgs, tall)
         if one.variants:
             pages = json.dumps([variant["html"] for variant in one.variants], ensure_ascii=False)
             _write_text(page.with_name(f"{page.stem}.variants.js"), f"window.variants({pages});\n")
