@@ -6,6 +6,7 @@ A comparison of plain numbers decides at once. One of traced numbers stays open,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 from generators.traced import Condition, Traced, is_condition, is_traced
@@ -25,7 +26,7 @@ class Chosen(str):
         return self
 
 
-class Listed(str):
+class NamesInWords(str):
     """Names in words, those whose comparison holds, where traced numbers are compared."""
 
     __slots__ = ("names", "noun", "part")
@@ -33,15 +34,15 @@ class Listed(str):
     noun: str
     part: str
 
-    def __new__(cls, noun: str, names: Mapping[str, Any], part: str = "") -> Listed:  # noqa: D102
-        self = super().__new__(cls, _in_words(noun, [name for name, truth in names.items() if now(truth)]))
+    def __new__(cls, noun: str, names: Mapping[str, Any], part: str = "") -> NamesInWords:  # noqa: D102
+        self = super().__new__(cls, _in_words(noun, [name for name, truth in names.items() if holds_now(truth)]))
         self.noun, self.names, self.part = noun, names, part
         return self
 
 
-def listed(noun: str, names: Mapping[str, Any]) -> str:
+def names_in_words(noun: str, names: Mapping[str, Any]) -> str:
     """The names whose comparison holds, in words: "rows 1, 2 and 5", "row 3" or "no row"."""
-    made = Listed(noun, names)
+    made = NamesInWords(noun, names)
     return made if any(map(is_condition, names.values())) else str(made)
 
 
@@ -57,17 +58,19 @@ def either(truth: Any, words: str, others: str) -> str:
     return words if truth else others
 
 
-def while_holds(truth: Any, cell: Any) -> Any:
-    """A cell while a comparison holds, else None; a number knows the traced comparison that it depends on."""
+def while_holds(truth: Any, number: Any) -> Any:
+    """A number while a comparison holds, else None; it knows the one traced comparison that it depends on."""
     if not is_condition(truth):
-        return cell if truth else None
-    if is_traced(cell):
-        return Traced(cell.trace, cell.number, cell.node, cell.part, truth)
-    return Traced(truth.trace, cell, truth.trace.constant(cell), "", truth) if isinstance(cell, int) else cell
+        return number if truth else None
+    if is_traced(number) and number.when is None:
+        return Traced(number.trace, number.number, number.node, number.part, truth)
+    if is_traced(number) or not isinstance(number, int | Fraction):
+        raise TypeError(f"must be an exact number that depends on nothing yet (got {number!r})")
+    return Traced(truth.trace, number, truth.trace.constant(number), "", truth)
 
 
-def now(truth: Any) -> bool:
-    """Whether a comparison holds now; what is made by it must stand under a claim that follows the comparison."""
+def holds_now(truth: Any) -> bool:
+    """Whether a comparison holds for the published numbers, without deciding by it: what is made by it stands under a claim."""
     return bool(truth.holds if is_condition(truth) else truth)
 
 
@@ -83,11 +86,14 @@ def greatest(*numbers: Any) -> Any:
 
 def count(truths: Iterable[Any]) -> Any:
     """How many comparisons hold, without a decision."""
+    return sum(map(one_if, truths))
 
-    def as_number(of: Any) -> Any:
-        return Traced(of.trace, int(of.holds), of.trace.place(("truth", of.node))) if is_condition(of) else int(of)
 
-    return sum(map(as_number, truths))
+def one_if(truth: Any) -> Any:
+    """1 if a comparison holds, else 0, without a decision."""
+    if is_condition(truth):
+        return Traced(truth.trace, int(truth.holds), truth.trace.place(("truth", truth.node)))
+    return int(truth)
 
 
 def _chosen(sign: str, choose: Callable[[Any, Any], Any], numbers: tuple[Any, ...]) -> Any:
@@ -102,6 +108,6 @@ def in_part(value: Any, label: str) -> Any:
     """The same value; what follows parameters as what is shown in a part."""
     if isinstance(value, Chosen):
         return Chosen(value.condition, value.pair, label)
-    if isinstance(value, Listed):
-        return Listed(value.noun, value.names, label)
+    if isinstance(value, NamesInWords):
+        return NamesInWords(value.noun, value.names, label)
     return Traced(value.trace, value.number, value.node, label, value.when) if is_traced(value) else value

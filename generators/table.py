@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
@@ -124,11 +125,19 @@ def table(
     A row of `depending` is there only while its comparison holds.
     """
     made = {one if isinstance(one, str) else one.key: column(one) if isinstance(one, str) else one for one in columns}
+    rows = dict(rows)
+    unknown = depending.keys() - rows.keys()
+    if unknown:
+        raise ValueError(f"{key}: depending: no row has the key {', '.join(sorted(unknown))}")
     placed = {row: cells for row, cells in _by_column(key, list(made), rows).items() if _may_be_there(depending.get(row, True))}
     open_rows = {row: truth for row, truth in depending.items() if is_condition(truth)}
     for row, truth in open_rows.items():
-        placed[row] = {column: while_holds(truth, cell) for column, cell in placed[row].items()}
+        placed[row] = {column: _depending(truth, cell) for column, cell in placed[row].items()}
     return Table(address=key, columns=made, rows=placed, asked=asked, drawn=drawn, depending=open_rows)
+
+
+def _depending(truth: Condition, cell: Cell) -> Cell:
+    return while_holds(truth, cell) if isinstance(cell, int | Fraction) else cell
 
 
 def _may_be_there(truth: Any) -> bool:

@@ -154,7 +154,8 @@ class Traced(Fraction):
 
     def lowest(self) -> Traced:
         """The same number, as an int where it is whole."""
-        return Traced(self.trace, int(self.number), self.node, self.part) if self.number == int(self.number) else self
+        whole = self.number == int(self.number)
+        return Traced(self.trace, int(self.number), self.node, self.part, self.when) if whole else self
 
     def is_parameter(self, name: str) -> bool:
         """Whether the number is a parameter as it was given."""

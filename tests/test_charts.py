@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shutil
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -72,22 +74,46 @@ def test_marks_on_logarithmic_axes(browser: Browser, built: Project) -> None:
         assert read_at(page, "end", top, log=True) == pytest.approx(312, rel=0.01)
 
 
+def test_a_line_of_one_point(browser: Browser, built: Project) -> None:
+    """Caches of 65536 tokens take 32 GiB: one fits beside 13.4 GB of weights into 80 GB, and no second one."""
+    with page_without_errors(browser, address(built, BATCHING, "context_len=65536")) as page:
+        names = page.locator(".chart g[style] > text:last-child").all_text_contents()
+        assert names[0] == "context 65536, up to 1"
+        assert page.locator(".chart g[style]").nth(0).locator("path.mark").count() == 1
+
+
 def test_numbers_within_names_follow(browser: Browser, built: Project) -> None:
     """The table and the picture say the same largest batch; each mark but the last has its batch size beside it."""
     with page_without_errors(browser, address(built, BATCHING, "model.d_ff=12000")) as page:
         largest = page.locator("[id='3/fitting']").inner_text()
         assert largest.endswith("64")
         names = page.locator(".chart g[style] > text:last-child").all_text_contents()
-        assert names[0] == "2048 tokens, up to 64"
+        assert names[0] == "context 2048, up to 64"
         assert page.locator(".chart g[style]").nth(0).locator("text").all_text_contents()[:-1] == ["1", "2", "4", "8", "16", "32"]
 
 
-def test_a_picture_that_does_not_follow_says_so(browser: Browser, built: Project) -> None:
+SAID = "getComputedStyle(document.querySelector('figcaption'), '::after').content"
+
+
+def test_a_picture_that_does_not_follow_says_so(browser: Browser, built: Project, tmp_path: Path) -> None:
+    """One that is of another kind than lines."""
+    name = "answers/utaustin/lecture25/batching.html"
+    shutil.copytree(built.path("site/assets"), tmp_path / "assets")
+    text = built.path(f"site/{name}").read_text(encoding="utf-8")
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).write_text(text.replace("{&quot;lines&quot;", "{&quot;bars&quot;"), encoding="utf-8")
+    with page_without_errors(browser, f"{(tmp_path / name).as_uri()}#what-if?model.d_ff=12000") as page:
+        assert not page.locator(".chart").count()
+        assert page.evaluate(SAID) == '" (The picture is of the published numbers.)"'
+        page.get_by_role("button", name="Back to the published numbers").click()
+        assert page.evaluate(SAID) == "none"
+
+
+def test_a_picture_of_what_stays_says_nothing(browser: Browser, built: Project) -> None:
     """The levels of NF4 are the same for every size of a block."""
     with page_without_errors(browser, address(built, NF4, "block_len=32")) as page:
-        assert not page.locator(".chart").count()
-        said = page.evaluate("getComputedStyle(document.querySelector('figcaption'), '::after').content")
-        assert said == '" (The picture is of the published numbers.)"'
+        assert page.locator("body.what-if-changed").count()
+        assert page.evaluate(SAID) == "none"
 
 
 def test_a_drawn_picture_is_accessible(browser: Browser, built: Project) -> None:

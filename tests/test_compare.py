@@ -102,9 +102,24 @@ def test_a_row_of_a_mask(page: Page, built: Project, row: str, result: str) -> N
     address = f"{built.path('site').as_uri()}/answers/comp4901y/hw4/question2.html"
     if page.url != address:
         page.goto(address)
-    details = page.locator("details.compare").first
+    assert said_of_row(page, 0, "2.1: row of t₈", row) == result
+
+
+def test_a_token_that_stands_in_several_rows(page: Page, built: Project) -> None:
+    """With three heads of two guesses each t₄ stands below t₂ and t₃, in rows 4 and 6; below it are two nodes, each in turn."""
+    page.goto(f"{built.path('site').as_uri()}/answers/comp4901y/hw4/question2.html")
+    names = page.locator("details.compare").last.get_by_label("Which value").locator("option").all_text_contents()
+    assert [one for one in names if "t₄" in one] == ["2.2: row of t₄ (row 4)", "2.2: row of t₄ (row 6)"]
+    row = "0 0 0 0 0 1 0 0 0 0 0 1 1 0 0"  # of nodes 4 to 7, in order, the third has the fifth and sixth of nodes 8 to 15
+    assert said_of_row(page, -1, names[5], row) == "The same."
+    assert said_of_row(page, -1, names[3], row) == "This is the row of t₄ (row 6)."
+
+
+def said_of_row(page: Page, box: int, name: str, row: str) -> str:
+    """What a page says of a row that is typed below a box."""
+    details = page.locator("details.compare").nth(box)
     if details.get_attribute("open") is None:
         details.get_by_text("Why is my row different?").click()
-    details.get_by_label("Which value").select_option(label="2.1: row of t₈")
+    details.get_by_label("Which value").select_option(label=name)
     details.get_by_label("Your row").fill(row)
-    assert details.get_by_role("status").inner_text() == result
+    return details.get_by_role("status").inner_text()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Browser
 
-from generators.depending import either, listed, now, while_holds
+from generators.depending import either, holds_now, names_in_words, while_holds
 from generators.table import table
 from generators.traced import Trace, is_condition
 from tests.browsing import needs_chromium, page_without_errors
@@ -19,8 +21,8 @@ def address(project: Project, name: str, numbers: str) -> str:
 def test_plain_comparisons_decide() -> None:
     assert (either(True, "a", "b"), either(False, "a", "b")) == ("a", "b")
     assert (while_holds(True, 3), while_holds(False, 3)) == (3, None)
-    assert listed("row", {"1": True, "2": False, "3": True, "4": True}) == "rows 1, 3 and 4"
-    assert (listed("row", {"1": True}), listed("row", {"1": False})) == ("row 1", "no row")
+    assert names_in_words("row", {"1": True, "2": False, "3": True, "4": True}) == "rows 1, 3 and 4"
+    assert (names_in_words("row", {"1": True}), names_in_words("row", {"1": False})) == ("row 1", "no row")
     assert list(table("t", ["a"], {"one": (1,), "two": (2,)}, depending={"two": False}).rows) == ["one"]
 
 
@@ -28,10 +30,10 @@ def test_traced_comparisons_stay_open() -> None:
     """Nothing is decided: no condition is noted, and all rows are kept."""
     trace = Trace()
     number = trace.parameter("n", 5)
-    assert (either(number > 3, "a", "b"), listed("row", {"1": number > 3, "2": number > 7})) == ("a", "row 1")
+    assert (either(number > 3, "a", "b"), names_in_words("row", {"1": number > 3, "2": number > 7})) == ("a", "row 1")
     made = table("t", ["a"], {"one": (1,), "two": (2,)}, depending={"two": number > 7})
     assert (list(made.rows), list(made.depending)) == (["one", "two"], ["two"])
-    assert (now(number > 3), now(number > 7)) == (True, False)
+    assert (holds_now(number > 3), holds_now(number > 7)) == (True, False)
     assert is_condition((number > 7).opposite())
     assert (number > 7).opposite().holds
     assert trace.conditions == {}
@@ -64,6 +66,20 @@ class TestPages:
                 assert [one.strip() for one in shown] == [*smaller, *largest]
                 marks = page.locator(".chart g[style]").first.locator("path.mark")
                 assert marks.count() == len(shown)
+
+    def test_a_row_that_would_stand_twice(self, browser: Browser, built: Project) -> None:
+        """The width of a reader takes the place of the same one in the list of others."""
+        name = "utaustin/lecture25/parameter_efficient_tuning"
+        with page_without_errors(browser, address(built, name, "adapter_width=8")) as page:
+            rows = page.locator("[id='3/printed'] tr:visible", has_text="Adapters").all_inner_texts()
+            assert [re.findall(r"\b(?:8|64|256)\b", row)[:1] for row in rows] == [["8"], ["256"]]
+
+    def test_a_choice(self, browser: Browser, built: Project) -> None:
+        """A matrix of one weight takes 4 bytes in LoRA, and in QLoRA half a byte and 4 bytes of its step."""
+        with page_without_errors(browser, address(built, "ift6135/a2/question4", "d_model=1&rank=1&n_heads=1")) as page:
+            least = page.locator("[id='4.4b/choices'] tr", has_text="Memory limit").inner_text()
+            assert least.split() == ["Memory", "limit", "LoRA", "LoRA"]
+            assert page.get_by_text("All fits unquantized").is_visible()
 
     def test_cells(self, browser: Browser, built: Project) -> None:
         """Where drafting costs next to nothing, the gain still rises at the longest draft, which is said below the table."""

@@ -40,3 +40,11 @@ def test_the_search_index_can_be_read_from_files(built: Project) -> None:
     assert script == f"var __index = {index}"
     places = {one["location"].partition("#")[0] for one in json.loads(index)["docs"]}
     assert {f"answers/{QuestionId(*one.split('/')).path}.html" for one in IDS} <= places
+
+
+def test_what_is_hidden_is_not_searched() -> None:
+    """Rows, words and blocks that come and go; what is beside them and within other elements of their kind stays."""
+    page = '<p>a<span data-of="1/x" hidden>b<span>c</span></span>d <span>e</span></p>'
+    page += '<tr hidden="hidden"><td>f</td></tr><tr><td>g</td></tr>'
+    assert searchable(page) == "<p>ad <span>e</span></p><tr><td>g</td></tr>"
+    assert searchable('<div data-of="1/y" hidden><div>h</div>i</div><div id="hidden">j</div>') == '<div id="hidden">j</div>'

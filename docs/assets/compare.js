@@ -108,11 +108,16 @@
     const choice = made("select", {}, ...own.map(({ name, unit }, place) => new Option(unit ? `${name} (${unit})` : name, place)));
     const entry = made("input", { type: "text", autocomplete: "off", spellcheck: false });
     const result = made("output");
-    const tell = () => { result.textContent = said(entry.value, own[choice.value]); };
+    const label = made("span");
+    const tell = () => {
+      label.textContent = own[choice.value].row ? "Your row " : "Your number ";
+      result.textContent = said(entry.value, own[choice.value]);
+    };
     choice.addEventListener("change", tell);
     entry.addEventListener("input", tell);
     const what = own.some(({ row }) => !row) ? "number" : "row";
-    const form = made("p", {}, made("label", {}, "Which value ", choice), " ", made("label", {}, `Your ${what} `, entry));
+    const form = made("p", {}, made("label", {}, "Which value ", choice), " ", made("label", {}, label, entry));
+    tell();
     box.append(made("details", { className: "compare" }, made("summary", {}, `Why is my ${what} different?`), form, made("p", {}, result)));
   }
 })();

@@ -273,7 +273,8 @@
     redraw(values, follows);
     return null;
   };
-  const charts = [...document.querySelectorAll("[data-chart]")].map((one) => [one.previousElementSibling, JSON.parse(one.dataset.chart)]);
+  const figureBefore = (one) => (one.matches("figure") ? one : figureBefore(one.previousElementSibling));
+  const charts = [...document.querySelectorAll("[data-chart]")].map((one) => [figureBefore(one), JSON.parse(one.dataset.chart)]);
   // Numbers stand in a picture as they are, or as the slot that they follow; a point that is not there is left out.
   const isThere = (one) => !(Array.isArray(one) && one.includes(null));
   const followed = (of, values) => {
@@ -287,15 +288,17 @@
     return of;
   };
   const redraw = (values, follows) => {
-    for (const [figure, { of, ...recipe }] of charts) {
-      const drawn = of.every(follows) && chart(followed(recipe, values)); // null where a number cannot be drawn
+    for (const [figure, { of, moves, ...recipe }] of charts) {
+      const isFollowed = of.every(follows);
+      const drawn = isFollowed && recipe.lines && chart(followed(recipe, values)); // null where a number cannot be drawn
       if (drawn) figure.querySelector(".frame").append(drawn);
       figure.classList.toggle("charted", Boolean(drawn));
+      figure.classList.toggle("stale", !drawn && (moves || !isFollowed));
     }
   };
   const restore = () => {
     for (const one of document.querySelectorAll("svg.chart")) one.remove();
-    for (const one of document.querySelectorAll(".charted")) one.classList.remove("charted");
+    for (const one of document.querySelectorAll(".charted, .stale")) one.classList.remove("charted", "stale");
     for (const [element, inner, hidden] of asPublished) {
       if (inner !== null) element.innerHTML = inner;
       element.hidden = hidden;
@@ -304,7 +307,7 @@
   };
 
   const CHANGED = "These are not the checked answers: the page works its numbers out anew, by the same formulas.";
-  const CROSSED = " What is crossed out is of the published numbers only: it was measured, or would have other rows or words.";
+  const CROSSED = " What is crossed out is of the published numbers only: it was measured or sampled, or would have other rows or words.";
   const PUBLISHED = " The page shows the published numbers.";
   const inputs = {};
   let kept = ""; // changed numbers, as the address has them

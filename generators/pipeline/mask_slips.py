@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,8 +18,10 @@ def explained_rows(answer: Answer) -> Iterator[dict[str, Any]]:
     for part in answer.parts.values():
         tables = [item for item in part.items.values() if isinstance(item, Table) and item.asked]
         for mask in filter(_is_mask, tables):
-            nodes = next(one for one in tables if one is not mask and list(one.rows) == list(mask.rows))
-            names = {key: subscripted(str(next(iter(cells.values())))) for key, cells in nodes.rows.items()}
+            nodes = next((one for one in tables if one is not mask and list(one.rows) == list(mask.rows)), None)
+            if nodes is None:
+                continue
+            names = _names(nodes)
             rows = {key: tuple(cells.values()) for key, cells in mask.rows.items()}
             for key, row in rows.items():
                 found: dict[str, list[str]] = {}
@@ -37,6 +40,13 @@ def explained_rows(answer: Answer) -> Iterator[dict[str, Any]]:
 def _is_mask(table: Table) -> bool:
     cells = (cell for row in table.rows.values() for cell in row.values())
     return list(table.columns) == list(table.rows) and all(cell in (0, 1) for cell in cells)
+
+
+def _names(nodes: Table) -> dict[str, str]:
+    """Tokens, those that stand in several places with the number of their row."""
+    tokens = {key: subscripted(str(next(iter(cells.values())))) for key, cells in nodes.rows.items()}
+    often = Counter(tokens.values())
+    return {key: token if often[token] == 1 else f"{token} (row {key})" for key, token in tokens.items()}
 
 
 def _joined(row: Bits) -> str:

@@ -129,9 +129,9 @@ def context_of(
     def figure(name: str) -> Markup:
         one, on_site = figures[name], medium == "site"
         picture = image(f"{question_id.page}-{name}.svg", one, has_twin=on_site and one.tall != "")
-        if on_site and one.chart:
-            return picture + Markup(f"\n{data('chart', slots.in_data(one.chart))}")
-        return picture + Markup(f"\n{data('nodes', pointed_at(one))}") if on_site and one.nodes else picture
+        nodes = Markup(f"\n{data('nodes', pointed_at(one))}") if on_site and one.nodes else ""
+        chart = Markup(f"\n{data('chart', slots.in_data(one.chart))}") if on_site and one.chart else ""
+        return picture + nodes + chart
 
     def see(target: str, text: str) -> Markup:
         course, _, slug = target.partition("/")

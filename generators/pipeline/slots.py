@@ -13,12 +13,14 @@ from contextvars import ContextVar
 from fractions import Fraction
 from typing import Any
 
-from generators.depending import Chosen, Listed, now
+from generators.depending import Chosen, NamesInWords, holds_now
 from generators.traced import Condition, Traced, is_condition, is_traced
 
 _SLOTS: ContextVar[dict[tuple[Any, ...], int] | None] = ContextVar("_SLOTS", default=None)
 _OPENED, _CLOSED = "\ue004", "\ue005"
 _TEX_OPENED, _TEX_CLOSED = "\ue006", "\ue007"
+_ROW = "\ue008"
+_IN_ROW = re.compile(f"{_ROW}(.*?){_ROW}(.*?){_ROW}(.*?){_ROW}")
 _IN_TEXT = re.compile(f"{_OPENED}([0-9]+){_OPENED}([^{_CLOSED}]*){_CLOSED}")
 _IN_TEX = re.compile(rf"\\text\{{{_TEX_OPENED}[0-9]+\}}|\\text\{{{_TEX_CLOSED}\}}")
 _OPENS = re.compile(rf"\\text\{{{_TEX_OPENED}([0-9]+)\}}")
@@ -64,11 +66,11 @@ def in_text(number: Traced, text: str, *rule: Any) -> str:
     return _marked(_place(number.node, number.part, *rule), text)
 
 
-def in_words(words: Chosen | Listed) -> str:
+def in_words(words: Chosen | NamesInWords) -> str:
     """Words that follow comparisons, with their mark."""
     if isinstance(words, Chosen):
         return _marked(_place(words.condition.node, words.part, "either", *words.pair), words)
-    truths = {name: truth for name, truth in words.names.items() if now(truth) or is_condition(truth)}
+    truths = {name: truth for name, truth in words.names.items() if holds_now(truth) or is_condition(truth)}
     places = {name: _place(one.node, words.part, "when") if is_condition(one) else None for name, one in truths.items()}
     first = next(one.node for one in truths.values() if is_condition(one))
     return _marked(_place(first, words.part, "listed", words.noun, *places.items()), words)
@@ -98,9 +100,18 @@ def said_by(address: str, text: str, condition: Condition | None = None, *, abse
 
 
 def row_of(address: str, condition: Condition) -> str:
-    """The mark of a table's row that is hidden while a condition does not hold."""
+    """The mark of a table's row that is hidden while a condition does not hold; it opens the row's first cell."""
     place = _place(condition.node, address.partition("/")[0], "when")
-    return f'<span data-row data-slot="{place}"{"" if condition.holds else " hidden"}></span>'
+    return f"{_ROW}{place}{_ROW}{address}{_ROW}{'' if condition.holds else 'hidden'}{_ROW}"
+
+
+def take_row_mark(text: str) -> tuple[dict[str, str], str]:
+    """The attributes that the mark at the start of a text gives its row, and the text without it."""
+    marked = _IN_ROW.match(text)
+    if marked is None:
+        return {}, text
+    hidden = {"hidden": "hidden"} if marked[3] else {}
+    return {"data-slot": marked[1], "data-of": marked[2], **hidden}, text[marked.end() :]
 
 
 def without_marks(latex: str) -> str:

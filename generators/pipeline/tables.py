@@ -54,7 +54,7 @@ def table(
         text = _cell(quantity, units[key], tokens=tokens, rounded=rounded, digits=digits, decimals=decimals[key])
         return text if row in of.depending else _while_there(quantity, text)
 
-    rows = [_while_holds(of, row, [cell(row, one.key) for one in kept]) for row in of.rows]
+    rows = [_marked_row(of, row, [cell(row, one.key) for one in kept]) for row in of.rows]
     numeric = [all(not isinstance(of.rows[row][one.key], str | Math) for row in of.rows) for one in kept]
     return Markup(pipe_table(header, rows, right=numeric, widths=widths))
 
@@ -100,7 +100,7 @@ def _while_there(of: Quantity, text: str) -> str:
     return f"{said_by(of.address, shown, there)}{said_by(of.address, EMPTY, there.opposite())}"
 
 
-def _while_holds(of: Table, row: str, cells: Sequence[str]) -> Sequence[str]:
+def _marked_row(of: Table, row: str, cells: Sequence[str]) -> Sequence[str]:
     """The cells of a row, with a mark that hides it while the comparison that it depends on does not hold."""
     there = of.depending.get(row)
     if there is None:

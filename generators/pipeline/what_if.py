@@ -80,18 +80,21 @@ def solved(question: Question[Any], params: Params, trace: Trace) -> tuple[Param
 
 
 def charts(question: Question[Any], answer: Answer, pictures: Mapping[str, Figure], trace: Trace) -> dict[str, Figure]:
-    """The published pictures; one of lines whose numbers follow from the fields, with what draws it anew."""
+    """The published pictures, each with the parts that it shows; one of lines that move has what draws them anew."""
     moving = {address for address, value in published(answer).items() if is_traced(value)}
-    if not any(one.startswith(f"{address}/") for one in moving for picture in pictures.values() for address in picture.shows):
-        return dict(pictures)
+    moves = {
+        name: any(one.startswith(f"{address}/") for one in moving for address in picture.shows)
+        for name, picture in pictures.items()
+    }
     with trace.apart() as noted:
-        drawn = question.draw(answer)
+        drawn = question.draw(answer) if any(moves.values()) else {}
     made = {}
     for name, picture in pictures.items():
-        own, rests_on = drawn[name].chart, f"figure/{name}"
+        labels, rests_on = sorted({address.partition("/")[0] for address in picture.shows}), f"figure/{name}"
         trace.parts[rests_on] = sorted(noted)
-        shown = {address.partition("/")[0] for address in picture.shows}
-        made[name] = replace(picture, chart={**own, "of": [*sorted(shown), rests_on]}) if own else picture
+        own = drawn[name].chart or {} if moves[name] else {}
+        chart = {**own, "of": [*labels, rests_on] if own else labels, "moves": moves[name]}
+        made[name] = replace(picture, chart=chart)
     return made
 
 

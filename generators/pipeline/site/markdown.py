@@ -16,7 +16,7 @@ from math_core import LatexError, LatexToMathML
 
 from generators.errors import RenderError
 from generators.pipeline.addresses import AGAIN
-from generators.pipeline.slots import as_rows
+from generators.pipeline.slots import as_rows, take_row_mark
 
 _RAISED_PRIME = re.compile(r"<msup>(<m[in]>[^<]*</m[in]>)<mo>([′″])</mo></msup>")
 """As a superscript, browsers draw the prime of a maths font tiny; beside its base it has the right size and height."""
@@ -139,6 +139,7 @@ class _Tables(Treeprocessor):
         for parent in list(root.iter()):
             for index, child in enumerate(list(parent)):
                 if child.tag == "table":
+                    self._rows_that_come_and_go(child)
                     frame = ElementTree.Element(
                         "div", {"class": "frame", "tabindex": "0", "role": "group", "aria-label": "table"}
                     )
@@ -152,6 +153,12 @@ class _Tables(Treeprocessor):
                     frame.tail, child.tail = child.tail, None
                     parent[index] = frame
                     frame.append(child)
+
+    @staticmethod
+    def _rows_that_come_and_go(table: ElementTree.Element) -> None:
+        for row in table.iter("tr"):
+            attributes, row[0].text = take_row_mark(row[0].text or "")
+            row.attrib.update(attributes)
 
     def _text(self, cell: ElementTree.Element) -> str:
         """The words of a cell: of what Python-Markdown puts back at the end, characters such as a full stop, and no tags."""

@@ -8,6 +8,7 @@ from functools import lru_cache
 from xml.etree import ElementTree
 
 _FORMULA = re.compile(r"<math\b.*?</math>", re.DOTALL)
+_HIDDEN = re.compile(r"""<(span|div|tr)(?: [a-z-]+(?:="[^"]*")?)*? hidden(?:="[^"]*")?(?: [a-z-]+(?:="[^"]*")?)*>""")
 _RELATIONS = frozenset("=≈≠<>≤≥≪≫∈→∝")
 _BARE = re.compile(r"&(?!(?:lt|gt|amp|quot|apos|#\d+|#x[\da-fA-F]+);)")
 """What would begin the name of a character that XML does not know."""
@@ -18,8 +19,23 @@ _RAISED_OR_LOWERED = {"msub": "_", "munder": "_", "msup": "^", "mover": "^"}
 
 
 def searchable(page: str) -> str:
-    """The HTML of a page with text in the places of its formulas: 4096/3 ≈ 1365.33."""
-    return _FORMULA.sub(lambda formula: html.escape(_typed_formula(formula[0])), page)
+    """The HTML of a page without what is hidden, and with text in the places of its formulas: 4096/3 ≈ 1365.33."""
+    return _FORMULA.sub(lambda formula: html.escape(_typed_formula(formula[0])), _shown(page))
+
+
+def _shown(page: str) -> str:
+    """HTML without elements that are hidden."""
+    kept, begin = [], 0
+    while hidden := _HIDDEN.search(page, begin):
+        depth, end = 1, hidden.end()
+        for tag in re.compile(rf"<(/?){hidden[1]}\b[^>]*>").finditer(page, end):
+            depth += -1 if tag[1] else 1
+            end = tag.end()
+            if not depth:
+                break
+        kept.append(page[begin : hidden.start()])
+        begin = end
+    return "".join([*kept, page[begin:]])
 
 
 @lru_cache(maxsize=4096)

@@ -12,7 +12,7 @@ from generators.cells import Cell, Math, rational
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.params import Accelerator, Conventions, InferenceParams
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.rows import D_FF, D, H, L, Row, forms, n_H, n_KV
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.timed import measured
-from generators.depending import listed
+from generators.depending import names_in_words
 from generators.table import column, table
 from generators.topics.roofline import Product, attainable_share, ridge_point
 from generators.traced import alone
@@ -139,4 +139,4 @@ def _roofline(accelerators: Sequence[Accelerator], forms: Forms, phases: Mapping
 
 
 def _listed(reached: Mapping[int, bool]) -> str:
-    return listed("row", {str(place): reached[place] for place in sorted(reached)})
+    return names_in_words("row", {str(place): reached[place] for place in sorted(reached)})

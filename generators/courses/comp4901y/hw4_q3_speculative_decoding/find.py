@@ -49,7 +49,8 @@ def find(params: SpeculativeParams) -> Iterator[Found | Proof]:
         if kind in recorded:
             yield from SHEET.part(f"run_{kind}", f"This prompt on a {name}")
             yield from _run(f"run_{kind}", programs[kind], params.prompt)
-            yield from _other_run(f"run_{kind}", programs[kind], recorded[kind], params.prompt)
+            holding = [one for one in params.measured[kind].values() if params.prompt in one.parameters.get("prompts", ())]
+            yield from _other_run(f"run_{kind}", recorded[kind], params.prompt, twice=len(holding) > 1)
             yield from SHEET.part(f"on_{kind}", f"On a {name}")
             yield from _device(f"on_{kind}", recorded[kind])
             if rounded := list(recorded[kind].recording.find("agreeing_tokens", dtype="bfloat16")):
@@ -126,9 +127,8 @@ def _run(label: str, samples: Samples, prompt: str) -> Iterator[Found]:
     yield from SAMPLES.values(label, lines=lines.total(), repeated=repeated, repeats_itself=repeated > 0)
 
 
-def _other_run(label: str, program: Samples, samples: Samples, prompt: str) -> Iterator[Found]:
-    """The same prompt in the recording of all ways, if the program has one of its own."""
-    twice = program is not samples and prompt in samples.prompts
+def _other_run(label: str, samples: Samples, prompt: str, *, twice: bool) -> Iterator[Found]:
+    """The same prompt in the recording of all ways, if another has it too."""
     yield from SHEET.values(label, recorded_twice=twice)
     if twice:
         ends = zip(("other_gain", "other_low", "other_high"), samples.gain("library", RULE, [prompt]), strict=True)

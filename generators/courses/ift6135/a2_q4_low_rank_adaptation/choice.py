@@ -13,7 +13,7 @@ import sympy
 from generators.answer import Claim, Item, Part, claim, formula, number, part, value_at
 from generators.cells import exact, rational
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.layer import METHODS, Method, Module
-from generators.depending import count, either, greatest, least, now
+from generators.depending import either, greatest, holds_now, least, one_if
 from generators.table import Column, Table, column, table
 
 
@@ -75,26 +75,21 @@ def _method(quantized: int) -> str:
     return either(quantized > 0, "QLoRA", "LoRA")
 
 
-def _is(truth: bool) -> int:
-    """1 if it holds, else 0, without a decision."""
-    number: int = count([truth])
-    return number
-
-
 def _before(one: Sequence[Fraction], other: Sequence[Fraction]) -> int:
     """1 if the first number is less than the other's, or the same and the second one less; else 0."""
-    return _is(one[0] < other[0]) + _is(one[0] == other[0]) * _is(one[1] < other[1])
+    number: int = one_if(one[0] < other[0]) + one_if(one[0] == other[0]) * one_if(one[1] < other[1])
+    return number
 
 
 def _fastest_within(pairs: Pairs, limit: Fraction) -> Mapping[Pair, int]:
     """1 for the fastest pair that the limit holds, of equally fast ones that which stores least, of equals the first; else 0."""
-    fits, order = {one: _is(cost.stored <= limit) for one, cost in pairs.items()}, list(pairs)
+    fits, order = {one: one_if(cost.stored <= limit) for one, cost in pairs.items()}, list(pairs)
 
     def beats(one: Pair, other: Pair) -> int:
         ours, theirs = pairs[one][::-1], pairs[other][::-1]
-        if order.index(one) > order.index(other):
-            return fits[one] * _before(ours, theirs)
-        return fits[one] * (1 - _before(theirs, ours))
+        wins = 1 - _before(theirs, ours) if order.index(one) < order.index(other) else _before(ours, theirs)
+        both: int = fits[one] * wins
+        return both
 
     return {one: fits[one] * prod(1 - beats(other, one) for other in pairs if other != one) for one in pairs}
 
@@ -106,7 +101,7 @@ def _limits(pairs: Pairs, both: Mapping[Pair, int]) -> Iterator[Item]:
     yield number("holds_from", exact(own[1]), "least limit at which this is chosen", unit="B", asked=True)
     some = sum(faster.values()) > 0
     yield claim("holds_no_further", some, "a faster combination fits from some limit on")
-    if now(some):
+    if holds_now(some):
         beyond = greatest(*(cost.stored for cost in pairs.values()))
         first = least(*(beyond - is_faster * (beyond - pairs[one].stored) for one, is_faster in faster.items()))
         yield number("holds_below", exact(first), "limit from which a faster combination fits", unit="B", asked=True)

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import groupby
 
 from generators.answer import Answer, Figure
+from generators.cells import Cell
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.series import axis_label
-from generators.pipeline.wording import noun
 from generators.table import Table
 from generators.traced import untraced
 
 
 def draw(answer: Answer) -> dict[str, Figure]:
     """A line for each length."""
-    return {"trade_off": _trade_off(answer["2/curves"])}
+    largest = answer["3/contexts"]["largest_batch"].cells
+    return {"trade_off": _trade_off(answer["2/curves"], largest)}
 
 
-def _trade_off(table: Table) -> Figure:
+def _trade_off(table: Table, largest: Mapping[str, Cell]) -> Figure:
     """Batch sizes of the page's length are written beside their marks."""
     latency, throughput = (table[key].numbers for key in ("step", "throughput"))
     lines = []
     for key, of_length in groupby(table.rows, lambda row: row.partition(".")[0]):
         rows = list(of_length)
-        length, batches = table.rows[rows[0]]["context"], [table.rows[row]["batch"] for row in rows]
         places = [(latency[row], throughput[row]) for row in rows]
-        notes = tuple((*place, str(untraced(batch))) for batch, place in zip(batches[:-1], places[:-1], strict=True))
-        name = (length, f" {noun(untraced(length), 'token')}, up to ", batches[-1])
-        lines.append(Line(name, places, tuple(places), notes if key == "own" else ()))
+        name = ("context ", table.rows[rows[0]]["context"], ", up to ", largest[key])
+        noted = rows[:-1] if key == "own" else []
+        notes = tuple((latency[row], throughput[row], str(untraced(table.rows[row]["batch"]))) for row in noted)
+        lines.append(Line(name, places, tuple(places), notes))
     drawn = line_figure(
         lines,
         Axis(axis_label([table["step"]], "latency: time of one step"), scale="log", whole=True),

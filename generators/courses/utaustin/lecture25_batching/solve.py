@@ -13,7 +13,7 @@ import sympy
 from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
 from generators.cells import Cell, at, exact, rational
 from generators.courses.utaustin.lecture25_batching.params import BatchingParams
-from generators.depending import now
+from generators.depending import holds_now
 from generators.table import Table, column, table
 from generators.topics.roofline import Product, ridge_point, roofline_seconds
 from generators.traced import alone
@@ -106,7 +106,7 @@ class Bench:
         return batch / seconds, 1000 * seconds
 
     def batches(self, context: int) -> dict[str, tuple[int, bool]]:
-        """A batch of one, which always fits, larger ones with whether more than these fit, and the largest that fits."""
+        """Batch sizes, each with whether its row is shown: that of one always is, others below the largest that fits."""
         most = self.largest_batch(context)
         sizes = {f"size_{place}": (batch, batch == 1 or batch < most) for place, batch in enumerate(self.params.batch_sizes, 1)}
         return {**sizes, "largest": (most, most > 1)}
@@ -206,7 +206,7 @@ def _compute_bound(bench: Bench, ridge: Fraction, most: int) -> list[Item]:
     left = 2 * D * width - least * (D + width)
     reached = bench.at(left.subs(RIDGE, ridge), 1, 1)
     claims: list[Item] = [claim("reaches_ridge", reached > 0), claim("always_memory_bound", reached <= 0)]
-    if not now(reached > 0):
+    if not holds_now(reached > 0):
         return claims
     bound = sympy.ceiling(least * D * width / left)
     claims.append(claim("memory_first", most < bench.at(bound.subs(RIDGE, ridge), 1, 1), "memory is full before that batch"))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Matrices, Params, PositiveInt, Rising, Text, convention
+from generators.params import Distinct, Exact, Matrices, Params, PositiveInt, Rising, Text, convention
 
 Size = Annotated[int, Field(gt=0, le=2**20)]
 
@@ -57,7 +57,7 @@ class TuningParams(Params):
     ranks: Annotated[list[Size], Field(min_length=1, max_length=8), Rising]
     models: Annotated[list[Model], Field(min_length=1, max_length=4)]
     adapter_width: Size
-    other_adapter_widths: Annotated[list[Size], Field(max_length=5)]
+    other_adapter_widths: Annotated[list[Size], Field(max_length=5), Distinct]
     rank: Size
     lora_on: Matrices
     n_tasks: PositiveInt

@@ -154,7 +154,8 @@ def _printed(params: TuningParams, first: Part) -> Part:
         f"bitfit.model_{place}": _beside(printed.bitfit, "BitFit", one, None, _trained(one, params)["bitfit"])
         for place, one in enumerate(params.models, 1)
     }
-    alike = ", ".join(str(row[1]) for row in rows.values() if row[-1] == "yes")
+    biases = {one.name: _share(one, _trained(one, params)["bitfit"]) for one in params.models}
+    alike = ", ".join(name for name, share in biases.items() if _rounds_to(share, printed.bitfit))
     others = {f"adapters.other_{place}": width for place, width in enumerate(params.other_adapter_widths, 1)}
     differing = {key: width != params.adapter_width for key, width in others.items()}
     for key, width in {"adapters.own": params.adapter_width, **others}.items():
@@ -191,9 +192,14 @@ def _printed(params: TuningParams, first: Part) -> Part:
 
 def _beside(printed: Printed, method: str, model: Model, width: int | None, trained: Fraction) -> tuple[Cell, ...]:
     """A printed share and a counted one, and whether that rounds to it."""
-    share = 100 * trained / _whole(model)
+    share = _share(model, trained)
     alike = either(_rounds_to(share, printed), "yes", "no")
     return method, model.name, width, exact(printed.percent), exact(share), alike
+
+
+def _share(model: Model, trained: Fraction) -> Fraction:
+    """In per cent of all values."""
+    return 100 * trained / _whole(model)
 
 
 def _rounds_to(share: Fraction, printed: Printed) -> bool:

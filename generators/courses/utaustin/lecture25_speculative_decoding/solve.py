@@ -156,7 +156,7 @@ def _gain(params: SpeculativeParams, sheet: Part) -> Part:
 
 
 def _best_length(gains: Sequence[Fraction]) -> int:
-    """The draft length with the largest gain, of equals the shortest; the longest that was tried, where gains still rise.
+    """The draft length with the largest gain, of equals the shortest; one more than the longest, where gains still rise.
 
     Tokens are concave in the length and time is linear, so once the gain falls, it keeps falling.
     """
