@@ -106,10 +106,10 @@ Rising = AfterValidator(_rising)
 """For a list whose numbers rise from each to the next."""
 
 
-def _distinct(names: list[str]) -> list[str]:
-    if len(set(names)) < len(names):
-        raise ValueError(f"must not repeat a matrix (got {', '.join(names)})")
-    return names
+def _distinct(entries: list[Any]) -> list[Any]:
+    if len(set(entries)) < len(entries):
+        raise ValueError(f"must not repeat an entry (got {', '.join(map(str, entries))})")
+    return entries
 
 
 Matrix = Literal["query", "key", "value", "output", "up", "down"]
@@ -117,7 +117,7 @@ Matrix = Literal["query", "key", "value", "output", "up", "down"]
 Matrices = Annotated[list[Matrix], Field(min_length=1), AfterValidator(_distinct)]
 """Linear layers by name, as those that LoRA stands beside."""
 Distinct = AfterValidator(_distinct)
-"""For a list of matrices of another kind."""
+"""For a list without repeated entries."""
 
 
 def _showable(text: str) -> str:

@@ -98,7 +98,8 @@ SAID = "getComputedStyle(document.querySelector('figcaption'), '::after').conten
 def test_a_picture_that_does_not_follow_says_so(browser: Browser, built: Project, tmp_path: Path) -> None:
     """One that is of another kind than lines."""
     name = "answers/utaustin/lecture25/batching.html"
-    shutil.copytree(built.path("site/assets"), tmp_path / "assets")
+    for folder in ("assets", "search"):
+        shutil.copytree(built.path(f"site/{folder}"), tmp_path / folder)
     text = built.path(f"site/{name}").read_text(encoding="utf-8")
     (tmp_path / name).parent.mkdir(parents=True)
     (tmp_path / name).write_text(text.replace("{&quot;lines&quot;", "{&quot;bars&quot;"), encoding="utf-8")

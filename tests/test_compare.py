@@ -41,7 +41,7 @@ UNREAD = "This is not read as a number in FLOP/B."
     ("1365.33", ROUNDED), ("1,365.33", ROUNDED), ("1365,33", ROUNDED), ("1.37e3", ROUNDED), ("1.37E+3", ROUNDED),
     ("1.365×10^3", ROUNDED),
     ("1365.33 FLOP/B", ROUNDED),
-    ("1366.0", APART), ("1365.3", ROUNDED), ("1365.4", APART), ("1300", NONE), ("1e3", FEW), ("0", NONE),
+    ("1366.0", APART), ("1365.3", ROUNDED), ("1365.4", APART), ("1300", NONE), ("1e3", NONE), ("1.4e3", FEW), ("0", NONE),
     ("682.67", "This is the number with 4 bytes for a value, or with one FLOP for a multiply-add."),
     ("\u22121365.33", "This is the number with the other sign."),
     # An eighth for bits; half of that for one FLOP in place of two, or half and an eighth for 4 bytes in place of 2.
@@ -89,10 +89,11 @@ def test_a_logarithm(page: Page, built: Project, number: str, result: str) -> No
     # The candidates are t1 t2 t3 t4, t1 t2 t5 t6, t1 t7 t8 t9, t1 t7 t8 t10 and t1 t7 t11 t12 t13. A row has ones at a node and
     # at all nodes below it: for t8 at t8, t9 and t10. Its column has them at t1, t7 and t8.
     ("0 0 0 0 0 0 0 1 1 1 0 0 0", "The same."), ("[0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0]", "The same."),
-    ("1000001100000", "This is the row of the transposed mask."),
+    ("1000001100000", "This is the row of the transposed mask, in which a row says whom the node sees."),
     ("1111111000111", "This is the row with 0 and 1 exchanged."),
     ("0000000011000", "This is the row without the node itself."),
     ("0000000111111", "This is the row of a causal mask, in which a node sees all nodes before it."),
+    ("1111111100000.", "This is the row of a transposed causal mask, in which a node sees all nodes before it."),
     ("0000000000111", "This is the row of t₁₁."),
     ("0000000110001", "Another row, and none of the slips that this page knows. It differs at t₁₀, t₁₃."),
     ("00000001110", "A row of this mask has 13 entries, and this one has 11."),

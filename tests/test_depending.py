@@ -9,7 +9,7 @@ from playwright.sync_api import Browser
 from generators.depending import either, holds_now, names_in_words, while_holds
 from generators.table import table
 from generators.traced import Trace, is_condition
-from tests.browsing import needs_chromium, page_without_errors
+from tests.browsing import DESK, needs_chromium, page_without_errors
 from tests.project import Project
 
 
@@ -64,6 +64,10 @@ class TestPages:
                 shown = page.locator(".answer table").first.locator("tbody tr:visible td:first-child").all_inner_texts()
                 smaller = [str(2**power) for power in range(6) if 2**power < int(largest[0])]
                 assert [one.strip() for one in shown] == [*smaller, *largest]
+                page.set_viewport_size({"width": 360, "height": 740})
+                cards = page.locator(".answer table").first.locator("tbody tr:visible")
+                assert cards.count() == len(shown)
+                page.set_viewport_size(DESK)
                 marks = page.locator(".chart g[style]").first.locator("path.mark")
                 assert marks.count() == len(shown)
 
@@ -77,7 +81,7 @@ class TestPages:
     def test_a_choice(self, browser: Browser, built: Project) -> None:
         """A matrix of one weight takes 4 bytes in LoRA, and in QLoRA half a byte and 4 bytes of its step."""
         with page_without_errors(browser, address(built, "ift6135/a2/question4", "d_model=1&rank=1&n_heads=1")) as page:
-            least = page.locator("[id='4.4b/choices'] tr", has_text="Memory limit").inner_text()
+            least = page.locator("tr:has([id='4.4b/choices/memory_limit/mha'])").inner_text()
             assert least.split() == ["Memory", "limit", "LoRA", "LoRA"]
             assert page.get_by_text("All fits unquantized").is_visible()
 

@@ -227,7 +227,7 @@ def require_refused(page: Page, label: str, said: str) -> None:
 
 @pytest.mark.parametrize(("label", "number", "said"), [
     ("Heads", "33", "Model width must be a multiple of heads."),
-    *(("Heads", number, RANGE) for number in ("0", "1.5", "-1", "many", "", "1e-3", "e3", "1/2e3", "4,09", "1/0", "9" * 41)),
+    *(("Heads", number, RANGE) for number in ("0", "1.5", "-1", "many", "", "e3", "1/2e3", "4,09", "0,032", "1/0", "9" * 41)),
 ])  # fmt: skip
 def test_refused_numbers(asked: Page, label: str, number: str, said: str) -> None:
     asked.get_by_label(label).fill(number)

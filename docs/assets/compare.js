@@ -38,6 +38,7 @@
     return {
       number: times([digits, BigInt(denominator)], unitOfLast),
       half: denominator === "1" ? times([1n, 2n], unitOfLast) : [0n, 1n],
+      digits: (whole + decimals).replace(/^0+/, "").length,
     };
   };
   // What was typed, in every way in which it may be read: a comma may stand between thousands or before decimals.
@@ -72,7 +73,7 @@
 
   const MOST = 3; // reasons that a reader is given
   const saidOfRow = (text, { row, columns, slips }) => {
-    const own = text.replace(/[\s,;|[\](){}]/g, "");
+    const own = text.replace(/[\s,;.|[\](){}]/g, "");
     if (!/^[01]+$/.test(own)) return "This is not read as a row. Write its ones and zeros, as 1 0 1.";
     if (own.length !== row.length) return `A row of this mask has ${row.length} entries, and this one has ${own.length}.`;
     if (own === row) return "The same.";
@@ -90,10 +91,11 @@
     if (!own) return `This is not read as a number${one.unit && ` in ${one.unit}`}. Write it as 1365.33, 4096/3 or 1.37e3.`;
     if (apart(own, value)[0] === 0n) return "The same.";
     const exact = one.slips.some(([other]) => apart(own, fraction(other))[0] === 0n);
-    if (fits(own, value) && !exact) return "The same, rounded.";
     const slips = slipsOf(own, one);
-    if (slips.length) return `This is the number ${slips.slice(0, MOST).join(", or ")}.`;
-    if (atMost(apart(own, value), own.half)) return "The same to the digits given.";
+    const reasons = slips.slice(0, MOST).join(", or ");
+    if (fits(own, value)) return exact ? `The same, rounded. It is also the number ${reasons}.` : "The same, rounded.";
+    if (slips.length) return `This is the number ${reasons}.`;
+    if (own.digits > 1 && atMost(apart(own, value), own.half)) return "The same to the digits given.";
     if (near(own, value)) return "Less than 1 % away, but not the same. Rounding on the way, or a count that is off by one, may be why.";
     const pairs = pairsOf(own, one);
     if (pairs.length) return `This is the number ${pairs.slice(0, MOST).join(", or ")}.`;

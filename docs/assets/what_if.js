@@ -202,16 +202,18 @@
 
   const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
   const written = (text) => text.replace("-", "\u2212").replace(/\d+/, (whole) => grouped(whole).replaceAll(THIN, "\u202f"));
-  const NUMBER = /^([-\u2212]?)(\d*)(?:(?:\.(\d+)|(?<=\d))(?:e\+?(\d\d?))?|(?<=\d)\/(\d+))$/i;
+  const GROUPED = /^-?[1-9]\d{0,2}(,\d{3})+(?![\d,])/;
+  const NUMBER = /^(-?)(\d*)(?:(?:\.(\d+)|(?<=\d))(?:e([-+]?\d\d?))?|(?<=\d)\/(\d+))$/i;
   // A fraction, or the words for what is wrong with what was typed.
   const typed = ({ label, least, above, most, whole }, text) => {
-    const joined = text.length > 40 ? "" : text.replace(/[\s\u202f\u2009_]/g, "").replace(/(\d),(?=\d{3}(?!\d))/g, "$1").replace(/[×*·]10\^/, "e");
-    const [, sign, wholeDigits, decimals = "", power = "0", denominator = "1"] = NUMBER.exec(joined) ?? [];
+    const joined = text.length > 40 ? "" : text.replace(/[\s\u202f\u2009_]/g, "").replace(/[×x*·]10\^/, "e").replace(/\u2212/g, "-");
+    const plain = GROUPED.test(joined) ? joined.replace(/,/g, "") : joined;
+    const [, sign, wholeDigits, decimals = "", power = "0", denominator = "1"] = NUMBER.exec(plain) ?? [];
     const range = above ? `above ${written(least)}, at most ${written(most)}` : `from ${written(least)} to ${written(most)}`;
     const must = `${sentence(label)}: must be a ${whole ? "whole " : ""}number ${range}.`;
     if (wholeDigits === undefined || BigInt(denominator) === 0n) return whole ? must : `${must} Write it as 0.05 or 1/20.`;
-    const digits = BigInt(wholeDigits + decimals) * (sign ? -1n : 1n) * 10n ** BigInt(power);
-    const number = fraction(digits, 10n ** BigInt(decimals.length) * BigInt(denominator));
+    const digits = [BigInt(wholeDigits + decimals) * (sign ? -1n : 1n), BigInt(denominator)];
+    const number = fraction(...scaled(digits, Number(power) - decimals.length));
     const tooSmall = less(number, read(least)) || (above && same(number, read(least)));
     return (whole && number[1] !== 1n) || tooSmall || less(read(most), number) ? must : number;
   };
@@ -236,7 +238,8 @@
       const names = new Set(parametersOf(place));
       return names.size === 1 ? labelOf[[...names][0]] + ALONE : TOGETHER;
     }
-    return inner === "%" ? `${first} must be a multiple of ${second}` : `${first} ${MUST[sign][holds ? 0 : 1]} ${second}`;
+    if (inner === "%") return nodes[within[0]][0] === "#" ? `${second} must divide ${first}` : `${first} must be a multiple of ${second}`;
+    return `${first} ${MUST[sign][holds ? 0 : 1]} ${second}`;
   };
   const parametersOf = (place) => {
     const [sign, ...of] = nodes[place];
@@ -290,7 +293,9 @@
   const redraw = (values, follows) => {
     for (const [figure, { of, moves, ...recipe }] of charts) {
       const isFollowed = of.every(follows);
-      const drawn = isFollowed && recipe.lines && chart(followed(recipe, values)); // null where a number cannot be drawn
+      const { lines, ...axes } = followed(recipe, values);
+      // Lines that come and go have no points while they are gone; a number that cannot be drawn gives no chart.
+      const drawn = isFollowed && lines && chart({ ...axes, lines: lines.filter(({ points }) => points.length) });
       if (drawn) figure.querySelector(".frame").append(drawn);
       figure.classList.toggle("charted", Boolean(drawn));
       figure.classList.toggle("stale", !drawn && (moves || !isFollowed));

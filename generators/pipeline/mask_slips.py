@@ -57,13 +57,14 @@ def _others(key: str, rows: Mapping[str, Bits], names: Mapping[str, str]) -> Ite
     """What was done, and the row that it gives."""
     own, at = rows[key], list(rows).index(key)
     rising = all(not any(row[:place]) for place, row in enumerate(rows.values()))
-    yield "of the transposed mask", tuple(row[at] for row in rows.values())
+    seen = "whom the node sees" if rising else "who sees the node"
+    yield f"of the transposed mask, in which a row says {seen}", tuple(row[at] for row in rows.values())
     yield "with 0 and 1 exchanged", tuple(1 - bit for bit in own)
     yield "without the node itself", tuple(bit * (place != at) for place, bit in enumerate(own))
-    yield (
-        "of a causal mask, in which a node sees all nodes before it",
-        tuple(int(place >= at if rising else place <= at) for place in range(len(own))),
-    )
+    until, since = ([int(sign * (place - at) <= 0) for place in range(len(own))] for sign in (1, -1))
+    causal = "causal mask, in which a node sees all nodes before it"
+    yield f"of a {causal}", tuple(since if rising else until)
+    yield f"of a transposed {causal}", tuple(until if rising else since)
     for other, row in rows.items():
         if other != key:
             yield f"of {names[other]}", row

@@ -142,7 +142,7 @@ def test_biases_of_adapters_are_a_convention() -> None:
         ({"n_heads": 3}, "d_model: must be divisible by n_heads (got 4096 and 3)"),
         ({"n_top_layers": 33}, "n_top_layers: must be at most n_layers (got 33 and 32)"),
         ({"lora_on": ["gate"]}, "lora_on.0: must be 'query', 'key', 'value', 'output', 'up' or 'down' (got 'gate')"),
-        ({"lora_on": ["up", "up"]}, "lora_on: must not repeat a matrix (got up, up)"),
+        ({"lora_on": ["up", "up"]}, "lora_on: must not repeat an entry (got up, up)"),
         ({"rank": 4097}, "rank: must be at most d_model (got 4097 and 4096)"),
         ({"conventions": {"bytes_per_element": 8}}, "conventions.bytes_per_element: must be 2 or 4 (got 8)"),
         ({"conventions": {"flops_per_multiply_add": 0}}, "conventions.flops_per_multiply_add: must be 1 or 2 (got 0)"),

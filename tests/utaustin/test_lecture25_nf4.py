@@ -94,10 +94,10 @@ def test_pages_by_hand() -> None:
     [
         ({"sample": {"block_lens": [64, 32]}}, "sample.block_lens: must rise from each to the next (got 64, 32)"),
         ({"sample": {"block_lens": [60, 64]}}, "sample: block_lens: must divide the 16384 weights (got 60)"),
-        ({"block_len": 16384}, "block_len: must divide the 16384 weights twice over (got 16384)"),
+        ({"block_len": 192}, "block_len: must divide the 16384 weights twice over (got 192)"),
         ({"training": {"model": "1B"}}, "training.model: must be the name of one of the models (got '1B')"),
         ({"training": {"n_kv_heads": 5}}, "training: n_heads: must be divisible by n_kv_heads (got 32 and 5)"),
-        ({"training": {"lora_on": ["up", "up"]}}, "training.lora_on: must not repeat a matrix (got up, up)"),
+        ({"training": {"lora_on": ["up", "up"]}}, "training.lora_on: must not repeat an entry (got up, up)"),
         ({"training": {"n_heads": 3}}, "training: d_model: must be divisible by n_heads (got 4096 and 3)"),
         ({"models": [{"name": "7B", "n_parameters": 1}] * 2}, "models: must have different names (got ['7B', '7B'])"),
         ({"training": {"page_kib": 4}}, "training.page_kib: must cut the states into at most 20000 pages (got 312321)"),

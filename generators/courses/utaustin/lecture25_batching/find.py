@@ -82,7 +82,8 @@ def _fitting(params: BatchingParams, bench: Bench, context: int) -> dict[str, in
 
 
 def _lengths(params: BatchingParams) -> dict[str, int]:
-    return {"own": params.context_len} | {f"other_{place}": one for place, one in enumerate(params.other_context_lens, 1)}
+    others = {f"other_{place}": one for place, one in enumerate(params.other_context_lens, 1) if one != params.context_len}
+    return {"own": params.context_len, **others}
 
 
 def _batches(params: BatchingParams, bench: Bench) -> Iterator[Found]:

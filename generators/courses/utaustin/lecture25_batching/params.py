@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveInt, Text, check_heads, convention
+from generators.params import Distinct, Exact, Params, PositiveInt, Text, check_heads, convention
 
 Length = Annotated[int, Field(ge=1, le=2**24)]
 Width = Annotated[int, Field(ge=64, le=2**20)]
@@ -52,7 +52,7 @@ class BatchingParams(Params):
 
     model: Model
     context_len: Length
-    other_context_lens: Annotated[list[Length], Field(max_length=4)]
+    other_context_lens: Annotated[list[Length], Field(max_length=4), Distinct]
     batch_sizes: Annotated[list[PositiveInt], Field(min_length=1, max_length=12)]
     accelerator: Accelerator
     conventions: Conventions = Conventions()
@@ -62,8 +62,6 @@ class BatchingParams(Params):
         if self.batch_sizes != sorted(set(self.batch_sizes)) or self.batch_sizes[0] != 1:
             raise ValueError(f"batch_sizes: must begin with 1 and rise (got {self.batch_sizes})")
         others = self.other_context_lens
-        if len(set(others)) < len(others) or self.context_len in others:
-            raise ValueError(f"other_context_lens: must differ from context_len and each other (got {self.other_context_lens})")
         model, memory = self.model, self.accelerator.memory_gb
         width, kv_heads = model.head_dim or model.d_model // model.n_heads, model.n_kv_heads or model.n_heads
         layer = 2 * model.d_model * (width * (model.n_heads + kv_heads) + (model.d_ff or 4 * model.d_model))

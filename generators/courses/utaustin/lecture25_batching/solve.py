@@ -13,7 +13,7 @@ import sympy
 from generators.answer import Answer, Item, Part, answer, claim, formula, letter, number, part, text
 from generators.cells import Cell, at, exact, rational
 from generators.courses.utaustin.lecture25_batching.params import BatchingParams
-from generators.depending import holds_now
+from generators.depending import holds_now, one_if
 from generators.table import Table, column, table
 from generators.topics.roofline import Product, ridge_point, roofline_seconds
 from generators.traced import alone
@@ -159,7 +159,9 @@ def _curves(params: BatchingParams, bench: Bench) -> Table:
     rows: dict[str, tuple[Cell, ...]] = {}
     is_there = {}
     for length, context in _lengths(params).items():
-        for size, (batch, is_there[f"{length}.{size}"]) in bench.batches(context).items():
+        is_other = length == "own" or context != params.context_len
+        for size, (batch, fits) in bench.batches(context).items():
+            is_there[f"{length}.{size}"] = one_if(is_other) * one_if(fits) > 0
             rows[f"{length}.{size}"] = (context, batch, *bench.step(batch, context))
     return table("curves", ["context", "batch", *STEP], rows, drawn=True, depending=is_there)
 
@@ -167,7 +169,7 @@ def _curves(params: BatchingParams, bench: Bench) -> Table:
 def _limits(params: BatchingParams, bench: Bench, step: Part, sheet: Part) -> Part:
     one, context, most = params.accelerator, params.context_len, bench.largest_batch(params.context_len)
     ridge = ridge_point(one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9)
-    lengths = {}
+    lengths, others = {}, {key: n != context for key, n in _lengths(params).items() if key != "own"}
     for key, n in _lengths(params).items():
         largest = bench.largest_batch(n)
         lengths[key] = (n, largest, *bench.step(largest, n))
@@ -195,7 +197,7 @@ def _limits(params: BatchingParams, bench: Bench, step: Part, sheet: Part) -> Pa
             "caches_alone", 1 / bench.seconds(ATTENTION, 1, context), "throughput that reading caches allows", unit="tokens/s"
         ),
         *_compute_bound(bench, ridge, most),
-        table("contexts", ["context", "largest_batch", *STEP], lengths),
+        table("contexts", ["context", "largest_batch", *STEP], lengths, depending=others),
         within=sheet,
     )
 

@@ -81,7 +81,7 @@ class Nf4Params(Params):
     """Weights to quantize, block sizes, models whose memory is counted, and the run with paged states."""
 
     sample: Sample
-    block_len: Annotated[int, Field(ge=2)]
+    block_len: Annotated[int, Field(ge=2, le=2**13)]
     second_block_len: Annotated[int, Field(ge=2, le=2**20)]
     models: Annotated[list[Model], Field(min_length=1, max_length=8)]
     training: Training
