@@ -1,6 +1,6 @@
 // Draws lines over one quantity, as generators/figures/lines.py does, for numbers that a reader changed.
 (() => {
-  const WIDTH = 461, HEIGHT = 326, LEFT = 58, TOP = 10, BOTTOM = 44; // 4.8 by 3.4 inches in CSS pixels
+  const WIDTH = 461, HEIGHT = 326, TOP = 10, BOTTOM = 44; // 4.8 by 3.4 inches in CSS pixels
   const LETTER = 6.4, LABEL_GAP = 15; // about the width of a letter; between the names of neighbouring lines
   const COLOURS = ["accent", "warning", "third", "fourth", "fifth"];
   const DASHES = ["", "6 3", "10 3 2 3", "2 3", "8 3 2 3 2 3"];
@@ -68,21 +68,22 @@
     const numbers = (axis) => lines.flatMap(({ points, marked }) => [...points, ...marked].map((point) => point[axis]));
     const right = WIDTH - 12 - LETTER * Math.max(...lines.map(({ name }) => name.length));
     const [across, up] = [scaled(x, numbers(0)), scaled(y, numbers(1))];
-    const at = ([u, v]) => [LEFT + across.share(u) * (right - LEFT), HEIGHT - BOTTOM - up.share(v) * (HEIGHT - BOTTOM - TOP)];
+    const left = 26 + LETTER * Math.max(5, ...up.ticks.map(([, label]) => label.length)); // the title, and the longest number
+    const at = ([u, v]) => [left + across.share(u) * (right - left), HEIGHT - BOTTOM - up.share(v) * (HEIGHT - BOTTOM - TOP)];
     const text = (content, left, top, attributes) => svg("text", { x: left, y: top, dy: "0.35em", ...attributes }, ...content);
     const written = ([label, power]) => (power === undefined ? [label] : [label, svg("tspan", { dy: "-0.5em", "font-size": 9 }, power)]);
-    const axes = svg("g", { class: "axes" }, svg("path", { d: `M${LEFT},${TOP}V${HEIGHT - BOTTOM}H${right}` }));
+    const axes = svg("g", { class: "axes" }, svg("path", { d: `M${left},${TOP}V${HEIGHT - BOTTOM}H${right}` }));
     for (const [number, ...label] of across.ticks) {
-      const left = LEFT + across.share(number) * (right - LEFT);
-      axes.append(svg("path", { d: `M${left},${HEIGHT - BOTTOM}v4` }), text(written(label), left, HEIGHT - BOTTOM + 14, { "text-anchor": "middle" }));
+      const place = left + across.share(number) * (right - left);
+      axes.append(svg("path", { d: `M${place},${HEIGHT - BOTTOM}v4` }), text(written(label), place, HEIGHT - BOTTOM + 14, { "text-anchor": "middle" }));
     }
     for (const [number, ...label] of up.ticks) {
       const top = HEIGHT - BOTTOM - up.share(number) * (HEIGHT - BOTTOM - TOP);
-      axes.append(svg("path", { d: `M${LEFT},${top}h-4` }), text(written(label), LEFT - 7, top, { "text-anchor": "end" }));
+      axes.append(svg("path", { d: `M${left},${top}h-4` }), text(written(label), left - 7, top, { "text-anchor": "end" }));
     }
     const turned = `rotate(-90) translate(${-(HEIGHT - BOTTOM + TOP) / 2},9)`;
     axes.append(
-      text([titled(x)], (LEFT + right) / 2, HEIGHT - 9, { "text-anchor": "middle" }),
+      text([titled(x)], (left + right) / 2, HEIGHT - 9, { "text-anchor": "middle" }),
       text([titled(y)], 0, 0, { "text-anchor": "middle", transform: turned }),
     );
     const ends = lines.map(({ points }) => at(points.at(-1)));
