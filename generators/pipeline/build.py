@@ -101,11 +101,12 @@ def units(entries: Entries, tell: Tell, hooks: Hooks = Hooks()) -> dict[Question
 
 
 def _kept(entries: Entries, *, varied: bool) -> tuple[dict[QuestionId, dict[str, Section]], Entries]:
-    """What is kept of each question, and the questions with a step that has something to do."""
+    """What is kept of each question, and the questions with a step that has something to do; bad ones are refused."""
     with named("reading"):
         kept = {question_id: load(path_of(question_id)) for question_id in entries}
         stale = {one: entry for one, entry in entries.items() if not is_current(one, entry, kept[one], varied=varied)}
         keep_imports()
+        _refuse_bad(stale)
     return kept, stale
 
 
@@ -115,11 +116,7 @@ def _work_out(
     """Compose, match and vary in parallel processes into `made`, and say what ended."""
     to_compose, to_match = set(stale), set(stale)
     unchanged = {question_id: sections for question_id, sections in made.items() if sections}
-    varied = hooks.found is not None
-    with (
-        progress(len(stale)) as at_work,
-        closing(as_they_end(stale, kept, at_work, lambda: _refuse_bad(stale), varied=varied)) as steps,
-    ):
+    with progress(len(stale)) as at_work, closing(as_they_end(stale, kept, at_work, varied=hooks.found is not None)) as steps:
         for question_id, one in steps:
             # Only now: a process that forks while a thread imports a module would wait for that module for ever.
             _pass_on(unchanged, hooks)
@@ -176,7 +173,6 @@ def _tell_composed(question_id: QuestionId, made: Composed, kept: Sections, tell
 def drafts(entries: Entries, tell: Tell) -> dict[QuestionId, Worked]:
     """Every question worked out; what was found again only where that is known already."""
     kept, stale = _kept(entries, varied=True)
-    _refuse_bad(stale)
     made = {one: Worked.of(one, sections) for one, sections in kept.items() if one not in stale}
     for question_id, one in composed_as_they_end(stale, kept):
         _tell_composed(question_id, one, kept[question_id], tell)
@@ -209,6 +205,5 @@ def found_again(ledger: Mapping[str, Any]) -> str:
 
 def _refuse_bad(entries: Entries) -> None:
     """Refuse bad parameters before any work begins; processes forked later have the modules imported here."""
-    with named("reading"):
-        for question_id, entry in entries.items():
-            load_params(question_id, load_question(question_id), entry)
+    for question_id, entry in entries.items():
+        load_params(question_id, load_question(question_id), entry)

@@ -53,11 +53,6 @@ class Keys:
         return digest_of([self.render, self.draw, answer])
 
 
-def is_matched(question_id: QuestionId, entry: Entry, kept: Sections) -> bool:
-    """Whether what was found again is known to hold without looking at the answer."""
-    return current(kept.get("match"), Keys.of(question_id, entry).solve_and_match) is not None
-
-
 def is_current(question_id: QuestionId, entry: Entry, kept: Sections, *, varied: bool) -> bool:
     """Whether no step has anything to do, making the pages of other readings included or not."""
     keys = Keys.of(question_id, entry)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from generators.pipeline.catalog import QuestionId
 from generators.pipeline.kept import Section, Sections
-from generators.pipeline.keys import is_matched
 from generators.pipeline.progress import AtWork, quiet
 from generators.pipeline.reads import imported_packages
 from generators.pipeline.workers import workers
@@ -49,23 +47,11 @@ class Matched:
 
 
 def as_they_end(
-    entries: Entries,
-    kept: Mapping[QuestionId, Sections],
-    at_work: AtWork,
-    begin: Callable[[], object],
-    *,
-    varied: bool,
+    entries: Entries, kept: Mapping[QuestionId, Sections], at_work: AtWork, *, varied: bool
 ) -> Generator[tuple[QuestionId, Composed | Matched | Varied], None, None]:
-    """Each question composed, then matched with the answers that were composed; and variants, once all are composed.
-
-    What is slow to import is imported while `begin` runs, where a match needs it.
-    """
+    """Each question composed, then matched with the answers that were composed; and variants, once all are composed."""
     ordered = _longest_first(entries)
     with _pools(ordered) as (light, slow):
-        needed = {pool: _slow_packages(one) for one, pool in slow.items() if not is_matched(one, entries[one], kept[one])}
-        for pool, names in needed.items():
-            pool.submit(_import, (*(names or ()), "generators.pipeline.unit"))
-        begin()
         # The first match of a process imports its slow packages meanwhile, so it solves its question itself.
         firsts = {pool: question_id for question_id, pool in slow.items()}
         jobs: dict[Future[Any], QuestionId] = {
@@ -134,11 +120,6 @@ def _pools(ids: list[QuestionId]) -> Iterator[tuple[ProcessPoolExecutor, Mapping
 def _slow_packages(question_id: QuestionId) -> tuple[str, ...] | None:
     packages = imported_packages(question_id)
     return next((names for names in _SLOW_PACKAGES if packages & set(names)), None)
-
-
-def _import(names: Iterable[str]) -> None:
-    for name in names:
-        import_module(name)
 
 
 def _compose(question_id: QuestionId, entry: Mapping[str, Any], kept: Sections) -> Composed:
