@@ -2,7 +2,7 @@
 (() => {
   const holder = document.querySelector("[data-what-if]");
   if (!holder) return;
-  const { fields, nodes, slots, conditions, parts } = JSON.parse(holder.dataset.whatIf);
+  const { fields, nodes, slots, conditions, parts, writing } = JSON.parse(holder.dataset.whatIf);
 
   // Fractions are pairs of whole numbers in lowest terms, the denominator above zero.
   const MOST_BITS = 20000; // a longer number is given up
@@ -56,8 +56,8 @@
     return values;
   };
 
-  // Numbers as the page writes them: the rules of generators/pipeline/typeset.py.
-  const SIGNIFICANT = 6;
+  // Numbers as the page writes them: `writing` holds the rules of generators/pipeline/typeset.py.
+  const [LEAST_POWER, MOST_POWER] = writing.plainPowers;
   const halfToEven = ([a, b]) => {
     const whole = floored([a, b]);
     const twice = 2n * (a - whole * b);
@@ -77,7 +77,7 @@
   const asFloat = (number) => (number[0] < 0n ? minus([0n, 1n], binary(size(number))) : binary(number));
   const isPlain = (number) => {
     const float = size(asFloat(number));
-    return !less(float, binary([1n, 10n ** 7n])) && less(float, [10n ** 15n, 1n]);
+    return !less(float, binary(scaled([1n, 1n], LEAST_POWER))) && less(float, scaled([1n, 1n], MOST_POWER));
   };
   const scientific = (number, digits) => { // the digits of a positive number, and its power of ten
     let exponent = number[0].toString().length - number[1].toString().length;
@@ -95,7 +95,7 @@
   // Text such as -12_345.6 or -1.5e-9; a float among those that were rounded to `digits` keeps its zeros.
   const rounded = (number, digits = 0, measured = false) => {
     if (number[0] === 0n) return "0";
-    const kept = digits || SIGNIFICANT;
+    const kept = digits || writing.significant;
     const sign = number[0] < 0n ? "-" : "";
     const float = size(asFloat(number));
     const [said, exponent] = scientific(float, kept);
@@ -135,11 +135,7 @@
   };
   const exact = (number) => (number[1] !== 1n && terminates(number) ? math(rounded(number)) : exactly(number));
   const suffix = (unit) => (unit ? `<mtext>\u00a0</mtext><mtext>${unit}</mtext>` : "");
-  const SCALES = {
-    B: ["TiB", "GiB", "MiB", "KiB"].map((name, place) => [1024n ** BigInt(4 - place), name]),
-    FLOP: ["P", "T", "G"].map((name, place) => [1000n ** BigInt(5 - place), `${name}FLOP`]),
-  };
-  const TOO_LONG = 10n ** 24n;
+  const TOO_LONG = BigInt(writing.tooLong);
   // Pairs of a relation and what stands behind it.
   const pieces = (number, unit, kept, onlyRounded) => {
     if (unit === "%") {
@@ -148,8 +144,9 @@
     }
     if (onlyRounded && number[1] !== 1n) return [["", math(rounded(number, kept, true)) + suffix(unit)]];
     if (size(number)[0] >= TOO_LONG || number[1] >= TOO_LONG) return [["≈", math(rounded(number, kept)) + suffix(unit)]];
-    if (unit in SCALES) {
-      const [scale, name] = SCALES[unit].find(([one]) => !less(size(number), [one, 1n])) ?? [];
+    if (Object.hasOwn(writing.scales, unit)) {
+      const scales = writing.scales[unit].map(([one, name]) => [BigInt(one), name]);
+      const [scale, name] = scales.find(([one]) => !less(size(number), [one, 1n])) ?? [];
       const multiple = scale && fraction(number[0], number[1] * scale);
       const whole = scale && terminates(multiple);
       const said = scale ? [[whole ? "=" : "≈", math(rounded(multiple, whole ? 0 : kept)) + suffix(name)]] : [];

@@ -15,8 +15,20 @@ from generators.traced import is_traced, untraced
 SIGNIFICANT_DIGITS = 6
 TOO_LONG = 10**24
 """An exact number from here on is shown rounded only."""
-_BINARY = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
-_DECIMAL = ((10**15, "P"), (10**12, "T"), (10**9, "G"))
+PLAIN_POWERS = (-7, 15)
+"""From this power of ten and below that one a number is written without an exponent."""
+SCALES = {
+    "B": ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")),
+    "FLOP": ((10**15, "PFLOP"), (10**12, "TFLOP"), (10**9, "GFLOP")),
+}
+"""Multiples of a unit, each from its size on."""
+RULES = {
+    "significant": SIGNIFICANT_DIGITS,
+    "tooLong": str(TOO_LONG),
+    "plainPowers": PLAIN_POWERS,
+    "scales": {unit: [[str(size), name] for size, name in scales] for unit, scales in SCALES.items()},
+}
+"""What `assets/what_if.js` reads to write numbers as this module does."""
 
 
 def grouped(number: int) -> str:
@@ -51,7 +63,8 @@ def rounded(number: int | Fraction | float, digits: int = 0) -> str:
 
 def _plain(number: int | Fraction | float) -> bool:
     """Whether the number is written without an exponent."""
-    return 1e-7 <= abs(float(number)) < 1e15
+    least, most = PLAIN_POWERS
+    return float(f"1e{least}") <= abs(float(number)) < float(f"1e{most}")
 
 
 def _trimmed(text: str) -> str:
@@ -92,10 +105,8 @@ def _value(number: Value, unit: str, digits: int) -> str:
     if _is_long(Fraction(number)):
         return rf"\approx {rounded(number, digits)}{_unit(unit)}"
     exact = _exact(Fraction(number)) + _unit(unit)
-    if unit == "B":
-        return exact + _scaled(Fraction(number), _BINARY, "", digits)
-    if unit == "FLOP":
-        return exact + _scaled(Fraction(number), _DECIMAL, unit, digits)
+    if unit in SCALES:
+        return exact + _scaled(Fraction(number), SCALES[unit], digits)
     if r"\frac" in exact:
         return rf"{_exact(Fraction(number))} \approx {rounded(number, digits)}{_unit(unit)}"
     return exact
@@ -136,12 +147,12 @@ def _percent(number: Fraction, digits: int) -> str:
     return rf"\approx {rounded(number, digits)}\,\%"
 
 
-def _scaled(number: Fraction, scales: tuple[tuple[int, str], ...], unit: str, digits: int) -> str:
+def _scaled(number: Fraction, scales: tuple[tuple[int, str], ...], digits: int) -> str:
     for scale, name in scales:
         if abs(number) >= scale:
             exact = terminates(number / scale)
             said = f"= {rounded(number / scale)}" if exact else rf"\approx {rounded(number / scale, digits)}"
-            return rf" {said}\ \text{{{name}{unit}}}"
+            return rf" {said}\ \text{{{name}}}"
     return ""
 
 

@@ -116,6 +116,7 @@ def described(question: Question[Any], params: Params, answer: Answer, trace: Tr
     used = sorted(_reached(trace.nodes, [*(node for node, *_ in slots), *(node for node, _ in trace.conditions)]))
     places = {node: place for place, node in enumerate(used)}
     return {
+        "writing": typeset.RULES,
         "fields": [_field(name, params, answer) for name in fields(question, params)],
         "nodes": [_placed(trace.nodes[node], places) for node in used],
         "slots": [[places[node], *rule] for node, *rule in slots],
