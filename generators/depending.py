@@ -70,7 +70,7 @@ def while_holds(truth: Any, number: Any) -> Any:
 
 
 def holds_now(truth: Any) -> bool:
-    """Whether a comparison holds for the published numbers, without deciding by it: what is made by it stands under a claim."""
+    """Whether a comparison holds for the published numbers, without a decision; what is made by it must stand under a claim."""
     return bool(truth.holds if is_condition(truth) else truth)
 
 

@@ -132,11 +132,12 @@ def table(
     placed = {row: cells for row, cells in _by_column(key, list(made), rows).items() if _may_be_there(depending.get(row, True))}
     open_rows = {row: truth for row, truth in depending.items() if is_condition(truth)}
     for row, truth in open_rows.items():
-        placed[row] = {column: _depending(truth, cell) for column, cell in placed[row].items()}
+        placed[row] = {column: _cell_while(truth, cell) for column, cell in placed[row].items()}
     return Table(address=key, columns=made, rows=placed, asked=asked, drawn=drawn, depending=open_rows)
 
 
-def _depending(truth: Condition, cell: Cell) -> Cell:
+def _cell_while(truth: Condition, cell: Cell) -> Cell:
+    """A cell of a row that is there while a comparison holds; words stay, as the row hides them."""
     return while_holds(truth, cell) if isinstance(cell, int | Fraction) else cell
 
 

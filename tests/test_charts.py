@@ -80,6 +80,7 @@ def test_a_line_of_one_point(browser: Browser, built: Project) -> None:
         names = page.locator(".chart g[style] > text:last-child").all_text_contents()
         assert names[0] == "context 65536, up to 1"
         assert page.locator(".chart g[style]").nth(0).locator("path.mark").count() == 1
+        assert page.locator(".chart g[style]").nth(0).locator("text").all_text_contents() == ["1", names[0]]
 
 
 def test_numbers_within_names_follow(browser: Browser, built: Project) -> None:

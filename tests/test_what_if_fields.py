@@ -69,5 +69,11 @@ def test_powers_of_ten(browser: Browser, built: Project) -> None:
             assert gain.inner_text() != expected
             field.fill(number)
             assert gain.inner_text() == expected
+        field.fill("1/2,000")
+        half = gain.inner_text()
+        for number in ("1,000/2,000,000", "+.0005", "5.e-4"):
+            field.fill("0.2")
+            field.fill(number)
+            assert gain.inner_text() == half
         field.fill("0,001")
         assert "must be a number above 0" in page.locator("#what-if output").inner_text()

@@ -199,17 +199,17 @@
 
   const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
   const written = (text) => text.replace("-", "\u2212").replace(/\d+/, (whole) => grouped(whole).replaceAll(THIN, "\u202f"));
-  const GROUPED = /^-?[1-9]\d{0,2}(,\d{3})+(?![\d,])/;
-  const NUMBER = /^(-?)(\d*)(?:(?:\.(\d+)|(?<=\d))(?:e([-+]?\d\d?))?|(?<=\d)\/(\d+))$/i;
+  const GROUPED = /^[-+]?[1-9]\d{0,2}(,\d{3})+(?![\d,])/;
+  const NUMBER = /^([-+]?)(\d*)(?:(?:\.(\d+)|(?<=\d)\.?)(?:e([-+]?\d\d?))?|(?<=\d)\/(\d+))$/i;
   // A fraction, or the words for what is wrong with what was typed.
   const typed = ({ label, least, above, most, whole }, text) => {
     const joined = text.length > 40 ? "" : text.replace(/[\s\u202f\u2009_]/g, "").replace(/[×x*·]10\^/, "e").replace(/\u2212/g, "-");
-    const plain = GROUPED.test(joined) ? joined.replace(/,/g, "") : joined;
+    const plain = joined.split("/").map((part) => (GROUPED.test(part) ? part.replace(/,/g, "") : part)).join("/");
     const [, sign, wholeDigits, decimals = "", power = "0", denominator = "1"] = NUMBER.exec(plain) ?? [];
     const range = above ? `above ${written(least)}, at most ${written(most)}` : `from ${written(least)} to ${written(most)}`;
     const must = `${sentence(label)}: must be a ${whole ? "whole " : ""}number ${range}.`;
     if (wholeDigits === undefined || BigInt(denominator) === 0n) return whole ? must : `${must} Write it as 0.05 or 1/20.`;
-    const digits = [BigInt(wholeDigits + decimals) * (sign ? -1n : 1n), BigInt(denominator)];
+    const digits = [BigInt(wholeDigits + decimals) * (sign === "-" ? -1n : 1n), BigInt(denominator)];
     const number = fraction(...scaled(digits, Number(power) - decimals.length));
     const tooSmall = less(number, read(least)) || (above && same(number, read(least)));
     return (whole && number[1] !== 1n) || tooSmall || less(read(most), number) ? must : number;
@@ -273,8 +273,9 @@
     redraw(values, follows);
     return null;
   };
-  const figureBefore = (one) => (one.matches("figure") ? one : figureBefore(one.previousElementSibling));
-  const charts = [...document.querySelectorAll("[data-chart]")].map((one) => [figureBefore(one), JSON.parse(one.dataset.chart)]);
+  const figureBefore = (one) => (one && !one.matches("figure") ? figureBefore(one.previousElementSibling) : one);
+  const charts = [...document.querySelectorAll("[data-chart]")]
+    .map((one) => [figureBefore(one), JSON.parse(one.dataset.chart)]).filter(([figure]) => figure);
   // Numbers stand in a picture as they are, or as the slot that they follow; a point that is not there is left out.
   const isThere = (one) => !(Array.isArray(one) && one.includes(null));
   const followed = (of, values) => {

@@ -53,7 +53,7 @@ def files_read(question_id: QuestionId) -> Files:
     return Files(
         solve=_files(solving, own | _recordings(question_id)),
         match=_files({f"{package}.find", "generators.pipeline.ledger"}, own | _MATCHING | _recordings(question_id)),
-        draw=_files({f"{package}.draw"}, own | {_HERE / "unit.py"}),
+        draw=_files({f"{package}.draw"}, own | {_HERE / name for name in ("unit.py", "variants.py", "published.py")}),
         render=_files({"generators.pipeline.render", f"{package}.params", *following}, _templates(question_id.template)),
         variants=_files(
             {f"{package}.solve", f"{package}.draw", "generators.pipeline.variants", "generators.pipeline.site.markdown"},

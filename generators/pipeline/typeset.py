@@ -16,13 +16,13 @@ SIGNIFICANT_DIGITS = 6
 TOO_LONG = 10**24
 """An exact number from here on is shown rounded only."""
 PLAIN_POWERS = (-7, 15)
-"""From this power of ten and below that one a number is written without an exponent."""
+"""A number is written without an exponent from ten to the first power on and below ten to the second."""
 SCALES = {
     "B": ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")),
     "FLOP": ((10**15, "PFLOP"), (10**12, "TFLOP"), (10**9, "GFLOP")),
 }
-"""Multiples of a unit, each from its size on."""
-RULES = {
+"""Multiples of a unit by size: a number takes the first that is not larger."""
+WRITING = {
     "significant": SIGNIFICANT_DIGITS,
     "tooLong": str(TOO_LONG),
     "plainPowers": PLAIN_POWERS,

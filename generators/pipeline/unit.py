@@ -67,12 +67,14 @@ def varied(question_id: QuestionId, entry: Entry, kept: Sections, composed: byte
     for place, (reading, other) in enumerate(zip(task.readings, task.under_readings, strict=True), 1):
         with named(reading.called, question_id):
             drawn_for = digest_of([keys.draw_of(fingerprint(other)), pictures])
-            own = drawn_before.get(drawn_for)
-            if own is None:
+            drawn = drawn_before.get(drawn_for)
+            if drawn is None:
                 drawn_now = own_pictures(task.question, lambda: task.answer, other, published_pictures)
-                own = {name: vars(one) for name, one in drawn_now.items()}
-            html = page_of(question_id, reading.params, other, published_pictures, _figures(own), place)
-        pages.append({"html": html, "drawn_for": drawn_for, "pictures": own})
+                drawn = {name: one and vars(one) for name, one in drawn_now.items()}
+            own = _figures({name: one for name, one in drawn.items() if one})
+            figures = {name: own.get(name) or published_pictures[name] for name in drawn}
+            html = page_of(question_id, reading.params, other, figures, own, place)
+        pages.append({"html": html, "drawn_for": drawn_for, "pictures": drawn})
     return Section(keys.variants, pages)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -22,11 +22,11 @@ from generators.question import Question
 
 def own_pictures(
     question: Question[Any], answer: Callable[[], Answer], other: Answer, pictures: Mapping[str, Figure]
-) -> dict[str, Figure]:
-    """The pictures of another reading that are not the published ones; `answer` gives the published answer, if it is needed."""
+) -> dict[str, Figure | None]:
+    """The pictures of another reading, None for one that is as published; `answer` gives the published answer, if needed."""
     if not pictures or _looks_the_same(answer(), other, pictures):
-        return {}
-    return {name: one for name, one in draw_strictly(question, other).items() if one != pictures.get(name)}
+        return dict.fromkeys(pictures)
+    return {name: None if one == pictures.get(name) else one for name, one in draw_strictly(question, other).items()}
 
 
 def draw_strictly(question: Question[Any], answer: Answer) -> Mapping[str, Figure]:
@@ -48,15 +48,10 @@ def _of_parts(answer: Answer, labels: set[str]) -> dict[str, Any]:
 
 
 def page_of(
-    question_id: QuestionId,
-    params: Params,
-    answer: Answer,
-    pictures: Mapping[str, Figure],
-    own: Mapping[str, Figure],
-    place: int,
+    question_id: QuestionId, params: Params, answer: Answer, figures: Mapping[str, Figure], own: Iterable[str], place: int
 ) -> str:
-    """The page's HTML; pictures of its own have its place in their names."""
-    text = body(question_id, params, answer, {**pictures, **own}, "site").text
+    """The page's HTML; pictures of its `own` have its place in their names."""
+    text = body(question_id, params, answer, figures, "site").text
     for name in own:
         text = text.replace(f"({question_id.page}-{name}.svg", f"({question_id.page}-{name}.variant{place}.svg")
     try:

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from generators.answer import Answer, Figure
 from generators.cells import Quantity, words
+from generators.depending import Chosen, NamesInWords
 from generators.errors import ParameterError
 from generators.params import Params
 from generators.pipeline import typeset
@@ -22,7 +23,7 @@ from generators.pipeline.site.markdown import mathml
 from generators.pipeline.wording import counted
 from generators.question import Question
 from generators.table import Table
-from generators.traced import CURRENT, Node, Trace, is_traced
+from generators.traced import CURRENT, Node, Trace, is_condition, is_traced
 
 RULES = "rules"
 """Stands among the labels of parts for the conditions that the parameters obey."""
@@ -81,9 +82,9 @@ def solved(question: Question[Any], params: Params, trace: Trace) -> tuple[Param
 
 def charts(question: Question[Any], answer: Answer, pictures: Mapping[str, Figure], trace: Trace) -> dict[str, Figure]:
     """The published pictures, each with the parts that it shows; one of lines that move has what draws them anew."""
-    moving = {address for address, value in published(answer).items() if is_traced(value)}
+    moving = {address for address, value in published(answer).items() if _moves(value)}
     moves = {
-        name: any(one.startswith(f"{address}/") for one in moving for address in picture.shows)
+        name: any(f"{one}/".startswith(f"{address}/") for one in moving for address in picture.shows)
         for name, picture in pictures.items()
     }
     with trace.apart() as noted:
@@ -96,6 +97,10 @@ def charts(question: Question[Any], answer: Answer, pictures: Mapping[str, Figur
         chart = {**own, "of": [*labels, rests_on] if own else labels, "moves": moves[name]}
         made[name] = replace(picture, chart=chart)
     return made
+
+
+def _moves(value: Any) -> bool:
+    return is_traced(value) or is_condition(value) or isinstance(value, Chosen | NamesInWords)
 
 
 def _recorded(question: Question[Any], params: Params, answer: Answer, trace: Trace) -> dict[str, list[int]]:
@@ -116,7 +121,7 @@ def described(question: Question[Any], params: Params, answer: Answer, trace: Tr
     used = sorted(_reached(trace.nodes, [*(node for node, *_ in slots), *(node for node, _ in trace.conditions)]))
     places = {node: place for place, node in enumerate(used)}
     return {
-        "writing": typeset.RULES,
+        "writing": typeset.WRITING,
         "fields": [_field(name, params, answer) for name in fields(question, params)],
         "nodes": [_placed(trace.nodes[node], places) for node in used],
         "slots": [[places[node], *rule] for node, *rule in slots],

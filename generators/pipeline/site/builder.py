@@ -114,7 +114,7 @@ def _write_variants(folder: Path, worked_out: Iterable[Worked]) -> None:
     for one in worked_out:
         page = folder / f"{one.question_id.path}.md"
         for place, variant in enumerate(one.variants or (), 1):
-            pictures = {f"{name}.variant{place}": picture for name, picture in variant["pictures"].items()}
+            pictures = {f"{name}.variant{place}": picture for name, picture in variant["pictures"].items() if picture}
             svgs, tall = ({name: one[form] for name, one in pictures.items() if one[form]} for form in ("svg", "tall"))
             _write_pictures(page, svgs, tall)
         if one.variants:

@@ -100,8 +100,11 @@ def _with_readings(one: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) 
 
 def _what_if(question: Listed) -> str:
     """What `assets/what_if.js` reads, and the scripts, which only these pages load."""
-    drawing = _script(question, "chart") if '<div data-chart="{&quot;lines' in question.worked.site else ""
+    drawing = _script(question, "chart") if _DRAWN_ANEW.search(question.worked.site) else ""
     return data("what-if", question.worked.what_if) + drawing + _script(question, "what_if")
+
+
+_DRAWN_ANEW = re.compile(r'<div data-chart="[^"]*&quot;lines&quot;:')
 
 
 def _readings(question: Listed) -> str:

@@ -24,7 +24,7 @@ def searchable(page: str) -> str:
 
 
 def _shown(page: str) -> str:
-    """HTML without elements that are hidden."""
+    """HTML without the elements that `generators/pipeline/slots.py` hides."""
     kept, begin = [], 0
     while hidden := _HIDDEN.search(page, begin):
         depth, end = 1, hidden.end()

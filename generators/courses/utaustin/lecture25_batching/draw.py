@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from itertools import groupby
 
 from generators.answer import Answer, Figure
-from generators.cells import Cell
 from generators.figures.lines import Axis, Line, line_figure
 from generators.figures.series import axis_label
 from generators.table import Table
@@ -16,19 +14,18 @@ from generators.traced import untraced
 
 def draw(answer: Answer) -> dict[str, Figure]:
     """A line for each length."""
-    largest = answer["3/contexts"]["largest_batch"].cells
-    return {"trade_off": _trade_off(answer["2/curves"], largest)}
+    return {"trade_off": _trade_off(answer["2/curves"], answer["3/contexts"])}
 
 
-def _trade_off(table: Table, largest: Mapping[str, Cell]) -> Figure:
+def _trade_off(table: Table, contexts: Table) -> Figure:
     """Batch sizes of the page's length are written beside their marks."""
     latency, throughput = (table[key].numbers for key in ("step", "throughput"))
     lines = []
     for key, of_length in groupby(table.rows, lambda row: row.partition(".")[0]):
         rows = list(of_length)
         places = [(latency[row], throughput[row]) for row in rows]
-        name = ("context ", table.rows[rows[0]]["context"], ", up to ", largest[key])
-        noted = rows[:-1] if key == "own" else []
+        name = ("context ", table.rows[rows[0]]["context"], ", up to ", contexts.rows[key]["largest_batch"])
+        noted = [row for row in rows if key == "own" and not row.endswith(".largest")]
         notes = tuple((latency[row], throughput[row], str(untraced(table.rows[row]["batch"]))) for row in noted)
         lines.append(Line(name, places, tuple(places), notes))
     drawn = line_figure(
@@ -41,4 +38,4 @@ def _trade_off(table: Table, largest: Mapping[str, Cell]) -> Figure:
         ),
         height_in=3.4,
     )
-    return replace(drawn, shows=(table.address,))
+    return replace(drawn, shows=(table.address, contexts.address))

@@ -61,11 +61,10 @@ class BatchingParams(Params):
     def _consistent(self) -> Self:
         if self.batch_sizes != sorted(set(self.batch_sizes)) or self.batch_sizes[0] != 1:
             raise ValueError(f"batch_sizes: must begin with 1 and rise (got {self.batch_sizes})")
-        others = self.other_context_lens
         model, memory = self.model, self.accelerator.memory_gb
         width, kv_heads = model.head_dim or model.d_model // model.n_heads, model.n_kv_heads or model.n_heads
         layer = 2 * model.d_model * (width * (model.n_heads + kv_heads) + (model.d_ff or 4 * model.d_model))
-        for length in (self.context_len, *others):
+        for length in (self.context_len, *self.other_context_lens):
             values = model.n_layers * (layer + 2 * length * width * kv_heads) + 2 * model.d_model * model.vocabulary_size
             if values * self.conventions.bytes_per_element > memory * 10**9:
                 raise ValueError(

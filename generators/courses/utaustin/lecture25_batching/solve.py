@@ -159,9 +159,9 @@ def _curves(params: BatchingParams, bench: Bench) -> Table:
     rows: dict[str, tuple[Cell, ...]] = {}
     is_there = {}
     for length, context in _lengths(params).items():
-        is_other = length == "own" or context != params.context_len
+        stands_once = length == "own" or context != params.context_len
         for size, (batch, fits) in bench.batches(context).items():
-            is_there[f"{length}.{size}"] = one_if(is_other) * one_if(fits) > 0
+            is_there[f"{length}.{size}"] = one_if(stands_once) * one_if(fits) > 0
             rows[f"{length}.{size}"] = (context, batch, *bench.step(batch, context))
     return table("curves", ["context", "batch", *STEP], rows, drawn=True, depending=is_there)
 
@@ -169,7 +169,7 @@ def _curves(params: BatchingParams, bench: Bench) -> Table:
 def _limits(params: BatchingParams, bench: Bench, step: Part, sheet: Part) -> Part:
     one, context, most = params.accelerator, params.context_len, bench.largest_batch(params.context_len)
     ridge = ridge_point(one.peak_tflops * 10**12, one.bandwidth_gb_per_s * 10**9)
-    lengths, others = {}, {key: n != context for key, n in _lengths(params).items() if key != "own"}
+    lengths, is_new = {}, {key: n != context for key, n in _lengths(params).items() if key != "own"}
     for key, n in _lengths(params).items():
         largest = bench.largest_batch(n)
         lengths[key] = (n, largest, *bench.step(largest, n))
@@ -197,7 +197,7 @@ def _limits(params: BatchingParams, bench: Bench, step: Part, sheet: Part) -> Pa
             "caches_alone", 1 / bench.seconds(ATTENTION, 1, context), "throughput that reading caches allows", unit="tokens/s"
         ),
         *_compute_bound(bench, ridge, most),
-        table("contexts", ["context", "largest_batch", *STEP], lengths, depending=others),
+        table("contexts", ["context", "largest_batch", *STEP], lengths, depending=is_new),
         within=sheet,
     )
 
