@@ -101,7 +101,7 @@ def test_a_page_is_light(built: Project, opened: Opened) -> None:
     assert sum(len(gzip.compress(path.read_bytes())) for path in asked) <= HEAVIEST_BYTES
 
 
-UNREACHABLE = """() => [...document.querySelectorAll('.frame, div.formula')]
+UNREACHABLE = """() => [...document.querySelectorAll('.frame, .formula')]
     .filter(e => e.scrollWidth > e.clientWidth + 1 && e.tabIndex < 0).length"""
 OUTSIDE = """width => [...document.querySelectorAll('.answer [id*="/"], .answer div.formula math')]
     .filter(e => e.getClientRects().length)
