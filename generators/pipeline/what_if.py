@@ -91,10 +91,12 @@ def charts(question: Question[Any], answer: Answer, pictures: Mapping[str, Figur
         drawn = question.draw(answer) if any(moves.values()) else {}
     made = {}
     for name, picture in pictures.items():
-        labels, rests_on = sorted({address.partition("/")[0] for address in picture.shows}), f"figure/{name}"
-        trace.parts[rests_on] = sorted(noted)
-        own = drawn[name].chart or {} if moves[name] else {}
-        chart = {**own, "of": [*labels, rests_on] if own else labels, "moves": moves[name]}
+        rests_on = sorted({address.partition("/")[0] for address in picture.shows})
+        own = drawn[name].chart if moves[name] else None
+        if own:
+            rests_on.append(f"figure/{name}")
+            trace.parts[rests_on[-1]] = sorted(noted)
+        chart = {**(own or {}), "of": rests_on, "moves": moves[name]}
         made[name] = replace(picture, chart=chart)
     return made
 
