@@ -20,6 +20,9 @@ CHROMIUM = shutil.which("chromium")
 DESK: ViewportSize = {"width": 1280, "height": 900}
 SCHEMES = {"light": "default", "dark": "slate"}
 """What the theme calls them."""
+UNREACHABLE = """() => [...document.querySelectorAll('.frame, div.formula, :is(p, li) .formula')]
+    .filter(e => e.scrollWidth > e.clientWidth + 1 && e.tabIndex < 0).length"""
+"""How many frames and formulas scroll where the keyboard does not reach them."""
 
 needs_chromium = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no `chromium` on the path")]
 

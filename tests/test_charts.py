@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.browsing import needs_chromium, page_without_errors
@@ -116,19 +115,6 @@ def test_a_picture_of_what_stays_says_nothing(browser: Browser, built: Project) 
     with page_without_errors(browser, address(built, NF4, "block_len=32")) as page:
         assert page.locator("body.what-if-changed").count()
         assert page.evaluate(SAID) == "none"
-
-
-def test_a_drawn_picture_is_accessible(browser: Browser, built: Project) -> None:
-    """In the dark too, and within a phone."""
-    with page_without_errors(browser, address(built, SPECULATIVE, "gain.cost_ratio=0.1")) as page:
-        page.emulate_media(color_scheme="dark")
-        page.set_viewport_size({"width": 360, "height": 740})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        page.evaluate(Axe().axe_script)
-        options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "preload": False}
-        where = {"include": [["figure.picture"]]}
-        found = page.evaluate("([where, options]) => axe.run(where, options)", [where, options])["violations"]
-        assert [one["id"] for one in found] == []
 
 
 def test_an_axis_within_a_decade_has_numbers(browser: Browser, built: Project) -> None:

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize
 
 from generators.pipeline.catalog import entries
-from tests.browsing import DESK, SCHEMES, Watched, loaded_everything, needs_chromium, page_names
+from tests.browsing import DESK, SCHEMES, UNREACHABLE, Watched, loaded_everything, needs_chromium, page_names
 from tests.project import Project
 
 pytestmark = needs_chromium
@@ -101,8 +101,6 @@ def test_a_page_is_light(built: Project, opened: Opened) -> None:
     assert sum(len(gzip.compress(path.read_bytes())) for path in asked) <= HEAVIEST_BYTES
 
 
-UNREACHABLE = """() => [...document.querySelectorAll('.frame, div.formula, :is(p, li) .formula')]
-    .filter(e => e.scrollWidth > e.clientWidth + 1 && e.tabIndex < 0).length"""
 OUTSIDE = """width => [...document.querySelectorAll('.answer [id*="/"], .answer div.formula math')]
     .filter(e => e.getClientRects().length)
     .filter(e => e.getBoundingClientRect().left < 0 || e.getBoundingClientRect().right > width + 1)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from generators.errors import RenderError
@@ -19,7 +18,7 @@ from generators.pipeline.readings import changes
 from generators.pipeline.reads import files_read
 from generators.pipeline.unit import Task, composed, varied
 from generators.question import overlaid
-from tests.browsing import DESK, needs_chromium, page_without_errors, served
+from tests.browsing import needs_chromium, page_without_errors, served
 from tests.entries import ENTRIES, id_of
 from tests.project import Project
 
@@ -193,20 +192,6 @@ def test_a_script_that_cannot_be_loaded(page: Page, built: Project) -> None:
         assert "#variant" not in page.url
         assert not page.locator("body.variant-shown").count()
         assert page.locator("[id='2/final'] tbody tr").count() == 2
-
-
-def test_a_variant_is_accessible(page: Page) -> None:
-    """In the dark it keeps to WCAG 2.2 AA, and it fits a window of 320 pixels."""
-    page.emulate_media(color_scheme="dark")
-    page.evaluate("location.hash = 'variant=3%20beams'")
-    told(page)
-    page.evaluate(Axe().axe_script)
-    options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "preload": False}
-    found = page.evaluate("options => axe.run({include: [['#variants'], ['.answer']]}, options)", options)["violations"]
-    assert [one["id"] for one in found] == []
-    page.set_viewport_size({"width": 320, "height": 256})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
-    page.set_viewport_size(DESK)
 
 
 def test_an_address_that_is_damaged_shows_the_published_page(page: Page, built: Project) -> None:

@@ -12,7 +12,6 @@ from functools import cache, reduce
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from markdown import Markdown
 from mkdocs.config import load_config
 from playwright.sync_api import Browser, Page
@@ -25,7 +24,7 @@ from generators.pipeline.render import body
 from generators.pipeline.unit import Task, drawn
 from generators.pipeline.what_if import at as value_at
 from generators.pipeline.what_if import fields
-from tests.browsing import DESK, needs_chromium
+from tests.browsing import needs_chromium
 from tests.entries import ENTRIES
 from tests.project import Project
 from tests.soak import SOAK, soak
@@ -282,18 +281,3 @@ def test_only_pages_that_follow_are_marked(built: Project) -> None:
         text = path.read_text(encoding="utf-8")
         assert not re.search("[\ue000-\ue00f]", text), path
         assert ("data-slot" in text) == ("data-what-if" in text), path
-
-
-def test_a_changed_page_is_accessible(opened: Page) -> None:
-    """With a part crossed out it keeps to WCAG 2.2 AA in the dark, where colours are nearest, and fits a window of 320 pixels."""
-    opened.emulate_media(color_scheme="dark")
-    typed(opened, {"n_heads": "16"})
-    opened.evaluate(Axe().axe_script)
-    options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "preload": False}
-    where = {"include": [[".what-if"], [".answer"], ["#what-it-means + ul"]]}
-    found = opened.evaluate("([where, options]) => axe.run(where, options)", [where, options])["violations"]
-    assert [one["id"] for one in found] == []
-    opened.set_viewport_size({"width": 320, "height": 256})
-    assert opened.evaluate("document.documentElement.scrollWidth") <= 320
-    opened.set_viewport_size(DESK)
-    opened.emulate_media(color_scheme=None)

@@ -1,0 +1,76 @@
+"""States into which a reader puts a page keep to WCAG 2.2 AA: other numbers, another reading, a number compared, a step shown."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ViewportSize
+
+from generators.pipeline.catalog import entries
+from tests.browsing import UNREACHABLE, needs_chromium, page_without_errors
+from tests.project import Project
+from tests.soak import SOAK, soak
+
+pytestmark = needs_chromium
+
+SHORT = {
+    "comp4901y/hw3/question1": "what-if?n_heads=16",  # what was timed with 32 heads is crossed out
+    "comp4901y/hw3/question2": "variant=3%20beams",
+    "utaustin/lecture25/speculative_decoding": "what-if?gain.cost_ratio=0.1",  # a picture is drawn anew
+}
+DARK = "a narrow phone in the dark"
+WINDOWS: dict[str, tuple[ViewportSize, Any]] = {
+    DARK: ({"width": 320, "height": 740}, "dark"),
+    "a desk at 200 %": ({"width": 640, "height": 450}, "light"),
+}
+REACHED = {"": "", "what-if": ".what-if-changed", "variant": ".variant-shown"}
+"""What marks a page in a state, by what its address begins with."""
+OPTIONS = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+    "rules": {"scrollable-region-focusable": {"enabled": False}},  # the text of a formula may be wider than the formula
+    "preload": False,
+    "resultTypes": ["violations"],
+}
+STATES = """() => {
+    const marker = document.querySelector("[data-what-if]");
+    const changed = ({ name, value, options }) =>
+        `what-if?${name}=${options ? Object.keys(options).find((one) => one !== value) : 2 * value || "1/7"}`;
+    const numbers = marker ? JSON.parse(marker.dataset.whatIf).fields.slice(0, 1).map(changed) : [];
+    const readings = [...document.querySelectorAll("#variants optgroup option")].map((one) => one.textContent);
+    return ["", ...numbers, ...readings.map((name) => `variant=${encodeURIComponent(name)}`)];
+}"""
+"""What stands behind the # for a page as published, with its first number changed, and with each other reading."""
+OPENED = """() => {
+    document.querySelectorAll("details").forEach((one) => { one.open = true; });
+    for (const one of document.querySelectorAll(".compare input")) { one.value = "1"; one.dispatchEvent(new Event("input")); }
+    for (const one of document.querySelectorAll(".steps input")) { one.value = 1; one.dispatchEvent(new Event("input")); }
+    for (const math of document.querySelectorAll("math")) math.replaceWith(math.textContent);
+}"""
+"""All that opens, a number compared below each box, the first step of each search.
+
+Formulas look like their text, which takes less time.
+"""
+
+
+@soak
+@pytest.mark.parametrize("path", [one.path for one in entries()] if SOAK else SHORT)
+def test_states_are_accessible(browser: Browser, built: Project, path: str) -> None:
+    """Each fits its window too, and the keyboard reaches all that scrolls."""
+    address = f"{built.path('site').as_uri()}/answers/{path}.html"
+    with page_without_errors(browser, address) as page:
+        states = page.evaluate(STATES) if SOAK else [SHORT[path]]
+    for state, name in product(states, WINDOWS if SOAK else [DARK]):
+        with page_without_errors(browser, f"{address}#{state}") as page:
+            size, scheme = WINDOWS[name]
+            page.set_viewport_size(size)
+            page.emulate_media(color_scheme=scheme)
+            page.locator(f"body{REACHED[state.partition('=')[0].partition('?')[0]]}").wait_for()
+            assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], (state, name)
+            assert page.evaluate(UNREACHABLE) == 0, (state, name)
+            page.evaluate(OPENED)
+            page.evaluate(Axe().axe_script)
+            violations = page.evaluate("options => axe.run(document, options)", OPTIONS)["violations"]
+            assert [(one["id"], one["nodes"][0]["target"]) for one in violations] == [], (state, name)
