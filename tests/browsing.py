@@ -83,9 +83,9 @@ class Watched:
 
 
 @contextmanager
-def page_without_errors(browser: Browser, address: str) -> Iterator[Page]:
-    """A page whose scripts must raise nothing."""
-    opened = browser.new_page()
+def page_without_errors(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
+    """A page whose scripts must raise nothing; `options` are those of a page that is opened."""
+    opened = browser.new_page(**options)
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.goto(address)

@@ -1,4 +1,4 @@
-"""How long tests of faults and of random input run: shortly with `make test`, at length with `make soak`."""
+"""How long tests of faults, of random input and of states of pages run: shortly with `make test`, at length with `make soak`."""
 
 import os
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ViewportSize
 
 from generators.pipeline.catalog import entries
-from tests.browsing import UNREACHABLE, needs_chromium, page_without_errors
+from tests.browsing import SCHEMES, UNREACHABLE, needs_chromium, page_without_errors
 from tests.project import Project
 from tests.soak import SOAK, soak
 
@@ -22,7 +21,7 @@ SHORT = {
     "utaustin/lecture25/speculative_decoding": "what-if?gain.cost_ratio=0.1",  # a picture is drawn anew
 }
 DARK = "a narrow phone in the dark"
-WINDOWS: dict[str, tuple[ViewportSize, Any]] = {
+WINDOWS: dict[str, tuple[ViewportSize, str]] = {
     DARK: ({"width": 320, "height": 740}, "dark"),
     "a desk at 200 %": ({"width": 640, "height": 450}, "light"),
 }
@@ -63,11 +62,10 @@ def test_states_are_accessible(browser: Browser, built: Project, path: str) -> N
     with page_without_errors(browser, address) as page:
         states = page.evaluate(STATES) if SOAK else [SHORT[path]]
     for state, name in product(states, WINDOWS if SOAK else [DARK]):
-        with page_without_errors(browser, f"{address}#{state}") as page:
-            size, scheme = WINDOWS[name]
-            page.set_viewport_size(size)
-            page.emulate_media(color_scheme=scheme)
-            page.locator(f"body{REACHED[state.partition('=')[0].partition('?')[0]]}").wait_for()
+        size, scheme = WINDOWS[name]
+        with page_without_errors(browser, f"{address}#{state}", viewport=size, color_scheme=scheme) as page:
+            reached = REACHED[state.partition("=")[0].partition("?")[0]]
+            page.locator(f"body{reached}[data-md-color-scheme='{SCHEMES[scheme]}']").wait_for()
             assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], (state, name)
             assert page.evaluate(UNREACHABLE) == 0, (state, name)
             page.evaluate(OPENED)
