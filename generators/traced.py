@@ -23,7 +23,8 @@ Node = tuple[Any, ...]
 class Trace:
     """The nodes of all traced numbers, and the conditions under which a run stays as it was, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, against: int | None = None) -> None:
+        self.against = against  # the place of a condition that comes out the other way
         self.nodes: list[Node] = []
         self.conditions: dict[tuple[int, bool], int] = {}
         self.parts: dict[str, list[int]] = {}
@@ -93,8 +94,8 @@ class Condition:
         self.trace, self.node, self.holds = trace, node, holds
 
     def __bool__(self) -> bool:
-        self.trace.note(self.node, holds=self.holds)
-        return self.holds
+        place = self.trace.note(self.node, holds=self.holds)
+        return self.holds != (place == self.trace.against)
 
     def __eq__(self, other: object) -> bool:
         return bool(self) == (bool(other) if is_condition(other) else other)

@@ -33,13 +33,21 @@ def test_an_entry_that_no_page_has_is_refused(browser: Browser, built: Project) 
     with page_without_errors(browser, address(built, "ift6135/a2/question1")) as page:
         page.get_by_text(OPENS).click()
         for number, rule in (
-            ("-100.5", "must be a number from \u2212100 to 100."),
-            ("many", "must be a number from \u2212100 to 100. Write it as 0.05 or 1/20."),
-            (".001", "this number does not go with the question's other ones."),
+            ("-100.5", f"{ENTRY}: must be a number from \u2212100 to 100."),
+            ("many", f"{ENTRY}: must be a number from \u2212100 to 100. Write it as 0.05 or 1/20."),
+            (".001", "Entries must be multiples of 1/600, such as 0.01, 1/3 or 1/8."),
         ):
             page.get_by_label(ENTRY, exact=True).fill(number)
             told = page.locator("#what-if output").inner_text()
-            assert told == f"{ENTRY}: {rule} The page shows the published numbers."
+            assert told == f"{rule} The page shows the published numbers."
+
+
+def test_a_rule_for_several_numbers_is_said(browser: Browser, built: Project) -> None:
+    """200 000 tokens of 32 layers with 2 * 4096 keys and values of 2 bytes take 105 GB of 80."""
+    with page_without_errors(browser, f"{address(built, 'utaustin/lecture25/batching')}#what-if?context_len=200000") as page:
+        told = page.locator("#what-if output").inner_text()
+        assert told == "Memory must hold the weights and one sequence. The page shows the published numbers."
+        assert page.get_by_label("Cached tokens").get_attribute("aria-invalid") == "true"
 
 
 def test_the_back_button_leads_to_the_published_page(browser: Browser, built: Project) -> None:

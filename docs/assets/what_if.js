@@ -2,7 +2,7 @@
 (() => {
   const holder = document.querySelector("[data-what-if]");
   if (!holder) return;
-  const { fields, nodes, slots, conditions, parts, writing } = JSON.parse(holder.dataset.whatIf);
+  const { fields, nodes, slots, conditions, rules, parts, writing } = JSON.parse(holder.dataset.whatIf);
 
   // Fractions are pairs of whole numbers in lowest terms, the denominator above zero.
   const MOST_BITS = 20000; // a longer number is given up
@@ -215,29 +215,6 @@
     return (whole && number[1] !== 1n) || tooSmall || less(read(most), number) ? must : number;
   };
 
-  // The rule that numbers break, in words where it is short.
-  const labelOf = Object.fromEntries(fields.map(({ name, label }) => [name, label]));
-  const TOGETHER = "These numbers do not go together";
-  const ALONE = ": this number does not go with the question's other ones";
-  const MUST = {
-    "==": ["must be", "must not be"], "!=": ["must not be", "must be"], "<": ["must be below", "must be at least"],
-    ">": ["must be above", "must be at most"], "<=": ["must be at most", "must be above"], ">=": ["must be at least", "must be below"],
-  };
-  const simple = (place) => {
-    const [sign, of] = nodes[place];
-    return sign === "p" ? labelOf[of] : sign === "#" && of.length < 16 ? written(of) : null;
-  };
-  const explained = ([place, holds]) => {
-    const [sign, ...of] = nodes[place];
-    const [inner, ...within] = nodes[of[0]];
-    const [first, second] = (inner === "%" ? within : of).map(simple);
-    if (!first || !second) {
-      const names = new Set(parametersOf(place));
-      return names.size === 1 ? labelOf[[...names][0]] + ALONE : TOGETHER;
-    }
-    if (inner === "%") return nodes[within[0]][0] === "#" ? `${second} must divide ${first}` : `${first} must be a multiple of ${second}`;
-    return `${first} ${MUST[sign][holds ? 0 : 1]} ${second}`;
-  };
   const parametersOf = (place) => {
     const [sign, ...of] = nodes[place];
     return sign === "p" ? of : sign === "#" ? [] : of.flatMap(parametersOf);
@@ -252,12 +229,12 @@
   const addressed = [...document.querySelectorAll("article [id*='/'], article [data-of]")];
   const labelAt = (element) => (element.dataset.of ?? element.id).split("/")[0];
   const hostOf = new Map(places.map((element) => [element, element.closest("[id*='/'], [data-of]")]));
-  // Writes the page for these numbers, or returns the condition of the parameters that they break.
+  // Writes the page for these numbers, or returns the place of the rule that they break.
   const show = (given) => {
     const values = known = worked(given);
     const broken = conditions.flatMap(([node, holds], place) => (values[node] === holds ? [] : [place]));
     const rule = broken.find((place) => parts.rules.includes(place));
-    if (rule !== undefined) return conditions[rule];
+    if (rule !== undefined) return rule;
     const follows = (label) => !(label in parts) || !broken.some((place) => parts[label].includes(place));
     for (const element of places) {
       const [which, piece = null] = element.dataset.slot.split(".");
@@ -329,9 +306,9 @@
     for (const { name } of fields) inputs[name].setAttribute("aria-invalid", "false");
     const rule = wrong.length || !changed.length ? null : show(given);
     if (wrong.length) refuse(wrong.map(({ name }) => name), given[wrong[0].name]);
-    else if (rule) refuse(parametersOf(rule[0]), `${sentence(explained(rule))}.`);
+    else if (rule !== null) refuse(parametersOf(conditions[rule][0]), `${sentence(rules[rule] ?? "these numbers do not go together")}.`);
     else if (changed.length) status.textContent = CHANGED + (document.querySelector(".not-followed") ? CROSSED : "");
-    document.body.classList.toggle("what-if-changed", changed.length > 0 && !wrong.length && !rule);
+    document.body.classList.toggle("what-if-changed", changed.length > 0 && !wrong.length && rule === null);
     reset.hidden = !changed.length;
     const own = new URLSearchParams(changed.map(({ name }) => [name, inputs[name].value])).toString();
     kept = own && `#what-if?${own}`;

@@ -129,7 +129,28 @@ def described(question: Question[Any], params: Params, answer: Answer, trace: Tr
         "slots": [[places[node], *rule] for node, *rule in slots],
         "parts": parts,
         "conditions": [[places[node], holds] for node, holds in trace.conditions],
+        "rules": dict(_rules_in_words(question, params, answer, parts[RULES])),
     }
+
+
+def _rules_in_words(question: Question[Any], params: Params, answer: Answer, rules: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """What is said where a rule is broken: without the numbers that were given, with the names that the page has for fields."""
+    names = fields(question, params)
+    labels = {name.rpartition(".")[2]: _field(name, params, answer)["label"] for name in names}
+    name_of_field = re.compile(r"\b[a-z]+(_[a-z]+)+\b|^[a-z]+\b")
+    for rule in rules:
+        try:
+            traced_params(params, names, Trace(against=rule))
+        except ValueError as error:
+            field, _, said = str(error).partition(" (got ")[0].partition(": ")
+            told = f"{field.rpartition('.')[2]} {said}" if said.startswith("must ") else said
+            yield rule, name_of_field.sub(lambda name: labels.get(name[0]) or _fixed(name[0], params), told)
+
+
+def _fixed(name: str, params: Params) -> str:
+    """What is said of a field that cannot be changed."""
+    number = getattr(params, name, None)
+    return words(re.sub("^n_|_(gb|kib|mib)$", "", name)) + (f" ({number})" if isinstance(number, int) else "")
 
 
 def _reached(nodes: Sequence[Node], wanted: Iterable[int]) -> set[int]:

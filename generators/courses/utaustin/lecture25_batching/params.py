@@ -68,7 +68,6 @@ class BatchingParams(Params):
             values = model.n_layers * (layer + 2 * length * width * kv_heads) + 2 * model.d_model * model.vocabulary_size
             if values * self.conventions.bytes_per_element > memory * 10**9:
                 raise ValueError(
-                    f"accelerator: memory_gb must hold the weights and one sequence of {length} token{'s' * (length > 1)} "
-                    f"(got {memory})"
+                    f"accelerator.memory_gb: must hold the weights and one sequence (got {memory} and a length of {length})"
                 )
         return self

@@ -67,11 +67,11 @@ class TuningParams(Params):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if max(self.ranks) > self.d_model:
-            raise ValueError(f"ranks: must be at most d_model, {self.d_model} (got {max(self.ranks)})")
+            raise ValueError(f"ranks: must be at most d_model (got {max(self.ranks)} and {self.d_model})")
         names = [model.name for model in self.models]
         if len(set(names)) < len(names):
             raise ValueError(f"models: must not repeat a name (got {', '.join(names)})")
         narrowest = min(self.d_model, *(min(model.d_model, model.d_ff) for model in self.models))
         if self.rank > narrowest:
-            raise ValueError(f"rank: must be at most the smallest width, {narrowest} (got {self.rank})")
+            raise ValueError(f"rank: must be at most the smallest width (got {self.rank} and {narrowest})")
         return self
