@@ -46,8 +46,8 @@ def test_slips_of_a_formula() -> None:
         Fraction(-18): ["with the other sign"],
         Fraction(30): ["with b in place of a"],
         Fraction(12): ["with a in place of b"],
-        Fraction(15): ["without 1 in b + 1"],
-        Fraction(3): ["without b in b + 1"],
+        Fraction(15): ["without 1 in the sum b + 1"],
+        Fraction(3): ["without b in the sum b + 1"],
     }
 
 
@@ -133,7 +133,7 @@ def test_slips_of_the_forms() -> None:
     assert found["without the bytes of the result matrix"] == 2048
     assert found["without the bytes of the left matrix"] == Fraction(4096 * 128, 128 + 4096)
     assert found["with D in place of H"] == Fraction(4096, 3)
-    assert found["without 2 H in 2 H + L"] == 128
+    assert found["without 2 H in the sum 2 H + L"] == 128
 
 
 def test_slips_of_a_variance() -> None:

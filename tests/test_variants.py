@@ -123,8 +123,8 @@ def test_what_each_reading_gives_is_listed(page: Page) -> None:
     listed.first.wait_for()
     text = listed.all_text_contents()
     assert text[1] == (
-        "3 beams: Sequence b c a becomes a b a; Probability 0.12 becomes 0.128; Sequence c a b becomes b c a;"
-        " and 4 values and 1 picture more."
+        "3 beams: Rank 1, Sequence b c a becomes a b a; Rank 1, Probability 0.12 becomes 0.128;"
+        " Rank 2, Sequence c a b becomes b c a; and 4 values and 1 picture more."
     )
     assert text[-1].endswith("is preferred: the boxes stay as they are.")
 

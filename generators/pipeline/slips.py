@@ -118,7 +118,7 @@ def of_formula(formula: sympy.Basic, letters: Letters) -> Iterator[Said]:
     for summed in sorted((one for one in sympy.preorder_traversal(formula) if one.is_Add), key=sympy.default_sort_key):
         for term in summed.args:
             left = formula.xreplace({summed: summed - term})
-            within = f" in {plain(summed)}" if len(plain(summed)) <= LONGEST else ""
+            within = f" in the sum {plain(summed)}" if len(plain(summed)) <= LONGEST else ""
             yield from _evaluated(f"without {plain(term)}{within}", left, at)
 
 
