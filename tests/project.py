@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from benchmarks.__main__ import ROOT, copy_project
+from tests import forked
 
 BUILT = ("site", "build/pdf")
 """What a user keeps: a refused build leaves it as it was."""
@@ -49,7 +50,9 @@ class Project:
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, with variables of the environment; both streams are kept as text."""
-        return self._run(self.command(*arguments), **variables)
+        if variables:
+            return self._run(self.command(*arguments), **variables)
+        return forked.run(arguments, self.folder, environment())
 
     def python(self, code: str) -> subprocess.CompletedProcess[str]:
         """Run Python code in the project's folder."""
