@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, ViewportSize
 
-from generators.pipeline.catalog import entries
 from tests import axe
 from tests.browsing import SCHEMES, UNREACHABLE, needs_chromium, page_without_errors
 from tests.project import Project
 from tests.soak import SOAK, soak
+from tests.test_pages import PAGES, PAPER
 
 pytestmark = needs_chromium
 
 SHORT = {
-    "comp4901y/hw3/question1": "what-if?n_heads=16",  # what was timed with 32 heads is crossed out
-    "comp4901y/hw3/question2": "variant=3%20beams",
-    "utaustin/lecture25/speculative_decoding": "what-if?gain.cost_ratio=0.1",  # a picture is drawn anew
+    "answers/comp4901y/hw3/question1.html": "what-if?n_heads=16",  # what was timed with 32 heads is crossed out
+    "answers/comp4901y/hw3/question2.html": "variant=3%20beams",
+    "answers/utaustin/lecture25/speculative_decoding.html": "what-if?gain.cost_ratio=0.1",  # a picture is drawn anew
 }
 DARK = "a narrow phone in the dark"
-WINDOWS: dict[str, tuple[ViewportSize, str]] = {
-    DARK: ({"width": 320, "height": 740}, "dark"),
-    "a desk at 200 %": ({"width": 640, "height": 450}, "light"),
+WINDOWS: dict[str, tuple[ViewportSize, str, Literal["screen", "print"]]] = {
+    DARK: ({"width": 320, "height": 740}, "dark", "screen"),
+    "a desk at 200 %": ({"width": 640, "height": 450}, "light", "screen"),
+    "paper": (PAPER, "light", "print"),
 }
 REACHED = {"": "", "what-if": ".what-if-changed", "variant": ".variant-shown"}
 """What marks a page in a state, by what its address begins with."""
@@ -45,20 +47,21 @@ OPENED = """() => {
 
 
 @soak
-@pytest.mark.parametrize("path", [one.path for one in entries()] if SOAK else SHORT)
-def test_states_are_accessible(browser: Browser, built: Project, path: str) -> None:
+@pytest.mark.parametrize("name", PAGES if SOAK else SHORT)
+def test_states_are_accessible(browser: Browser, built: Project, name: str) -> None:
     """Each fits its window too, and the keyboard reaches all that scrolls."""
-    address = f"{built.path('site').as_uri()}/answers/{path}.html"
+    address = f"{built.path('site').as_uri()}/{name}"
     with page_without_errors(browser, address) as page:
-        states = page.evaluate(STATES) if SOAK else [SHORT[path]]
-    for state, name in product(states, WINDOWS if SOAK else [DARK]):
-        size, scheme = WINDOWS[name]
+        states = page.evaluate(STATES) if SOAK else [SHORT[name]]
+    for state, window in product(states, WINDOWS if SOAK else [DARK]):
+        size, scheme, media = WINDOWS[window]
         with page_without_errors(browser, f"{address}#{state}", viewport=size, color_scheme=scheme) as page:
+            page.emulate_media(media=media)
             reached = REACHED[state.partition("=")[0].partition("?")[0]]
             page.locator(f"body{reached}[data-md-color-scheme='{SCHEMES[scheme]}']").wait_for()
-            assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], (state, name)
-            assert page.evaluate(UNREACHABLE) == 0, (state, name)
+            assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], (state, window)
+            assert page.evaluate(UNREACHABLE) == 0, (state, window)
             page.evaluate(OPENED)
             page.wait_for_function("!document.querySelector('#variants') || document.querySelector('#variants dd')")
             # The text of a formula may be wider than the formula.
-            assert axe.broken(page, axe.WCAG, without=["scrollable-region-focusable"]) == [], (state, name)
+            assert axe.broken(page, axe.WCAG, without=["scrollable-region-focusable"]) == [], (state, window)
