@@ -44,7 +44,7 @@ serve: $(READY) ## build site/, show it on http://127.0.0.1:8000, and show at on
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest --numprocesses auto
 
-soak: $(READY) ## faults, random input and all states of pages, at length
+soak: $(READY) ## faults, random input and states of pages, at length
 	SOAK=1 $(BIN)/python -m pytest --numprocesses auto -m soak
 
 lint: $(READY) ## look for mistakes and unusual layout in the code

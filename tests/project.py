@@ -49,10 +49,13 @@ class Project:
         return [sys.executable, "-m", "generators", *arguments]
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, with variables of the environment; both streams are kept as text."""
-        if variables:
+        """Run a command to its end; both streams are kept as text.
+
+        It runs in a fork unless `variables` of the environment, or what a test set there, must be seen as Python starts.
+        """
+        if variables or environment() != AS_STARTED:
             return self._run(self.command(*arguments), **variables)
-        return forked.run(arguments, self.folder, environment())
+        return forked.run(arguments, self.folder, AS_STARTED)
 
     def python(self, code: str) -> subprocess.CompletedProcess[str]:
         """Run Python code in the project's folder."""
@@ -92,8 +95,11 @@ class Project:
 
 def environment() -> dict[str, str]:
     """The environment of commands: no colour, modules compiled once, no folder of this checkout, and no part of this test run."""
-    ours = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTEST_XDIST_WORKER"}
+    ours = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTEST_XDIST_WORKER", "PYTEST_CURRENT_TEST"}
     return {name: value for name, value in os.environ.items() if name not in ours} | {"NO_COLOR": "1"}
+
+
+AS_STARTED = environment()
 
 
 def digests(folder: Path, *names: str) -> dict[str, str]:

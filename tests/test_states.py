@@ -59,9 +59,9 @@ def test_states_are_accessible(browser: Browser, built: Project, name: str) -> N
             page.emulate_media(media=media)
             reached = REACHED[state.partition("=")[0].partition("?")[0]]
             page.locator(f"body{reached}[data-md-color-scheme='{SCHEMES[scheme]}']").wait_for()
-            assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], (state, window)
-            assert page.evaluate(UNREACHABLE) == 0, (state, window)
             page.evaluate(OPENED)
             page.wait_for_function("!document.querySelector('#variants') || document.querySelector('#variants dd')")
+            assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], (state, window)
+            assert page.evaluate(UNREACHABLE) == 0, (state, window)
             # The text of a formula may be wider than the formula.
             assert axe.broken(page, axe.WCAG, without=["scrollable-region-focusable"]) == [], (state, window)

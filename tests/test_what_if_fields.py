@@ -35,7 +35,7 @@ def test_an_entry_that_no_page_has_is_refused(browser: Browser, built: Project) 
         for number, rule in (
             ("-100.5", f"{ENTRY}: must be a number from \u2212100 to 100."),
             ("many", f"{ENTRY}: must be a number from \u2212100 to 100. Write it as 0.05 or 1/20."),
-            (".001", "Entries must be multiples of 1/600, such as 0.01, 1/3 or 1/8."),
+            (".001", f"{ENTRY}: entries must be multiples of 1/600, such as 0.01, 1/3 or 1/8."),
         ):
             page.get_by_label(ENTRY, exact=True).fill(number)
             told = page.locator("#what-if output").inner_text()

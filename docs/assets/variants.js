@@ -62,13 +62,14 @@
     return copy;
   };
   const several = published.querySelectorAll(".answer").length > 1;
-  const placed = (element) => { // the part's number, what the row begins with, a number with its heading, and the column's heading
+  // Where a value stands: its part's number, what the row begins with, and the column's heading. Numbers begin with theirs.
+  const placed = (element) => {
     const cell = element.closest("td"), [part] = element.id.split("/");
     const own = several && part !== "sheet" ? `${part} ` : "";
     if (!cell) return [own];
     const headings = cell.closest("table").querySelectorAll("th"), [first] = cell.parentElement.cells;
     const heading = (one) => [...copied(headings[one.cellIndex]).childNodes, " "];
-    const row = [.../^\d/.test(first.textContent) ? heading(first) : [], ...copied(first).childNodes, ", "];
+    const row = [.../^[\u2212-]?\d+$/.test(text(first)) ? heading(first) : [], ...copied(first).childNodes, ", "];
     return [own, ...(cell === first ? [] : row), ...heading(cell)];
   };
   const LISTED = 3;

@@ -215,6 +215,28 @@
     return (whole && number[1] !== 1n) || tooSmall || less(read(most), number) ? must : number;
   };
 
+  // The rule that numbers break: a comparison where it is short, else in the words of the parameters.
+  const labelOf = Object.fromEntries(fields.map(({ name, label }) => [name, label]));
+  const MUST = {
+    "==": ["must be", "must not be"], "!=": ["must not be", "must be"], "<": ["must be below", "must be at least"],
+    ">": ["must be above", "must be at most"], "<=": ["must be at most", "must be above"], ">=": ["must be at least", "must be below"],
+  };
+  const simple = (place) => {
+    const [sign, of] = nodes[place];
+    return sign === "p" ? labelOf[of] : sign === "#" && of.length < 16 ? written(of) : null;
+  };
+  const explained = (rule) => {
+    const [place, holds] = conditions[rule];
+    const [sign, ...of] = nodes[place];
+    const [inner, ...within] = nodes[of[0]];
+    const [first, second] = (inner === "%" ? within : of).map(simple);
+    if (!first || !second) {
+      const names = [...new Set(parametersOf(place))], said = rules[rule] ?? "these numbers do not go together";
+      return names.length > 1 || said.startsWith(labelOf[names[0]]) ? said : `${labelOf[names[0]]}: ${said}`;
+    }
+    if (inner === "%") return nodes[within[0]][0] === "#" ? `${second} must divide ${first}` : `${first} must be a multiple of ${second}`;
+    return `${first} ${MUST[sign][holds ? 0 : 1]} ${second}`;
+  };
   const parametersOf = (place) => {
     const [sign, ...of] = nodes[place];
     return sign === "p" ? of : sign === "#" ? [] : of.flatMap(parametersOf);
@@ -306,7 +328,7 @@
     for (const { name } of fields) inputs[name].setAttribute("aria-invalid", "false");
     const rule = wrong.length || !changed.length ? null : show(given);
     if (wrong.length) refuse(wrong.map(({ name }) => name), given[wrong[0].name]);
-    else if (rule !== null) refuse(parametersOf(conditions[rule][0]), `${sentence(rules[rule] ?? "these numbers do not go together")}.`);
+    else if (rule !== null) refuse(parametersOf(conditions[rule][0]), `${sentence(explained(rule))}.`);
     else if (changed.length) status.textContent = CHANGED + (document.querySelector(".not-followed") ? CROSSED : "");
     document.body.classList.toggle("what-if-changed", changed.length > 0 && !wrong.length && rule === null);
     reset.hidden = !changed.length;

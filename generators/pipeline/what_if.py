@@ -134,23 +134,26 @@ def described(question: Question[Any], params: Params, answer: Answer, trace: Tr
 
 
 def _rules_in_words(question: Question[Any], params: Params, answer: Answer, rules: Sequence[int]) -> Iterator[tuple[int, str]]:
-    """What is said where a rule is broken: without the numbers that were given, with the names that the page has for fields."""
+    """What the parameters say of themselves where a rule is broken: without what was given, which stands behind "(got"."""
     names = fields(question, params)
-    labels = {name.rpartition(".")[2]: _field(name, params, answer)["label"] for name in names}
-    name_of_field = re.compile(r"\b[a-z]+(_[a-z]+)+\b|^[a-z]+\b")
     for rule in rules:
+        trace = Trace(against=rule)
         try:
-            traced_params(params, names, Trace(against=rule))
-        except ValueError as error:
+            traced_params(params, names, trace)
+        except (ValueError, ArithmeticError) as error:
             field, _, said = str(error).partition(" (got ")[0].partition(": ")
-            told = f"{field.rpartition('.')[2]} {said}" if said.startswith("must ") else said
-            yield rule, name_of_field.sub(lambda name: labels.get(name[0]) or _fixed(name[0], params), told)
+            if said and not _decides(trace, rule):
+                own = words(_UNIT.sub("", field.rpartition(".")[2]))
+                subject = _field(field, params, answer)["label"] if field in names else own
+                yield rule, f"{subject} {said}" if said.startswith("must ") else said
 
 
-def _fixed(name: str, params: Params) -> str:
-    """What is said of a field that cannot be changed."""
-    number = getattr(params, name, None)
-    return words(re.sub("^n_|_(gb|kib|mib)$", "", name)) + (f" ({number})" if isinstance(number, int) else "")
+_UNIT = re.compile("_(gb|kib|mib)$")
+
+
+def _decides(trace: Trace, rule: int) -> bool:
+    """Whether more was compared after a condition came out the other way, but for numbers that were written."""
+    return any(trace.nodes[node][0] != "==" for node, _ in list(trace.conditions)[rule + 1 :])
 
 
 def _reached(nodes: Sequence[Node], wanted: Iterable[int]) -> set[int]:

@@ -147,7 +147,7 @@ def test_a_tie_goes_to_the_one_that_the_rule_names(ties: str, third: str) -> Non
 @pytest.mark.parametrize(
     ("group", "field", "value", "message"),
     [
-        ("sizes", "length", 65, "sizes: length: the number of sequences must have at most 300 digits (got 306)"),
+        ("sizes", "length", 65, "sizes: length: the number of sequences must have at most 300 digits (got 306 with 50257 words)"),
         ("sizes", "vocabulary_size", 2, "sizes.vocabulary_size: must be greater than or equal to 3 (got 2)"),
         ("tree", "the", {"log_p": 0.1}, "tree.the.log_p: must be less than or equal to 0 (got 0.1)"),
         # e^-0.1 + e^-1.8 = 0.904837 + 0.165299

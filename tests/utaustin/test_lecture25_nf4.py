@@ -100,7 +100,7 @@ def test_pages_by_hand() -> None:
         ({"training": {"lora_on": ["up", "up"]}}, "training.lora_on: must not repeat an entry (got up, up)"),
         ({"training": {"n_heads": 3}}, "training: d_model: must be divisible by n_heads (got 4096 and 3)"),
         ({"models": [{"name": "7B", "n_parameters": 1}] * 2}, "models: must have different names (got ['7B', '7B'])"),
-        ({"training": {"page_kib": 4}}, "training.page_kib: the states must take at most 20000 pages (got 312321)"),
+        ({"training": {"page_kib": 4}}, "training.page_kib: the states must take at most 20000 pages (got 312321 of 4 KiB)"),
         ({"training": {"limit_mib": 4096}},
          "training.limit_mib: must hold weights and optimizer states (got 4096 for 5519 MiB)"),
         ({"training": {"tokens": [9000]}},

@@ -97,7 +97,7 @@ def test_bytes_of_many_tasks() -> None:
     [
         ({"ranks": [4, 2]}, "ranks: must rise from each to the next (got 4, 2)"),
         ({"ranks": [5000]}, "ranks: must be at most d_model (got 5000 and 4096)"),
-        ({"rank": 800}, "rank: must be at most the smallest width (got 800 and 768)"),
+        ({"rank": 800}, "rank: must be at most the smallest width of all models (got 800 and 768)"),
         ({"models": [LARGE] * 2}, "models: must not repeat a name (got BERT-large, BERT-large)"),
         ({"lora_on": ["query", "query"]}, "lora_on: must not repeat an entry (got query, query)"),
         ({"adapter_width": 0}, "adapter_width: must be greater than 0 (got 0)"),

@@ -125,7 +125,7 @@ def test_no_draft_may_be_best_and_a_gain_that_still_rises_has_no_best() -> None:
     [
         ({"vocabulary": ["the", "the"]}, "vocabulary: must not repeat a token (got "),
         ({"n_drafted": 7},
-         "n_drafted: the sequences that are added up must be at most 16384 (got 65536)"),
+         "n_drafted: must give at most 16384 sequences to add up (got 65536)"),
         ({"target": {"the": [1]}}, "target: must have a row for each token of the vocabulary and no other (got ['the'])"),
         ({"draft": {**entry()["draft"], "dog": [0.5, 0.5]}}, "draft: row dog must have 4 probabilities (got 2)"),
         ({"draft": {**entry()["draft"], "dog": [0.333, 0.333, 0.333, 0]}},

@@ -43,7 +43,8 @@ class Sizes(Params):
     def _statable(self) -> Self:
         if self.length > 3 * MAX_DIGITS or self.vocabulary_size**self.length > 10**MAX_DIGITS:
             digits = math.ceil(self.length * math.log10(self.vocabulary_size))
-            raise ValueError(f"length: the number of sequences must have at most {MAX_DIGITS} digits (got {digits})")
+            got = f"{digits} with {self.vocabulary_size} words"
+            raise ValueError(f"length: the number of sequences must have at most {MAX_DIGITS} digits (got {got})")
         return self
 
 

@@ -115,7 +115,7 @@ def _refuse_what_does_not_fit(params: Nf4Params) -> None:
     adapters = run.n_layers * run.rank * sum(d + ends.get(one, run.d_ff) for one in run.lora_on)
     pages = -(-(8 * adapters + 8 * len(run.lora_on) * run.n_layers) // (1024 * run.page_kib))
     if pages > MAX_PAGES:
-        raise ValueError(f"training.page_kib: the states must take at most {MAX_PAGES} pages (got {pages})")
+        raise ValueError(f"training.page_kib: the states must take at most {MAX_PAGES} pages (got {pages} of {run.page_kib} KiB)")
     bits = 4 + (held.quantized_scale_bits + Fraction(held.scale_bits) / params.second_block_len) / params.block_len
     quantized = -(-run.n_layers * d * (2 * q + 2 * kv + 3 * run.d_ff) * bits // 8)
     fixed = quantized + 2 * d * (2 * run.vocabulary_size + 2 * run.n_layers + 1) + 2 * held.bytes_per_value * adapters

@@ -73,5 +73,5 @@ class TuningParams(Params):
             raise ValueError(f"models: must not repeat a name (got {', '.join(names)})")
         narrowest = min(self.d_model, *(min(model.d_model, model.d_ff) for model in self.models))
         if self.rank > narrowest:
-            raise ValueError(f"rank: must be at most the smallest width (got {self.rank} and {narrowest})")
+            raise ValueError(f"rank: must be at most the smallest width of all models (got {self.rank} and {narrowest})")
         return self

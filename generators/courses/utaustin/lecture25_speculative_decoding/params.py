@@ -50,7 +50,7 @@ class SpeculativeParams(Params):
             raise ValueError(f"first: must be a token of the vocabulary (got {self.first!r})")
         sequences = len(self.vocabulary) ** (self.n_drafted + 1)
         if sequences > MAX_SEQUENCES:
-            raise ValueError(f"n_drafted: the sequences that are added up must be at most {MAX_SEQUENCES} (got {sequences})")
+            raise ValueError(f"n_drafted: must give at most {MAX_SEQUENCES} sequences to add up (got {sequences})")
         _refuse_improper("target", self.target, self.vocabulary)
         _refuse_improper("draft", self.draft, self.vocabulary)
         return self
