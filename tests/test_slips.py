@@ -79,7 +79,7 @@ def test_names_of_rows() -> None:
         "Length 2: Area",
         "Length 3: Area",
     }
-    assert set(said_of(table("t", ["at_1", "at_2"], {"row_1": (2, 4)}, asked=True))) == {"row 1: At 1", "row 1: At 2"}
+    assert set(said_of(table("t", ["at_1", "at_2"], {"row_1": (2, 4)}, asked=True))) == {"t, row 1, at 1", "t, row 1, at 2"}
     twice = table("t", ["name", "area"], {"x_1": ("one", 4), "x_2": ("one", 9)}, asked=True)
     assert set(said_of(twice)) == {"x 1: Area", "x 2: Area"}
 
@@ -141,6 +141,14 @@ def test_slips_of_a_variance() -> None:
     found = slips_of("ift6135/a2_q1", "1/instance_variance/sample_1/channel_1")
     assert found["with one less than the number of values as the divisor"] == Fraction(13, 3)
     assert found["without taking away the square of the mean"] == 10
+    assert found["not divided by the number of values"] == Fraction(26, 3)
+    assert found["of the standard deviation"] ** 2 == pytest.approx(26 / 9, abs=1e-15)
+
+
+def test_another_axis() -> None:
+    """Sample 1 has the values 2, 5, 1 and 4, 3, 4: their mean is 19/6."""
+    found = slips_of("ift6135/a2_q1", "1/batch_mean/sample_all/channel_1")
+    assert found["of “layer mean, sample 1”"] == Fraction(19, 6)
 
 
 def test_slips_of_bytes() -> None:
@@ -152,3 +160,22 @@ def test_slips_of_bytes() -> None:
     assert asked == 2 * layers * 4 * width * rank
     assert found["of one layer"] == 8 * width * rank
     assert found["with 4 bytes for a value"] == found["of parameters and gradients together"] == 2 * asked
+    assert found["with one adapter in a layer"] == asked / 2
+
+
+def test_slips_of_what_is_tuned() -> None:
+    """VeRA keeps a pair of 2DR values frozen, 2 bytes each; LoRA tunes three of four projections; attention is 4 of 12 D²."""
+    found, letters = worked_out("comp4901y/hw4_q1")[2], worked_out("comp4901y/hw4_q1")[2]["sheet"].items
+    with_pair = found["1.4/parameters"].value + 2 * 2 * letters["D"].value * letters["R"].value
+    assert slips_of("comp4901y/hw4_q1", "1.4/parameters")["with the frozen pair of matrices"] == with_pair
+    with_output = slips_of("comp4901y/hw4_q1", "1.3/parameters")["with the output projection too"]
+    assert with_output == found["1.3/parameters"].value * 4 / 3
+    attention = slips_of("comp4901y/hw4_q1", "1.1/gradients")["of attention alone"]
+    assert attention == 2 * 4 * letters["D"].value ** 2 * letters["N_top"].value
+
+
+def test_letters_of_one_unit_stand_for_each_other() -> None:
+    """Bytes of a value, 2, do not stand for 32 layers; a value of 1 byte gives the number of values."""
+    found = slips_of("utaustin/lecture25_batching", "1/weights")
+    assert found["of values, not of bytes"] == found["with 4 bytes for a value"] / 4
+    assert not [said for said in found if "with s in place of" in said or "in place of s" in said]

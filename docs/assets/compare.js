@@ -63,6 +63,7 @@
     for (const [scaled, word] of all.filter(([, own]) => own in scaling)) {
       for (const [other, second] of all) {
         if (scaling[second] === scaling[word] || second.startsWith("of bytes for each")) continue;
+        if (!(second in scaling) && second.includes(" in place of ")) continue; // many letters happen to differ by such a factor
         const [a, b] = times(times(scaled, other), [bottom, top]);
         const said = [second, word].sort((one, next) => one.startsWith("with") - next.startsWith("with")).join(" and ");
         if (top && fits(own, b < 0n ? [-a, -b] : [a, b])) found.set([word, second].sort().join(), said);

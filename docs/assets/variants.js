@@ -65,7 +65,7 @@
   // Where a value stands: its part's number, what the row begins with, and the column's heading. Numbers begin with theirs.
   const placed = (element) => {
     const cell = element.closest("td"), [part] = element.id.split("/");
-    const own = several && part !== "sheet" ? `${part} ` : "";
+    const own = several && part !== "sheet" ? `${part}: ` : "";
     if (!cell) return [own];
     const headings = cell.closest("table").querySelectorAll("th"), [first] = cell.parentElement.cells;
     const heading = (one) => [...copied(headings[one.cellIndex]).childNodes, " "];

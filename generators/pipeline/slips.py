@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import sympy
@@ -27,11 +28,20 @@ Said = tuple[str, Fraction]
 Letters = Mapping[sympy.Symbol, Any]
 """Numbers of the letters that a formula may use."""
 
+Units = Mapping[sympy.Symbol, str]
+"""Units of letters; one that is not there has none."""
+
+NO_UNITS: Units = {}
+
 LARGEST_BITS = 10_000
 """A letter in the place of another may make a power that no machine can hold."""
 
 LAYERS, LONGEST = ("N_layer", "N_top"), 30
 """Letters that count layers, and characters of a sum that is said whole."""
+
+
+SIZES = (1, 2, 4, 8)
+"""Bytes that a value may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +51,7 @@ class Boxed:
     quantity: Quantity
     name: str
     letters: Letters
+    units: Units
     beside: Mapping[str, Cell]
     flops_per_multiply_add: int | None
 
@@ -60,9 +71,10 @@ def boxed(params: Params, answer: Answer) -> Iterator[Boxed]:
     each = getattr(getattr(params, "conventions", None), "flops_per_multiply_add", None)
     for part in answer.parts.values():
         letters = {symbol: one.value for symbol, one in part.letters.items()}
+        units = {symbol: one.unit for symbol, one in part.letters.items()}
         for name, one, beside in _asked(part):
             if isinstance(one.value, int | Fraction) or _is_real(one.value):
-                yield Boxed(quantity=one, name=name, letters=letters, beside=beside, flops_per_multiply_add=each)
+                yield Boxed(quantity=one, name=name, letters=letters, units=units, beside=beside, flops_per_multiply_add=each)
 
 
 def _is_real(value: Any) -> bool:
@@ -76,13 +88,22 @@ def _asked(part: Part) -> Iterator[tuple[str, Quantity, dict[str, Cell]]]:
     for one in quantities:
         yield one.what, one, {other.what: other.value for other in quantities if other is not one and other.unit == one.unit}
     tables = [item for item in items if isinstance(item, Table) and not item.drawn]
-    for table in tables:
+    arrays = {_entry(one, *at): one.cell(*at) for one in tables if _is_array(one) for at in product(one.rows, one.columns)}
+    for name, one in arrays.items():
+        yield name, one, {other: entry.value for other, entry in arrays.items() if other != name}
+    for table in (one for one in tables if not _is_array(one)):
         names, columns = _row_names(table), _columns(table)
         of = f"{words(table.address.rpartition('/')[2])}, " if len(tables) > 1 else ""
         for series in (table[key] for key in columns):
             for row in table.rows:
                 beside = {names[other]: cell for other, cell in series.cells.items() if other != row}
                 yield f"{of}{names[row]}: {series.label}", table.cell(row, series.column.key), beside
+
+
+def _entry(table: Table, row: str, column: str) -> str:
+    """What an array's entry is called; an axis that has one place, for all, is left out."""
+    places = [table.address.rpartition("/")[2], row, column]
+    return ", ".join(words(one) for one in places if not one.endswith("_all"))
 
 
 def _is_array(table: Table) -> bool:
@@ -94,26 +115,31 @@ def _columns(table: Table) -> list[str]:
     """The columns that answer; none of a table that holds measured numbers."""
     keys = list(table.columns)
     measured = any(isinstance(cell, float) for key in keys for cell in table[key].cells.values())
-    return [] if measured else keys if _is_array(table) else keys[1:]
+    return [] if measured else keys[1:]
 
 
 def _row_names(table: Table) -> dict[str, str]:
     """What a row begins with, a number with its heading; the row's key in words where that is notation or not unique."""
     first = table[next(iter(table.columns))]
     names = {row: cell if isinstance(cell, str) else "" for row, cell in first.cells.items()}
-    if not _is_array(table):
-        names |= {row: f"{first.label} {cell}" for row, cell in first.cells.items() if str(cell)[:1].isdigit()}
+    names |= {row: f"{first.label} {cell}" for row, cell in first.cells.items() if str(cell)[:1].isdigit()}
     often = Counter(names.values())
     return {row: name if name and often[name] == 1 else words(row) for row, name in names.items()}
 
 
-def of_formula(formula: sympy.Basic, letters: Letters) -> Iterator[Said]:
-    """Another letter in a letter's place, a summand left out, one layer instead of all."""
+def of_formula(formula: sympy.Basic, letters: Letters, units: Units = NO_UNITS) -> Iterator[Said]:
+    """Values of another size, one layer instead of all, another letter of its unit in a letter's place, a summand left out."""
     at = {symbol: letters[symbol] for symbol in sorted(formula.free_symbols, key=str)}
     for symbol in (one for one in at if str(one) in LAYERS):
         yield from _evaluated("of one layer", formula, {**at, symbol: 1})
-    for symbol in at:
-        for other in sorted(letters.keys() - {symbol}, key=str):
+    sizes = {one for one, number in letters.items() if units.get(one) == "B" and number in SIZES}
+    for symbol in (one for one in at if one in sizes):
+        for size in SIZES:
+            said = "of values, not of bytes" if size == 1 else f"with {size} bytes for a value"
+            yield from _evaluated(said, formula, {**at, symbol: size})
+    for symbol in (one for one in at if one not in sizes):
+        alike = {one for one in letters.keys() - sizes if units.get(one, "") == units.get(symbol, "")}
+        for other in sorted(alike - {symbol}, key=str):
             yield from _evaluated(f"with {other} in place of {symbol}", formula, {**at, symbol: letters[other]})
     for summed in sorted((one for one in sympy.preorder_traversal(formula) if one.is_Add), key=sympy.default_sort_key):
         for term in summed.args:
@@ -174,7 +200,7 @@ def plain(expression: sympy.Basic) -> str:
 
 def _by_formula(of: Boxed) -> Iterator[Said]:
     if of.quantity.formula is not None:
-        yield from of_formula(of.quantity.formula, {**of.letters, **of.quantity.at})
+        yield from of_formula(of.quantity.formula, {**of.letters, **of.quantity.at}, of.units)
 
 
 def _counted_otherwise(of: Boxed) -> Iterator[Said]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 from generators.answer import Answer
 from generators.cells import rational
@@ -10,13 +11,26 @@ from generators.courses.comp4901y.hw4_q1_finetuning_memory.params import Finetun
 from generators.pipeline.slips import of_other_sizes
 from generators.question import Slip
 
+SHARES = {
+    # Of the 12 D^2 values of a layer, attention has 4 D^2 and the feed-forward network 8 D^2.
+    "1.1": {"of attention alone": Fraction(1, 3), "of the feed-forward networks alone": Fraction(2, 3)},
+    "1.2": {"with one adapter in a layer": Fraction(1, 2)},
+    # Three of the four projections are tuned.
+    "1.3": {"of one projection alone": Fraction(1, 3), "with the output projection too": Fraction(4, 3)},
+    "1.4": {"of one projection alone": Fraction(1, 3), "with the output projection too": Fraction(4, 3)},
+}
+
 
 def slips(params: FinetuningParams, answer: Answer) -> Iterator[Slip]:
-    """Values of another size, and gradients counted together with what they are of."""
-    for part in answer.parts.values():
-        for key in ("parameters", "gradients"):
-            if part.numbered and key in part.items:
-                one = part[key]
-                yield one.address, "of parameters and gradients together", 2 * rational(one.value)
-                for said, number in of_other_sizes(rational(one.value), params.conventions.bytes_per_element, 1):
-                    yield one.address, said, number
+    """Parts of what is tuned, values of another size, and gradients counted together with what they are of."""
+    each = params.conventions.bytes_per_element
+    for label, shares in SHARES.items():
+        for key in (one for one in ("parameters", "gradients") if one in answer.parts[label].items):
+            address, number = f"{label}/{key}", rational(answer[f"{label}/{key}"].value)
+            for said, share in shares.items():
+                yield address, said, share * number
+            if label == "1.4":
+                yield address, "with the frozen pair of matrices", number + 2 * params.d_model * params.rank * each
+            yield address, "of parameters and gradients together", 2 * number
+            for said, other in of_other_sizes(number, each, 1):
+                yield address, said, other
