@@ -177,5 +177,5 @@ def test_slips_of_what_is_tuned() -> None:
 def test_letters_of_one_unit_stand_for_each_other() -> None:
     """Bytes of a value, 2, do not stand for 32 layers; a value of 1 byte gives the number of values."""
     found = slips_of("utaustin/lecture25_batching", "1/weights")
-    assert found["of values, not of bytes"] == found["with 4 bytes for a value"] / 4
+    assert found["with 1 byte for a value"] == found["with 4 bytes for a value"] / 4
     assert not [said for said in found if "with s in place of" in said or "in place of s" in said]

@@ -135,8 +135,7 @@ def of_formula(formula: sympy.Basic, letters: Letters, units: Units = NO_UNITS) 
     sizes = {one for one, number in letters.items() if units.get(one) == "B" and number in SIZES}
     for symbol in (one for one in at if one in sizes):
         for size in SIZES:
-            said = "of values, not of bytes" if size == 1 else f"with {size} bytes for a value"
-            yield from _evaluated(said, formula, {**at, symbol: size})
+            yield from _evaluated(f"with {size} byte{'s' * (size > 1)} for a value", formula, {**at, symbol: size})
     for symbol in (one for one in at if one not in sizes):
         alike = {one for one in letters.keys() - sizes if units.get(one, "") == units.get(symbol, "")}
         for other in sorted(alike - {symbol}, key=str):
