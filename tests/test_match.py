@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import astuple
 from fractions import Fraction
 from typing import Any
 
@@ -218,9 +219,7 @@ def test_the_ledger_counts_by_route() -> None:
     one = ledger(made(), Findings.gathered(found()))
     # read again: 2 titles, 4 letters and symbols; flops with unit and symbol, claim, orders, unit, 4 cells: 3 + 1 + 2 + 1 + 4
     assert (one.values, one.restated, dict(one.routes), one.drawn, one.formulas) == (11, 6, {"counting": 11}, 0, 1)
-    assert [(boxed.address, boxed.published, boxed.found, boxed.route) for boxed in one.boxed] == [
-        ("1.1/flops", "168 FLOP", "168 FLOP", "counting")
-    ]
+    assert [astuple(boxed) for boxed in one.boxed] == [("1.1/flops", "1.1, flops", "168 FLOP", "168 FLOP", "counting")]
 
 
 def boxed(n_rows: int) -> list[tuple[str, str]]:

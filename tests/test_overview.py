@@ -16,8 +16,8 @@ LEDGER = {
     "routes": {"by hand": 3},
     "covers": {"by hand": ["1.1", "sheet"]},
     "boxed": [
-        {"address": "1.1/table/row/column", "published": "1", "found": "1", "route": "by hand"},
-        {"address": "1.1/area", "published": "6 m²", "found": "6 m²", "route": "by hand"},
+        {"address": "1.1/table/row/column", "name": "1.1, row: Column", "published": "1", "found": "1", "route": "by hand"},
+        {"address": "1.1/area", "name": "1.1, its area", "published": "6 m²", "found": "6 m²", "route": "by hand"},
     ],
 }
 PARTS = {

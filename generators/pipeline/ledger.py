@@ -14,6 +14,7 @@ import sympy
 from generators.answer import Answer, Derivation
 from generators.cells import Quantity
 from generators.found import Found
+from generators.pipeline.called import names
 from generators.pipeline.match import Findings, shown
 from generators.pipeline.published import published, with_formulas
 from generators.pipeline.wording import counted
@@ -25,9 +26,10 @@ MANY = 20
 
 @dataclass(frozen=True)
 class Boxed:
-    """A value that the sheet asks for, as it is published and as it was found."""
+    """A value that the sheet asks for, what a reader calls it, and the value as it is published and as it was found."""
 
     address: str
+    name: str
     published: str
     found: str
     route: str
@@ -95,43 +97,51 @@ def _asked(answer: Answer) -> list[Quantity | Table | Derivation]:
 
 def _all_boxed(answer: Answer, found: Findings) -> list[Boxed]:
     """What is asked, number by number unless they are many."""
-    listed = [boxed for item in _asked(answer) for boxed in _boxed(item, found, MANY)]
-    return listed if len(listed) <= MANY else [boxed for item in _asked(answer) for boxed in _boxed(item, found, 0)]
+    named = {
+        address: f"{label}, {name}" if label[0].isdigit() else name
+        for label, part in answer.parts.items()
+        for address, name in names(part).items()
+    }
+    listed = [boxed for item in _asked(answer) for boxed in _boxed(item, found, named, MANY)]
+    return listed if len(listed) <= MANY else [boxed for item in _asked(answer) for boxed in _boxed(item, found, named, 0)]
 
 
-def _boxed(item: Quantity | Table | Derivation, found: Findings, many: int) -> list[Boxed]:
+def _boxed(item: Quantity | Table | Derivation, found: Findings, named: Mapping[str, str], many: int) -> list[Boxed]:
     """A quantity by itself, and so the numbers of a table's columns that have a unit, up to `many`; all else by its size."""
     if isinstance(item, Quantity):
-        return [_one_boxed(item, found)]
+        return [_one_boxed(item, found, named)]
     if isinstance(item, Derivation):
         addresses = [f"{item.address}/{key}" for key in item.lines]
     else:
         measured = [item.cell(row, key) for key, one in item.columns.items() if one.unit for row in item.rows]
         numbers = [one for one in measured if one.value is not None]
         if 0 < len(numbers) <= many:
-            return [_one_boxed(one, found) for one in numbers]
+            return [_one_boxed(one, found, named) for one in numbers]
         addresses = [f"{item.address}/{row}/{key}" for row in item.rows for key, one in item.columns.items() if not one.of]
     ones = [one for address in addresses for one in found.at[address]]
     ones = [one for one in ones if not one.route.restates] or ones
     noun = "line" if isinstance(item, Derivation) else "cell"
-    return [Boxed(item.address, counted(len(addresses), noun), f"{len(addresses)} equal", _routes(ones))]
+    return [Boxed(item.address, named[item.address], counted(len(addresses), noun), f"{len(addresses)} equal", _routes(ones))]
 
 
-def _one_boxed(one: Quantity, found: Findings) -> Boxed:
+def _one_boxed(one: Quantity, found: Findings, named: Mapping[str, str]) -> Boxed:
     ones = found.at[one.address]
-    unit = f" {one.unit}" if one.unit else ""
-    return Boxed(one.address, f"{_said(one.value)}{unit}", f"{_said(ones[0].value)}{unit}", _routes(ones))
+    published, also = (f"{_said(value)} {one.unit}".rstrip() for value in (one.value, ones[0].value))
+    return Boxed(one.address, named[one.address], published, also, _routes(ones))
 
 
 def _said(value: Any) -> str:
     """A value, and its decimals where it is a fraction or an irrational number; a long one is rounded only."""
+    if isinstance(value, Fraction) and value.denominator == 1:
+        value = int(value)
     text = shown(value)
     if not isinstance(value, Fraction) and not (isinstance(value, sympy.Expr) and value.is_number and not value.is_Rational):
         return text
     decimals = f"{float(value):.6g}"
+    written = re.sub(r"e\+?(-?)0*", r"·10^\1", decimals)
     if "…" in text:
-        return f"≈ {decimals}"
-    return f"{text} {'=' if isinstance(value, Fraction) and Fraction(decimals) == value else '≈'} {decimals}"
+        return f"≈ {written}"
+    return f"{text} {'=' if isinstance(value, Fraction) and Fraction(decimals) == value else '≈'} {written}"
 
 
 def _routes(ones: Sequence[Found]) -> str:

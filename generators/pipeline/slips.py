@@ -6,8 +6,6 @@ Each rule gives words and a number; the words continue "This is the number". A q
 from __future__ import annotations
 
 import math
-import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,8 +15,9 @@ from typing import Any
 import sympy
 
 from generators.answer import Answer, Claim, Part, Text
-from generators.cells import Cell, Quantity, words
+from generators.cells import Cell, Quantity
 from generators.params import Params
+from generators.pipeline.called import is_array, names, row_names
 from generators.question import Slip
 from generators.table import Table
 
@@ -83,32 +82,22 @@ def _is_real(value: Any) -> bool:
 
 def _asked(part: Part) -> Iterator[tuple[str, Quantity, dict[str, Cell]]]:
     """What a part asks for with its name, and by name what stands beside it: in its column, or in its unit."""
+    named = names(part)
     items = [item for item in part.items.values() if not isinstance(item, Text | Claim) and item.asked]
     quantities = [item for item in items if isinstance(item, Quantity)]
     for one in quantities:
         yield one.what, one, {other.what: other.value for other in quantities if other is not one and other.unit == one.unit}
     tables = [item for item in items if isinstance(item, Table) and not item.drawn]
-    arrays = {_entry(one, *at): one.cell(*at) for one in tables if _is_array(one) for at in product(one.rows, one.columns)}
-    for name, one in arrays.items():
-        yield name, one, {other: entry.value for other, entry in arrays.items() if other != name}
-    for table in (one for one in tables if not _is_array(one)):
-        names, columns = _row_names(table), _columns(table)
-        of = f"{words(table.address.rpartition('/')[2])}, " if len(tables) > 1 else ""
-        for series in (table[key] for key in columns):
+    entries = [one.cell(*at) for one in tables if is_array(one) for at in product(one.rows, one.columns)]
+    for one in entries:
+        yield named[one.address], one, {named[other.address]: other.value for other in entries if other is not one}
+    for table in (one for one in tables if not is_array(one)):
+        rows = row_names(table)
+        for series in (table[key] for key in _columns(table)):
             for row in table.rows:
-                beside = {names[other]: cell for other, cell in series.cells.items() if other != row}
-                yield f"{of}{names[row]}: {series.label}", table.cell(row, series.column.key), beside
-
-
-def _entry(table: Table, row: str, column: str) -> str:
-    """What an array's entry is called; an axis that has one place, for all, is left out."""
-    places = [table.address.rpartition("/")[2], row, column]
-    return ", ".join(words(one) for one in places if not one.endswith("_all"))
-
-
-def _is_array(table: Table) -> bool:
-    """Whether its columns are alike, as channel_1 and channel_2; else the first column says what a row is about."""
-    return len({re.sub(r"\d+$", "", key) for key in table.columns}) == 1
+                beside = {rows[other]: cell for other, cell in series.cells.items() if other != row}
+                own = table.cell(row, series.column.key)
+                yield named[own.address], own, beside
 
 
 def _columns(table: Table) -> list[str]:
@@ -116,15 +105,6 @@ def _columns(table: Table) -> list[str]:
     keys = list(table.columns)
     measured = any(isinstance(cell, float) for key in keys for cell in table[key].cells.values())
     return [] if measured else keys[1:]
-
-
-def _row_names(table: Table) -> dict[str, str]:
-    """What a row begins with, a number with its heading; the row's key in words where that is notation or not unique."""
-    first = table[next(iter(table.columns))]
-    names = {row: cell if isinstance(cell, str) else "" for row, cell in first.cells.items()}
-    names |= {row: f"{first.label} {cell}" for row, cell in first.cells.items() if str(cell)[:1].isdigit()}
-    often = Counter(names.values())
-    return {row: name if name and often[name] == 1 else words(row) for row, name in names.items()}
 
 
 def of_formula(formula: sympy.Basic, letters: Letters, units: Units = NO_UNITS) -> Iterator[Said]:

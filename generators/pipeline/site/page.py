@@ -142,10 +142,10 @@ def _see_also(linking: Sequence[Listed]) -> str:
 _PLACE = re.compile(r"""(?:id="|\\label{)([^"}]+)["}]""")
 
 
-def _link(address: str, places: Sequence[str]) -> str:
-    """A link to a datum's place on the page, or to the first place of a table's or derivation's own."""
+def _link(name: str, address: str, places: Sequence[str]) -> str:
+    """A link from its name to a datum's place on the page, or to the first place of a table's or derivation's own."""
     place = next((one for one in places if one == address or one.startswith(f"{address}/")), None)
-    return f"[{escaped(address)}](#{place})" if place else escaped(address)
+    return f"[{escaped(name)}](#{place})" if place else escaped(name)
 
 
 BEING_CHECKED = '<span class="being-checked">being checked</span>'
@@ -164,7 +164,7 @@ def _found_again(ledger: Mapping[str, Any] | None, page: str) -> tuple[str, str]
         return BEING_CHECKED, ""
     routes, places = ledger["routes"], _PLACE.findall(page)
     boxed = [
-        [_link(one["address"], places), *map(grouped, (one["published"], one["found"])), escaped(one["route"])]
+        [_link(one["name"], one["address"], places), *map(grouped, (one["published"], one["found"])), escaped(one["route"])]
         for one in ledger["boxed"]
     ]
     counts = [[escaped(name), str(count)] for name, count in routes.items()]

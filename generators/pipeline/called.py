@@ -1,0 +1,48 @@
+"""What a reader calls what is asked for: by what it is, or by its table, row and column."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+
+from generators.answer import Derivation, Part
+from generators.cells import Quantity, words
+from generators.table import Table
+
+
+def names(part: Part) -> dict[str, str]:
+    """Names by address of all that a part asks for, and of the cells of its tables."""
+    asked = [one for one in part.items.values() if isinstance(one, Quantity | Table | Derivation) and one.asked]
+    tables = [one for one in asked if isinstance(one, Table)]
+    found = {one.address: getattr(one, "what", "") or words(one.address.rpartition("/")[2]) for one in asked}
+    for table in tables:
+        of = f"{found[table.address]}, " if len(tables) > 1 and not is_array(table) else ""
+        found |= {f"{table.address}/{row}/{key}": of + _cell(table, row, key) for row, key in product(table.rows, table.columns)}
+    return found
+
+
+def _cell(table: Table, row: str, key: str) -> str:
+    """Row and column; of an array also what it holds, without an axis that has one place, for all."""
+    if is_array(table):
+        places = [table.address.rpartition("/")[2], row, "" if key in row else key]
+        return ", ".join(words(one) for one in places if one and not one.endswith("_all"))
+    return f"{row_names(table)[row]}: {table[key].label}"
+
+
+def is_array(table: Table) -> bool:
+    """Whether its columns are alike, as channel_1 and channel_2; else the first column says what a row is about."""
+    return len({re.sub(r"\d+$", "", key) for key in table.columns}) == 1
+
+
+def row_names(table: Table) -> dict[str, str]:
+    """What rows begin with, numbers with their heading, as far as that tells rows apart; else their keys in words."""
+    found = dict.fromkeys(table.rows, "")
+    for key in list(table.columns)[:-1]:
+        label, cells = table[key].label, table[key].cells
+        if not all(isinstance(cell, str) or str(cell)[:1].isdigit() for cell in cells.values()):
+            break
+        begin = {row: str(cell) if re.search("[^0-9.]", str(cell)) else f"{label} {cell}" for row, cell in cells.items()}
+        found = {row: f"{found[row]}, {begin[row]}".removeprefix(", ") for row in found}
+        if len(set(found.values())) == len(found):
+            return found
+    return {row: words(row) for row in found}
