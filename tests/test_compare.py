@@ -22,9 +22,9 @@ def page(built: Project, browser: Browser) -> Iterator[Page]:
     opened.close()
 
 
-def of_box(page: Page) -> Locator:
-    """What opens in the first box."""
-    details = page.locator("details.compare").first
+def of_box(page: Page, box: int = 0) -> Locator:
+    """What opens in a box, the first unless said otherwise."""
+    details = page.locator("details.compare").nth(box)
     if details.get_attribute("open") is None:
         details.get_by_text("Why is my number different?").click()
     return details
@@ -59,6 +59,21 @@ def test_a_typed_number(page: Page, number: str, result: str) -> None:
     details.get_by_label("Your number").fill(number)
     shown = details.get_by_role("status").inner_text()
     assert shown == result or (result and result in shown)
+
+
+def test_a_share_may_be_typed_in_per_cent(page: Page, built: Project) -> None:
+    """Products of rank 16 over those of width 4096 are 2 * 16/4096 = 1/128 = 0.78125 %. A formula is not read."""
+    page.goto(f"{built.path('site').as_uri()}/answers/ift6135/a2/question4.html")
+    details = of_box(page, 1)
+    details.get_by_label("Which value").select_option("low-rank products over the product with W")
+    for number, said in (
+        ("0.78125 %", "The same."),
+        ("0.7813%", "The same, rounded."),
+        ("1/128", "The same."),
+        ("2r/d", "This is not read as a number. Write it in digits, as 12.5, 4/3 or 1.2e9, without a formula."),
+    ):
+        details.get_by_label("Your number").fill(number)
+        assert details.get_by_role("status").inner_text() == said
 
 
 def test_a_number_of_another_reading(page: Page, built: Project) -> None:

@@ -116,17 +116,37 @@ def test_there_and_back(page: Page) -> None:
     assert "#" not in page.url
 
 
-def test_what_each_reading_gives_is_listed(page: Page) -> None:
-    """Three of the 7 values above are shown. Equal scores are at rank 3 or below, so with 2 beams ties change nothing."""
+def listed(page: Page) -> list[str | None]:
+    """What the panel says of each other reading."""
     page.get_by_text("What if it were read another way?").click()
-    listed = page.locator("#variants dd")
-    listed.first.wait_for()
-    text = listed.all_text_contents()
+    page.locator("#variants dd").first.wait_for()
+    return page.locator("#variants dd").all_text_contents()
+
+
+def test_what_each_reading_gives_is_listed(page: Page) -> None:
+    """With 3 beams as above: a probability, a third row and the picture are not shown. A row that is gone is one change.
+
+    Equal scores are at rank 3 or below, so with 2 beams ties change nothing.
+    """
+    text = listed(page)
+    assert text[0] == "1 beam: Rank 2 is gone; tree diagram of the track of 2 beams becomes tree diagram of the track of 1 beam."
     assert text[1] == (
         "3 beams: Rank 1, Sequence b c a becomes a b a; Rank 1, Probability 0.12 becomes 0.128;"
-        " Rank 2, Sequence c a b becomes b c a; and 4 values and 1 picture more."
+        " Rank 2, Sequence c a b becomes b c a; and 3 changes more."
     )
-    assert text[-1].endswith("is preferred: the boxes stay as they are.")
+    assert str(text[-1]).endswith("is preferred: the boxes stay as they are.")
+
+
+def test_values_and_pictures_are_named_in_the_list(page: Page, built: Project) -> None:
+    """The first guesses of 3 heads after the root are 4 nodes. 6573522944 weights of 2 bytes take 13147045888 B."""
+    page.goto(f"{built.path('site').as_uri()}/answers/comp4901y/hw4/question2.html")
+    assert listed(page)[0] == (
+        "only the first guess of each head: tree diagram of 15 nodes becomes tree diagram of 4 nodes;"
+        " mask of 15 rows and as many columns becomes mask of 4 rows and as many columns."
+    )
+    page.goto(f"{built.path('site').as_uri()}/answers/utaustin/lecture25/batching.html")
+    said = re.sub(r"\s", "", str(listed(page)[0]))
+    assert "4bytes:1:weightsthatastepreads,13147045888Bbecomes26294091776B;" in said
 
 
 def test_the_list_is_of_the_published_page(page: Page, built: Project) -> None:

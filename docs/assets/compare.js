@@ -28,11 +28,12 @@
   const NUMBER = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,3}))?(?:\/(\d+))?(\D*)$/;
   // A number without spaces and commas, and half a unit of its last digit; null where it is none.
   const number = (plain, unit) => {
-    const [, sign, whole, decimals = "", exponent = "0", denominator = "1", suffix = ""] = NUMBER.exec(plain) ?? [];
+    const [, sign, whole, decimals = "", exponent = "0", denominator = "1", written = ""] = NUMBER.exec(plain) ?? [];
+    const isShare = written === "%" && unit === "", suffix = isShare ? "" : written; // 12 % for 0.12
     const scales = scalesOf(unit);
     if (!(whole || decimals) || !Object.hasOwn(scales, unitOf(suffix)) || BigInt(denominator) === 0n) return null;
     const scale = scales[unitOf(suffix)];
-    const power = Number(exponent) - decimals.length;
+    const power = Number(exponent) - decimals.length - (isShare ? 2 : 0);
     const unitOfLast = power < 0 ? [scale, 10n ** BigInt(-power)] : [scale * 10n ** BigInt(power), 1n];
     const digits = BigInt((sign === "-" ? "-" : "") + whole + decimals);
     return {
@@ -89,7 +90,7 @@
     const all = readings(text, one.unit);
     const own = all.find((each) => fits(each, value)) ?? all.find((each) => slipsOf(each, one).length)
       ?? all.find((each) => pairsOf(each, one).length) ?? all[0];
-    if (!own) return `This is not read as a number${one.unit && ` in ${one.unit}`}. Write it as 1365.33, 4096/3 or 1.37e3.`;
+    if (!own) return `This is not read as a number${one.unit && ` in ${one.unit}`}. Write it in digits, as 12.5, 4/3 or 1.2e9, without a formula.`;
     if (apart(own, value)[0] === 0n) return "The same.";
     const exact = one.slips.some(([other]) => apart(own, fraction(other))[0] === 0n);
     const slips = slipsOf(own, one);

@@ -62,24 +62,42 @@
     return copy;
   };
   const several = published.querySelectorAll(".answer").length > 1;
-  // Where a value stands: its part's number, what the row begins with, and the column's heading. Numbers begin with theirs.
+  const { numbers } = JSON.parse(document.querySelector("[data-boxed]")?.dataset.boxed ?? '{"numbers": []}');
+  const nameOf = Object.fromEntries(numbers.map(({ at, name }) => [at, name]));
+  // Where a value stands: its part's number and its name, or what its row begins with and the column's heading.
   const placed = (element) => {
     const cell = element.closest("td"), [part] = element.id.split("/");
     const own = several && part !== "sheet" ? `${part}: ` : "";
-    if (!cell) return [own];
+    if (!cell) return [own, nameOf[element.id] ? `${nameOf[element.id]}, ` : ""];
     const headings = cell.closest("table").querySelectorAll("th"), [first] = cell.parentElement.cells;
     const heading = (one) => [...copied(headings[one.cellIndex]).childNodes, " "];
     const row = [.../^[\u2212-]?\d+$/.test(text(first)) ? heading(first) : [], ...copied(first).childNodes, ", "];
     return [own, ...(cell === first ? [] : row), ...heading(cell)];
   };
+  // A row that is gone or new is one change, told by its first cell.
+  const changes = (values) => {
+    const rows = new Set();
+    return values.filter(([before, now]) => {
+      const row = (!now || !before) && (now ?? before).closest("tr");
+      return !row || (!rows.has(row) && rows.add(row));
+    });
+  };
+  const shows = (figure) => figure.querySelector("img").alt.split(".")[0].replace(/^\S/, (first) => first.toLowerCase());
+  // Pictures that differ, each by the first sentence of what stands for it where it cannot be seen.
+  const redrawn = (page, pictures) => {
+    const [before, now] = [published, page].map((one) => sources(one).map(([figure]) => figure));
+    return pictures.map((figure) => {
+      const [was, is] = [before.length === now.length ? before[now.indexOf(figure)] : null, figure].map((one) => one && shows(one));
+      return was && was !== is ? `${was} becomes ${is}` : `${is} is drawn anew`;
+    });
+  };
   const LISTED = 3;
   const described = (page) => {
     const { values, pictures } = differing(page);
-    const listed = values.slice(0, LISTED);
-    const rest = summed(values.slice(LISTED), pictures);
-    const parts = listed.map(([before, now]) => [...placed(now ?? before), ...(!now ? [copied(before), " is gone"] :
+    const told = changes(values).map(([before, now]) => [...placed(now ?? before), ...(!now ? [copied(before), " is gone"] :
       before ? [copied(before), " becomes ", copied(now)] : [copied(now), " is new"])]);
-    if (rest) parts.push([listed.length ? `and ${rest} more` : `${rest} differ${pictures.length === 1 ? "s" : ""}`]);
+    const all = [...told, ...redrawn(page, pictures).map((one) => [one])];
+    const parts = all.length > LISTED + 1 ? [...all.slice(0, LISTED), [`and ${counted(all.length - LISTED, "change")} more`]] : all;
     return parts.length ? parts.flatMap((part, place) => [place ? "; " : "", ...part]).concat(".") : ["the boxes stay as they are."];
   };
   let loading = null;

@@ -201,14 +201,15 @@
   const written = (text) => text.replace("-", "\u2212").replace(/\d+/, (whole) => grouped(whole).replaceAll(THIN, "\u202f"));
   const GROUPED = /^[-+]?[1-9]\d{0,2}(,\d{3})+(?![\d,])/;
   const NUMBER = /^([-+]?)(\d*)(?:(?:\.(\d+)|(?<=\d)\.?)(?:e([-+]?\d\d?))?|(?<=\d)\/(\d+))$/i;
+  const powers = (text) => text.replace(/^\s*(\d{1,9})\s*\^\s*(\d\d?)\s*$/, (_, base, power) => BigInt(base) ** BigInt(power)); // as 2^13
   // A fraction, or the words for what is wrong with what was typed.
-  const typed = ({ label, least, above, most, whole }, text) => {
-    const joined = text.length > 40 ? "" : text.replace(/[\s\u202f\u2009_]/g, "").replace(/[×x*·]10\^/, "e").replace(/\u2212/g, "-");
+  const typed = ({ label, shown, least, above, most, whole }, text) => {
+    const joined = text.length > 40 ? "" : powers(text).replace(/[\s\u202f\u2009_]/g, "").replace(/[×x*·]10\^/, "e").replace(/\u2212/g, "-");
     const plain = joined.split("/").map((part) => (GROUPED.test(part) ? part.replace(/,/g, "") : part)).join("/");
     const [, sign, wholeDigits, decimals = "", power = "0", denominator = "1"] = NUMBER.exec(plain) ?? [];
     const range = above ? `above ${written(least)}, at most ${written(most)}` : `from ${written(least)} to ${written(most)}`;
     const must = `${sentence(label)}: must be a ${whole ? "whole " : ""}number ${range}.`;
-    if (wholeDigits === undefined || BigInt(denominator) === 0n) return whole ? must : `${must} Write it as 0.05 or 1/20.`;
+    if (wholeDigits === undefined || BigInt(denominator) === 0n) return `${must} Write it as ${whole ? shown : "0.05 or 1/20"}.`;
     const digits = [BigInt(wholeDigits + decimals) * (sign === "-" ? -1n : 1n), BigInt(denominator)];
     const number = fraction(...scaled(digits, Number(power) - decimals.length));
     const tooSmall = less(number, read(least)) || (above && same(number, read(least)));
@@ -221,9 +222,13 @@
     "==": ["must be", "must not be"], "!=": ["must not be", "must be"], "<": ["must be below", "must be at least"],
     ">": ["must be above", "must be at most"], "<=": ["must be at most", "must be above"], ">=": ["must be at least", "must be below"],
   };
+  const LONGEST = 15; // digits of a number that is said
+  const isShort = (number) => number?.every((part) => part.toString().length <= LONGEST);
+  // A parameter with its number, or a number; null where it is neither or long.
   const simple = (place) => {
     const [sign, of] = nodes[place];
-    return sign === "p" ? labelOf[of] : sign === "#" && of.length < 16 ? written(of) : null;
+    if (sign !== "p") return sign === "#" && of.length <= LONGEST ? written(of) : null;
+    return `${labelOf[of]}${isShort(known[place]) ? ` (${plain(known[place])})` : ""}`;
   };
   const explained = (rule) => {
     const [place, holds] = conditions[rule];
@@ -232,7 +237,9 @@
     const [first, second] = (inner === "%" ? within : of).map(simple);
     if (!first || !second) {
       const names = [...new Set(parametersOf(place))], said = rules[rule] ?? "these numbers do not go together";
-      return names.length > 1 || said.startsWith(labelOf[names[0]]) ? said : `${labelOf[names[0]]}: ${said}`;
+      const sides = of.map((side) => known[side]), than = { "<": "less", ">": "more" }[sign];
+      const because = than && !holds && sides.every(isShort) ? `: ${plain(sides[0])} is ${than} than ${plain(sides[1])}` : "";
+      return (names.length > 1 || said.startsWith(labelOf[names[0]]) ? said : `${labelOf[names[0]]}: ${said}`) + because;
     }
     if (inner === "%") return nodes[within[0]][0] === "#" ? `${second} must divide ${first}` : `${first} must be a multiple of ${second}`;
     return `${first} ${MUST[sign][holds ? 0 : 1]} ${second}`;
@@ -315,8 +322,8 @@
   let kept = ""; // changed numbers, as the address has them
   const status = made("output", { id: "what-if-status" });
   const reset = made("button", { type: "button", hidden: true }, "Back to the published numbers");
-  const refuse = (names, text) => {
-    for (const name of names) inputs[name].setAttribute("aria-invalid", "true");
+  const refuse = (those, text) => {
+    for (const { name } of those) inputs[name].setAttribute("aria-invalid", "true");
     status.textContent = text + PUBLISHED;
   };
   const apply = () => {
@@ -327,8 +334,11 @@
     const changed = fields.filter(({ name, value }) => wrong.some((one) => one.name === name) || !same(given[name], read(value)));
     for (const { name } of fields) inputs[name].setAttribute("aria-invalid", "false");
     const rule = wrong.length || !changed.length ? null : show(given);
-    if (wrong.length) refuse(wrong.map(({ name }) => name), given[wrong[0].name]);
-    else if (rule !== null) refuse(parametersOf(conditions[rule][0]), `${sentence(explained(rule))}.`);
+    if (wrong.length) refuse(wrong, wrong.map(({ name }) => given[name]).join(" "));
+    else if (rule !== null) {
+      const within = parametersOf(conditions[rule][0]);
+      refuse(changed.filter(({ name }) => within.includes(name)), `${sentence(explained(rule))}.`);
+    }
     else if (changed.length) status.textContent = CHANGED + (document.querySelector(".not-followed") ? CROSSED : "");
     document.body.classList.toggle("what-if-changed", changed.length > 0 && !wrong.length && rule === null);
     reset.hidden = !changed.length;
