@@ -49,7 +49,9 @@ UNREAD = "This is not read as a number in FLOP/B."
     ("85.333", "This is the number of FLOPs for each bit and with 4 bytes for a value, or of FLOPs for each bit and with"),
     # 2 L D^2 / (2 (2 L D)) / 2 is 1024.
     ("1024", "without the bytes of the result matrix and with 4 bytes for a value."),
-    ("1820.4", "This is the number of “No. 11”, or of “No. 13”."),
+    ("1820.4", "This is the number of “No. 11: Arithmetic intensity”, or of “No. 13: Arithmetic intensity”."),
+    # 2 D^2 / (2 (2 D + D^2)) at D = 4096 is 4096/4098 = 2048/2049.
+    ("2048/2049", "This is the number of “No. 1: Arithmetic intensity” in 1.2, or of “No. 2: Arithmetic intensity” in 1.2"),
     ("", ""), ("many", UNREAD), ("1/0", UNREAD), ("1.2.3", UNREAD), ("1365.33 GB", UNREAD), ("1e9999", UNREAD),
     ("1365.33 FLOPs/byte", ROUNDED), ("5constructor", UNREAD), ("1365 1/3", UNREAD), ("3*1024", UNREAD),
     ("0,682", NONE), ("1,365", ROUNDED),  # a comma before decimals, and between thousands
@@ -59,6 +61,19 @@ def test_a_typed_number(page: Page, number: str, result: str) -> None:
     details.get_by_label("Your number").fill(number)
     shown = details.get_by_role("status").inner_text()
     assert shown == result or (result and result in shown)
+
+
+@pytest.mark.parametrize(("path", "box", "number", "result"), [
+    # Sample 1 has 2, 5, 1 and 4, 3, 4: their mean is 19/6. The first value of the box is a mean over the batch.
+    ("ift6135/a2/question1", 0, "19/6", "This is the number of “layer mean, sample 1”."),
+    # Greedy search ends at -9.1. Two beams keep -9.3, which 2.4b asks for.
+    ("ift6135/a2/question2", 2, "-9.3", "This is the number of “rank 1: Log-likelihood” in 2.4b."),
+])  # fmt: skip
+def test_a_number_from_elsewhere_on_the_page(page: Page, built: Project, path: str, box: int, number: str, result: str) -> None:
+    page.goto(f"{built.path('site').as_uri()}/answers/{path}.html")
+    details = of_box(page, box)
+    details.get_by_label("Your number").fill(number)
+    assert details.get_by_role("status").inner_text() == result
 
 
 def test_a_share_may_be_typed_in_per_cent(page: Page, built: Project) -> None:

@@ -116,7 +116,7 @@ def test_there_and_back(page: Page) -> None:
     assert "#" not in page.url
 
 
-def listed(page: Page) -> list[str | None]:
+def listed(page: Page) -> list[str]:
     """What the panel says of each other reading."""
     page.get_by_text("What if it were read another way?").click()
     page.locator("#variants dd").first.wait_for()
@@ -134,7 +134,7 @@ def test_what_each_reading_gives_is_listed(page: Page) -> None:
         "3 beams: Rank 1, Sequence b c a becomes a b a; Rank 1, Probability 0.12 becomes 0.128;"
         " Rank 2, Sequence c a b becomes b c a; and 3 changes more."
     )
-    assert str(text[-1]).endswith("is preferred: the boxes stay as they are.")
+    assert text[-1].endswith("is preferred: the boxes stay as they are.")
 
 
 def test_values_and_pictures_are_named_in_the_list(page: Page, built: Project) -> None:
@@ -145,7 +145,7 @@ def test_values_and_pictures_are_named_in_the_list(page: Page, built: Project) -
         " mask of 15 rows and as many columns becomes mask of 4 rows and as many columns."
     )
     page.goto(f"{built.path('site').as_uri()}/answers/utaustin/lecture25/batching.html")
-    said = re.sub(r"\s", "", str(listed(page)[0]))
+    said = re.sub(r"\s", "", listed(page)[0])
     assert "4bytes:1:weightsthatastepreads,13147045888Bbecomes26294091776B;" in said
 
 

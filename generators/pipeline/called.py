@@ -16,17 +16,26 @@ def names(part: Part) -> dict[str, str]:
     tables = [one for one in asked if isinstance(one, Table)]
     found = {one.address: getattr(one, "what", "") or words(one.address.rpartition("/")[2]) for one in asked}
     for table in tables:
-        of = f"{found[table.address]}, " if len(tables) > 1 and not is_array(table) else ""
-        found |= {f"{table.address}/{row}/{key}": of + _cell(table, row, key) for row, key in product(table.rows, table.columns)}
+        of = f"{found[table.address]}, " if len(tables) > 1 else ""
+        cells = _entries(table) if is_array(table) else {at: of + name for at, name in _cells(table).items()}
+        found |= {f"{table.address}/{at}": name for at, name in cells.items()}
     return found
 
 
-def _cell(table: Table, row: str, key: str) -> str:
-    """Row and column; of an array also what it holds, without an axis that has one place, for all."""
-    if is_array(table):
-        places = [table.address.rpartition("/")[2], row, "" if key in row else key]
-        return ", ".join(words(one) for one in places if one and not one.endswith("_all"))
-    return f"{row_names(table)[row]}: {table[key].label}"
+def _cells(table: Table) -> dict[str, str]:
+    """Row and column."""
+    rows = row_names(table)
+    return {f"{row}/{key}": f"{rows[row]}: {table[key].label}" for row, key in product(table.rows, table.columns)}
+
+
+def _entries(table: Table) -> dict[str, str]:
+    """What the array holds and the places on its axes, but for an axis that has one place, for all."""
+    held = words(table.address.rpartition("/")[2])
+    found = {}
+    for row, key in product(table.rows, table.columns):
+        places = [words(one) for one in (row, "" if key in row else key) if one and not one.endswith("_all")]
+        found[f"{row}/{key}"] = ", ".join([held, *places])
+    return found
 
 
 def is_array(table: Table) -> bool:

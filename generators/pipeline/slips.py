@@ -9,15 +9,14 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
 from typing import Any
 
 import sympy
 
-from generators.answer import Answer, Claim, Part, Text
-from generators.cells import Cell, Quantity
+from generators.answer import Answer, Part
+from generators.cells import Quantity
 from generators.params import Params
-from generators.pipeline.called import is_array, names, row_names
+from generators.pipeline.called import is_array, names
 from generators.question import Slip
 from generators.table import Table
 
@@ -51,7 +50,6 @@ class Boxed:
     name: str
     letters: Letters
     units: Units
-    beside: Mapping[str, Cell]
     flops_per_multiply_add: int | None
 
     @property
@@ -71,33 +69,25 @@ def boxed(params: Params, answer: Answer) -> Iterator[Boxed]:
     for part in answer.parts.values():
         letters = {symbol: one.value for symbol, one in part.letters.items()}
         units = {symbol: one.unit for symbol, one in part.letters.items()}
-        for name, one, beside in _asked(part):
+        called = names(part)
+        for one in _asked(part):
             if isinstance(one.value, int | Fraction) or _is_real(one.value):
-                yield Boxed(quantity=one, name=name, letters=letters, units=units, beside=beside, flops_per_multiply_add=each)
+                name = called[one.address]
+                yield Boxed(quantity=one, name=name, letters=letters, units=units, flops_per_multiply_add=each)
 
 
 def _is_real(value: Any) -> bool:
     return isinstance(value, sympy.Expr) and bool(value.is_number and value.is_real)
 
 
-def _asked(part: Part) -> Iterator[tuple[str, Quantity, dict[str, Cell]]]:
-    """What a part asks for with its name, and by name what stands beside it: in its column, or in its unit."""
-    named = names(part)
-    items = [item for item in part.items.values() if not isinstance(item, Text | Claim) and item.asked]
-    quantities = [item for item in items if isinstance(item, Quantity)]
-    for one in quantities:
-        yield one.what, one, {other.what: other.value for other in quantities if other is not one and other.unit == one.unit}
-    tables = [item for item in items if isinstance(item, Table) and not item.drawn]
-    entries = [one.cell(*at) for one in tables if is_array(one) for at in product(one.rows, one.columns)]
-    for one in entries:
-        yield named[one.address], one, {named[other.address]: other.value for other in entries if other is not one}
-    for table in (one for one in tables if not is_array(one)):
-        rows = row_names(table)
-        for series in (table[key] for key in _columns(table)):
-            for row in table.rows:
-                beside = {rows[other]: cell for other, cell in series.cells.items() if other != row}
-                own = table.cell(row, series.column.key)
-                yield named[own.address], own, beside
+def _asked(part: Part) -> Iterator[Quantity]:
+    """What a part asks for; of tables the columns that answer, of arrays every entry."""
+    for item in part.items.values():
+        if isinstance(item, Quantity) and item.asked:
+            yield item
+        if isinstance(item, Table) and item.asked and not item.drawn:
+            for column in item.columns if is_array(item) else _columns(item):
+                yield from (item.cell(row, column) for row in item.rows)
 
 
 def _columns(table: Table) -> list[str]:
@@ -108,7 +98,7 @@ def _columns(table: Table) -> list[str]:
 
 
 def of_formula(formula: sympy.Basic, letters: Letters, units: Units = NO_UNITS) -> Iterator[Said]:
-    """Values of another size, one layer instead of all, another letter of its unit in a letter's place, a summand left out."""
+    """Values of another size, one layer for all, another letter of its unit, a summand left out, rounding the other way."""
     at = {symbol: letters[symbol] for symbol in sorted(formula.free_symbols, key=str)}
     for symbol in (one for one in at if str(one) in LAYERS):
         yield from _evaluated("of one layer", formula, {**at, symbol: 1})
@@ -125,6 +115,8 @@ def of_formula(formula: sympy.Basic, letters: Letters, units: Units = NO_UNITS) 
             left = formula.xreplace({summed: summed - term})
             within = f" in the sum {plain(summed)}" if len(plain(summed)) <= LONGEST else ""
             yield from _evaluated(f"without {plain(term)}{within}", left, at)
+    for whole, (other, said) in _WHOLE.items():
+        yield from _evaluated(said, formula.replace(whole, other), at)
 
 
 def of_other_sizes(number: Fraction, bytes_per_element: int, power: int) -> Iterator[Said]:
@@ -159,6 +151,7 @@ def evaluated(formula: sympy.Basic, at: Letters) -> Fraction | None:
     return _power(*known) if isinstance(formula, sympy.Pow) else None
 
 
+_WHOLE = {sympy.floor: (sympy.ceiling, "rounded up"), sympy.ceiling: (sympy.floor, "rounded down")}
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {sympy.Min: min, sympy.Max: max, sympy.floor: math.floor, sympy.ceiling: math.ceil}
 
 
@@ -217,15 +210,8 @@ def _other_base(of: Boxed) -> Iterator[Said]:
                 yield f"with logarithms to base {base}", as_fraction(value / sympy.log(base))
 
 
-def _beside(of: Boxed) -> Iterator[Said]:
-    """The number of another row."""
-    for name, cell in of.beside.items():
-        if isinstance(cell, int | Fraction):
-            yield f"of “{name}”", Fraction(cell)
-
-
 RULES: tuple[Callable[[Boxed], Iterable[Said]], ...] = (
-    _counted_otherwise, _in_another_unit, _other_base, _other_sign, _beside, _by_formula,
+    _counted_otherwise, _in_another_unit, _other_base, _other_sign, _by_formula,
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from generators.courses.utaustin.lecture25_batching.draw import draw
 from generators.courses.utaustin.lecture25_batching.find import find
 from generators.courses.utaustin.lecture25_batching.params import BatchingParams
+from generators.courses.utaustin.lecture25_batching.slips import slips
 from generators.courses.utaustin.lecture25_batching.solve import solve
 from generators.question import Question
 
@@ -12,6 +13,7 @@ QUESTION = Question(
     params=BatchingParams,
     solve=solve,
     find=find,
+    slips=slips,
     what_if=(
         "model.n_layers",
         "model.d_model",
