@@ -5,7 +5,7 @@ A comparison of plain numbers decides at once. One of traced numbers stays open,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any
 
@@ -24,31 +24,6 @@ class Chosen(str):
         self = super().__new__(cls, pair[0] if condition.holds else pair[1])
         self.condition, self.pair, self.part = condition, pair, part
         return self
-
-
-class NamesInWords(str):
-    """Names in words, those whose comparison holds, where traced numbers are compared."""
-
-    __slots__ = ("names", "noun", "part")
-    names: Mapping[str, Any]
-    noun: str
-    part: str
-
-    def __new__(cls, noun: str, names: Mapping[str, Any], part: str = "") -> NamesInWords:  # noqa: D102
-        self = super().__new__(cls, _in_words(noun, [name for name, truth in names.items() if holds_now(truth)]))
-        self.noun, self.names, self.part = noun, names, part
-        return self
-
-
-def names_in_words(noun: str, names: Mapping[str, Any]) -> str:
-    """The names whose comparison holds, in words: "rows 1, 2 and 5", "row 3" or "no row"."""
-    made = NamesInWords(noun, names)
-    return made if any(map(is_condition, names.values())) else str(made)
-
-
-def _in_words(noun: str, names: Sequence[str]) -> str:
-    together = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
-    return f"{noun}{'s' if names[1:] else ''} {together}" if names else f"no {noun}"
 
 
 def either(truth: Any, words: str, others: str) -> str:
@@ -108,6 +83,4 @@ def in_part(value: Any, label: str) -> Any:
     """The same value; what follows parameters as what is shown in a part."""
     if isinstance(value, Chosen):
         return Chosen(value.condition, value.pair, label)
-    if isinstance(value, NamesInWords):
-        return NamesInWords(value.noun, value.names, label)
     return Traced(value.trace, value.number, value.node, label, value.when) if is_traced(value) else value

@@ -1,4 +1,4 @@
-"""What comes and goes when a reader changes numbers: names in a list, rows, cells, and the words that a comparison chooses."""
+"""What comes and goes when a reader changes numbers: rows, cells, and the words that a comparison chooses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Browser
 
-from generators.depending import either, holds_now, names_in_words, while_holds
+from generators.depending import either, holds_now, while_holds
 from generators.table import table
 from generators.traced import Trace, is_condition
 from tests.browsing import DESK, needs_chromium, page_without_errors
@@ -21,8 +21,6 @@ def address(project: Project, name: str, numbers: str) -> str:
 def test_plain_comparisons_decide() -> None:
     assert (either(True, "a", "b"), either(False, "a", "b")) == ("a", "b")
     assert (while_holds(True, 3), while_holds(False, 3)) == (3, None)
-    assert names_in_words("row", {"1": True, "2": False, "3": True, "4": True}) == "rows 1, 3 and 4"
-    assert (names_in_words("row", {"1": True}), names_in_words("row", {"1": False})) == ("row 1", "no row")
     assert list(table("t", ["a"], {"one": (1,), "two": (2,)}, depending={"two": False}).rows) == ["one"]
 
 
@@ -30,7 +28,7 @@ def test_traced_comparisons_stay_open() -> None:
     """Nothing is decided: no condition is noted, and all rows are kept."""
     trace = Trace()
     number = trace.parameter("n", 5)
-    assert (either(number > 3, "a", "b"), names_in_words("row", {"1": number > 3, "2": number > 7})) == ("a", "row 1")
+    assert (either(number > 3, "a", "b"), either(number > 7, "a", "b")) == ("a", "b")
     made = table("t", ["a"], {"one": (1,), "two": (2,)}, depending={"two": number > 7})
     assert (list(made.rows), list(made.depending)) == (["one", "two"], ["two"])
     assert (holds_now(number > 3), holds_now(number > 7)) == (True, False)
@@ -43,16 +41,6 @@ class TestPages:
     """In a browser."""
 
     pytestmark = needs_chromium
-
-    def test_names_in_a_list(self, browser: Browser, built: Project) -> None:
-        """Rows 7 and 8 have 4096 * 256 / (4096 + 2 * 256) = 227.56 FLOP/B with 16 heads.
-
-        The A100 has its ridge point at 312 / 2.039 = 153 FLOP/B, the H100 at 989.4 / 3.35 = 295.
-        """
-        with page_without_errors(browser, address(built, "comp4901y/hw3/question1", "n_heads=16")) as page:
-            a100, h100 = (page.locator(f"[id='roofline/at_peak/accelerator_{place}/prefill']") for place in (1, 2))
-            assert a100.inner_text() == "rows 1, 2, 3, 7, 8, 10, 11 and 13"
-            assert h100.inner_text() == "rows 1, 2, 3, 10, 11 and 13"
 
     def test_rows(self, browser: Browser, built: Project) -> None:
         """With 16 layers, 80 GB hold (80e9 - 6704594944 - 262144000) / 2^29 = 136.04 caches, with 64 layers 25.01.

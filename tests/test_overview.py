@@ -46,22 +46,21 @@ def test_questions_keep_their_numbers_and_pdfs() -> None:
     """Not every question of a sheet must be answered."""
     text = questions([listed("two", "q2.pdf", 2), listed("four", "q4.pdf", 4)])
     assert "2 pages, 6 values found again by [2 routes](checks.md#routes)" in text
-    assert "10 points · 6 values found again · [PDF 2](answers/q2.pdf), [PDF 4](answers/q4.pdf)" in text
+    assert "10 points · 6 values found again · [q2&#46;pdf](answers/q2.pdf), [q4&#46;pdf](answers/q4.pdf)" in text
     assert "- [2&#46; two](answers/course/two.md)\n- [4&#46; four](answers/course/four.md)" in text
 
 
-def test_pdfs_without_a_number_are_named() -> None:
-    assert "[PDF one](answers/one.pdf), [PDF two](answers/two.pdf)" in questions(
-        [listed("one", "one.pdf"), listed("two", "two.pdf")]
-    )
-    assert "[PDF](answers/both.pdf)" in questions([listed("one", "both.pdf"), listed("two", "both.pdf")])
+def test_a_pdf_of_several_questions_stands_once() -> None:
+    text = questions([listed("one", "hw/both.pdf"), listed("two", "hw/both.pdf")])
+    assert text.count("[both&#46;pdf](answers/hw/both.pdf)") == 1
 
 
 def test_a_pdf_that_is_handed_in_says_so() -> None:
     """And that an agreement in it must be signed."""
     sheet = listed("one", "sheet.pdf")._replace(handed_in=True)
-    assert "to hand in: [PDF](answers/sheet.pdf)\n" in questions([sheet])
-    assert "to hand in: [PDF](answers/sheet.pdf) with the agreement to sign\n" in questions([sheet._replace(agreement=True)])
+    assert "to hand in: [sheet&#46;pdf](answers/sheet.pdf)\n" in questions([sheet])
+    signed = "to hand in: [sheet&#46;pdf](answers/sheet.pdf) with the agreement to sign\n"
+    assert signed in questions([sheet._replace(agreement=True)])
 
 
 def test_a_draft_names_no_routes() -> None:

@@ -179,11 +179,6 @@
     noun: (number, element, piece, singular, plural) => {
       element.textContent = same(number, [1n, 1n]) ? singular : plural || `${singular}s`;
     },
-    listed: (holds, element, piece, noun, ...names) => {
-      const all = names.filter(([, slot]) => slot === null || known[slots[slot][0]]).map(([name]) => name);
-      const together = [all.slice(0, -1).join(", "), ...all.slice(-1)].filter((one) => one).join(" and ");
-      element.textContent = all.length ? `${noun}${all[1] ? "s" : ""} ${together}` : `no ${noun}`;
-    },
     either: (holds, element, piece, words, others) => { element.textContent = holds ? words : others; },
     when: (holds, element) => { element.hidden = !holds; },
     absent: (holds, element) => { element.hidden = !holds; },
@@ -257,6 +252,10 @@
   };
   const addressed = [...document.querySelectorAll("article [id*='/'], article [data-of]")];
   const labelAt = (element) => (element.dataset.of ?? element.id).split("/")[0];
+  // What was measured says so before its first sentence, which then stays true; its tables are crossed out.
+  const isSaid = (element) => labelAt(element).startsWith("measured") && !element.closest("table");
+  const said = addressed.filter((one, place) => isSaid(one) && !addressed.slice(0, place).some((other) => labelAt(other) === labelAt(one)));
+  const saysSo = () => made("strong", { className: "of-published" }, "Measured with the published numbers. ");
   const hostOf = new Map(places.map((element) => [element, element.closest("[id*='/'], [data-of]")]));
   // Writes the page for these numbers, or returns the place of the rule that they break.
   const show = (given) => {
@@ -274,8 +273,9 @@
       cross(element, !isFollowed || (kind === "absent" && values[node]));
     }
     for (const element of addressed) {
-      if (!element.matches(".frame, [data-slot]")) cross(element, !follows(labelAt(element)));
+      if (!element.matches(".frame, [data-slot]")) cross(element, !follows(labelAt(element)) && !isSaid(element));
     }
+    for (const one of said) if (!follows(labelAt(one))) one.closest("p").prepend(saysSo());
     redraw(values, follows);
     return null;
   };
@@ -306,7 +306,7 @@
     }
   };
   const restore = () => {
-    for (const one of document.querySelectorAll("svg.chart")) one.remove();
+    for (const one of document.querySelectorAll("svg.chart, .of-published")) one.remove();
     for (const one of document.querySelectorAll(".charted, .stale")) one.classList.remove("charted", "stale");
     for (const [element, inner, hidden] of asPublished) {
       if (inner !== null) element.innerHTML = inner;

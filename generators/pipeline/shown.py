@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from generators.cells import Cell, Math
-from generators.depending import Chosen, NamesInWords
+from generators.depending import Chosen
 from generators.pipeline import typeset
 from generators.pipeline.addresses import CLOSED, NAMED, OPENED
 from generators.pipeline.site.page import escaped
@@ -25,7 +25,7 @@ def plain(value: Cell) -> str:
     """A number or text in running text: digits in groups, a fraction with a slash."""
     if is_traced(value):
         return in_text(value, plain(untraced(value)), "plain")
-    if isinstance(value, Chosen | NamesInWords):
+    if isinstance(value, Chosen):
         return in_words(value)
     if isinstance(value, int | Fraction) and not isinstance(value, bool) and value.denominator == 1:
         return typeset.grouped(int(value)).replace(r"\,", _THIN)

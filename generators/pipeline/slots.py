@@ -13,8 +13,8 @@ from contextvars import ContextVar
 from fractions import Fraction
 from typing import Any
 
-from generators.depending import Chosen, NamesInWords, holds_now
-from generators.traced import Condition, Traced, is_condition, is_traced
+from generators.depending import Chosen
+from generators.traced import Condition, Traced, is_traced
 
 _SLOTS: ContextVar[dict[tuple[Any, ...], int] | None] = ContextVar("_SLOTS", default=None)
 _OPENED, _CLOSED = "\ue004", "\ue005"
@@ -66,14 +66,9 @@ def in_text(number: Traced, text: str, *rule: Any) -> str:
     return _marked(_place(number.node, number.part, *rule), text)
 
 
-def in_words(words: Chosen | NamesInWords) -> str:
-    """Words that follow comparisons, with their mark."""
-    if isinstance(words, Chosen):
-        return _marked(_place(words.condition.node, words.part, "either", *words.pair), words)
-    truths = {name: truth for name, truth in words.names.items() if holds_now(truth) or is_condition(truth)}
-    places = {name: _place(one.node, words.part, "when") if is_condition(one) else None for name, one in truths.items()}
-    first = next(one.node for one in truths.values() if is_condition(one))
-    return _marked(_place(first, words.part, "listed", words.noun, *places.items()), words)
+def in_words(words: Chosen) -> str:
+    """Words that a comparison chooses, with their mark."""
+    return _marked(_place(words.condition.node, words.part, "either", *words.pair), words)
 
 
 def _marked(place: int, text: str) -> str:

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from generators.answer import Answer, Figure
 from generators.cells import Quantity, words
-from generators.depending import Chosen, NamesInWords
+from generators.depending import Chosen
 from generators.errors import ParameterError
 from generators.params import Params
 from generators.pipeline import typeset
@@ -102,7 +102,7 @@ def charts(question: Question[Any], answer: Answer, pictures: Mapping[str, Figur
 
 
 def _moves(value: Any) -> bool:
-    return is_traced(value) or is_condition(value) or isinstance(value, Chosen | NamesInWords)
+    return is_traced(value) or is_condition(value) or isinstance(value, Chosen)
 
 
 def _recorded(question: Question[Any], params: Params, answer: Answer, trace: Trace) -> dict[str, list[int]]:

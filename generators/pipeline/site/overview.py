@@ -72,10 +72,9 @@ def _in_all(contents: Sequence[Listed]) -> str:
 
 
 def _facts(held: Sequence[Listed]) -> str:
-    """Points, values and PDFs of a document; several PDFs by the number of their question, or its title."""
-    points, several = sum(one.worked.points for one in held), len({one.pdf for one in held}) > 1
-    names = {one.pdf: f" {one.worked.question_id.number or escaped(one.worked.title)}" if several else "" for one in held}
-    links = ", ".join(f"[PDF{name}](answers/{pdf})" for pdf, name in names.items())
+    """Points, values and PDFs of a document, by the names of their files."""
+    points = sum(one.worked.points for one in held)
+    links = ", ".join(f"[{escaped(pdf.rpartition('/')[2])}](answers/{pdf})" for pdf in dict.fromkeys(one.pdf for one in held))
     links += " with the agreement to sign" if held[0].agreement else ""
     links = f"to hand in: {links}" if held[0].handed_in else links
     return " · ".join([*([counted(points, "point")] if points else []), _values(held), links])

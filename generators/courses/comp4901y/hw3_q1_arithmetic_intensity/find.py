@@ -136,15 +136,12 @@ def _rooflines(accelerators: Sequence[Accelerator], groups: Mapping[str, Sequenc
     keyed = {f"accelerator_{n}": one for n, one in enumerate(accelerators, 1)}
     seconds = {key: (1 / (one.peak_tflops * 10**12), 1 / (one.bandwidth_gb_per_s * 10**9)) for key, one in keyed.items()}
     shares: dict[str, Sequence[Cell]] = {}
-    bound: dict[str, list[list[int]]] = {key: [[], []] for key in keyed}
-    for number, (phase, (label, of_phase)) in enumerate(zip(("prefill", "decode"), groups.items(), strict=True)):
+    for phase, (label, of_phase) in zip(("prefill", "decode"), groups.items(), strict=True):
         for places, name, counted, moved in of_phase:
             flops = 2 * counted if converted else counted
-            times = {key: (flops * per_flop, moved * per_byte) for key, (per_flop, per_byte) in seconds.items()}
-            percent = [100 * computing / max(computing, moving) for computing, moving in times.values()]
+            times = [(flops * per_flop, moved * per_byte) for per_flop, per_byte in seconds.values()]
+            percent = [100 * computing / max(computing, moving) for computing, moving in times]
             shares[f"{label}.{places[0]}"] = (f"{phase}: {name}", *percent, flops / moved)
-            for key, (computing, moving) in times.items():
-                bound[key][number] += places if computing >= moving else []
     units = {**dict.fromkeys(keyed, "%"), "intensity": "FLOP/B"}
     names = {key: one.name for key, one in keyed.items()}
     yield from TIMES.table("roofline", "share_of_peak", shares, units=units, headings=names, columns=("product", *units))
@@ -152,13 +149,6 @@ def _rooflines(accelerators: Sequence[Accelerator], groups: Mapping[str, Sequenc
     rows = {key: (one.name, ridges[key], one.peak_tflops, one.bandwidth_gb_per_s, one.source) for key, one in keyed.items()}
     units, headings = {"ridge": "FLOP/B", "peak": "TFLOP/s", "bandwidth": "GB/s"}, {"ridge": "Ridge point"}
     yield from TIMES.table("roofline", "accelerators", rows, units=units, headings=headings, columns=("name", *units, "source"))
-    reached = {key: (one.name, *map(_in_words, bound[key])) for key, one in keyed.items()}
-    yield from TIMES.table("roofline", "at_peak", reached, columns=("accelerator", "prefill", "decode"))
-
-
-def _in_words(numbers: Sequence[int]) -> str:
-    text = ", ".join(map(str, sorted(numbers)))
-    return ("rows " if len(numbers) > 1 else "row " if numbers else "no row") + " and ".join(text.rsplit(", ", 1))
 
 
 def _measured(kind: str, recording: Recording) -> Iterator[Found]:

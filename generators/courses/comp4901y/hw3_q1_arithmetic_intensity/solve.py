@@ -12,7 +12,6 @@ from generators.cells import Cell, Math, rational
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.params import Accelerator, Conventions, InferenceParams
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.rows import D_FF, D, H, L, Row, forms, n_H, n_KV
 from generators.courses.comp4901y.hw3_q1_arithmetic_intensity.timed import measured
-from generators.depending import names_in_words
 from generators.table import column, table
 from generators.topics.roofline import Product, attainable_share, ridge_point
 from generators.traced import alone
@@ -113,12 +112,9 @@ def _intensities(forms: Forms, phases: Mapping[str, Part], counting: Conventions
 
 @alone
 def _roofline(accelerators: Sequence[Accelerator], forms: Forms, phases: Mapping[str, Part], counting: Conventions) -> Part:
-    """Every product's share of each peak, and the rows of each form that can reach it."""
+    """Every product's share of each peak."""
     keyed, shares = _ridges(accelerators), dict[str, Sequence[Cell]]()
-    reached: dict[str, dict[str, dict[int, bool]]] = {key: {label: {} for label in forms} for key in keyed}
     for label, key, same, one in _intensities(forms, phases, counting):
-        for accelerator, (_, ridge) in keyed.items():
-            reached[accelerator][label] |= {place: one >= ridge for place, _ in same}
         name = f"{PHASES[label][0]}: {', '.join(row.name for _, row in same)}"
         shares[f"{label}.{key}"] = (name, *(100 * attainable_share(one, ridge) for _, ridge in keyed.values()), one)
     known = {key: (one.name, ridge, one.peak_tflops, one.bandwidth_gb_per_s, one.source) for key, (one, ridge) in keyed.items()}
@@ -130,13 +126,4 @@ def _roofline(accelerators: Sequence[Accelerator], forms: Forms, phases: Mapping
         claim("converted", counting.flops_per_multiply_add != 2, "intensities are counted otherwise than in the forms"),
         table("accelerators", ["name", *speeds, "source"], known),
         table("share_of_peak", ["product", *percent, column("intensity", unit="FLOP/B")], shares),
-        table(
-            "at_peak",
-            ["accelerator", "prefill", "decode"],
-            {key: (keyed[key][0].name, *map(_listed, forms.values())) for key, forms in reached.items()},
-        ),
     )
-
-
-def _listed(reached: Mapping[int, bool]) -> str:
-    return names_in_words("row", {str(place): reached[place] for place in sorted(reached)})
