@@ -11,7 +11,7 @@ from benchmarks.__main__ import keep_questions
 from generators.pipeline.catalog import ROOT, find
 from generators.pipeline.kept import load
 from generators.pipeline.reads import files_read, imported_packages
-from tests.conftest import SMALL
+from tests.conftest import IDS, SMALL
 from tests.project import Project, digests, refused
 from tests.soak import SOAK, soak
 
@@ -49,6 +49,12 @@ def test_nothing_changed(project: Project) -> None:
     before = digests(project.folder, "site", "build")
     assert computed(project, "site") == []
     assert changed(before, digests(project.folder, "site", "build")) == set()
+
+
+@pytest.mark.parametrize("question_id", IDS)
+def test_what_is_kept_is_read_again_whole(built: Project, question_id: str) -> None:
+    """A step whose content does not survive JSON would run in every build."""
+    assert load(built.path(f"build/units/{question_id}.json")).keys() == built.made(question_id).keys()
 
 
 def test_a_changed_parameter(project: Project) -> None:

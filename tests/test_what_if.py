@@ -35,7 +35,7 @@ SETS = 300 if SOAK else 3
 VISIBLE = """([root, struck]) => {
   const addressOf = (element) => element.dataset?.of ?? (element.id?.includes("/") ? element.id : "");
   const isStruck = (element) => struck.includes(addressOf(element).split("/")[0]);
-  const left = ".headerlink, .what-if, .compare, figure, .facts, script, [hidden], h1";
+  const left = ".headerlink, .what-if, .compare, .of-published, figure, .facts, script, [hidden], h1";
   const visible = (node) => {
     if (node.nodeType === Node.TEXT_NODE) return node.data;
     if (node.matches?.(left) || isStruck(node)) return "";

@@ -53,6 +53,11 @@ class Keys:
         return digest_of([self.render, self.draw, answer])
 
 
+def is_matched(question_id: QuestionId, entry: Entry, kept: Sections) -> bool:
+    """Whether what was found again is kept for all that solving and finding read."""
+    return current(kept.get("match"), Keys.of(question_id, entry).solve_and_match) is not None
+
+
 def is_current(question_id: QuestionId, entry: Entry, kept: Sections, *, varied: bool) -> bool:
     """Whether no step has anything to do, making the pages of other readings included or not."""
     keys = Keys.of(question_id, entry)

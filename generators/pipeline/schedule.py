@@ -13,6 +13,7 @@ from typing import Any
 
 from generators.pipeline.catalog import QuestionId
 from generators.pipeline.kept import Section, Sections
+from generators.pipeline.keys import is_matched
 from generators.pipeline.progress import AtWork, quiet
 from generators.pipeline.reads import imported_packages
 from generators.pipeline.workers import workers
@@ -53,7 +54,7 @@ def as_they_end(
     ordered = _longest_first(entries)
     with _pools(ordered) as (light, slow):
         # The first match of a process imports its slow packages meanwhile, so it solves its question itself.
-        firsts = {pool: question_id for question_id, pool in slow.items()}
+        firsts = {pool: one for one, pool in slow.items() if not is_matched(one, entries[one], kept[one])}
         jobs: dict[Future[Any], QuestionId] = {
             pool.submit(_match, one, entries[one], kept[one], None): one for pool, one in firsts.items()
         }

@@ -133,7 +133,7 @@ def described(question: Question[Any], params: Params, answer: Answer, trace: Tr
     }
 
 
-def _rules_in_words(question: Question[Any], params: Params, answer: Answer, rules: Sequence[int]) -> Iterator[tuple[int, str]]:
+def _rules_in_words(question: Question[Any], params: Params, answer: Answer, rules: Sequence[int]) -> Iterator[tuple[str, str]]:
     """What the parameters say of themselves where a rule is broken: without what was given, which stands behind "(got"."""
     names = fields(question, params)
     for rule in rules:
@@ -145,7 +145,7 @@ def _rules_in_words(question: Question[Any], params: Params, answer: Answer, rul
             if said and not _decides(trace, rule):
                 own = words(_UNIT.sub("", field.rpartition(".")[2]))
                 subject = _field(field, params, answer)["label"] if field in names else own
-                yield rule, f"{subject} {said}" if said.startswith("must ") else said
+                yield str(rule), f"{subject} {said}" if said.startswith("must ") else said
 
 
 _UNIT = re.compile("_(gb|kib|mib)$")
