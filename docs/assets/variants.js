@@ -82,7 +82,7 @@
       return !row || (!rows.has(row) && rows.add(row));
     });
   };
-  const shows = (figure) => figure.querySelector("img").alt.split(".")[0].replace(/^\S/, (first) => first.toLowerCase());
+  const shows = (figure) => figure.querySelector("img").alt.split(/\.(?:\s|$)/)[0].replace(/^\S/, (first) => first.toLowerCase());
   // Pictures that differ, each by the first sentence of what stands for it where it cannot be seen.
   const redrawn = (page, pictures) => {
     const [before, now] = [published, page].map((one) => sources(one).map(([figure]) => figure));

@@ -33,7 +33,7 @@ def _entries(table: Table) -> dict[str, str]:
     held = words(table.address.rpartition("/")[2])
     found = {}
     for row, key in product(table.rows, table.columns):
-        places = [words(one) for one in (row, "" if key in row else key) if one and not one.endswith("_all")]
+        places = [words(one) for one in (row, "" if row.startswith(f"{key}_") else key) if one and not one.endswith("_all")]
         found[f"{row}/{key}"] = ", ".join([held, *places])
     return found
 
