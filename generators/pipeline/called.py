@@ -16,7 +16,7 @@ def names(part: Part) -> dict[str, str]:
     tables = [one for one in asked if isinstance(one, Table)]
     found = {one.address: getattr(one, "what", "") or words(one.address.rpartition("/")[2]) for one in asked}
     for table in tables:
-        of = f"{found[table.address]}, " if len(tables) > 1 else ""
+        of = f"{found[table.address]}, " if sum(not one.drawn for one in tables) > 1 else ""
         cells = _entries(table) if is_array(table) else {at: of + name for at, name in _cells(table).items()}
         found |= {f"{table.address}/{at}": name for at, name in cells.items()}
     return found
