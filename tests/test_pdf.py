@@ -158,7 +158,7 @@ def test_every_part_of_the_sheet_has_a_heading(built: Project, question_id: str)
 
 def document(markdown: str, **changes: Any) -> Document:
     fields = {"path": "x.pdf", "title": "t", "header": "h", "pictures": {}, "questions": [("Q", ["1.1"])]}
-    return Document(pages={"templates/x.md.j2": markdown}, **{**fields, **changes})
+    return Document(**{"pages": {"templates/x.md.j2": markdown}, **fields, **changes})
 
 
 @pytest.mark.parametrize(
@@ -176,6 +176,13 @@ def test_what_pandoc_or_typst_warn_of_is_an_error(markdown: str, message: str) -
         printing.compiled_pdf(document(markdown))
     assert str(refusal.value).startswith(message)
     assert "\n" not in str(refusal.value)
+
+
+def test_of_several_pages_the_one_that_pandoc_complains_of_is_named() -> None:
+    """Though all pages of a document go through one run of pandoc."""
+    one = document("# Q\n", pages={"templates/x.md.j2": "# Q\n", "templates/y.md.j2": "$\\nosuch{1}$\n"})
+    with pytest.raises(RenderError, match=r"^templates/y.md.j2: pandoc: "):
+        printing.compiled_pdf(one)
 
 
 @pytest.mark.parametrize(

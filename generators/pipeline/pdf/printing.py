@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +26,7 @@ OWN_FILES = (
     GENERATORS / "glyphs.py",
     GENERATORS / "figures" / "style.py",
     TEMPLATES / "_pdf.lua",
+    TEMPLATES / "_pdf_pages.lua",
     TEMPLATES / "_pdf.typ.j2",
     ROOT / "requirements.lock",
 )
@@ -54,11 +56,7 @@ def _typst_source(document: Document) -> str:
     )
     env.filters["typst_string"] = lambda text: json.dumps(text, ensure_ascii=False)
     colours = {name.replace("-", "_"): value for name, value in LIGHT.items()} | {"box": "#f3f8fc"}
-    name = document.path
-    body = _NEW_PAGE.join(
-        _in_typst(page, source, BUILD / "typst" / f"{name}.{place}.json")
-        for place, (source, page) in enumerate(document.pages.items())
-    )
+    body = _NEW_PAGE.join(_in_typst(document))
     facts = {"document": document, "student": breakable(document.student), "colours": colours}
     try:
         template = env.get_template("_pdf.typ.j2")
@@ -67,32 +65,39 @@ def _typst_source(document: Document) -> str:
     return template.render(facts, body=body)
 
 
-def _in_typst(markdown: str, source: str, place: Path) -> str:
-    """A page as pandoc writes it, kept for a document of which only other pages change."""
-    key = digest_of([markdown, digests(OWN_FILES)])
-    held = current(load(place).get("typst"), key)
-    if held is None:
-        held = Section(key, _pandoc(markdown, source))
-        keep(place, {"typst": held})
-    typst: str = held.content
-    return typst
+def _in_typst(document: Document) -> list[str]:
+    """The pages as pandoc writes them, each kept for a document of which only other pages change."""
+    made, stale = dict[str, str](), dict[str, tuple[Path, str]]()
+    for number, (source, page) in enumerate(document.pages.items()):
+        place, key = BUILD / "typst" / f"{document.path}.{number}.json", digest_of([page, digests(OWN_FILES)])
+        held = current(load(place).get("typst"), key)
+        if held is None:
+            stale[source] = (place, key)
+        else:
+            made[source] = held.content
+    for source, typst in _pandoc({source: document.pages[source] for source in stale}).items():
+        made[source] = typst
+        place, key = stale[source]
+        keep(place, {"typst": Section(key, typst)})
+    return [made[source] for source in document.pages]
 
 
-def _pandoc(markdown: str, source: str) -> str:
+def _pandoc(pages: Mapping[str, str]) -> dict[str, str]:
+    """Pages in one run of pandoc, by their sources; where it complains, each alone, so that the one is named."""
     import pypandoc
 
-    command = [
-        pypandoc.get_pandoc_path(),
-        "--from=markdown-auto_identifiers-implicit_figures-citations-tex_math_single_backslash",
-        "--to=typst",
-        f"--lua-filter={TEMPLATES / '_pdf.lua'}",
-        "--columns=2000",
-        "--wrap=none",
-    ]
-    done = subprocess.run(command, input=markdown, capture_output=True, text=True, encoding="utf-8", check=False)
-    if done.returncode or done.stderr.strip():
-        raise RenderError(f"{source}: pandoc: {' '.join(done.stderr.split())}")
-    return done.stdout
+    if not pages:
+        return {}
+    reader = f"--from={TEMPLATES / '_pdf_pages.lua'}"
+    command = [pypandoc.get_pandoc_path(), reader, "--to=typst", "--columns=2000"]
+    given = json.dumps([page.expandtabs(4) for page in pages.values()])
+    done = subprocess.run(command, input=given, capture_output=True, text=True, encoding="utf-8", check=False)
+    if not done.returncode and not done.stderr.strip():
+        return dict(zip(pages, json.loads(done.stdout), strict=True))
+    if len(pages) > 1:
+        for source, page in pages.items():
+            _pandoc({source: page})
+    raise RenderError(f"{', '.join(pages)}: pandoc: {' '.join(done.stderr.split())}")
 
 
 def _compiled(source: Path, name: str) -> bytes:
