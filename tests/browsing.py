@@ -27,6 +27,18 @@ UNREACHABLE = """() => [...document.querySelectorAll('.frame, div.formula, :is(p
 needs_chromium = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no `chromium` on the path")]
 
 
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Chromium without a window; it asks nothing of its own."""
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
 def page_names(project: Project) -> list[str]:
     """Every page's path below site/."""
     folder = project.path("site")

@@ -97,18 +97,13 @@ def _with_texts(project: Project, texts: tuple[str, ...]) -> Project:
     return _site_built(project)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """One Chromium for all tests of a module."""
-    from playwright.sync_api import sync_playwright
+    """One Chromium for all tests of a process."""
+    from tests.browsing import chromium
 
-    from tests.browsing import CHROMIUM
-
-    flags = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield chromium
-        chromium.close()
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from playwright.sync_api import Browser
 
 from generators.pipeline.catalog import ROOT, entries, load_question
 from generators.pipeline.course import load_course
@@ -35,10 +36,10 @@ def test_the_table_of_questions() -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no `chromium` on the path")
-def test_the_picture_shows_the_first_page_as_it_is(built: Project) -> None:
+def test_the_picture_shows_the_first_page_as_it_is(browser: Browser, built: Project) -> None:
     """Run `make picture` when this fails."""
     assert PICTURE.read_bytes().startswith(b"\x89PNG")
-    assert TEXT.read_text(encoding="utf-8") == seen(built.path("site"))
+    assert TEXT.read_text(encoding="utf-8") == seen(browser, built.path("site"))
 
 
 def test_every_target_that_is_named_exists() -> None:
