@@ -9,7 +9,8 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy
 import numpy.typing as npt
@@ -80,16 +81,28 @@ class Operands(NamedTuple):
 
 def seeded_operands(product: Product, scale: Fraction = Fraction(1)) -> Iterator[Operands]:
     """For each seed standard normal entries; outlier features are moved by their size times `scale` in a share of the tokens."""
+    normal, share = random.Random(), float(product.share_of_tokens)
     for seed in range(product.seed, product.seed + product.n_seeds):
-        normal = random.Random(seed)
-        x, w = ([[round(UNIT * normal.gauss(0.0, 1.0)) for _ in range(columns)] for _ in range(rows)] for rows, columns in
-                ((product.n_tokens, product.n_features), (product.n_features, product.n_outputs)))  # fmt: skip
+        drawn, state = _standard_normal(seed, product.n_tokens, product.n_features, product.n_outputs)
+        normal.setstate(state)
+        x = drawn.x.copy()
         for one in product.outliers:
             for row in x:
                 moved = round(UNIT * (float(one.size * scale) + normal.gauss(0.0, 1.0)))
-                if normal.random() < float(product.share_of_tokens):
+                if normal.random() < share:
                     row[one.feature] = moved
-        yield Operands(numpy.array(x, dtype=numpy.int64), numpy.array(w, dtype=numpy.int64))
+        yield Operands(x, drawn.w)
+
+
+@lru_cache(maxsize=64)  # outliers of other sizes are put into the same entries
+def _standard_normal(seed: int, n_tokens: int, n_features: int, n_outputs: int) -> tuple[Operands, tuple[Any, ...]]:
+    """The entries of a seed, and where its generator then stands."""
+    normal = random.Random(seed)
+    x, w = (
+        numpy.array([[round(UNIT * normal.gauss(0.0, 1.0)) for _ in range(columns)] for _ in range(rows)], dtype=numpy.int64)
+        for rows, columns in ((n_tokens, n_features), (n_features, n_outputs))
+    )
+    return Operands(x, w), normal.getstate()
 
 
 def quantize(matrix: Ints, axis: int | None, *, zero_point: bool) -> tuple[Ints, Floats]:

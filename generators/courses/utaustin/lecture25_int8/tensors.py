@@ -6,7 +6,8 @@ import math
 import random
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch.ao.quantization.observer import PerChannelMinMaxObserver
@@ -47,19 +48,25 @@ class Sample(NamedTuple):
 
 def samples(product: Product, scale: Fraction = Fraction(1)) -> Iterator[Sample]:
     """The operands of each seed, with outliers times `scale`."""
+    generator = random.Random()
     for seed in range(product.seed, product.seed + product.n_seeds):
-        generator = random.Random(seed)
-
-        def drawn(rows: int, columns: int, gauss: random.Random = generator) -> torch.Tensor:
-            return torch.tensor([round(100 * gauss.gauss(0, 1)) for _ in range(rows * columns)]).reshape(rows, columns).double()
-
-        x, w = drawn(product.n_tokens, product.n_features), drawn(product.n_features, product.n_outputs)
+        plain, w, state = _normal(seed, (product.n_tokens, product.n_features), (product.n_features, product.n_outputs))
+        generator.setstate(state)
+        x = plain.clone()
         for one in product.outliers:
             for token in range(product.n_tokens):
                 moved = round(100 * (float(one.size * scale) + generator.gauss(0, 1)))
                 if generator.random() < float(product.share_of_tokens):
                     x[token, one.feature] = moved
         yield Sample(x, w, x.abs().amax(0) > math.floor(100 * product.threshold))  # hundredths are whole
+
+
+@lru_cache(maxsize=64)  # outliers come in several sizes
+def _normal(seed: int, *shapes: tuple[int, int]) -> tuple[Any, ...]:
+    """A tensor of each shape before outliers are moved, and the generator's state behind them."""
+    generator = random.Random(seed)
+    drawn = [torch.tensor([round(100 * generator.gauss(0, 1)) for _ in range(math.prod(shape))]) for shape in shapes]
+    return *(one.reshape(shape).double() for one, shape in zip(drawn, shapes, strict=True)), generator.getstate()
 
 
 Coded = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
