@@ -112,10 +112,10 @@ def refitted_error(problem: Problem, mask: Mask) -> Fraction:
 
 
 def _least_squares(gram: Sequence[Sequence[int]], cross: Sequence[Sequence[int]]) -> list[list[Fraction]]:
-    """The weights of each output that solve its normal equations, exactly."""
-    from sympy import QQ
+    """The weights of each output that solve its normal equations, exactly: whole numbers over one denominator."""
+    from sympy import ZZ
     from sympy.polys.matrices import DomainMatrix
 
-    sums, products = (DomainMatrix.from_list([list(row) for row in rows], QQ) for rows in (gram, cross))
-    found = sums.lu_solve(products.transpose()).transpose().to_list()
-    return [[Fraction(int(v.numerator), int(v.denominator)) for v in row] for row in found]
+    sums, products = (DomainMatrix.from_list([list(row) for row in rows], ZZ) for rows in (gram, cross))
+    found, denominator = sums.solve_den(products.transpose())
+    return [[Fraction(int(v), int(denominator)) for v in row] for row in found.transpose().to_list()]
