@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -145,12 +144,9 @@ def _pdf(content: bytes, earlier: Mapping[str, Datum]) -> Data:
 
 
 def _printed(content: bytes) -> Data:
-    from pypdfium2 import PdfDocument
+    from generators.pipeline.pdf.printed_check import texts_of
 
-    from generators.pipeline.pdf.printed_check import text_of
-
-    with closing(PdfDocument(content)) as pdf:
-        texts = {f"page {number}": Datum(PDF, text_of(page)) for number, page in enumerate(pdf, 1)}
+    texts = {f"page {number}": Datum(PDF, text) for number, text in enumerate(texts_of(content), 1)}
     return {PAGES: Datum(PDF, str(len(texts))), **texts}
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from generators.errors import CheckFailed
@@ -39,13 +41,12 @@ def check_printed(content: bytes, document: Document) -> None:
     from pypdfium2 import PdfDocument
 
     with closing(PdfDocument(content)) as pdf:
-        _check(pdf, document)
+        headings = _headings(pdf)
+    _check(headings, texts_of(content), document)
 
 
-def _check(pdf: PdfDocument, document: Document) -> None:
-    texts = [text_of(page) for page in pdf]
+def _check(headings: list[Heading], texts: Sequence[str], document: Document) -> None:
     _check_text(document, texts)
-    headings = _headings(pdf)
     if document.opening and (not headings or (headings[0].text, headings[0].page) != (document.opening, 0)):
         _fail(document, "page 1", document.opening, headings[0].text if headings else "no heading")
     starts = _check_starts(document, headings, texts)
@@ -53,8 +54,16 @@ def _check(pdf: PdfDocument, document: Document) -> None:
         _check_parts(document, title, labels, [h for h in headings if start <= h.page < end])
 
 
-def text_of(page: PdfPage) -> str:
-    """What stands between the running header and the page's number."""
+@lru_cache(maxsize=32)  # each PDF is checked, and then what it says is remembered
+def texts_of(content: bytes) -> tuple[str, ...]:
+    """What stands on each page of a PDF between the running header and the page's number."""
+    from pypdfium2 import PdfDocument
+
+    with closing(PdfDocument(content)) as pdf:
+        return tuple(_text_of(page) for page in pdf)
+
+
+def _text_of(page: PdfPage) -> str:
     body = page.get_textpage().get_text_bounded(bottom=_FOOT_PT, top=page.get_height() - _HEAD_PT)
     return " ".join(body.replace("\x02", "-").split())  # so it gives a hyphen at the end of a line
 
@@ -69,7 +78,7 @@ def _headings(pdf: PdfDocument) -> list[Heading]:
     return found
 
 
-def _check_text(document: Document, texts: list[str]) -> None:
+def _check_text(document: Document, texts: Sequence[str]) -> None:
     source = "\n".join(document.pages.values())
     meant = [html.unescape(escaped) for escaped in _ESCAPED_TEX.findall(source)]
     in_code = Counter(raw for line in _CODE.findall(source) for raw in _RAW_TEX.findall(line))
@@ -82,7 +91,7 @@ def _check_text(document: Document, texts: list[str]) -> None:
             _fail(document, f"page {number}", "text", "an empty page")
 
 
-def _check_starts(document: Document, headings: list[Heading], texts: list[str]) -> list[int]:
+def _check_starts(document: Document, headings: list[Heading], texts: Sequence[str]) -> list[int]:
     """Every question opens a page: its title is the first heading there and stands above all other text."""
     titles = [title for title, _ in document.questions]
     starts = []
