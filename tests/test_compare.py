@@ -31,6 +31,7 @@ def of_box(page: Page, box: int = 0) -> Locator:
 
 
 ROUNDED, FEW = "The same, rounded.", "The same to the digits given."
+ONE_DIGIT = "The same to the one digit given. More digits say more."
 APART, NONE = "Less than 1 % away, but not the same.", "none of the slips"
 UNREAD = "This is not read as a number in FLOP/B."
 
@@ -41,7 +42,7 @@ UNREAD = "This is not read as a number in FLOP/B."
     ("1365.33", ROUNDED), ("1,365.33", ROUNDED), ("1365,33", ROUNDED), ("1.37e3", ROUNDED), ("1.37E+3", ROUNDED),
     ("1.365×10^3", ROUNDED),
     ("1365.33 FLOP/B", ROUNDED),
-    ("1366.0", APART), ("1365.3", ROUNDED), ("1365.4", APART), ("1300", NONE), ("1e3", NONE), ("1.4e3", FEW), ("0", NONE),
+    ("1366.0", APART), ("1365.3", ROUNDED), ("1365.4", APART), ("1300", NONE), ("1e3", ONE_DIGIT), ("1.4e3", FEW), ("0", NONE),
     ("682.67", "This is the number with 4 bytes for a value, or with one FLOP for a multiply-add."),
     ("\u22121365.33", "This is the number with the other sign."),
     # An eighth for bits; half of that for one FLOP in place of two, or half and an eighth for 4 bytes in place of 2.
@@ -64,6 +65,11 @@ def test_a_typed_number(page: Page, number: str, result: str) -> None:
 
 
 @pytest.mark.parametrize(("path", "box", "number", "result"), [
+    # 2 (32 * 12 D^2 + D * 32000) = 13 147 045 888 B, without the output head 12 884 901 888; a token's cache has 2^19 B.
+    ("utaustin/lecture25/batching", 0, "13 GB", "The same to the digits given."),
+    ("utaustin/lecture25/batching", 0, "12.885e9", "This is the number without D N_vocab."),
+    ("utaustin/lecture25/batching", 0, "13 TB", "The same digits, but 1000 times larger."),
+    ("sydney/seminar2/kv_cache", 2, "256 KiB", "This is the number of keys alone, or of values, not of bytes."),
     # Sample 1 has 2, 5, 1 and 4, 3, 4: their mean is 19/6. The first value of the box is a mean over the batch.
     ("ift6135/a2/question1", 0, "19/6", "This is the number of “layer mean, sample 1”."),
     # Greedy search ends at -9.1. Two beams keep -9.3, which 2.4b asks for.

@@ -59,7 +59,7 @@ def test_a_pdf_that_is_handed_in_says_so() -> None:
     """And that an agreement in it must be signed."""
     sheet = listed("one", "sheet.pdf")._replace(handed_in=True)
     assert "to hand in: [sheet&#46;pdf](answers/sheet.pdf)\n" in questions([sheet])
-    signed = "to hand in: [sheet&#46;pdf](answers/sheet.pdf) with the agreement to sign\n"
+    signed = "to hand in: [sheet&#46;pdf](answers/sheet.pdf) with an agreement to sign, in our words\n"
     assert signed in questions([sheet._replace(agreement=True)])
 
 

@@ -104,7 +104,7 @@ def test_there_and_back(page: Page) -> None:
     page.get_by_label("Show the page with").select_option("3 beams")
     # 3 sequences and their probabilities, and the rank of the third; one picture.
     assert told(page).startswith("Shown: 3 beams. These are not the checked answers.")
-    assert told(page).endswith("The boxes differ from the published ones in 7 values and 1 picture. New ones are outlined.")
+    assert told(page).endswith("The boxes differ from the published ones in 7 places and 1 picture. New ones are outlined.")
     rows = page.locator("[id='2/final'] tbody tr").all_inner_texts()
     assert [row.split() for row in rows] == [
         ["1", "a", "b", "a", "0.128"], ["2", "b", "c", "a", "0.12"], ["3", "c", "a", "b", "0.096"],
@@ -186,7 +186,7 @@ def test_only_what_differs_is_counted(page: Page, built: Project) -> None:
     page.goto(f"{built.path('site').as_uri()}/answers/comp4901y/hw4/question1.html")
     page.get_by_text("What if it were read another way?").click()
     page.get_by_label("Show the page with").select_option("The two matrices of an adapter have biases")
-    assert told(page).endswith("The boxes differ from the published ones in 2 values. New ones are outlined.")
+    assert told(page).endswith("The boxes differ from the published ones in 2 places. New ones are outlined.")
 
 
 def test_one_change_at_a_time(page: Page, built: Project) -> None:

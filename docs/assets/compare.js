@@ -18,7 +18,7 @@
     });
     return scales;
   };
-  const unitOf = (suffix) => suffix.replace(/FLOPs/, "FLOP").replace(/bytes?/, "B").replace(/^KB$/, "kB");
+  const unitOf = (suffix) => suffix.replace(/flops?/i, "FLOP").replace(/bytes?/i, "B").replace(/^KB$/, "kB");
 
   // Fractions are pairs of whole numbers, numerator and denominator, the latter above zero.
   const fraction = (text) => {
@@ -49,7 +49,7 @@
   };
   // What was typed, in every way in which it may be read: a comma may stand between thousands or before decimals.
   const readings = (text, unit) => {
-    const joined = text.trim().replace(/(\d)[\s\u2009\u202f_](?=\d{3}(?!\d))/g, "$1");
+    const joined = text.trim().replace(/^[\u2248~=]\s*/, "").replace(/(\d)[\s\u2009\u202f_](?=\d{3}(?!\d))/g, "$1");
     if (/\d\s+\d/.test(joined)) return [];
     const plain = joined.replace(/\s/g, "").replace(/\u2212/g, "-").replace(/[×x*·]10\^|E/g, "e");
     const grouped = /^[+-]?[1-9]\d{0,2}(,\d{3})+(?![\d,])/.test(plain) ? [plain.replace(/,/g, "")] : [];
@@ -78,6 +78,13 @@
     return [...found.values()];
   };
 
+  // Letters in the place of others are a cause only where no other is known: many give the same number by chance.
+  const isSwap = (word) => / in place of /.test(word) && !/^with [kMGT]B/.test(word);
+  const likely = (words) => (words.some((word) => !isSwap(word)) ? words.filter((word) => !isSwap(word)) : words);
+  const timesThousand = (own, value) => [1000n, 1000000n, 1000000000n].flatMap((factor) =>
+    [["larger", [1n, factor]], ["smaller", [factor, 1n]]].map(([word, scale]) => [word, factor, scale]))
+    .find(([, , scale]) => own.digits > 1 && atMost(size(minus(times(own.number, scale), value)), times(own.half, scale)));
+
   const MOST = 3; // reasons that a reader is given
   const saidOfRow = (text, { row, columns, slips }) => {
     const own = text.replace(/[\s,;.|[\](){}]/g, "");
@@ -88,6 +95,7 @@
     if (reasons.length) return `This is the row ${reasons.slice(0, MOST).join(", or ")}.`;
     return `Another row, and none of the slips that this page knows. It differs at ${columns.filter((_, place) => own[place] !== row[place]).join(", ")}.`;
   };
+  const ONE_DIGIT = "The same to the one digit given. More digits say more.";
   const said = (text, one) => {
     if (!text.trim()) return "";
     if (one.row) return saidOfRow(text, one);
@@ -98,11 +106,15 @@
     if (!own) return `This is not read as a number${one.unit && ` in ${one.unit}`}. Write it in digits, as 12.5, 4/3 or 1.2e9, without a formula.`;
     if (apart(own, value)[0] === 0n) return "The same.";
     const exact = one.slips.some(([other]) => apart(own, fraction(other))[0] === 0n);
-    const slips = slipsOf(own, one);
+    const slips = likely(slipsOf(own, one));
     const reasons = slips.slice(0, MOST).join(", or ");
-    if (fits(own, value)) return exact ? `The same, rounded. It is also the number ${reasons}.` : "The same, rounded.";
+    const same = fits(own, value) ? "The same, rounded." : own.digits > 1 ? "The same to the digits given." : ONE_DIGIT;
+    if (fits(own, value) || (atMost(apart(own, value), own.half) && (own.digits > 1 || !exact))) {
+      return exact ? `${same} It is also the number ${reasons}.` : same;
+    }
+    const scaled = timesThousand(own, value);
+    if (scaled && slips.every(isSwap)) return `The same digits, but ${scaled[1]} times ${scaled[0]}.`;
     if (slips.length) return `This is the number ${reasons}.`;
-    if (own.digits > 1 && atMost(apart(own, value), own.half)) return "The same to the digits given.";
     if (near(own, value)) return "Less than 1 % away, but not the same. Rounding on the way, or a count that is off by one, may be why.";
     const pairs = pairsOf(own, one);
     if (pairs.length) return `This is the number ${pairs.slice(0, MOST).join(", or ")}.`;

@@ -43,7 +43,7 @@
   };
   const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
   const summed = (values, pictures) => {
-    const said = [[values.length, "value"], [pictures.length, "picture"]].filter(([count]) => count);
+    const said = [[values.length, "place"], [pictures.length, "picture"]].filter(([count]) => count);
     return said.map(([count, noun]) => counted(count, noun)).join(" and ");
   };
   const outlined = (page) => {

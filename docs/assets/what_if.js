@@ -229,11 +229,13 @@
     const [place, holds] = conditions[rule];
     const [sign, ...of] = nodes[place];
     const [inner, ...within] = nodes[of[0]];
-    const [first, second] = (inner === "%" ? within : of).map(simple);
-    if (!first || !second) {
+    const compared = inner === "%" ? within : of;
+    const [first, second] = compared.map(simple);
+    if (!first || !second || (rules[rule] && compared.some((side) => nodes[side][0] === "#"))) {
       const names = [...new Set(parametersOf(place))], said = rules[rule] ?? "these numbers do not go together";
-      const sides = of.map((side) => known[side]), than = { "<": "less", ">": "more" }[sign];
-      const because = than && !holds && sides.every(isShort) ? `: ${plain(sides[0])} is ${than} than ${plain(sides[1])}` : "";
+      const sides = compared.map((side) => known[side]);
+      const is = inner === "%" ? first && second && "is no multiple of" : { "<": "is less than", ">": "is more than" }[sign];
+      const because = is && !holds && sides.every(isShort) ? `: ${plain(sides[0])} ${is} ${plain(sides[1])}` : "";
       return (names.length > 1 || said.startsWith(labelOf[names[0]]) ? said : `${labelOf[names[0]]}: ${said}`) + because;
     }
     if (inner === "%") return nodes[within[0]][0] === "#" ? `${second} must divide ${first}` : `${first} must be a multiple of ${second}`;
@@ -315,7 +317,8 @@
     for (const element of document.querySelectorAll(".not-followed")) cross(element, false);
   };
 
-  const CHANGED = "These are not the checked answers: the page works its numbers out anew, by the same formulas.";
+  const CHANGED = "These are not the checked answers: the page works its numbers out anew, by the same formulas." +
+    " “Why is my number different?” is for the published numbers only.";
   const CROSSED = " What is crossed out is of the published numbers only: it was measured or sampled, or would have other rows or words.";
   const PUBLISHED = " The page shows the published numbers.";
   const inputs = {};

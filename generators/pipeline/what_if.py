@@ -136,6 +136,7 @@ def described(question: Question[Any], params: Params, answer: Answer, trace: Tr
 def _rules_in_words(question: Question[Any], params: Params, answer: Answer, rules: Sequence[int]) -> Iterator[tuple[str, str]]:
     """What the parameters say of themselves where a rule is broken: without what was given, which stands behind "(got"."""
     names = fields(question, params)
+    labels = {name.rpartition(".")[2]: _field(name, params, answer)["label"] for name in names}
     for rule in rules:
         trace = Trace(against=rule)
         try:
@@ -143,12 +144,12 @@ def _rules_in_words(question: Question[Any], params: Params, answer: Answer, rul
         except (ValueError, ArithmeticError) as error:
             field, _, said = str(error).partition(" (got ")[0].partition(": ")
             if said and not _decides(trace, rule):
-                own = words(_UNIT.sub("", field.rpartition(".")[2]))
-                subject = _field(field, params, answer)["label"] if field in names else own
-                yield str(rule), f"{subject} {said}" if said.startswith("must ") else said
+                full = f"{field.rpartition('.')[2]} {said}" if said.startswith("must ") else said
+                yield str(rule), _KEY.sub(lambda key: labels.get(key[0]) or words(_UNIT.sub("", key[0])), full)
 
 
-_UNIT = re.compile("_(gb|kib|mib)$")
+_KEY = re.compile("[a-z]+(?:_[a-z]+)+|^[a-z]+")
+_UNIT = re.compile("^n_|_(gb|kib|mib)$")
 
 
 def _decides(trace: Trace, rule: int) -> bool:

@@ -75,7 +75,7 @@ def _facts(held: Sequence[Listed]) -> str:
     """Points, values and PDFs of a document, by the names of their files."""
     points = sum(one.worked.points for one in held)
     links = ", ".join(f"[{escaped(pdf.rpartition('/')[2])}](answers/{pdf})" for pdf in dict.fromkeys(one.pdf for one in held))
-    links += " with the agreement to sign" if held[0].agreement else ""
+    links += " with an agreement to sign, in our words" if held[0].agreement else ""
     links = f"to hand in: {links}" if held[0].handed_in else links
     return " · ".join([*([counted(points, "point")] if points else []), _values(held), links])
 

@@ -56,7 +56,7 @@ def site_page(question: Listed, pdf: str, linking: Sequence[Listed] = ()) -> str
     facts = [escaped(where), *_place(worked)]
     if not _words(question.source) <= _words(where):
         facts.append(escaped(f"Source: {question.source}"))
-    opens = " with the agreement to sign" if question.agreement else ""
+    opens = " with an agreement to sign, in our words" if question.agreement else ""
     name = escaped(pdf.rpartition("/")[2])
     facts.append(f"[{f'PDF to hand in: {name}' if question.handed_in else 'PDF'}]({pdf}){{.pdf-link}}{opens}")
     passed, section = _found_again(worked.ledger, worked.site)

@@ -25,6 +25,7 @@ def slips(params: InferenceParams, answer: Answer) -> Iterator[Slip]:
                 for name, size in matrices.items():
                     left = value_at(flops / (moved - element * size), sheet)
                     yield address, f"without the bytes of the {name} matrix", rational(left)
+                    yield address, f"of the bytes of the {name} matrix alone", rational(value_at(flops / (element * size), sheet))
                 otherwise = of_other_sizes(rational(answer[address].value), element, -1)
                 for said, number in (*otherwise, *of_formula(one.intensity(each, element), letters)):
                     yield address, said, number

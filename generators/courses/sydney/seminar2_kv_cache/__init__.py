@@ -2,6 +2,7 @@
 
 from generators.courses.sydney.seminar2_kv_cache.find import find
 from generators.courses.sydney.seminar2_kv_cache.params import CacheParams
+from generators.courses.sydney.seminar2_kv_cache.slips import slips
 from generators.courses.sydney.seminar2_kv_cache.solve import solve
 from generators.question import Question
 
@@ -11,6 +12,7 @@ QUESTION = Question(
     params=CacheParams,
     solve=solve,
     find=find,
+    slips=slips,
     what_if=("model.n_layers", "model.d_model", "model.n_heads", "model.vocabulary_size", "prompt_len", "new_tokens"),
     others=(
         {
