@@ -94,9 +94,13 @@ class Project:
 
 
 def environment() -> dict[str, str]:
-    """The environment of commands: no colour, modules compiled once, no folder of this checkout, and no part of this test run."""
+    """The environment of commands: no colour, modules compiled once, no folder of this checkout, and no part of this test run.
+
+    Nor what libraries set when a test imports them: a command would then no longer run in a fork.
+    """
     ours = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTEST_XDIST_WORKER", "PYTEST_CURRENT_TEST"}
-    return {name: value for name, value in os.environ.items() if name not in ours} | {"NO_COLOR": "1"}
+    of_libraries = {"TORCHINDUCTOR_CACHE_DIR", "TQDM_DISABLE"}
+    return {name: value for name, value in os.environ.items() if name not in ours | of_libraries} | {"NO_COLOR": "1"}
 
 
 AS_STARTED = environment()
