@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from generators.answer import answer, number, part
 from generators.cells import Math
 from generators.pipeline.called import names
@@ -34,6 +36,10 @@ def test_numbers_stand_with_their_heading_and_notation_by_its_key() -> None:
     found = called(numbered, notation)
     assert found["1.1/form/b/bytes"] == "form, No. 2: Bytes"
     assert found["1.1/terms/q_k/bytes"] == "terms, q k: Bytes"
+    shares = table("shares", ["share", "bytes"], {"a": [Fraction(1, 2), 8], "b": [Fraction(-1, 3), 16]}, asked=True)
+    drawn = table("tree", ["share", "bytes"], {"a": [1, 8]}, asked=True, drawn=True)
+    found = called(shares, drawn)  # what only pictures show needs no other name
+    assert [found[f"1.1/shares/{row}/bytes"] for row in "ab"] == ["Share 1/2: Bytes", "Share -1/3: Bytes"]
 
 
 def test_an_entry_of_an_array_is_called_by_its_places() -> None:

@@ -31,6 +31,7 @@ def of_box(page: Page, box: int = 0) -> Locator:
 
 
 ROUNDED, FEW = "The same, rounded.", "The same to the digits given."
+AS_WRITTEN = "Write it in digits, as 12.5, 4/3 or 1.2e9, without a formula."
 ONE_DIGIT = "The same to the one digit given. More digits say more."
 APART, NONE = "Less than 1 % away, but not the same.", "none of the slips"
 UNREAD = "This is not read as a number in FLOP/B."
@@ -70,6 +71,7 @@ def test_a_typed_number(page: Page, number: str, result: str) -> None:
     ("utaustin/lecture25/batching", 0, "12.885e9", "This is the number without D N_vocab."),
     ("utaustin/lecture25/batching", 0, "13 TB", "The same digits, but 1000 times larger."),
     ("sydney/seminar2/kv_cache", 2, "256 KiB", "This is the number of keys alone, or of values, not of bytes."),
+    ("comp4901y/hw4/question1", 0, "25 %", f"This is not read as a number in B. {AS_WRITTEN}"),
     # Sample 1 has 2, 5, 1 and 4, 3, 4: their mean is 19/6. The first value of the box is a mean over the batch.
     ("ift6135/a2/question1", 0, "19/6", "This is the number of “layer mean, sample 1”."),
     # Greedy search ends at -9.1. Two beams keep -9.3, which 2.4b asks for.
@@ -91,7 +93,7 @@ def test_a_share_may_be_typed_in_per_cent(page: Page, built: Project) -> None:
         ("0.78125 %", "The same."),
         ("0.7813%", "The same, rounded."),
         ("1/128", "The same."),
-        ("2r/d", "This is not read as a number. Write it in digits, as 12.5, 4/3 or 1.2e9, without a formula."),
+        ("2r/d", f"This is not read as a number. {AS_WRITTEN}"),
     ):
         details.get_by_label("Your number").fill(number)
         assert details.get_by_role("status").inner_text() == said

@@ -116,9 +116,10 @@ def test_there_and_back(page: Page) -> None:
     assert "#" not in page.url
 
 
-def listed(page: Page) -> list[str]:
+def listed(page: Page, *, opened: bool = False) -> list[str]:
     """What the panel says of each other reading."""
-    page.get_by_text("What if it were read another way?").click()
+    if not opened:
+        page.get_by_text("What if it were read another way?").click()
     page.locator("#variants dd").first.wait_for()
     return page.locator("#variants dd").all_text_contents()
 
@@ -144,9 +145,16 @@ def test_values_and_pictures_are_named_in_the_list(page: Page, built: Project) -
         "only the first guess of each head: tree diagram of 15 nodes becomes tree diagram of 4 nodes;"
         " mask of 15 rows and as many columns becomes mask of 4 rows and as many columns."
     )
+    assert listed(page, opened=True)[1].endswith(
+        ": mask of 13 rows and as many columns is drawn anew; mask of 15 rows and as many columns is drawn anew."
+    )
     page.goto(f"{built.path('site').as_uri()}/answers/utaustin/lecture25/batching.html")
     said = re.sub(r"\s", "", listed(page)[0])
     assert "4bytes:1:weightsthatastepreads,13147045888Bbecomes26294091776B;" in said
+    page.goto(f"{built.path('site').as_uri()}/answers/utaustin/lecture25/parameter_efficient_tuning.html")
+    assert "2: BERT-large, Adapters, Share " in listed(page)[0]  # the rows of other methods begin with BERT-large too
+    page.goto(f"{built.path('site').as_uri()}/answers/ift6135/a2/question3.html")
+    assert "; and 3 changes more." in listed(page)[0]  # no box has a number
 
 
 def test_the_list_is_of_the_published_page(page: Page, built: Project) -> None:

@@ -59,11 +59,11 @@
   const apart = (own, other) => size(minus(own.number, other));
   const near = (own, other) => atMost(times(apart(own, other), [100n, 1n]), size(other));
   const fits = (own, other) => apart(own, other)[0] === 0n || (atMost(apart(own, other), own.half) && near(own, other));
-  const slipsOf = (own, one) => [...one.others, ...one.slips].filter(([other]) => fits(own, fraction(other))).flatMap(([, ...words]) => words);
+  const slipsOf = (own, one) => [...one.slips, ...one.others].filter(([other]) => fits(own, fraction(other))).flatMap(([, ...words]) => words);
 
   // Two slips at once: one that scales the whole number, and another that changes something else.
   const pairsOf = (own, one) => {
-    const all = [...one.others, ...one.slips].flatMap(([other, ...words]) => words.map((word) => [fraction(other), word]));
+    const all = one.slips.flatMap(([other, ...words]) => words.map((word) => [fraction(other), word]));
     const [top, bottom] = fraction(one.value);
     const found = new Map();
     for (const [scaled, word] of all.filter(([, own]) => own in scaling)) {

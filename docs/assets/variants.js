@@ -68,7 +68,8 @@
   const placed = (element) => {
     const cell = element.closest("td"), [part] = element.id.split("/");
     const own = several && part !== "sheet" ? `${part}: ` : "";
-    if (!cell) return [own, nameOf[element.id] ? `${nameOf[element.id]}, ` : ""];
+    const name = nameOf[element.id];
+    if (!cell || name) return [own, name ? `${name.replace(": ", ", ")}${cell ? " " : ", "}` : ""];
     const headings = cell.closest("table").querySelectorAll("th"), [first] = cell.parentElement.cells;
     const heading = (one) => [...copied(headings[one.cellIndex]).childNodes, " "];
     const row = [.../^[\u2212-]?\d+$/.test(text(first)) ? heading(first) : [], ...copied(first).childNodes, ", "];
@@ -82,7 +83,7 @@
       return !row || (!rows.has(row) && rows.add(row));
     });
   };
-  const shows = (figure) => figure.querySelector("img").alt.split(/\.(?:\s|$)/)[0].replace(/^\S/, (first) => first.toLowerCase());
+  const shows = (figure) => figure.querySelector("img").alt.split(/\.(?:\s|$)/)[0].replace(/^\p{Lu}(?=\p{Ll})/u, (first) => first.toLowerCase());
   // Pictures that differ, each by the first sentence of what stands for it where it cannot be seen.
   const redrawn = (page, pictures) => {
     const [before, now] = [published, page].map((one) => sources(one).map(([figure]) => figure));

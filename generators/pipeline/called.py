@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from itertools import product
 
 from generators.answer import Derivation, Part
@@ -48,9 +49,9 @@ def row_names(table: Table) -> dict[str, str]:
     found = dict.fromkeys(table.rows, "")
     for key in list(table.columns)[:-1]:
         label, cells = table[key].label, table[key].cells
-        if not all(isinstance(cell, str) or str(cell)[:1].isdigit() for cell in cells.values()):
+        if not all(isinstance(cell, str | int | Fraction) for cell in cells.values()):
             break
-        begin = {row: str(cell) if re.search("[^0-9.]", str(cell)) else f"{label} {cell}" for row, cell in cells.items()}
+        begin = {row: cell if isinstance(cell, str) and not cell.isdigit() else f"{label} {cell}" for row, cell in cells.items()}
         found = {row: f"{found[row]}, {begin[row]}".removeprefix(", ") for row in found}
         if len(set(found.values())) == len(found):
             return found

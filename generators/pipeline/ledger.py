@@ -14,7 +14,7 @@ import sympy
 from generators.answer import Answer, Derivation
 from generators.cells import Quantity
 from generators.found import Found
-from generators.pipeline.called import names
+from generators.pipeline.called import is_array, names
 from generators.pipeline.match import Findings, shown
 from generators.pipeline.published import published, with_formulas
 from generators.pipeline.wording import counted
@@ -97,11 +97,7 @@ def _asked(answer: Answer) -> list[Quantity | Table | Derivation]:
 
 def _all_boxed(answer: Answer, found: Findings) -> list[Boxed]:
     """What is asked, number by number unless they are many."""
-    named = {
-        address: f"{label}, {name}" if label[0].isdigit() else name
-        for label, part in answer.parts.items()
-        for address, name in names(part).items()
-    }
+    named = {address: f"{label}, {name}" for label, part in answer.parts.items() for address, name in names(part).items()}
     listed = [boxed for item in _asked(answer) for boxed in _boxed(item, found, named, MANY)]
     return listed if len(listed) <= MANY else [boxed for item in _asked(answer) for boxed in _boxed(item, found, named, 0)]
 
@@ -113,7 +109,8 @@ def _boxed(item: Quantity | Table | Derivation, found: Findings, named: Mapping[
     if isinstance(item, Derivation):
         addresses = [f"{item.address}/{key}" for key in item.lines]
     else:
-        measured = [item.cell(row, key) for key, one in item.columns.items() if one.unit for row in item.rows]
+        columns = [key for key, one in item.columns.items() if one.unit and (is_array(item) or key != next(iter(item.columns)))]
+        measured = [item.cell(row, key) for key in columns for row in item.rows]
         numbers = [one for one in measured if one.value is not None]
         if 0 < len(numbers) <= many:
             return [_one_boxed(one, found, named) for one in numbers]
