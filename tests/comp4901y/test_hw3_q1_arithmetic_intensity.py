@@ -75,7 +75,17 @@ def test_a_product_on_the_ridge_reaches_the_peak() -> None:
     """At equality arithmetic and memory take as long."""
     accelerator = {**ONE, "peak_tflops": "3/4", "bandwidth_gb_per_s": 1000}
     answer = answered(seq_len=1, d_model=6, n_heads=2, accelerators=[accelerator])  # projections: 3/4 FLOP/B
-    assert answer["roofline/share_of_peak/1.1.1/accelerator_1"].value == 100
+    shares = {row: cells["accelerator_1"] for row, cells in answer["roofline/share_of_peak"].rows.items()}
+    # With 2 (1·6·24) / 2 (6 + 144 + 24) = 24/29 the FFN reaches it too, with 2 (1·3·1) / 2 (3 + 3 + 1) = 3/7 attention does not.
+    assert {row for row, share in shares.items() if row.startswith("1.1") and share == 100} == {"1.1.1", "1.1.11", "1.1.13"}
+    assert shares["1.1.7"] == 100 * Fraction(3, 7) / Fraction(3, 4)
+
+
+@pytest.mark.parametrize(("changes", "all_reach"), [({"bandwidth_gb_per_s": 10**6}, True), ({"peak_tflops": 99}, False)])
+def test_all_or_no_products_of_decoding_reach_the_peak(changes: dict[str, int], all_reach: bool) -> None:
+    """Their intensities lie from 0.99 to 1; the ridge points are far below or above."""
+    shares = answered(accelerators=[{**ONE, **changes}])["roofline/share_of_peak"].rows
+    assert {cells["accelerator_1"] == 100 for row, cells in shares.items() if row.startswith("1.2")} == {all_reach}
 
 
 SHARES = [f"roofline/share_of_peak/{row}/accelerator_{n}" for row in ("1.1.1", "1.1.7", "1.2.1", "1.2.15") for n in (1, 2, 3)]

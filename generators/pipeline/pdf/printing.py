@@ -90,7 +90,7 @@ def _pandoc(pages: Mapping[str, str]) -> dict[str, str]:
         return {}
     reader = f"--from={TEMPLATES / '_pdf_pages.lua'}"
     command = [pypandoc.get_pandoc_path(), reader, "--to=typst", "--columns=2000"]
-    given = json.dumps([page.expandtabs(4) for page in pages.values()])
+    given = json.dumps([page.expandtabs(4) for page in pages.values()])  # as pandoc itself does, but not with a reader in Lua
     done = subprocess.run(command, input=given, capture_output=True, text=True, encoding="utf-8", check=False)
     if not done.returncode and not done.stderr.strip():
         return dict(zip(pages, json.loads(done.stdout), strict=True))
