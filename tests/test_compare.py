@@ -31,7 +31,9 @@ def of_box(page: Page, box: int = 0) -> Locator:
 
 
 ROUNDED, FEW = "The same, rounded.", "The same to the digits given."
-AS_WRITTEN = "Write it in digits, as 12.5, 4/3 or 1.2e9, without a formula."
+AS_WRITTEN = "Write it in digits, as 12.5, 4/3 or 1.2e9, or as a formula in"
+HW4_1 = "comp4901y/hw4/question1"
+AT = "With the page's numbers this is"
 ONE_DIGIT = "The same to the one digit given. More digits say more."
 APART, NONE = "Less than 1 % away, but not the same.", "none of the slips"
 UNREAD = "This is not read as a number in FLOP/B."
@@ -55,7 +57,15 @@ UNREAD = "This is not read as a number in FLOP/B."
     # 2 D^2 / (2 (2 D + D^2)) at D = 4096 is 4096/4098 = 2048/2049.
     ("2048/2049", "This is the number of “No. 1: Arithmetic intensity” in 1.2, or of “No. 2: Arithmetic intensity” in 1.2"),
     ("", ""), ("many", UNREAD), ("1/0", UNREAD), ("1.2.3", UNREAD), ("1365.33 GB", UNREAD), ("1e9999", UNREAD),
-    ("1365.33 FLOPs/byte", ROUNDED), ("5constructor", UNREAD), ("1365 1/3", UNREAD), ("3*1024", UNREAD),
+    ("1365.33 FLOPs/byte", ROUNDED), ("5constructor", UNREAD), ("2 3", UNREAD), ("2*", UNREAD), ("(2", UNREAD),
+    ("12 %", UNREAD), ("2^(1/2)", UNREAD),
+    # With L = D = 4096 the intensity is 2 L D^2 / (2 (2 L D + D^2)) = L D / (2 L + D); 4096/3 = 1365 1/3.
+    ("LD/(2L + D)", f"{AT} about 1365.33 FLOP/B. The same."),
+    ("2**12 D / (3 × 4,096)", f"{AT} about 1365.33 FLOP/B. The same."),
+    ("1365 1/3", "This is about 1365.33 FLOP/B. The same."), ("-(-4096)/3", "This is about 1365.33 FLOP/B. The same."),
+    ("3·1024 FLOPs/byte", "This is 3\u202f072 FLOP/B. Another number"),
+    # 2 · 4096^3 FLOPs are 2^37 = 137 438 953 472; the first rows of the form share them.
+    ("137438953472", "This is the number of “products, Rows 1, 2, 3, 10: FLOPs”."),
     ("0,682", NONE), ("1,365", ROUNDED),  # a comma before decimals, and between thousands
 ])  # fmt: skip
 def test_a_typed_number(page: Page, number: str, result: str) -> None:
@@ -71,7 +81,17 @@ def test_a_typed_number(page: Page, number: str, result: str) -> None:
     ("utaustin/lecture25/batching", 0, "12.885e9", "This is the number without D N_vocab."),
     ("utaustin/lecture25/batching", 0, "13 TB", "The same digits, but 1000 times larger."),
     ("sydney/seminar2/kv_cache", 2, "256 KiB", "This is the number of keys alone, or of values, not of bytes."),
-    ("comp4901y/hw4/question1", 0, "25 %", f"This is not read as a number in B. {AS_WRITTEN}"),
+    (HW4_1, 0, "25 %", f"This is not read as a number in B. {AS_WRITTEN} N_layer, N_top, D, R, B, L."),
+    # 12 D^2 values are tuned in each of the top layers, 2 bytes each; B is a letter there, and bytes are a unit.
+    (HW4_1, 0, "24 D² N_top B", f"{AT} 1\u202f610\u202f612\u202f736 B. The same."),
+    (HW4_1, 0, "12 D² N_top bytes", f"{AT} 805\u202f306\u202f368 B. This is the number of values, not of bytes."),
+    (HW4_1, 0, "1.61 GB", "The same, rounded."),
+    # 50257^21 is 5.31 · 10^98, as log10(50257) = 4.7012: 21 · 4.7012 = 98.725.
+    ("ift6135/a2/question2", 0, "N^(T + 1)", f"{AT} about 5.31041e98. This is the number with N^(T + 1) in place of N^T."),
+    # After step 3 a sequence that beam search drops has -9.6.
+    ("ift6135/a2/question2", 2, "-9.6", "This is the number of “candidates, Step 3, a red square: Log-likelihood” in 2.4b."),
+    # Of 3 · 4 candidates at step 3, c a a has the score .36 · .2.
+    ("comp4901y/hw3/question2", 0, "0.072", "This is the number of “c a a: Score” in step 3."),
     # Sample 1 has 2, 5, 1 and 4, 3, 4: their mean is 19/6. The first value of the box is a mean over the batch.
     ("ift6135/a2/question1", 0, "19/6", "This is the number of “layer mean, sample 1”."),
     # Greedy search ends at -9.1. Two beams keep -9.3, which 2.4b asks for.
@@ -85,7 +105,7 @@ def test_a_number_from_elsewhere_on_the_page(page: Page, built: Project, path: s
 
 
 def test_a_share_may_be_typed_in_per_cent(page: Page, built: Project) -> None:
-    """Products of rank 16 over those of width 4096 are 2 * 16/4096 = 1/128 = 0.78125 %. A formula is not read."""
+    """Products of rank 16 over those of width 4096 are 2 * 16/4096 = 1/128 = 0.78125 %; a formula has the letters r and d."""
     page.goto(f"{built.path('site').as_uri()}/answers/ift6135/a2/question4.html")
     details = of_box(page, 1)
     details.get_by_label("Which value").select_option("low-rank products over the product with W")
@@ -93,7 +113,8 @@ def test_a_share_may_be_typed_in_per_cent(page: Page, built: Project) -> None:
         ("0.78125 %", "The same."),
         ("0.7813%", "The same, rounded."),
         ("1/128", "The same."),
-        ("2r/d", f"This is not read as a number. {AS_WRITTEN}"),
+        ("2r/d", f"{AT} about 0.0078125. The same."),
+        ("r/d", f"{AT} about 0.00390625. This is the number without the factor 2."),
     ):
         details.get_by_label("Your number").fill(number)
         assert details.get_by_role("status").inner_text() == said

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import sympy
 
-from generators.answer import answer, formula, letter, part
+from generators.answer import answer, formula, letter, number, part
 from generators.params import Params
 from generators.pipeline.catalog import load_question
+from generators.pipeline.compared import compared
 from generators.pipeline.published import with_formulas
-from generators.pipeline.slips import evaluated, explained, of_other_sizes
+from generators.pipeline.slips import evaluated, of_other_sizes
 from generators.table import column, table
 from tests.conftest import IDS, worked_out
 
@@ -34,21 +35,49 @@ class Counting(Params):
 def said_of(*items: Any, own: Any = ()) -> dict[str, dict[Fraction, list[str]]]:
     """Slips of each boxed value of a part, by its name."""
     given = answer(part("1", "Part", letter(a, 3, "first"), letter(b, 5, "second"), *items))
-    return {
-        one["name"]: {Fraction(number): words for number, *words in one["slips"]} for one in explained(Counting(), given, own)
-    }
+    numbers = compared(Counting(), given, own)["numbers"]
+    return {one["name"]: {Fraction(number): words for number, *words in one["slips"]} for one in numbers}
 
 
 def test_slips_of_a_formula() -> None:
-    """3 (5 + 1) = 18: 5 (5 + 1) = 30, 3 (3 + 1) = 12, 3 · 5 = 15 and 3 · 1 = 3."""
+    """3 (5 + 1) = 18: 5 (5 + 1) = 30, 3 (3 + 1) = 12, 3 · 5 = 15 and 3 · 1 = 3; the second factor is 6."""
     found = said_of(formula("bytes", a * (b + 1), "room", asked=True))["room"]
     assert found == {
         Fraction(-18): ["with the other sign"],
         Fraction(30): ["with b in place of a"],
         Fraction(12): ["with a in place of b"],
         Fraction(15): ["without 1 in the sum b + 1"],
-        Fraction(3): ["without b in the sum b + 1"],
+        Fraction(3): ["without b in the sum b + 1", "without the factor b + 1"],
+        Fraction(6): ["without the factor a"],
     }
+
+
+def test_slips_of_factors_and_powers() -> None:
+    """2 · 5^3 / 3 = 250/3: half is 125/3, thrice 250, without the power 2/3; an exponent of 4 gives 1250/3, and of 2, 50/3."""
+    found = said_of(formula("size", 2 * b**a / a, "size", asked=True))["size"]
+    assert found[Fraction(125, 3)] == ["without the factor 2"]
+    assert found[Fraction(250)] == ["not divided by a"]
+    assert found[Fraction(2, 3)] == ["without the factor b^a"]
+    assert found[Fraction(1250, 3)] == ["with b^(a + 1) in place of b^a"]
+    assert found[Fraction(50, 3)] == ["with b^(a - 1) in place of b^a"]
+    # 3 · 5^2 = 75, and with 5 for its square 15.
+    assert said_of(formula("area", a * b**2, "area", asked=True))["area"][Fraction(15)] == ["with b in place of b^2"]
+
+
+def test_slips_of_what_is_asked_in_letters() -> None:
+    """3 + 5 = 8. A letter without a number leaves a formula as it is, and nothing is said of it."""
+    assert said_of(number("sum", a + b, "sum", asked=True))["sum"][Fraction(3)] == ["without b in the sum a + b"]
+    assert said_of(number("sum", a + sympy.Symbol("c"), "sum", asked=True)) == {}
+
+
+def test_numbers_elsewhere_and_letters() -> None:
+    """Whole numbers from 100 on and all fractions stand by name, each once."""
+    rows = {"x": ("one", 700), "y": ("two", 99), "z": ("three", Fraction(1, 4))}
+    letters = (letter(a, 300, "first"), letter(sympy.Symbol("lamda"), 2, "second"))
+    given = answer(part("1", "Part", *letters, number("other", 700, "again"), table("t", ["name", "number"], rows)))
+    found = compared(Counting(), given, ())
+    assert found["more"] == [["300", "first", "1"], ["700", "again", "1"], ["1/4", "three: Number", "1"]]
+    assert found["letters"] == {"1": {"a": "300", "lambda": "2"}}
 
 
 def test_slips_of_a_unit_and_those_that_coincide() -> None:
@@ -107,7 +136,7 @@ def test_every_question(question_id: str) -> None:
     for one in with_formulas(found):
         if isinstance(one.value, int | Fraction) and one.formula is not None:
             assert evaluated(one.formula, one.at) == one.value
-    entries = explained(params, found, load_question(question).slips(params, found))
+    entries = compared(params, found, load_question(question).slips(params, found))["numbers"]
     names = [(entry["at"].split("/")[0], entry["name"]) for entry in entries]
     assert len(set(names)) == len(names)
     for entry in entries:
@@ -119,7 +148,7 @@ def test_every_question(question_id: str) -> None:
 def slips_of(question_id: str, address: str) -> dict[str, Fraction]:
     """What each slip of a published value gives."""
     question, params, found = worked_out(question_id)
-    entries = explained(params, found, load_question(question).slips(params, found))
+    entries = compared(params, found, load_question(question).slips(params, found))["numbers"]
     (entry,) = (one for one in entries if one["at"] == address)
     return {said: Fraction(number) for number, *words in entry["slips"] for said in words}
 
@@ -167,6 +196,12 @@ def test_slips_of_bytes() -> None:
     assert found["of one layer"] == 8 * width * rank
     assert found["with 4 bytes for a value"] == found["of parameters and gradients together"] == 2 * asked
     assert found["with one adapter in a layer"] == asked / 2
+
+
+def test_slips_of_scores() -> None:
+    """Four tokens: the last step scores 4 queries on 4 keys without the cache, and one query with it."""
+    for address, scores in (("1/all", 16), ("1/needed", 4)):
+        assert slips_of("sydney/seminar2_kv_cache", address)["of the last step alone"] == scores
 
 
 def test_slips_of_what_is_tuned() -> None:

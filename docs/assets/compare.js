@@ -2,62 +2,44 @@
 (() => {
   const data = document.querySelector("[data-boxed]");
   if (!data) return;
-  const { numbers: boxed, scaling } = JSON.parse(data.dataset.boxed);
+  const { numbers: asked, rows, more, letters, scaling } = JSON.parse(data.dataset.boxed);
+  const boxed = [...asked, ...rows];
   const partOf = ({ at }) => at.split("/")[0];
-  for (const one of boxed.filter(({ row }) => !row)) { // the number of another box, or of another place in the same one
-    const others = boxed.filter((other) => other !== one && other.unit === one.unit && other.value !== one.value);
-    one.others = others.map((other) => [other.value, `of “${other.name}”${partOf(other) === partOf(one) ? "" : ` in ${partOf(other)}`}`]);
+  const place = (name, part, { at }) => `of “${name}”${part === partOf({ at }) ? "" : ` in ${part.replaceAll("_", " ")}`}`;
+  for (const one of asked) { // the number of another box, or of another place in the same one
+    const others = asked.filter((other) => other !== one && other.unit === one.unit && other.value !== one.value);
+    one.others = others.map((other) => [other.value, place(other.name, partOf(other), one)]);
   }
 
-  const PREFIXES = ["k", "M", "G", "T", "P"];
-  const scalesOf = (unit) => {
-    const scales = { "": 1n, [unit]: 1n };
-    PREFIXES.forEach((prefix, place) => {
-      if (unit === "B" || unit === "FLOP") scales[prefix + unit] = 1000n ** BigInt(place + 1);
-      if (unit === "B") scales[`${prefix.toUpperCase()}iB`] = 1024n ** BigInt(place + 1);
-    });
-    return scales;
+  // Units that a reader may write in the place of a number's own, each as so many of one of its kind.
+  const PREFIXES = ["", "k", "M", "G", "T", "P"];
+  const decimal = (unit) => PREFIXES.map((prefix, place) => [prefix + unit, [1000n ** BigInt(place), 1n]]);
+  const binary = PREFIXES.slice(1).map((prefix, place) => [`${prefix.toUpperCase()}iB`, [1024n ** BigInt(place + 1), 1n]]);
+  const times10 = [["s", [1n, 1n]], ["ms", [1n, 1000n]], ["µs", [1n, 1000000n]], ["us", [1n, 1000000n]]];
+  const KINDS = [[...decimal("B"), ...binary], decimal("FLOP"), times10].map((units) => new Map(units));
+  const named = (unit) => unit.replace(/flops?/i, "FLOP").replace(/bytes?/i, "B").replace(/^KB$/, "kB");
+  const readingsOf = (text, { at, unit, value }) => {
+    const kind = KINDS.find((units) => units.has(unit)) ?? new Map([[unit, [1n, 1n]]]);
+    const isShare = unit === "" && value.includes("/");
+    const scaleOf = (written) => {
+      if (written === "" || named(written) === unit) return [1n, 1n];
+      if (written === "%" && isShare) return [1n, 100n];
+      return kind.has(named(written)) && numbers.over(kind.get(named(written)), kind.get(unit));
+    };
+    return numbers.readings(text, scaleOf, letters[partOf({ at })]);
   };
-  const unitOf = (suffix) => suffix.replace(/flops?/i, "FLOP").replace(/bytes?/i, "B").replace(/^KB$/, "kB");
 
-  // Fractions are pairs of whole numbers, numerator and denominator, the latter above zero.
+  // Differences of long numbers are compared as they are, not in lowest terms.
   const fraction = (text) => {
     const [numerator, denominator = "1"] = text.split("/");
     return [BigInt(numerator), BigInt(denominator)];
   };
   const minus = ([a, b], [c, d]) => [a * d - c * b, b * d];
   const times = ([a, b], [c, d]) => [a * c, b * d];
-  const size = ([a, b]) => [a < 0n ? -a : a, b];
   const atMost = ([a, b], [c, d]) => a * d <= c * b;
 
-  const NUMBER = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,3}))?(?:\/(\d+))?(\D*)$/;
-  // A number without spaces and commas, and half a unit of its last digit; null where it is none.
-  const number = (plain, unit) => {
-    const [, sign, whole, decimals = "", exponent = "0", denominator = "1", written = ""] = NUMBER.exec(plain) ?? [];
-    const isShare = written === "%" && unit === "", suffix = isShare ? "" : written; // 12 % for 0.12
-    const scales = scalesOf(unit);
-    if (!(whole || decimals) || !Object.hasOwn(scales, unitOf(suffix)) || BigInt(denominator) === 0n) return null;
-    const scale = scales[unitOf(suffix)];
-    const power = Number(exponent) - decimals.length - (isShare ? 2 : 0);
-    const unitOfLast = power < 0 ? [scale, 10n ** BigInt(-power)] : [scale * 10n ** BigInt(power), 1n];
-    const digits = BigInt((sign === "-" ? "-" : "") + whole + decimals);
-    return {
-      number: times([digits, BigInt(denominator)], unitOfLast),
-      half: denominator === "1" ? times([1n, 2n], unitOfLast) : [0n, 1n],
-      digits: (whole + decimals).replace(/^0+/, "").length,
-    };
-  };
-  // What was typed, in every way in which it may be read: a comma may stand between thousands or before decimals.
-  const readings = (text, unit) => {
-    const joined = text.trim().replace(/^[\u2248~=]\s*/, "").replace(/(\d)[\s\u2009\u202f_](?=\d{3}(?!\d))/g, "$1");
-    if (/\d\s+\d/.test(joined)) return [];
-    const plain = joined.replace(/\s/g, "").replace(/\u2212/g, "-").replace(/[×x*·]10\^|E/g, "e");
-    const grouped = /^[+-]?[1-9]\d{0,2}(,\d{3})+(?![\d,])/.test(plain) ? [plain.replace(/,/g, "")] : [];
-    return [...grouped, plain.replace(",", ".")].map((one) => number(one, unit)).filter((one) => one);
-  };
-
-  const apart = (own, other) => size(minus(own.number, other));
-  const near = (own, other) => atMost(times(apart(own, other), [100n, 1n]), size(other));
+  const apart = (own, other) => numbers.size(minus(own.number, other));
+  const near = (own, other) => atMost(times(apart(own, other), [100n, 1n]), numbers.size(other));
   const fits = (own, other) => apart(own, other)[0] === 0n || (atMost(apart(own, other), own.half) && near(own, other));
   const slipsOf = (own, one) => [...one.slips, ...one.others].filter(([other]) => fits(own, fraction(other))).flatMap(([, ...words]) => words);
 
@@ -83,9 +65,9 @@
   const likely = (words) => (words.some((word) => !isSwap(word)) ? words.filter((word) => !isSwap(word)) : words);
   const timesThousand = (own, value) => [1000n, 1000000n, 1000000000n].flatMap((factor) =>
     [["larger", [1n, factor]], ["smaller", [factor, 1n]]].map(([word, scale]) => [word, factor, scale]))
-    .find(([, , scale]) => own.digits > 1 && atMost(size(minus(times(own.number, scale), value)), times(own.half, scale)));
+    .find(([, , scale]) => own.digits > 1 && atMost(numbers.size(minus(times(own.number, scale), value)), times(own.half, scale)));
 
-  const MOST = 3; // reasons that a reader is given
+  const MOST = 3, MOST_LETTERS = 6; // reasons that a reader is given, and letters that are named
   const saidOfRow = (text, { row, columns, slips }) => {
     const own = text.replace(/[\s,;.|[\](){}]/g, "");
     if (!/^[01]+$/.test(own)) return "This is not read as a row. Write its ones and zeros, as 1 0 1.";
@@ -95,30 +77,49 @@
     if (reasons.length) return `This is the row ${reasons.slice(0, MOST).join(", or ")}.`;
     return `Another row, and none of the slips that this page knows. It differs at ${columns.filter((_, place) => own[place] !== row[place]).join(", ")}.`;
   };
+  // A number that stands elsewhere on the page; small whole numbers and those of one digit stand there by chance.
+  const elsewhere = (own, one) => {
+    const isLong = own.digits > (own.number[1] === 1n ? 2 : 1);
+    const found = isLong ? more.filter(([other]) => fits(own, fraction(other))) : [];
+    return found.map(([, name, part]) => place(name, part, one));
+  };
   const ONE_DIGIT = "The same to the one digit given. More digits say more.";
-  const said = (text, one) => {
-    if (!text.trim()) return "";
-    if (one.row) return saidOfRow(text, one);
+  const verdict = (own, one) => {
     const value = fraction(one.value);
-    const all = readings(text, one.unit);
-    const own = all.find((each) => fits(each, value)) ?? all.find((each) => slipsOf(each, one).length)
-      ?? all.find((each) => pairsOf(each, one).length) ?? all[0];
-    if (!own) return `This is not read as a number${one.unit && ` in ${one.unit}`}. Write it in digits, as 12.5, 4/3 or 1.2e9, without a formula.`;
     if (apart(own, value)[0] === 0n) return "The same.";
     const exact = one.slips.some(([other]) => apart(own, fraction(other))[0] === 0n);
     const slips = likely(slipsOf(own, one));
-    const reasons = slips.slice(0, MOST).join(", or ");
+    const pairs = near(own, value) ? [] : pairsOf(own, one);
+    const reasons = (slips.length ? slips : [...elsewhere(own, one), ...pairs]).slice(0, MOST).join(", or ");
     const same = fits(own, value) ? "The same, rounded." : own.digits > 1 ? "The same to the digits given." : ONE_DIGIT;
     if (fits(own, value) || (atMost(apart(own, value), own.half) && (own.digits > 1 || !exact))) {
       return exact ? `${same} It is also the number ${reasons}.` : same;
     }
     const scaled = timesThousand(own, value);
     if (scaled && slips.every(isSwap)) return `The same digits, but ${scaled[1]} times ${scaled[0]}.`;
-    if (slips.length) return `This is the number ${reasons}.`;
+    if (reasons) return `This is the number ${reasons}.`;
     if (near(own, value)) return "Less than 1 % away, but not the same. Rounding on the way, or a count that is off by one, may be why.";
-    const pairs = pairsOf(own, one);
-    if (pairs.length) return `This is the number ${pairs.slice(0, MOST).join(", or ")}.`;
     return "Another number, and none of the slips that this page knows.";
+  };
+  // The value of a formula: a whole number that is not too long, else six digits.
+  const worth = ([a, b]) => {
+    if (b === 1n && a.toString().length < 16) return a.toLocaleString("fr").replace("-", "\u2212");
+    return `about ${Number((Number(a * 10n ** 20n / b) / 1e20).toPrecision(6))}`.replace("e+", "e").replace("-", "\u2212");
+  };
+  const said = (text, one) => {
+    if (!text.trim()) return "";
+    if (one.row) return saidOfRow(text, one);
+    const value = fraction(one.value);
+    const all = readingsOf(text, one);
+    const own = all.find((each) => fits(each, value)) ?? all.find((each) => slipsOf(each, one).length)
+      ?? all.find((each) => pairsOf(each, one).length) ?? all[0];
+    const known = Object.keys(letters[partOf(one)] ?? {});
+    if (!own) {
+      const inLetters = known.length ? `, or as a formula in ${known.slice(0, MOST_LETTERS).join(", ")}` : "";
+      return `This is not read as a number${one.unit && ` in ${one.unit}`}. Write it in digits, as 12.5, 4/3 or 1.2e9${inLetters}.`;
+    }
+    const given = own.isFormula ? `${own.isInLetters ? "With the page's numbers this is" : "This is"} ${worth(own.number)}${one.unit && ` ${one.unit}`}. ` : "";
+    return given + verdict(own, one);
   };
 
   for (const box of document.querySelectorAll(".answer")) {

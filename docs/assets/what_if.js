@@ -4,32 +4,10 @@
   if (!holder) return;
   const { fields, nodes, slots, conditions, rules, parts, writing } = JSON.parse(holder.dataset.whatIf);
 
-  // Fractions are pairs of whole numbers in lowest terms, the denominator above zero.
-  const MOST_BITS = 20000; // a longer number is given up
-  const divisor = (a, b) => { while (b) [a, b] = [b, a % b]; return a < 0n ? -a : a; };
-  const bits = (a) => (a < 0n ? -a : a).toString(16).length * 4;
-  const fraction = (a, b = 1n) => {
-    if (b === 0n || bits(a) + bits(b) > MOST_BITS) throw RangeError();
-    const common = divisor(a, b) * (b < 0n ? -1n : 1n);
-    return [a / common, b / common];
-  };
-  const read = (text) => {
-    const [whole, denominator = "1"] = text.split("/");
-    return fraction(BigInt(whole), BigInt(denominator));
-  };
+  const { bits, fraction, read, less, same, size, plus, minus, times, over, power, scaled } = numbers;
   const floored = ([a, b]) => (a - (((a % b) + b) % b)) / b;
-  const less = ([a, b], [c, d]) => a * d < c * b;
-  const same = ([a, b], [c, d]) => a === c && b === d;
-  const power = ([a, b], [n, one]) => {
-    if (one !== 1n || bits(n) > 16 || (bits(a) + bits(b)) * Math.abs(Number(n)) > MOST_BITS) throw RangeError();
-    return n < 0n ? fraction(b ** -n, a ** -n) : fraction(a ** n, b ** n);
-  };
-  const minus = ([a, b], [c, d]) => fraction(a * d - c * b, b * d);
-  const times = ([a, b], [c, d]) => fraction(a * c, b * d);
-  const over = ([a, b], [c, d]) => fraction(a * d, b * c);
   const WORK = {
-    "+": ([a, b], [c, d]) => fraction(a * d + c * b, b * d),
-    "-": minus, "*": times, "/": over, "^": power,
+    "+": plus, "-": minus, "*": times, "/": over, "^": power,
     "//": (x, y) => [floored(over(x, y)), 1n],
     "%": (x, y) => minus(x, times(y, [floored(over(x, y)), 1n])),
     min: (x, y) => (less(y, x) ? y : x),
@@ -63,8 +41,6 @@
     const twice = 2n * (a - whole * b);
     return twice > b || (twice === b && whole % 2n) ? whole + 1n : whole;
   };
-  const scaled = ([a, b], power10) => (power10 < 0 ? [a, b * 10n ** BigInt(-power10)] : [a * 10n ** BigInt(power10), b]);
-  const size = ([a, b]) => [a < 0n ? -a : a, b];
   const binary = ([a, b]) => { // the nearest number that a float holds
     const shift = 53 - (bits(a) - bits(b));
     let [x, y] = shift < 0 ? [a, b << BigInt(-shift)] : [a << BigInt(shift), b];
@@ -194,19 +170,12 @@
 
   const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
   const written = (text) => text.replace("-", "\u2212").replace(/\d+/, (whole) => grouped(whole).replaceAll(THIN, "\u202f"));
-  const GROUPED = /^[-+]?[1-9]\d{0,2}(,\d{3})+(?![\d,])/;
-  const NUMBER = /^([-+]?)(\d*)(?:(?:\.(\d+)|(?<=\d)\.?)(?:e([-+]?\d\d?))?|(?<=\d)\/(\d+))$/i;
-  const powers = (text) => text.replace(/^\s*(\d{1,9})\s*\^\s*(\d\d?)\s*$/, (_, base, power) => BigInt(base) ** BigInt(power)); // as 2^13
   // A fraction, or the words for what is wrong with what was typed.
   const typed = ({ label, shown, least, above, most, whole }, text) => {
-    const joined = text.length > 40 ? "" : powers(text).replace(/[\s\u202f\u2009_]/g, "").replace(/[×x*·]10\^/, "e").replace(/\u2212/g, "-");
-    const plain = joined.split("/").map((part) => (GROUPED.test(part) ? part.replace(/,/g, "") : part)).join("/");
-    const [, sign, wholeDigits, decimals = "", power = "0", denominator = "1"] = NUMBER.exec(plain) ?? [];
+    const [{ number } = {}] = numbers.readings(text, (unit) => ({ "": [1n, 1n], "%": !whole && [1n, 100n] })[unit]);
     const range = above ? `above ${written(least)}, at most ${written(most)}` : `from ${written(least)} to ${written(most)}`;
     const must = `${sentence(label)}: must be a ${whole ? "whole " : ""}number ${range}.`;
-    if (wholeDigits === undefined || BigInt(denominator) === 0n) return `${must} Write it as ${whole ? shown : "0.05 or 1/20"}.`;
-    const digits = [BigInt(wholeDigits + decimals) * (sign === "-" ? -1n : 1n), BigInt(denominator)];
-    const number = fraction(...scaled(digits, Number(power) - decimals.length));
+    if (!number) return `${must} Write it as ${whole ? shown : "0.05 or 1/20"}.`;
     const tooSmall = less(number, read(least)) || (above && same(number, read(least)));
     return (whole && number[1] !== 1n) || tooSmall || less(read(most), number) ? must : number;
   };

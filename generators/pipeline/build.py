@@ -46,7 +46,7 @@ class Worked:
     answer: Mapping[str, Any]
     left_out: Mapping[str, str]
     """Recordings that do not fit the entry, by file, with the reasons."""
-    slips: Sequence[Mapping[str, Any]]
+    slips: Mapping[str, Any]
     """What other numbers than the boxed ones come from."""
     what_if: Mapping[str, Any] | None = None
     """What a page needs to follow changes of its parameters."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from itertools import product
+from typing import Any
 
 from generators.answer import Derivation, Part
 from generators.cells import Quantity, words
 from generators.table import Table
 
 
-def names(part: Part) -> dict[str, str]:
-    """Names by address of all that a part asks for, and of the cells of its tables."""
-    asked = [one for one in part.items.values() if isinstance(one, Quantity | Table | Derivation) and one.asked]
+def names(part: Part, *, asked_only: bool = True) -> dict[str, str]:
+    """Names by address of all that a part asks for or holds, and of the cells of its tables."""
+    items = [one for one in part.items.values() if isinstance(one, Quantity | Table | Derivation)]
+    asked = [one for one in items if one.asked or not (asked_only or getattr(one, "drawn", False))]
     tables = [one for one in asked if isinstance(one, Table)]
     found = {one.address: getattr(one, "what", "") or words(one.address.rpartition("/")[2]) for one in asked}
     for table in tables:
@@ -51,8 +53,13 @@ def row_names(table: Table) -> dict[str, str]:
         label, cells = table[key].label, table[key].cells
         if not all(isinstance(cell, str | int | Fraction) for cell in cells.values()):
             break
-        begin = {row: cell if isinstance(cell, str) and not cell.isdigit() else f"{label} {cell}" for row, cell in cells.items()}
+        begin = {row: cell if _is_name(cell) else f"{label} {cell}" for row, cell in cells.items()}
         found = {row: f"{found[row]}, {begin[row]}".removeprefix(", ") for row in found}
         if len(set(found.values())) == len(found):
             return found
     return {row: words(row) for row in found}
+
+
+def _is_name(cell: Any) -> bool:
+    """Words, not numbers or lists of numbers."""
+    return isinstance(cell, str) and re.search(r"[^\d, ]", cell) is not None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -17,7 +17,6 @@ from generators.answer import Answer, Part
 from generators.cells import Quantity
 from generators.params import Params
 from generators.pipeline.called import is_array, names
-from generators.question import Slip
 from generators.table import Table
 
 Said = tuple[str, Fraction]
@@ -70,10 +69,17 @@ def boxed(params: Params, answer: Answer) -> Iterator[Boxed]:
         letters = {symbol: one.value for symbol, one in part.letters.items()}
         units = {symbol: one.unit for symbol, one in part.letters.items()}
         called = names(part)
-        for one in _asked(part):
-            if isinstance(one.value, int | Fraction) or _is_real(one.value):
-                name = called[one.address]
-                yield Boxed(quantity=one, name=name, letters=letters, units=units, flops_per_multiply_add=each)
+        numbers = [_as_number(one, letters) for one in _asked(part)]
+        for one in (one for one in numbers if isinstance(one.value, int | Fraction) or _is_real(one.value)):
+            yield Boxed(quantity=one, name=called[one.address], letters=letters, units=units, flops_per_multiply_add=each)
+
+
+def _as_number(one: Quantity, letters: Letters) -> Quantity:
+    """A formula with numbers in the places of its letters, where they have some; all else as it is."""
+    if isinstance(one.value, sympy.Expr) and one.value.free_symbols and one.value.free_symbols <= letters.keys():
+        number = evaluated(one.value, letters)
+        return one if number is None else replace(one, value=number, formula=one.value)
+    return one
 
 
 def _is_real(value: Any) -> bool:
@@ -98,7 +104,7 @@ def _columns(table: Table) -> list[str]:
 
 
 def of_formula(formula: sympy.Basic, letters: Letters, units: Units = NO_UNITS) -> Iterator[Said]:
-    """Values of another size, one layer for all, another letter of its unit, a summand left out, rounding the other way."""
+    """Values of another size, one layer for all, another letter of its unit, a part left out, rounding the other way."""
     at = {symbol: letters[symbol] for symbol in sorted(formula.free_symbols, key=str)}
     for symbol in (one for one in at if str(one) in LAYERS):
         yield from _evaluated("of one layer", formula, {**at, symbol: 1})
@@ -117,6 +123,25 @@ def of_formula(formula: sympy.Basic, letters: Letters, units: Units = NO_UNITS) 
             yield from _evaluated(f"without {plain(term)}{within}", left, at)
     for whole, (other, said) in _WHOLE.items():
         yield from _evaluated(said, formula.replace(whole, other), at)
+    for said, changed in (*_without_a_factor(formula), *_with_another_power(formula)):
+        yield from _evaluated(said, changed, at)
+
+
+def _without_a_factor(formula: sympy.Basic) -> Iterator[tuple[str, sympy.Basic]]:
+    for factor in formula.args if formula.is_Mul else ():
+        top, bottom = factor.as_numer_denom()
+        if top != 1 and str(top) not in LAYERS:
+            yield f"without the factor {plain(top)}", formula / top
+        if bottom != 1:
+            yield f"not divided by {plain(bottom)}", formula * bottom
+
+
+def _with_another_power(formula: sympy.Basic) -> Iterator[tuple[str, sympy.Basic]]:
+    """A square forgotten, and one more or one less in an exponent that has letters."""
+    for power in sorted(formula.atoms(sympy.Pow), key=sympy.default_sort_key):
+        steps = (1, -1) if power.exp.free_symbols else (1 - power.exp,) if power.exp.is_Integer and power.exp > 1 else ()
+        for other in (power.base ** (power.exp + step) for step in steps):
+            yield f"with {plain(other)} in place of {plain(power)}", formula.xreplace({power: other})
 
 
 def of_other_sizes(number: Fraction, bytes_per_element: int, power: int) -> Iterator[Said]:
@@ -222,20 +247,3 @@ def slips(of: Boxed, own: Iterable[Said] = ()) -> dict[Fraction, list[str]]:
         if number != of.number and said not in found.setdefault(number, []):
             found[number].append(said)
     return found
-
-
-def explained(params: Params, answer: Answer, own: Iterable[Slip]) -> list[dict[str, Any]]:
-    """Every boxed number with its slips, as plain data for the page."""
-    of_question: dict[str, list[Said]] = {}
-    for address, said, number in own:
-        of_question.setdefault(address, []).append((said, number))
-    return [
-        {
-            "at": one.quantity.address,
-            "name": one.name,
-            "unit": one.quantity.unit,
-            "value": str(one.number),
-            "slips": [[str(number), *said] for number, said in slips(one, of_question.get(one.quantity.address, ())).items()],
-        }
-        for one in boxed(params, answer)
-    ]

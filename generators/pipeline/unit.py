@@ -18,6 +18,7 @@ from generators.errors import CheckFailed, ParameterError, RenderError
 from generators.params import Params
 from generators.pipeline import slots, what_if
 from generators.pipeline.catalog import QuestionId, load_params, load_question, recordings_folder, validated
+from generators.pipeline.compared import compared
 from generators.pipeline.course import sheet_of
 from generators.pipeline.digest import digest_of
 from generators.pipeline.exact_pickle import dumped
@@ -26,14 +27,12 @@ from generators.pipeline.failures import named
 from generators.pipeline.kept import Section, Sections, current
 from generators.pipeline.keys import Entry, Keys
 from generators.pipeline.ledger import Ledger, ledger
-from generators.pipeline.mask_slips import explained_rows
 from generators.pipeline.match import Findings, formula_problems, problems, summary
 from generators.pipeline.published import published, with_formulas
 from generators.pipeline.readings import Reading, answers, offered, readings
 from generators.pipeline.recorded import left_out
 from generators.pipeline.render import Medium, body
 from generators.pipeline.schedule import Composed
-from generators.pipeline.slips import explained
 from generators.pipeline.variants import draw_strictly, own_pictures, page_of
 from generators.question import Question, overlaid
 from generators.table import Table
@@ -88,7 +87,7 @@ def _solved(task: Task) -> dict[str, Any]:
     read = [offered(*one) for one in zip(task.readings, task.under_readings, strict=True)]
     more = {
         "left_out": others,
-        "slips": [*explained(task.params, task.answer, own), *explained_rows(task.answer)],
+        "slips": compared(task.params, task.answer, own),
         "readings": read,
     }
     return {**facts, "digest": digest_of([facts, fingerprint(task.answer)]), **more}

@@ -68,7 +68,7 @@ def site_page(question: Listed, pdf: str, linking: Sequence[Listed] = ()) -> str
             passed,
             "\n</div>\n",
             _SNIPPET.sub(r"\1;", worked.site),
-            _script(question, "made"),
+            _script(question, "made") + _script(question, "numbers"),
             _readings(question) if worked.readings else "",
             _see_also(linking),
             section,
@@ -82,10 +82,10 @@ def site_page(question: Listed, pdf: str, linking: Sequence[Listed] = ()) -> str
 def _slips(worked: Worked) -> str:
     """What `assets/compare.js` reads: boxed numbers and rows of masks, and what others come from, which search does not see."""
     places = set(_PLACE.findall(worked.site))
-    rows = [one for one in worked.slips if "row" in one]
-    shown = [one for one in worked.slips if "row" not in one and places & {one["at"], "/".join(one["at"].split("/")[:2])}]
+    shown = [one for one in worked.slips["numbers"] if places & {one["at"], "/".join(one["at"].split("/")[:2])}]
     numbers = [_with_readings(one, worked.readings) for one in shown]
-    return data("boxed", {"numbers": [*numbers, *rows], "scaling": scaling(numbers)}) if shown or rows else ""
+    known = {**worked.slips, "numbers": numbers, "scaling": scaling(numbers)}
+    return data("boxed", known) if shown or worked.slips["rows"] else ""
 
 
 def _with_readings(one: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -13,7 +13,10 @@ from generators.question import Slip
 
 
 def slips(params: CacheParams, answer: Answer) -> Iterator[Slip]:
-    """Values of another size, and half of the cache."""
+    """Scores of one step, values of another size, and half of the cache."""
+    tokens = rational(answer["sheet/N_token"].value)
+    yield "1/all", "of the last step alone", tokens**2
+    yield "1/needed", "of the last step alone", tokens
     for address in ("2/bytes_without", "2/bytes_with", "3/token", "3/cache"):
         number = rational(answer[address].value)
         if address.startswith("3/"):

@@ -1,0 +1,117 @@
+// Fractions of any size, and what people type read as one, for the scripts of a question's page.
+window.numbers = (() => {
+  // Fractions are pairs of whole numbers in lowest terms, the denominator above zero.
+  const MOST_BITS = 20000; // a longer number is given up
+  const divisor = (a, b) => { while (b) [a, b] = [b, a % b]; return a < 0n ? -a : a; };
+  const bits = (a) => (a < 0n ? -a : a).toString(16).length * 4;
+  const fraction = (a, b = 1n) => {
+    if (b === 0n || bits(a) + bits(b) > MOST_BITS) throw RangeError();
+    const common = divisor(a, b) * (b < 0n ? -1n : 1n);
+    return [a / common, b / common];
+  };
+  const read = (text) => {
+    const [whole, denominator = "1"] = text.split("/");
+    return fraction(BigInt(whole), BigInt(denominator));
+  };
+  const less = ([a, b], [c, d]) => a * d < c * b;
+  const same = ([a, b], [c, d]) => a === c && b === d;
+  const size = ([a, b]) => [a < 0n ? -a : a, b];
+  const plus = ([a, b], [c, d]) => fraction(a * d + c * b, b * d);
+  const minus = ([a, b], [c, d]) => fraction(a * d - c * b, b * d);
+  const times = ([a, b], [c, d]) => fraction(a * c, b * d);
+  const over = ([a, b], [c, d]) => fraction(a * d, b * c);
+  const power = ([a, b], [n, one]) => {
+    if (one !== 1n || bits(n) > 16 || (bits(a) + bits(b)) * Math.abs(Number(n)) > MOST_BITS) throw RangeError();
+    return n < 0n ? fraction(b ** -n, a ** -n) : fraction(a ** n, b ** n);
+  };
+  const scaled = ([a, b], power10) => (power10 < 0 ? [a, b * 10n ** BigInt(-power10)] : [a * 10n ** BigInt(power10), b]);
+
+  // A number in digits, and half a unit of its last digit; null where it is none. `scaleOf` gives what a unit stands for.
+  const NUMBER = /^([-+]?)(\d*)(?:\.(\d*))?(?:e([-+]?\d{1,3}))?(?:\/(\d+))?(\D*)$/i;
+  const inDigits = (plain, scaleOf) => {
+    const [, sign, whole, decimals = "", exponent = "0", denominator = "1", unit] = NUMBER.exec(plain) ?? [];
+    const scale = (whole || decimals) && BigInt(denominator) && scaleOf(unit);
+    if (!scale) return null;
+    const unitOfLast = times(scale, scaled([1n, 1n], Number(exponent) - decimals.length));
+    return {
+      number: times(unitOfLast, [BigInt((sign === "-" ? "-" : "") + whole + decimals), BigInt(denominator)]),
+      half: denominator === "1" ? times([1n, 2n], unitOfLast) : [0n, 1n],
+      digits: (whole + decimals).replace(/^0+/, "").length,
+    };
+  };
+
+  // The value of sums, products and powers of numbers and letters, as 2 n d^2; a SyntaxError where it is none.
+  const valueOf = (text, letters) => {
+    const names = Object.keys(letters).sort((one, other) => other.length - one.length);
+    let rest = text;
+    const take = (token) => {
+      if (!rest.startsWith(token)) return false;
+      rest = rest.slice(token.length);
+      return true;
+    };
+    const atom = () => {
+      if (take("(")) {
+        const inner = sum();
+        if (!take(")")) throw SyntaxError();
+        return inner;
+      }
+      const [digits] = /^(\d+(\.\d*)?|\.\d+)(e[-+]?\d{1,3}(?!\d))?/i.exec(rest) ?? [];
+      if (digits && take(digits)) return inDigits(digits, () => [1n, 1n]).number;
+      const name = names.find(take);
+      if (!name) throw SyntaxError();
+      return read(letters[name]);
+    };
+    const raised = () => {
+      const base = atom();
+      return take("^") ? power(base, signed()) : base;
+    };
+    const signed = () => (take("-") ? minus([0n, 1n], signed()) : take("+") ? signed() : raised());
+    const product = () => {
+      let value = signed();
+      for (;;) {
+        if (take("*")) value = times(value, signed());
+        else if (take("/")) value = over(value, signed());
+        else if (!rest || /^[-+)\d.]/.test(rest)) return value;
+        else value = times(value, raised());
+      }
+    };
+    const sum = () => {
+      let value = product();
+      for (;;) {
+        if (take("+")) value = plus(value, product());
+        else if (take("-")) value = minus(value, product());
+        else return value;
+      }
+    };
+    const value = sum();
+    if (rest) throw SyntaxError();
+    return value;
+  };
+  const inLetters = (text, scaleOf, letters) => {
+    const [end] = /[A-Za-zµ%/]*$/.exec(text);
+    const unit = [...end].map((_, place) => end.slice(place)).find((one) => !Object.hasOwn(letters, one) && scaleOf(one)) ?? "";
+    try {
+      const formula = text.slice(0, text.length - unit.length);
+      const isInLetters = /[A-Za-z]/.test(formula.replace(/\de(?=[-+\d])/gi, ""));
+      return { number: times(valueOf(formula, letters), scaleOf(unit)), half: [0n, 1n], digits: Infinity, isFormula: true, isInLetters };
+    } catch (error) {
+      if (error instanceof SyntaxError || error instanceof RangeError) return null;
+      throw error;
+    }
+  };
+
+  const GROUPED = /(?<![\d.,])[1-9]\d{0,2}(,\d{3})+(?![\d,])/g;
+  // What was typed, in every way in which it may be read: a comma may stand between thousands or before decimals.
+  const readings = (text, scaleOf, letters = {}) => {
+    if (text.length > 80) return [];
+    const joined = text.trim().replace(/^[\u2248~=]\s*/, "").replace(/(\d)[\s\u2009\u202f_](?=\d{3}(?!\d))/g, "$1")
+      .replace(/\u2212/g, "-").replace(/\*\*/g, "^").replace(/[×·∙⋅]|(?<=[\d)]\s*)x(?=\s*[\d(])/g, "*").replace(/²/g, "^2").replace(/³/g, "^3")
+      .replace(/^([-+]?)(\d+)\s+(\d+\s*\/\s*\d+)(?=\D*$)/, "$1($2+$3)"); // as 1365 1/3
+    if (/\d\s+[\d.]/.test(joined)) return [];
+    const plain = joined.replace(/\s/g, "").replace(/^([-+]?[\d.,]+)\*10\^([-+]?\d{1,3}\D*)$/, "$1e$2");
+    const without = plain.replace(GROUPED, (digits) => digits.replace(/,/g, ""));
+    return [...new Set([without, plain.replace(/,/g, ".")])].map((one) => inDigits(one, scaleOf) ?? inLetters(one, scaleOf, letters))
+      .filter((one) => one);
+  };
+  return { bits, fraction, read, less, same, size, plus, minus, times, over, power, scaled, readings };
+})();
