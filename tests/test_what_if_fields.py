@@ -49,8 +49,8 @@ def test_a_rule_for_several_numbers_is_said(browser: Browser, built: Project) ->
     """
     with page_without_errors(browser, f"{address(built, 'utaustin/lecture25/batching')}#what-if?context_len=200000") as page:
         told = page.locator("#what-if output").inner_text()
-        sizes = "118266789888 is more than 80000000000"
-        assert told.replace("\u202f", "").startswith(f"Memory must hold the weights and one sequence: {sizes}. The page")
+        rule = "Memory must hold the bytes of the weights and one sequence: 118266789888 is more than 80000000000."
+        assert told.replace("\u202f", "").startswith(f"{rule} The page")
         assert page.get_by_label("Cached tokens").get_attribute("aria-invalid") == "true"
         assert page.locator("#what-if [aria-invalid=true]").count() == 1
 

@@ -107,7 +107,7 @@ def test_limits() -> None:
         ({"model": {**SMALL, "n_heads": 3, "head_dim": None}}, "model: d_model: must be divisible by n_heads (got 64 and 3)"),
         ({"model": {**SMALL, "n_kv_heads": 2}}, "model: n_heads: must be divisible by n_kv_heads (got 1 and 2)"),
         ({"accelerator": accelerator(memory_gb=14)},
-         "accelerator.memory_gb: must hold the weights and one sequence (got 14 and a length of 2048)"),
+         "accelerator.memory_gb: must hold the bytes of the weights and one sequence (got 14 and a length of 2048)"),
     ],
 )  # fmt: skip
 def test_bad_parameters(changes: dict[str, Any], message: str) -> None:

@@ -102,7 +102,7 @@ def test_pages_by_hand() -> None:
         ({"models": [{"name": "7B", "n_parameters": 1}] * 2}, "models: must have different names (got ['7B', '7B'])"),
         ({"training": {"page_kib": 4}}, "training.page_kib: the states must take at most 20000 pages (got 312321 of 4 KiB)"),
         ({"training": {"limit_mib": 4096}},
-         "training.limit_mib: must hold weights and optimizer states (got 4096 for 5519 MiB)"),
+         "training.limit_mib: must hold the bytes of weights and optimizer states (got 4096 for 5519 MiB)"),
         ({"training": {"tokens": [9000]}},
          "training.tokens: each step must fit without optimizer states (got 9000 where 7389 fit)"),
         ({"sample": {"size": 256}}, "sample.size: must be less than or equal to 128 (got 256)"),

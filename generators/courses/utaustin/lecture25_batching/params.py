@@ -67,7 +67,6 @@ class BatchingParams(Params):
         for length in (self.context_len, *self.other_context_lens):
             values = model.n_layers * (layer + 2 * length * width * kv_heads) + 2 * model.d_model * model.vocabulary_size
             if values * self.conventions.bytes_per_element > memory * 10**9:
-                raise ValueError(
-                    f"accelerator.memory_gb: must hold the weights and one sequence (got {memory} and a length of {length})"
-                )
+                rule = "must hold the bytes of the weights and one sequence"
+                raise ValueError(f"accelerator.memory_gb: {rule} (got {memory} and a length of {length})")
         return self

@@ -121,7 +121,8 @@ def _refuse_what_does_not_fit(params: Nf4Params) -> None:
     fixed = quantized + 2 * d * (2 * run.vocabulary_size + 2 * run.n_layers + 1) + 2 * held.bytes_per_value * adapters
     needed = -(-(fixed + pages * 1024 * run.page_kib) // MIB)
     if needed > run.limit_mib:
-        raise ValueError(f"training.limit_mib: must hold weights and optimizer states (got {run.limit_mib} for {needed} MiB)")
+        rule = "must hold the bytes of weights and optimizer states"
+        raise ValueError(f"training.limit_mib: {rule} (got {run.limit_mib} for {needed} MiB)")
     most = (run.limit_mib * MIB - fixed) // (held.bytes_per_value * run.n_layers * d)
     if max(run.tokens) > most:
         raise ValueError(f"training.tokens: each step must fit without optimizer states (got {max(run.tokens)} where {most} fit)")
