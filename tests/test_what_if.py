@@ -81,8 +81,11 @@ def number(chance: random.Random, published: Any) -> str:
 
 
 def chosen(chance: random.Random, task: Task) -> dict[str, str]:
-    """What a reader may type in all fields."""
-    return {name: number(chance, value_at(task.params, name)) for name in fields(task.question, task.params)}
+    """What a reader may type in all fields; every other time shares that rise, where a list must rise."""
+    numbers = {name: number(chance, value_at(task.params, name)) for name in fields(task.question, task.params)}
+    rates = [name for name in numbers if name.startswith("gain.acceptance_rates.")] if chance.randint(0, 1) else []
+    shares = sorted(chance.sample(range(100), len(rates)))
+    return numbers | {name: str(Fraction(share, 100)) for name, share in zip(rates, shares, strict=True)}
 
 
 def typed(page: Page, numbers: dict[str, str]) -> str:

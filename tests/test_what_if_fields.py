@@ -55,6 +55,20 @@ def test_a_rule_for_several_numbers_is_said(browser: Browser, built: Project) ->
         assert page.locator("#what-if [aria-invalid=true]").count() == 1
 
 
+def test_a_list_that_must_rise(browser: Browser, built: Project) -> None:
+    """Rates are .5, .7, .8 and .9, all below 1. With .99 for the last, 3 drafts give 1 + .99 + .9801 + .970299 tokens a call."""
+    with page_without_errors(browser, address(built, "utaustin/lecture25/speculative_decoding")) as page:
+        page.get_by_text(OPENS).click()
+        status, last = page.locator("#what-if output"), page.get_by_label("Acceptance rate")
+        page.get_by_label("Alpha 1").fill("70 %")
+        assert status.inner_text() == "Alpha 1 (0.7) must be below alpha 2 (0.7). The page shows the published numbers."
+        page.get_by_label("Alpha 1").fill("1/2")
+        last.fill("1")
+        assert status.inner_text().startswith("Acceptance rate: must be a number at least 0, below 1.")
+        last.fill("0.99")
+        assert page.locator("[id='4/tokens']").inner_text().replace("\n", "").endswith("≈3.94040")
+
+
 def test_the_back_button_leads_to_the_published_page(browser: Browser, built: Project) -> None:
     """All of it: frames that the keyboard reaches keep their role, too."""
     with page_without_errors(browser, address(built, "utaustin/lecture25/speculative_decoding")) as page:
@@ -74,7 +88,7 @@ def test_powers_of_ten(browser: Browser, built: Project) -> None:
     name = "utaustin/lecture25/speculative_decoding"
     with page_without_errors(browser, address(built, name)) as page:
         page.get_by_text(OPENS).click()
-        field, gain = page.locator("#what-if input").last, page.locator("[id='4/gain']")
+        field, gain = page.get_by_label("Time of a draft call"), page.locator("[id='4/gain']")
         field.fill("0.001")
         expected = gain.inner_text()
         for number in ("1e-3", "1E-3", "1×10^-3", "1x10^\u22123", "0.1e-2", "0,001", "0.1 %", "2^3/8,000"):

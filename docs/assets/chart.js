@@ -42,6 +42,8 @@
   const grouped = (number) => (number < 1000 ? String(number) : String(number).replace(/\B(?=(\d{3})+$)/, "\u2009"));
   const words = (number) => (Math.abs(number) >= 1000 ? number.toFixed(0).replace(/\B(?=(\d{3})+$)/g, ",") : String(Number(number.toPrecision(4))));
 
+  const named = (one) => (typeof one === "number" && !Number.isInteger(one) ? Number(one.toPrecision(6)) : one);
+
   // Places moved apart until neighbours do not touch, in their order, and none below the picture.
   const spread = (places) => {
     const order = places.map((_, n) => n).sort((one, other) => places[one] - places[other] || other - one);
@@ -62,7 +64,7 @@
 
   const titled = ({ label, log }) => (log ? `${label} (log scale)` : label);
   window.chart = ({ lines: given, x, y }) => {
-    const lines = given.map((line) => ({ ...line, name: [line.name].flat().join("") }));
+    const lines = given.map((line) => ({ ...line, name: [line.name].flat().map(named).join("") }));
     const isDrawn = ({ log }, number) => Number.isFinite(number) && !(log && number <= 0);
     if (lines.some(({ points, marked }) => [...points, ...marked].some(([u, v]) => !isDrawn(x, u) || !isDrawn(y, v)))) return null;
     const numbers = (axis) => lines.flatMap(({ points, marked }) => [...points, ...marked].map((point) => point[axis]));

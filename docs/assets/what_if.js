@@ -171,13 +171,15 @@
   const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
   const written = (text) => text.replace("-", "\u2212").replace(/\d+/, (whole) => grouped(whole).replaceAll(THIN, "\u202f"));
   // A fraction, or the words for what is wrong with what was typed.
-  const typed = ({ label, shown, least, above, most, whole }, text) => {
+  const typed = ({ label, shown, least, above, most, below, whole }, text) => {
     const [{ number } = {}] = numbers.readings(text, (unit) => ({ "": [1n, 1n], "%": !whole && [1n, 100n] })[unit]);
-    const range = above ? `above ${written(least)}, at most ${written(most)}` : `from ${written(least)} to ${written(most)}`;
+    const [from, to] = above || below ? [above ? "above " : "at least ", below ? ", below " : ", at most "] : ["from ", " to "];
+    const range = from + written(least) + to + written(most);
     const must = `${sentence(label)}: must be a ${whole ? "whole " : ""}number ${range}.`;
     if (!number) return `${must} Write it as ${whole ? shown : "0.05 or 1/20"}.`;
-    const tooSmall = less(number, read(least)) || (above && same(number, read(least)));
-    return (whole && number[1] !== 1n) || tooSmall || less(read(most), number) ? must : number;
+    const isOut = less(number, read(least)) || less(read(most), number);
+    const isAtEdge = (above && same(number, read(least))) || (below && same(number, read(most)));
+    return (whole && number[1] !== 1n) || isOut || isAtEdge ? must : number;
   };
 
   // The rule that numbers break: a comparison where it is short, else in the words of the parameters.

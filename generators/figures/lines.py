@@ -96,7 +96,7 @@ def line_figure(
 
 
 def _as_drawn(line: Line) -> Line:
-    name = "".join(map(str, line.name))
+    name = "".join(str(one) if isinstance(one, str) or one.denominator == 1 else f"{float(one):g}" for one in line.name)
     return replace(line, name=name, points=_floats(line.points), marked=tuple(_floats(line.marked)))
 
 

@@ -189,7 +189,7 @@ def _field(name: str, params: Params, answer: Answer) -> dict[str, Any]:
         return {"name": name, "value": str(number), "shown": str(number), "whole": True, **_choice(field, number)}
     return {
         "name": name,
-        "label": letter.what if letter else f"{row}, {column}" if row else words(own.removeprefix("n_")),
+        "label": letter.what if letter else f"{row}, {column}".removesuffix(", ") if row else words(own.removeprefix("n_")),
         "row": row,
         "symbol": mathml(typeset.named(letter.symbol), display=False) if letter and letter.symbol else "",
         "unit": letter.unit if letter else "",
@@ -206,7 +206,7 @@ def _choice(field: FieldInfo, number: int) -> dict[str, Any]:
     numbers = get_args(field.annotation) or range(int(limits["least"]), int(limits["most"]) + 1)
     says: Any = field.json_schema_extra["says"]  # type: ignore[index]
     said = {str(one): counted(one, says[1]) for one in numbers}
-    bounds = {"least": str(min(numbers)), "most": str(max(numbers)), "above": False}
+    bounds = {"least": str(min(numbers)), "most": str(max(numbers)), "above": False, "below": False}
     return {"label": says[0].format("…"), "symbol": "", "unit": fixed_by(field, number), "options": said, **bounds}
 
 
@@ -220,12 +220,14 @@ def _decimal(number: int | Fraction) -> str:
 
 
 def _bounds(field: FieldInfo, *, whole: bool) -> dict[str, Any]:
-    """The least and the greatest number that a field takes, or the number that it must be `above`."""
+    """The least and the greatest number that a field takes, or the numbers that it must be `above` and `below`."""
     limits = [one for outer in [*field.metadata, *_metadata(field.annotation)] for one in getattr(outer, "metadata", [outer])]
     found = {kind: getattr(one, kind) for one in limits for kind in ("gt", "ge", "le", "lt") if hasattr(one, kind)}
-    least = found.get("ge", found.get("gt", LEAST))
-    above = "gt" in found and not whole
-    return {"least": str(least + (whole and "gt" in found)), "above": above, "most": str(found.get("le", MOST))}
+    least, most = found.get("ge", found.get("gt", LEAST)), found.get("le", found.get("lt", MOST))
+    above, below = "gt" in found, "lt" in found
+    if whole:
+        return {"least": str(least + above), "above": False, "most": str(most - below), "below": False}
+    return {"least": str(least), "above": above, "most": str(most), "below": below}
 
 
 def _metadata(annotation: Any) -> Iterator[Any]:
@@ -240,7 +242,7 @@ def _row_and_column(name: str, answer: Answer) -> tuple[str, str]:
     tables = (item for part in answer.parts.values() for item in part.items.values() if isinstance(item, Table))
     for row, key, cell in ((row, key, cell) for one in tables for row, cells in one.rows.items() for key, cell in cells.items()):
         if is_traced(cell) and cell.is_parameter(name):
-            return ", ".join(map(words, row.split("."))), words(key)
+            return ", ".join(map(words, row.split("."))), "" if row.startswith(key) else words(key)
     return "", ""
 
 

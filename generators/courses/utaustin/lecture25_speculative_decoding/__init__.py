@@ -12,7 +12,7 @@ QUESTION = Question(
     params=SpeculativeParams,
     solve=solve,
     find=find,
-    what_if=("n_drafted", "gain.cost_ratio"),
+    what_if=("n_drafted", "gain.cost_ratio", "gain.acceptance_rates"),
     draw=draw,
     others=(
         {"n_drafted": 2, "gain": {"cost_ratio": "1/9", "acceptance_rates": ["2/7"], "longest_draft": 3}},

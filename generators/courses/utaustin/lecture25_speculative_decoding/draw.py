@@ -20,7 +20,8 @@ def _gain(table: Table, best: Table) -> Figure:
     """A line for each acceptance rate; the best length is marked where it is known."""
     lengths, gains = best["best"].numbers, best["gain"].numbers
     marks = {key: ((lengths[key], gains[key]),) if key in lengths else () for key in best.rows}
-    lines = [replace(line_of(table["gamma"], table[key]), marked=mark) for key, mark in marks.items()]
+    names = {key: ("α = ", rate) for key, rate in best["alpha"].cells.items()}
+    lines = [replace(line_of(table["gamma"], table[key]), name=names[key], marked=mark) for key, mark in marks.items()]
     figure = line_figure(
         lines,
         Axis("drafted tokens γ", whole=True),

@@ -205,6 +205,5 @@ def _gain(params: SpeculativeParams) -> Iterator[Found]:
     yield from RECURSION.values("4", some_beyond=any(one[1] is None for one in best.values()))
     headings = {"alpha": "α", "best": "Best γ", "gain": "Gain there"}
     yield from RECURSION.table("4", "best", best, headings=headings, columns=list(headings), given=GIVEN)
-    headings = {"gamma": "γ", **{key: f"α = {float(rate):g}" for key, rate in zip(gains, gain.acceptance_rates, strict=True)}}
     rows = {f"gamma_{k}": {"gamma": k, **{key: found[k] for key, found in gains.items()}} for k in lengths[:-1]}
-    yield from RECURSION.table("4", "gain_by_length", rows, headings=headings, given=GIVEN)
+    yield from RECURSION.table("4", "gain_by_length", rows, headings={"gamma": "γ"}, given=GIVEN)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, Rising, Token
+from generators.params import Exact, Params, Token
 
 MAX_SEQUENCES = 4**7
 Probability = Annotated[Exact, Field(ge=0, le=1)]
@@ -26,8 +27,15 @@ class Gain(Params):
     """Where the gain is evaluated: cost of a draft call, acceptance rates, and the longest draft tried."""
 
     cost_ratio: Annotated[Exact, Field(gt=0, le=100)]
-    acceptance_rates: Annotated[list[Rate], Field(min_length=1, max_length=5), Rising]
+    acceptance_rates: Annotated[list[Rate], Field(min_length=1, max_length=5)]
     longest_draft: Annotated[int, Field(ge=1, le=32)]
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        for lower, higher in pairwise(self.acceptance_rates):
+            if lower >= higher:
+                raise ValueError(f"acceptance_rates: must rise from each to the next (got {lower}, {higher})")
+        return self
 
 
 class SpeculativeParams(Params):

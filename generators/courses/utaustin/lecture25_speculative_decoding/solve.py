@@ -175,6 +175,5 @@ def _best(params: SpeculativeParams, gains: Mapping[str, Sequence[Fraction]], be
 
 def _by_length(params: SpeculativeParams, gains: Mapping[str, Sequence[Fraction]]) -> Table:
     """The gain at every draft length, from none to the longest that is tried."""
-    names = [f"α = {float(rate):g}" for rate in params.gain.acceptance_rates]
     rows = {f"gamma_{n}": (n, *(found[n] for found in gains.values())) for n in range(params.gain.longest_draft + 1)}
-    return table("gain_by_length", [column("gamma", "γ"), *map(column, gains, names)], rows, drawn=True)
+    return table("gain_by_length", [column("gamma", "γ"), *gains], rows, drawn=True)
