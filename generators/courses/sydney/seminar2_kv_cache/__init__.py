@@ -13,7 +13,15 @@ QUESTION = Question(
     solve=solve,
     find=find,
     slips=slips,
-    what_if=("model.n_layers", "model.d_model", "model.n_heads", "model.vocabulary_size", "prompt_len", "new_tokens"),
+    what_if=(
+        "model.n_layers",
+        "model.d_model",
+        "model.n_heads",
+        "model.n_kv_heads",
+        "model.vocabulary_size",
+        "prompt_len",
+        "new_tokens",
+    ),
     others=(
         {
             "example": {"tokens": ["a", "b"], "queries": [[1], [-2]], "keys": [[3], [1]], "values": [[0, 4], [-1, 2]]},
