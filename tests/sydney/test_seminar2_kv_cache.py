@@ -17,9 +17,9 @@ ID = f"sydney/{SLUG}"
 F = Fraction
 entry = partial(entry_of, ID)
 solved = partial(solved_entry, ID)
-SMALL = {"n_layers": 1, "d_model": 2, "n_heads": 1, "vocabulary_size": 3}
+SMALL = {"n_layers": 1, "d_model": 2, "n_heads": 1, "n_kv_heads": 1, "vocabulary_size": 3}
 LLAMA_3 = {"d_model": 4096, "n_heads": 32, "n_kv_heads": 8, "d_ff": 14336, "vocabulary_size": 128256}
-ONES = {"n_layers": 1, "d_model": 1, "n_heads": 1, "vocabulary_size": 1}
+ONES = {"n_layers": 1, "d_model": 1, "n_heads": 1, "n_kv_heads": None, "vocabulary_size": 1}
 SIX = {
     "tokens": ["a | b", "<c>", "$d$", "e_f", "*g*", "h"],
     "queries": [[-9, 9, -9]] * 6,
@@ -35,7 +35,7 @@ FAR = [
     Far({"model": {"n_layers": 999, "d_model": 2**20, "n_heads": 2**10, "vocabulary_size": 2**20}, "prompt_len": 2**24 - 9,
          "new_tokens": 3}, ("1024 heads of queries", "TiB")),
     Far({"model": LLAMA_3}, ("8 heads of keys and values", r"131\,072\ \text{B} = 128\ \text{KiB}")),
-    Far({"model": {"d_model": 3, "n_heads": 4, "head_dim": 5, "d_ff": 1, "vocabulary_size": 7}}, ("width 5 (",)),
+    Far({"model": {"d_model": 3, "n_heads": 4, "n_kv_heads": 4, "head_dim": 5, "d_ff": 1, "vocabulary_size": 7}}, ("width 5 (",)),
     Far({"conventions": {"flops_per_multiply_add": 1}}, stays=RATIOS),
     Far({"conventions": {"bytes_per_element": 4}}, (r"= 1\ \text{MiB}",), stays=("2/saved", "2/flops_with", "3/as_large")),
     Far({"example": SIX}, ("(−243)·(−9, −9, −9)", "(−9, 9, −9)"), ("·-", "(-")),
