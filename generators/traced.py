@@ -132,6 +132,11 @@ def _both(sign: str, work: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
     return _one(sign, work), lambda self, other: self.worked(sign, other, work, turned=True)
 
 
+def _kept(work: Callable[..., Any]) -> Any:
+    """A method that does its work with the number itself, which then must stay."""
+    return lambda self, *others: work(self.kept(), *others)
+
+
 class Traced(Fraction):
     """A number with its node; it passes for an int where it is one."""
 
@@ -216,46 +221,12 @@ class Traced(Fraction):
     def __bool__(self) -> bool:
         return bool(self != 0)
 
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(self.kept())
-
-    def __index__(self) -> int:
-        return operator.index(self.kept())  # type: ignore[arg-type]
-
-    def __int__(self) -> int:  # type: ignore[override]
-        return int(self.kept())
-
-    def __trunc__(self) -> int:
-        return int(self.kept())
-
-    def __float__(self) -> float:
-        return float(self.kept())
-
-    def __round__(self, digits: Any = None) -> Any:
-        return round(self.kept(), digits)
-
-    def __str__(self) -> str:
-        return str(self.kept())
-
-    def __repr__(self) -> str:
-        return repr(self.kept())
-
-    def __format__(self, spec: str) -> str:
-        return format(self.kept(), spec)
-
-    def as_integer_ratio(self) -> tuple[int, int]:
-        """That of the number, which then must stay."""
-        return self.kept().as_integer_ratio()
-
-    @property
-    def numerator(self) -> int:
-        """That of the number, which then must stay."""
-        return self.kept().numerator
-
-    @property
-    def denominator(self) -> int:
-        """That of the number, which then must stay."""
-        return self.kept().denominator
+    __hash__, __index__ = _kept(hash), _kept(operator.index)
+    __int__ = __trunc__ = _kept(int)
+    __float__, __round__ = _kept(float), _kept(round)
+    __str__, __repr__, __format__ = _kept(str), _kept(repr), _kept(format)
+    numerator, denominator = (property(_kept(operator.attrgetter(name))) for name in ("numerator", "denominator"))
+    as_integer_ratio = _kept(operator.methodcaller("as_integer_ratio"))
 
     def _sympy_(self) -> sympy.Rational:
         number = self.kept()
