@@ -37,10 +37,10 @@ class Line:
     shows: tuple[str, ...] = ()
 
 
-def line_of(x: Series, y: Series, name: str = "", *, marked: bool = False) -> Line:
+def line_of(x: Series, y: Series, *, marked: bool = False) -> Line:
     """One column over another, named by its label; a row that lacks one of the two numbers is left out."""
     points = [(x.numbers[row], number) for row, number in y.numbers.items() if row in x.numbers]
-    return Line(name or lowered(y.label), points, tuple(points) if marked else (), shows=(x.table, y.table))
+    return Line(lowered(y.label), points, tuple(points) if marked else (), shows=(x.table, y.table))
 
 
 @dataclass(frozen=True)
@@ -65,18 +65,17 @@ def line_figure(
     y: Axis,
     *,
     caption: str,
-    alt: str = "",
     guide: tuple[float, str] | None = None,
     height_in: float = 3.4,
 ) -> Figure:
     """Draw the lines; `guide` is a place on the x axis and the words beside its upright line.
 
-    Without `alt`, the alternative text gives where each line begins and ends.
+    The alternative text gives where each line begins and ends.
     """
     shows = tuple(dict.fromkeys(address for line in lines for address in line.shows))
     if any(is_traced(number) for line in lines for point in (*line.points, *line.marked) for number in point):
-        if guide is not None or alt:
-            raise ValueError("a picture that follows changes has neither a guide nor an alternative text of its own")
+        if guide is not None:
+            raise ValueError("a picture that follows changes has no guide")
         return Figure(svg="", caption=caption, alt="", shows=shows, chart=_chart(lines, x, y))
     lines = [_as_drawn(line) for line in lines]
     figure, axes = new_axes(height_in=height_in, width_in=CHART_WIDTH_IN)
@@ -92,7 +91,7 @@ def line_figure(
         axes.annotate(plain(guide[1]), (guide[0], 1), xycoords=("data", "axes fraction"), xytext=(0, 3), ha="center",
                       textcoords="offset points", va="bottom", color=LIGHT["muted"], fontsize=FONT_PT)  # fmt: skip
     _name_ends(axes, lines)
-    return Figure(svg=to_svg(figure), caption=caption, alt=alt or _said(lines, x, y), shows=shows)
+    return Figure(svg=to_svg(figure), caption=caption, alt=_said(lines, x, y), shows=shows)
 
 
 def _as_drawn(line: Line) -> Line:

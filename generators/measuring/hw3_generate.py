@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"\nSequence {number}\nIds: {sequence.tolist()}\nPrompt: {arguments.prompt_seq}\nGenerated: {text}")
         outputs.append(Output(at={"sequence": number}, text=text))
         lengths.append(new_tokens(loaded, sequence, ids.shape[1]))
-    print(f"\n{loaded.card['label']}\n{seconds_line('seconds per run', seconds)}")
+    print(f"\n{loaded.card['label']}\n{seconds_line(seconds)}")
     series = [
         Series(quantity="seconds", unit="s", at=settings.at, samples=tuple(seconds)),
         Series(quantity="new_tokens", unit="token", at=settings.at, samples=tuple(lengths)),

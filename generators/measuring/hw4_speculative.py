@@ -59,7 +59,7 @@ def _both_ways(arguments: Any, target: Loaded, assistant: Loaded, ids: Any) -> t
     for mode, helper in (("standard", None), ("speculative", assistant)):
         seconds, results[mode] = _timed(arguments, target, helper, ids)
         text = target.tokenizer.decode(results[mode], skip_special_tokens=True)
-        print(f"{mode.capitalize()} decoding\n{text}\n{seconds_line('seconds per run', seconds)}\n", flush=True)
+        print(f"{mode.capitalize()} decoding\n{text}\n{seconds_line(seconds)}\n", flush=True)
         series.append(Series(quantity="seconds", unit="s", at={"mode": mode}, samples=tuple(seconds)))
         outputs.append(Output(at={"mode": mode}, text=text))
     series += _acceptance(target, assistant, ids, arguments.max_new_tokens)

@@ -45,13 +45,10 @@ Track: TypeAlias = tuple[tuple[Candidate, ...], ...]
 """All candidates of each step, best first."""
 
 
-def beam_search(tree: Tree, width: int, scoring: Scoring, ties: Ties = "first", starts: int = 1) -> Track:
-    """Keep the `width` best candidates of each step, all of them where there are fewer, until all that are kept have ended.
-
-    `starts` is the number of equal hypotheses the search begins with.
-    """
+def beam_search(tree: Tree, width: int, scoring: Scoring, ties: Ties = "first") -> Track:
+    """Keep the `width` best candidates of each step, all of them where there are fewer, until all that are kept have ended."""
     below = followers(tree)
-    kept: list[tuple[Sequence, Fraction]] = [((), scoring.empty)] * starts
+    kept: list[tuple[Sequence, Fraction]] = [((), scoring.empty)]
     track: list[tuple[Candidate, ...]] = []
     while any(sequence in below for sequence, _ in kept):
         scored = [(longer, score) for sequence, score in kept for longer in below.get(sequence, [sequence])]

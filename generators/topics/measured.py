@@ -22,9 +22,9 @@ def machine(recording: Recording) -> list[Text]:
     return [text(key, value) for key, value in {**said, "element_type": str(recording.parameters["dtype"])}.items()]
 
 
-def machine_table(recording: Recording, heading: str, more: dict[str, str]) -> Table:
+def machine_table(recording: Recording, more: dict[str, str]) -> Table:
     """Where and with which versions the samples were taken, and more; a processor has no driver."""
     versions = ", ".join(f"{name} {version}" for name, version in recording.versions.items())
     said = {"device": recording.device, "driver": recording.driver, "versions": versions, **more}
     rows = {key: (key.replace("_", " ").capitalize(), value) for key, value in said.items() if value is not None}
-    return table("machine", ["what", heading], rows)
+    return table("machine", ["what", "value"], rows)

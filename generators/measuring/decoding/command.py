@@ -55,11 +55,11 @@ def refuse_bad_runs(arguments: argparse.Namespace) -> None:
         raise MeasureError(f"record: must be a file in a folder that exists (got {arguments.record})")
 
 
-def seconds_line(what: str, samples: Sequence[float]) -> str:
+def seconds_line(samples: Sequence[float]) -> str:
     """Median, range and number of timed runs, in words."""
     low, high, number = min(samples), max(samples), len(samples)
     median = statistics.median(samples)
-    return f"{what}: {median:.4f} s (median of {number} runs, {low:.4f} to {high:.4f})"
+    return f"seconds per run: {median:.4f} s (median of {number} runs, {low:.4f} to {high:.4f})"
 
 
 def record(

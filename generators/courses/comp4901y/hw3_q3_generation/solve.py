@@ -85,5 +85,5 @@ def _runs(made: Made, courses_model: str) -> Iterator[Item]:
     yield claim("restored", name == RESTORED, "the model's file stores weights with fewer bits")
     yield claim("chat", bool(first.parameters["chat"]), "the prompt was given as a user's turn")
     yield number("seed", first.parameters["seed"], "seed")
-    yield machine_table(first, "value", {"model": str(card["label"]), "element_type": str(first.parameters["dtype"])})
+    yield machine_table(first, {"model": str(card["label"]), "element_type": str(first.parameters["dtype"])})
     yield number("parameters", card["parameters"], "parameters of the model")

@@ -27,9 +27,9 @@ class Chain:
         """The hidden state."""
         return MatrixSymbol(vector("h", time, self.name), self.d_h, 1)
 
-    def loss_by_h(self, time: str) -> MatrixSymbol:
-        """The gradient of the whole loss by a hidden state."""
-        return MatrixSymbol(gradient("L", vector("h", time, self.name)), self.d_h, 1)
+    def loss_by_h(self) -> MatrixSymbol:
+        """The gradient of the whole loss by the hidden state at step t."""
+        return MatrixSymbol(gradient("L", vector("h", "t", self.name)), self.d_h, 1)
 
     def x(self, time: str) -> MatrixSymbol:
         """The input."""

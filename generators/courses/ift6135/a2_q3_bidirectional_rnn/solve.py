@@ -111,7 +111,7 @@ def _jacobian(chain: Chain) -> Derivation:
 def _by_weight(chain: Chain, name: str, weight: MatrixSymbol, factor: MatrixSymbol, rest: MatMul) -> dict[str, Line]:
     """The gradient of a weight that multiplies `factor`: give each step its own copy, then add the copies' gradients."""
     copy = MatrixSymbol(vector(name, "t", chain.name), *weight.shape)
-    a, grad_h = vector("a", "t", chain.name), chain.loss_by_h("t")
+    a, grad_h = vector("a", "t", chain.name), chain.loss_by_h()
     through, by_a = MatMul(chain.slope("t"), grad_h), MatrixSymbol(gradient("L", a), chain.d_h, 1)
     return {
         "copy": line(a, MatAdd(MatMul(copy, factor), rest), "step t uses a copy of its own"),
