@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -153,58 +153,3 @@ def tree_cells(weights: Weights, steps: Sequence[Found], weight: str) -> dict[st
         }
         for prefix in keys
     }
-
-
-def candidate_cells(
-    weights: Weights, scores: Scores, steps: Sequence[Found], shown: Callable[[Fraction], Cell] = lambda score: score
-) -> list[dict[str, dict[str, Cell]]]:
-    """For every step its candidates, best first: score before the last token, that token's weight, score, rank and fate.
-
-    A candidate that ended at an earlier step has no last token.
-    """
-    keys = node_keys(weights)
-    return [
-        {
-            keys[one]: {
-                "candidate": " ".join(one),
-                "before": shown(scores[one[:-1]]) if len(one) == size else None,
-                "last_token": shown(weights[one]) if len(one) == size else None,
-                "score": shown(scores[one]),
-                "rank": rank,
-                "track": fate(one, [step]) if size == len(steps) or one not in step.kept else "kept",
-            }
-            for one, rank in step.ranks.items()
-        }
-        for size, step in enumerate(steps, 1)
-    ]
-
-
-def ranked_cells(scores: Scores, order: Sequence[Prefix], score: str) -> dict[str, dict[str, Cell]]:
-    """Rank, sequence and score, for sequences in their order."""
-    return {f"rank_{n}": {"rank": n, "sequence": " ".join(one), score: scores[one]} for n, one in enumerate(order, 1)}
-
-
-def search_cells(
-    name: Cell, scores: Scores, order: Mapping[Prefix, int], steps: Sequence[Found], score: str, gap: Mapping[str, Cell]
-) -> dict[str, Cell]:
-    """What a search is called, its best sequence with score and rank among all, `gap`, and where the best of all is pruned."""
-    one = steps[-1].kept[0]
-    found: dict[str, Cell] = {"search": name, "sequence": " ".join(one), score: scores[one], "rank_among_all": order[one]}
-    return found | dict(gap) | {"best_pruned_at_step": pruned_at(next(iter(order)), steps)}
-
-
-def width_cells(scores: Scores, order: Mapping[Prefix, int], widest: int, ties: str, score: str) -> dict[str, dict[str, Cell]]:
-    """For each width the best sequence found with score and rank among all, first tokens at the end, candidates scored."""
-    rows: dict[str, dict[str, Cell]] = {}
-    for width in range(1, widest + 1):
-        steps = search(scores, width, ties)
-        one = steps[-1].kept[0]
-        rows[f"beams_{width}"] = {
-            "beams": width,
-            "best_sequence_found": " ".join(one),
-            score: scores[one],
-            "rank_among_all": order[one],
-            "distinct_first_tokens": len({sequence[0] for sequence in steps[-1].kept}),
-            "candidates_scored": scored(steps),
-        }
-    return rows

@@ -8,10 +8,12 @@ preferred from right to left, and each goes in before those that are less likely
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import product
+from typing import Any
 
+from generators.cells import Cell
 from generators.courses.comp4901y.hw3_q2_beam_search.params import BeamParams
 from generators.found import Found, Route
 from generators.oracles import token_tree as trees
@@ -75,10 +77,24 @@ def _track(params: BeamParams, weights: Weights, scores: Scores, steps: Sequence
     columns = ("rank", "sequence", "probability", *(["sum_of_logs"] if in_logs else []))
     yield from by.table("2", "final", final, columns=columns)
     yield from INSERTED.values("2", fewer_candidates=len(steps[0].ranks) < params.num_beams)
-    for number, rows in enumerate(trees.candidate_cells(weights, scores, steps, shown), 1):
+    for number in range(1, len(steps) + 1):
+        rows = _candidates(number, weights, scores, steps, shown)
         noun = "candidate" if len(rows) == 1 else "candidates"
         yield from INSERTED.part(f"step_{number}", f"Step {number}: {len(rows)} {noun}")
-        yield from by.table(f"step_{number}", "candidates", rows, headings=headings)
+        columns = ("candidate", *headings, "score", "rank", "track")
+        yield from by.table(f"step_{number}", "candidates", rows, headings=headings, columns=columns)
+
+
+def _candidates(
+    number: int, weights: Weights, scores: Scores, steps: Sequence[trees.Found], shown: Callable[[Fraction], Any]
+) -> dict[str, Sequence[Cell]]:
+    """The candidates of a step, best first; one that ended at an earlier step has no last token."""
+    keys, step, kept = trees.node_keys(weights), steps[number - 1], "final" if number == len(steps) else "kept"
+    rows: dict[str, Sequence[Cell]] = {}
+    for one, rank in step.ranks.items():
+        added = (shown(scores[one[:-1]]), shown(weights[one])) if len(one) == number else (None, None)
+        rows[keys[one]] = (" ".join(one), *added, shown(scores[one]), rank, kept if one in step.kept else "pruned")
+    return rows
 
 
 def _beams(number: int) -> str:
@@ -100,16 +116,29 @@ def _comparison(
     yield from INSERTED.values("comparison", candidates_scored=trees.scored(steps))
     yield from INSERTED.values("comparison", smallest_width=width)
     yield from INSERTED.values("comparison", misses_the_best=found != best, finds_the_best=found == best)
-    rows = {}
+    first, rows = next(iter(order)), {}
     names = {"greedy": ("greedy search", 1), "beams": (_beams(params.num_beams), params.num_beams),
              "exhaustive": ("exhaustive search", len(order))}  # fmt: skip
     for key, (name, beams) in names.items():
         ended = trees.search(scores, beams, ties)
-        share = {"share_of_the_best": 100 * scores[ended[-1].kept[0]] / best}
-        rows[key] = trees.search_cells(name, scores, order, ended, "probability", share)
-    yield from INSERTED.table("comparison", "searches", rows, units={"share_of_the_best": "%"})
-    widths = trees.width_cells(scores, order, max(width, params.num_beams), ties, "probability")
-    yield from INSERTED.table("comparison", "widths", widths)
+        share = 100 * scores[ended[-1].kept[0]] / best
+        rows[key] = (name, *_best(scores, order, ended), share, trees.pruned_at(first, ended))
+    columns = ("search", "sequence", "probability", "rank_among_all", "share_of_the_best", "best_pruned_at_step")
+    yield from INSERTED.table("comparison", "searches", rows, units={"share_of_the_best": "%"}, columns=columns)
+    widths = {}
+    for beams in range(1, max(width, params.num_beams) + 1):
+        ended = trees.search(scores, beams, ties)
+        starts = {sequence[0] for sequence in ended[-1].kept}
+        widths[f"beams_{beams}"] = (beams, *_best(scores, order, ended), len(starts), trees.scored(ended))
+    found_by = ("best_sequence_found", "probability", "rank_among_all")
+    columns = ("beams", *found_by, "distinct_first_tokens", "candidates_scored")
+    yield from INSERTED.table("comparison", "widths", widths, columns=columns)
+
+
+def _best(scores: Scores, order: Mapping[Prefix, int], steps: Sequence[trees.Found]) -> tuple[str, Fraction, int]:
+    """The best sequence that a search ends with, its score and its rank among all."""
+    one = steps[-1].kept[0]
+    return " ".join(one), scores[one], order[one]
 
 
 def _logs(weights: Weights) -> dict[Prefix, float]:

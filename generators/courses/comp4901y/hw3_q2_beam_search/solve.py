@@ -6,6 +6,7 @@ import sympy
 
 from generators.answer import Answer, Part, answer, claim, number, part, text
 from generators.cells import Value, exact
+from generators.courses.comp4901y.hw3_q2_beam_search import searches
 from generators.courses.comp4901y.hw3_q2_beam_search.params import BeamParams
 from generators.table import Table, column, table
 from generators.topics import beam_search as beams
@@ -31,7 +32,7 @@ def solve(params: BeamParams) -> Answer:
             _final(track, in_logs=in_logs),
             claim("fewer_candidates", len(track[0]) < params.num_beams, "the first step has fewer candidates than beams"),
         ),
-        *tables.step_parts(tree, track, weight, shown),
+        *searches.step_parts(tree, track, weight, shown),
         _comparison(params, tree, track),
     )
 
@@ -83,7 +84,6 @@ def _comparison(params: BeamParams, tree: Tree, track: Track) -> Part:
         "exhaustive": ("exhaustive search", all_kept),
     }
     misses = beams.final(track)[0].score < best.score
-    share = column("share_of_the_best", unit="%")
     return part(
         "comparison",
         "Against greedy and exhaustive search",
@@ -93,6 +93,6 @@ def _comparison(params: BeamParams, tree: Tree, track: Track) -> Part:
         claim("misses_the_best", misses, "the beams end without a most likely sequence"),
         claim("finds_the_best", not misses, "the beams end with a most likely sequence"),
         number("smallest_width", width, "smallest number of beams that finds a most likely sequence"),
-        tables.searches_table(tracks, everything, PROBABILITY, share, lambda found, top: exact(100 * found / top)),
-        tables.widths_table(tree, max(width, params.num_beams), PRODUCT, ties, PROBABILITY),
+        searches.searches_table(tracks, everything),
+        searches.widths_table(tree, max(width, params.num_beams), ties, everything),
     )

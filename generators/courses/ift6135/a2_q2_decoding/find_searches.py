@@ -62,7 +62,7 @@ def _beams(weights: Weights, scores: Scores, steps: Sequence[trees.Found], param
     yield from SHEET.part("2.4b", "Beam search with 1 beam" if width == 1 else f"Beam search with {width} beams")
     tree = trees.tree_cells(weights, steps, "log_probability")
     yield from COUNTED.table("2.4b", "tree", tree, headings={"log_probability": "Log-probability"})
-    rows = trees.ranked_cells(scores, steps[-1].kept, "log_likelihood")
+    rows = _ranked(scores, steps[-1].kept)
     equal = {len(one) for one in trees.complete(scores)} == {len(steps)}
     words = Math(rf"\mathbf{{w}}_{{1:{len(steps)}}}^{{(b)}}" if equal else r"\mathbf{w}^{(b)}")
     headings: dict[str, str | Math] = {"rank": Math("b"), "sequence": words, **SCORED}
@@ -72,6 +72,11 @@ def _beams(weights: Weights, scores: Scores, steps: Sequence[trees.Found], param
     ends = [scores[step.kept[-1]] for step in steps]
     tie = any(end in below for end, below in zip(ends, pruned, strict=True))
     yield from COUNTED.values("2.4b", {"tie": tie, **({"ties": params.conventions.ties} if tie else {})})
+
+
+def _ranked(scores: Scores, order: Sequence[Prefix]) -> dict[str, dict[str, Cell]]:
+    """Rank, sequence and log-likelihood, for sequences in their order."""
+    return {f"rank_{n}": {"rank": n, "sequence": " ".join(one), "log_likelihood": scores[one]} for n, one in enumerate(order, 1)}
 
 
 def _limitations(
@@ -92,7 +97,7 @@ def _limitations(
     yield from COUNTED.values("2.5", beams_do_worse=gaps["beam"] > gaps["greedy"], best=" ".join(best))
     smallest = trees.smallest_width(scores, ties)
     yield from COUNTED.values("2.5", smallest_width=smallest, symbols={"smallest_width": r"B_{\min}"})
-    rows = trees.ranked_cells(scores, list(order), "log_likelihood")
+    rows = _ranked(scores, list(order))
     for row, one in zip(rows.values(), order, strict=True):
         by = [name for name, steps in (("greedy decoding", greedy), ("beam search", beams)) if one in steps[-1].kept]
         row["found_by"] = ", ".join(by) or "–"

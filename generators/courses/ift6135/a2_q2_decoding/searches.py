@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from generators.answer import Part, claim, number, part, text
 from generators.cells import Cell, Math
 from generators.table import Column, Table, column, table
-from generators.topics.beam_search import SUM, Ties, Track, exhaustive_search, final, first_loss, smallest_width
-from generators.topics.beam_search_tables import in_words, node_keys, ranked_rows, tree_table, written
+from generators.topics.beam_search import SUM, Candidate, Ties, Track, exhaustive_search, final, first_loss, smallest_width
+from generators.topics.beam_search_tables import in_words, node_keys, tree_table, written
 from generators.topics.token_tree import Tree, same_length
 
 SCORE = column("log_likelihood", "Log-likelihood")
@@ -49,11 +50,16 @@ def beam_part(tree: Tree, track: Track, width: int, ties: Ties) -> Part:
         "2.4b",
         f"Beam search with {in_words(width)}",
         replace(tree_table(tree, track, column("log_probability", "Log-probability")), asked=False),
-        table("final", [column("rank", Math("b")), words, SCORE], ranked_rows(final(track), SCORE), asked=True),
+        table("final", [column("rank", Math("b")), words, SCORE], _ranked(final(track)), asked=True),
         _candidates(tree, track),
         claim("tie", tie, "the last kept and the first pruned candidate of a step are equal"),
         *([text("ties", ties)] if tie else []),
     )
+
+
+def _ranked(candidates: Iterable[Candidate]) -> dict[str, dict[str, Cell]]:
+    """Sequences with their ranks and scores."""
+    return {f"rank_{one.rank}": {"rank": one.rank, "sequence": written(one.sequence), SCORE.key: one.score} for one in candidates}
 
 
 def limitations(tree: Tree, greedy: Track, beams: Track, width: int, ties: Ties) -> Part:
@@ -75,7 +81,7 @@ def limitations(tree: Tree, greedy: Track, beams: Track, width: int, ties: Ties)
         claim("beams_miss", several < best, "a sequence exceeds beam search's best"),
         claim("beams_find", several == best, "no sequence exceeds beam search's best"),
         claim("beams_do_worse", several < one, "beam search ends below greedy decoding"),
-        _sequences(greedy, beams, everything=ranked_rows(everything, SCORE)),
+        _sequences(greedy, beams, everything=_ranked(everything)),
     )
 
 
