@@ -9,21 +9,15 @@ import time
 import traceback
 from argparse import Namespace
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from generators.errors import MeasureError, ProjectError
-from generators.measuring.decoding.command import Parser, end_with
+from generators.measuring.decoding.command import Parser, end_with, tell
 from generators.measuring.machine import device_at_hand, device_named
 from generators.measuring.measurements.collect import recorded
 from generators.measuring.measurements.plan import NAMES, RECORDINGS, measure_of, parameters_of
 from generators.pipeline.recorded import command_of
-
-
-def tell(line: str) -> None:
-    """Progress, with the time of day."""
-    print(f"{datetime.now().astimezone():%H:%M:%S} {line}", flush=True)
 
 
 def parser() -> Parser:

@@ -7,6 +7,7 @@ import shlex
 import statistics
 import sys
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -91,6 +92,11 @@ def launch_options(parameters: dict[str, Any]) -> str:
         name: "" if value is True else f" {shlex.quote(str(value))}" for name, value in parameters.items() if value is not False
     }
     return " ".join(f"--{name}{value}" for name, value in said.items())
+
+
+def tell(line: str) -> None:
+    """Progress, with the time of day."""
+    print(f"{datetime.now().astimezone():%H:%M:%S} {line}", flush=True)
 
 
 def end_with(main: Callable[[Sequence[str] | None], None]) -> None:

@@ -11,12 +11,11 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generators.errors import MeasureError
-from generators.measuring.decoding.command import Parser, end_with
+from generators.measuring.decoding.command import Parser, end_with, tell
 from generators.measuring.decoding.models import MODELS
 from generators.measuring.machine import device_named
 from generators.measuring.training import corpus
@@ -28,11 +27,6 @@ if TYPE_CHECKING:
 PAIR = ("code-small", "code-draft")
 TOKENIZER_BYTES = 40_000_000  # enough for 4096 tokens, and quick on two cores
 MIB = 1024 * 1024
-
-
-def tell(line: str) -> None:
-    """Progress, with the time of day."""
-    print(f"{datetime.now().astimezone():%H:%M:%S} {line}", flush=True)
 
 
 def parser() -> Parser:
