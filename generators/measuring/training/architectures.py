@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 VOCAB_SIZE = 4096
@@ -44,23 +45,11 @@ def _neox(layers: int, hidden: int, heads: int) -> Any:
     )
 
 
-def code_small() -> Any:
-    """12 layers of width 192 over 4096 tokens: 6.1 million parameters."""
-    return _neox(12, 192, 6)
-
-
-def code_draft() -> Any:
-    """2 layers of width 128 over the same tokens: 0.9 million parameters."""
-    return _neox(2, 128, 4)
-
-
 RECIPES = {
-    recipe.name: recipe
-    for recipe in (
-        Recipe(name="code-small", label="code-small, trained here", build=code_small, learning_rate=2e-3, batch=64, steps=9000),
-        Recipe(name="code-draft", label="code-draft, trained here", build=code_draft, learning_rate=4e-3, batch=64, steps=9000),
-    )
+    name: Recipe(name=name, label=f"{name}, trained here", build=partial(_neox, *shape), learning_rate=rate, batch=64, steps=9000)
+    for name, shape, rate in (("code-small", (12, 192, 6), 2e-3), ("code-draft", (2, 128, 4), 4e-3))
 }
+"""Models of 6.1 and of 0.9 million parameters."""
 
 
 def make(recipe: Recipe) -> Any:
