@@ -63,22 +63,14 @@ def _scores(loaded: Loaded, settings: Settings, parameters: Mapping[str, Any], a
     yield Series(quantity="log_probability", unit="nat", at=at, samples=tuple(scores))
 
 
-def measure_top_k(parameters: Mapping[str, Any], device: torch.device) -> Iterator[Item]:
-    """What is kept and what comes out for each top-k."""
+def measure_filter(parameters: Mapping[str, Any], device: torch.device) -> Iterator[Item]:
+    """What is kept and what comes out for each top-k, or for each top-p."""
     loaded = _loaded(parameters, device)
     yield Model(loaded.name, loaded.card)
-    for top_k in parameters["top_ks"]:
-        settings = Settings(top_k=top_k, **_chosen(parameters, "output_len", "top_p"))
-        yield from _spread(loaded, settings, parameters, {"top_k": top_k})
-
-
-def measure_top_p(parameters: Mapping[str, Any], device: torch.device) -> Iterator[Item]:
-    """What is kept and what comes out for each top-p."""
-    loaded = _loaded(parameters, device)
-    yield Model(loaded.name, loaded.card)
-    for top_p in parameters["top_ps"]:
-        settings = Settings(top_p=top_p, **_chosen(parameters, "output_len", "top_k"))
-        yield from _spread(loaded, settings, parameters, {"top_p": top_p})
+    changed, fixed = ("top_k", "top_p") if "top_ks" in parameters else ("top_p", "top_k")
+    for value in parameters[f"{changed}s"]:
+        settings = Settings(**{changed: value}, **_chosen(parameters, "output_len", fixed))
+        yield from _spread(loaded, settings, parameters, {changed: value})
 
 
 def _spread(loaded: Loaded, settings: Settings, parameters: Mapping[str, Any], at: dict[str, Any]) -> Iterator[Item]:

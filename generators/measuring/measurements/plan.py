@@ -22,8 +22,8 @@ _MEASURES = {
     "hw3_q3_launches": "launches.measure",
     "hw3_q3_output_len": "generation.measure_output_len",
     "hw3_q3_beam_width": "generation.measure_beam_width",
-    "hw3_q3_top_k": "generation.measure_top_k",
-    "hw3_q3_top_p": "generation.measure_top_p",
+    "hw3_q3_top_k": "generation.measure_filter",
+    "hw3_q3_top_p": "generation.measure_filter",
     "hw4_q3_program": "speculative.measure",
     "hw4_q3_speculative": "speculative.measure",
 }
