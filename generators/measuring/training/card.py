@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generators.measuring.decoding.models import CARD
+from generators.measuring.decoding.models import CARD, shape_of
 from generators.measuring.machine import described
 from generators.measuring.training.architectures import CONTEXT_LEN, Recipe
 from generators.measuring.training.train import Trained
@@ -22,10 +22,7 @@ def card(recipe: Recipe, model: Any, data: dict[str, Any], trained: Trained, dev
     return {
         "label": recipe.label,
         "name": recipe.name,
-        "architecture": model.config.model_type,
-        "layers": model.config.num_hidden_layers,
-        "hidden_size": model.config.hidden_size,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        **shape_of(model),
         "data": data,
         "training": {
             **asdict(trained),

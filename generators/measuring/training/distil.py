@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from generators.errors import MeasureError
 from generators.measuring.decoding.command import Parser
-from generators.measuring.decoding.models import MODELS, PRETRAINED, Loaded, load
+from generators.measuring.decoding.models import MODELS, PRETRAINED, Loaded, load, shape_of
 from generators.measuring.machine import described, device_named
 from generators.measuring.measurements.plan import parameters_of
 from generators.measuring.training import card
@@ -83,10 +83,7 @@ def main(argv: Sequence[str], tell: Callable[[str], None]) -> None:
     facts = {
         "label": f"{NAME}, distilled here from {target.card['label']}",
         "name": NAME,
-        "architecture": draft.config.model_type,
-        "layers": draft.config.num_hidden_layers,
-        "hidden_size": draft.config.hidden_size,
-        "parameters": sum(parameter.numel() for parameter in draft.parameters()),
+        **shape_of(draft),
         "target": target.card["label"],
         "license": target.card.get("license", ""),
         "data": data,
