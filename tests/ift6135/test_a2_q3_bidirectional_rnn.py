@@ -17,13 +17,11 @@ from generators.courses.ift6135.a2_q3_bidirectional_rnn.draw import drawn
 from generators.courses.ift6135.a2_q3_bidirectional_rnn.find import find as found_again
 from generators.courses.ift6135.a2_q3_bidirectional_rnn.params import RnnParams
 from generators.courses.ift6135.a2_q3_bidirectional_rnn.solve import solve
-from generators.errors import ParameterError
 from generators.matrices import TimeSum
 from generators.pipeline import worlds
-from generators.pipeline.catalog import load_params, load_question
 from generators.pipeline.match import Findings, agree
 from tests.conftest import worked_out
-from tests.entries import Far, id_of
+from tests.entries import Far
 
 PREFIX = "ift6135/a2_q3_bidirectional_rnn"
 FAR = [
@@ -36,7 +34,6 @@ FAR = [
     Far({"time_steps": 1, "conventions": {"shapes": "general"}}, ["Graph of 1 time step."], ["All weights are"]),
     Far({"time_steps": 4, "conventions": {"shapes": "general"}}, ["Graph of 4 time steps."], ["All weights are"]),
 ]
-MESSAGE = "generators/courses/ift6135/params.yml: a2_q3_bidirectional_rnn: "
 
 
 def rows(answer: Answer, name: str) -> list[tuple[str, ...]]:
@@ -126,17 +123,8 @@ def test_nothing_in_the_picture_overlaps(steps: int, tall: bool) -> None:
     assert all(figure.bbox.contains(*corner) for box in labels + circles for corner in box.corners())
 
 
-@pytest.mark.parametrize(
-    ("changes", "rule"),
-    [
-        ({"time_steps": 0}, "time_steps: must be greater than 0 (got 0)"),
-        ({"time_steps": 5}, "time_steps: must be less than or equal to 4 (got 5)"),
-        ({"time_steps": 3, "conventions": {"shapes": "any"}}, "conventions.shapes: must be 'square' or 'general' (got 'any')"),
-    ],
-)
-def test_rules_of_the_parameters(changes: dict[str, object], rule: str) -> None:
-    """Each broken rule is named with what was given."""
-    question_id = id_of(PREFIX)
-    with pytest.raises(ParameterError) as refusal:
-        load_params(question_id, load_question(question_id), changes)
-    assert str(refusal.value) == MESSAGE + rule
+REFUSED = [
+    ({"time_steps": 0}, "time_steps: must be greater than 0 (got 0)"),
+    ({"time_steps": 5}, "time_steps: must be less than or equal to 4 (got 5)"),
+    ({"conventions": {"shapes": "any"}}, "conventions.shapes: must be 'square' or 'general' (got 'any')"),
+]

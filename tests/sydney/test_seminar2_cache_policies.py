@@ -11,7 +11,6 @@ import mpmath
 import pytest
 
 from generators.courses.sydney.seminar2_cache_policies.policies import attention_based, window
-from generators.errors import ParameterError
 from generators.topics.attention import Attention
 from tests.conftest import worked_out
 from tests.entries import Far, drawn_entry, entry_of
@@ -80,19 +79,12 @@ def head(**changes: Any) -> dict[str, Any]:
     return {**entry()["attention"], **changes}
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"budget": 14}, "budget: must be less than n_tokens (got 14 and 14)"),
-        ({"n_initial": 6}, "n_initial: must be less than budget (got 6 and 6)"),
-        ({"attention": head(pulls=[{**PULL, "token": 15}])}, "attention: pulls: token must be at most n_tokens (got 15)"),
-        ({"attention": head(pulls=[{**PULL, "score": 0}])}, "attention.pulls.0.score: must be greater than 0 (got 0)"),
-        ({"attention": head(pulls=[PULL] * 2)}, "attention: pulls: each token must stand once (got 2 twice)"),
-        ({"memory": {**entry()["memory"], "n_heads": 3}}, "memory: d_model: must be divisible by n_heads (got 4096 and 3)"),
-        ({"memory": {**entry()["memory"], "n_kv_heads": 5}}, "memory: n_heads: must be divisible by n_kv_heads (got 32 and 5)"),
-    ],
-)
-def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ParameterError) as refusal:
-        solved(entry(**changes))
-    assert str(refusal.value) == f"generators/courses/sydney/params.yml: {SLUG}: {message}"
+REFUSED = [
+    ({"budget": 14}, "budget: must be less than n_tokens (got 14 and 14)"),
+    ({"n_initial": 6}, "n_initial: must be less than budget (got 6 and 6)"),
+    ({"attention": head(pulls=[{**PULL, "token": 15}])}, "attention: pulls: token must be at most n_tokens (got 15)"),
+    ({"attention": head(pulls=[{**PULL, "score": 0}])}, "attention.pulls.0.score: must be greater than 0 (got 0)"),
+    ({"attention": head(pulls=[PULL] * 2)}, "attention: pulls: each token must stand once (got 2 twice)"),
+    ({"memory": {**entry()["memory"], "n_heads": 3}}, "memory: d_model: must be divisible by n_heads (got 4096 and 3)"),
+    ({"memory": {**entry()["memory"], "n_kv_heads": 5}}, "memory: n_heads: must be divisible by n_kv_heads (got 32 and 5)"),
+]

@@ -6,17 +6,14 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-import pytest
-
 from generators.answer import Answer
 from generators.cells import Cell
 from generators.courses.sydney.seminar2_rank_allocation.params import RankAllocationParams
 from generators.courses.sydney.seminar2_rank_allocation.rank_methods import budget
-from generators.errors import ParameterError
 from generators.pipeline.catalog import load_params, load_question
 from generators.table import Series
 from tests.conftest import worked_out
-from tests.entries import Far, entry_of, id_of, solved_entry
+from tests.entries import Far, entry_of, id_of
 
 SLUG = "seminar2_rank_allocation"
 ID = f"sydney/{SLUG}"
@@ -105,25 +102,18 @@ def test_the_budget_falls_as_in_peft() -> None:
     assert [allocator.budget_schedule(step)[0] for step in range(1, 241)] == [budget(one, step) for step in range(1, 241)]
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"modules": modules([1, 2], [1])}, "modules.0: singular_values: must not rise from one to the next (got 1, 2)"),
-        ({"width": 3}, "width: must be at least the 4 singular values of a target (got 3)"),
-        ({"budget": 7}, "budget: must be divisible by the 4 modules (got 7)"),
-        ({"budget": 12}, "budget: must be at most 10 at this width, as one module may get the rest (got 12)"),
-        (part_of("training", learning_rate=0.5),
-         "training.learning_rate: must be at most 0.25 for these singular values, noise, width and penalty (got 0.5)"),
-        ({"largest_rank": 1}, "largest_rank: must be from 2, the budget of a module, to the width of 8 (got 1)"),
-        (part_of("adalora", initial_rank=2),
-         "adalora.initial_rank: must be above 2, the budget of a module, and at most 8 (got 2)"),
-        (part_of("adalora", warmup=200), "adalora: warmup and final must leave steps of 240 (got 200 and 80)"),
-        (part_of("adalora", interval=1), "adalora.interval: must give at most 15 choices (got 130)"),
-        (part_of("increlora", interval=70), "increlora.interval: must spend the budget within 240 steps (got 70)"),
-        (part_of("triplets", penalty=0.3), "triplets.penalty: must be less than or equal to 0.25 (got 0.3)"),
-    ],
-)  # fmt: skip
-def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ParameterError) as refusal:
-        solved_entry(ID, entry(**changes))
-    assert str(refusal.value) == f"generators/courses/sydney/params.yml: {SLUG}: {message}"
+REFUSED = [
+    ({"modules": modules([1, 2], [1])}, "modules.0: singular_values: must not rise from one to the next (got 1, 2)"),
+    ({"width": 3}, "width: must be at least the 4 singular values of a target (got 3)"),
+    ({"budget": 7}, "budget: must be divisible by the 4 modules (got 7)"),
+    ({"budget": 12}, "budget: must be at most 10 at this width, as one module may get the rest (got 12)"),
+    (part_of("training", learning_rate=0.5),
+     "training.learning_rate: must be at most 0.25 for these singular values, noise, width and penalty (got 0.5)"),
+    ({"largest_rank": 1}, "largest_rank: must be from 2, the budget of a module, to the width of 8 (got 1)"),
+    (part_of("adalora", initial_rank=2),
+     "adalora.initial_rank: must be above 2, the budget of a module, and at most 8 (got 2)"),
+    (part_of("adalora", warmup=200), "adalora: warmup and final must leave steps of 240 (got 200 and 80)"),
+    (part_of("adalora", interval=1), "adalora.interval: must give at most 15 choices (got 130)"),
+    (part_of("increlora", interval=70), "increlora.interval: must spend the budget within 240 steps (got 70)"),
+    (part_of("triplets", penalty=0.3), "triplets.penalty: must be less than or equal to 0.25 (got 0.3)"),
+]  # fmt: skip

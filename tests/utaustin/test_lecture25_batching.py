@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from generators.cells import Cell
-from generators.errors import ParameterError
 from generators.table import Table
 from tests.conftest import worked_out
 from tests.entries import Far, entry_of, solved_entry
@@ -99,18 +98,11 @@ def test_limits() -> None:
     assert list(part["contexts"]["largest_batch"].cells.values()) == [62, 248, 15]  # 66590810112 / 2²⁸ = 248.07
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"batch_sizes": [2, 4]}, "batch_sizes: must begin with 1 and rise (got [2, 4])"),
-        ({"other_context_lens": [512, 512]}, "other_context_lens: must not repeat an entry (got 512, 512)"),
-        ({"model": {**SMALL, "n_heads": 3, "head_dim": None}}, "model: d_model: must be divisible by n_heads (got 64 and 3)"),
-        ({"model": {**SMALL, "n_kv_heads": 2}}, "model: n_heads: must be divisible by n_kv_heads (got 1 and 2)"),
-        ({"accelerator": accelerator(memory_gb=14)},
-         "accelerator.memory_gb: must hold the bytes of the weights and one sequence (got 14 and a length of 2048)"),
-    ],
-)  # fmt: skip
-def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ParameterError) as refusal:
-        solved(entry(**changes))
-    assert str(refusal.value).startswith(f"generators/courses/utaustin/params.yml: {SLUG}: {message}")
+REFUSED = [
+    ({"batch_sizes": [2, 4]}, "batch_sizes: must begin with 1 and rise (got [2, 4])"),
+    ({"other_context_lens": [512, 512]}, "other_context_lens: must not repeat an entry (got 512, 512)"),
+    ({"model": {**SMALL, "n_heads": 3, "head_dim": None}}, "model: d_model: must be divisible by n_heads (got 64 and 3)"),
+    ({"model": {**SMALL, "n_kv_heads": 2}}, "model: n_heads: must be divisible by n_kv_heads (got 1 and 2)"),
+    ({"accelerator": accelerator(memory_gb=14)},
+     "accelerator.memory_gb: must hold the bytes of the weights and one sequence (got 14 and a length of 2048)"),
+]  # fmt: skip

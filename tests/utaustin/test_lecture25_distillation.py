@@ -6,10 +6,8 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-import pytest
 import sympy
 
-from generators.errors import ParameterError
 from tests.conftest import worked_out
 from tests.entries import Far, entry_of, solved_entry
 
@@ -80,21 +78,14 @@ def test_the_teacher_helps_in_every_start() -> None:
     assert labels["divergence"] - teacher["divergence"] > labels["spread"] + teacher["spread"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (inside("example", student=[1, 0, 0, 0]),
-         "example: student: must hold multiples of the temperature 2 (got [1, 0, 0, 0])"),
-        (inside("example", classes=["a", "a", "b", "c"]), "example: classes: must not repeat a class (got ['a', 'a', 'b', 'c'])"),
-        (inside("example", label="cow"), "example: label: must be one of the classes (got 'cow')"),
-        (inside("training", n_student=500), "training: n_student: must be at most the teacher's 400 points (got 500)"),
-        ({"label_weights": [1, 0, 0.5]}, "label_weights: must fall from each to the next (got 1, 0, 1/2)"),
-        (inside("training", teacher_steps=500, n_teacher=2000, teacher_hidden=64),
-         "training: must take at most 40000000 steps times points times hidden units (got 66880000)"),
-        (inside("training", learning_rate=0.6), "training: learning_rate: must be at most 1/4 (got 3/5)"),
-    ],
-)  # fmt: skip
-def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ParameterError) as refusal:
-        solved(entry(**changes))
-    assert str(refusal.value) == f"generators/courses/utaustin/params.yml: {SLUG}: {message}"
+REFUSED = [
+    (inside("example", student=[1, 0, 0, 0]),
+     "example: student: must hold multiples of the temperature 2 (got [1, 0, 0, 0])"),
+    (inside("example", classes=["a", "a", "b", "c"]), "example: classes: must not repeat a class (got ['a', 'a', 'b', 'c'])"),
+    (inside("example", label="cow"), "example: label: must be one of the classes (got 'cow')"),
+    (inside("training", n_student=500), "training: n_student: must be at most the teacher's 400 points (got 500)"),
+    ({"label_weights": [1, 0, 0.5]}, "label_weights: must fall from each to the next (got 1, 0, 1/2)"),
+    (inside("training", teacher_steps=500, n_teacher=2000, teacher_hidden=64),
+     "training: must take at most 40000000 steps times points times hidden units (got 66880000)"),
+    (inside("training", learning_rate=0.6), "training: learning_rate: must be at most 1/4 (got 3/5)"),
+]  # fmt: skip

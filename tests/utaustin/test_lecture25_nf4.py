@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import partial
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,6 @@ from generators.courses.utaustin.lecture25_nf4.normal_float import (
     rounded_scales,
 )
 from generators.courses.utaustin.lecture25_nf4.solve import M_GPU, M_fixed, M_page, n_page, pages_out
-from generators.errors import ParameterError
 from generators.question import overlaid
 from tests.conftest import worked_out
 from tests.entries import Far, entry_of, solved_entry
@@ -89,26 +87,19 @@ def test_pages_by_hand() -> None:
     assert [pages_out(sizes, activations) for activations in (30, 31, 45, 60, 5)] == [0, 1, 2, 3, 0]
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"sample": {"block_lens": [64, 32]}}, "sample.block_lens: must rise from each to the next (got 64, 32)"),
-        ({"sample": {"block_lens": [60, 64]}}, "sample: block_lens: must divide the 16384 weights (got 60)"),
-        ({"block_len": 192}, "block_len: must divide the 16384 weights twice over (got 192)"),
-        ({"training": {"model": "1B"}}, "training.model: must be the name of one of the models (got '1B')"),
-        ({"training": {"n_kv_heads": 5}}, "training: n_heads: must be divisible by n_kv_heads (got 32 and 5)"),
-        ({"training": {"lora_on": ["up", "up"]}}, "training.lora_on: must not repeat an entry (got up, up)"),
-        ({"training": {"n_heads": 3}}, "training: d_model: must be divisible by n_heads (got 4096 and 3)"),
-        ({"models": [{"name": "7B", "n_parameters": 1}] * 2}, "models: must have different names (got ['7B', '7B'])"),
-        ({"training": {"page_kib": 4}}, "training.page_kib: the states must take at most 20000 pages (got 312321 of 4 KiB)"),
-        ({"training": {"limit_mib": 4096}},
-         "training.limit_mib: must hold the bytes of weights and optimizer states (got 4096 for 5519 MiB)"),
-        ({"training": {"tokens": [9000]}},
-         "training.tokens: each step must fit without optimizer states (got 9000 where 7389 fit)"),
-        ({"sample": {"size": 256}}, "sample.size: must be less than or equal to 128 (got 256)"),
-    ],
-)  # fmt: skip
-def test_bad_parameters(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ParameterError) as refusal:
-        solved(overlaid(entry(), changes))
-    assert str(refusal.value) == f"generators/courses/utaustin/params.yml: {SLUG}: {message}"
+REFUSED = [
+    ({"sample": {"block_lens": [64, 32]}}, "sample.block_lens: must rise from each to the next (got 64, 32)"),
+    ({"sample": {"block_lens": [60, 64]}}, "sample: block_lens: must divide the 16384 weights (got 60)"),
+    ({"block_len": 192}, "block_len: must divide the 16384 weights twice over (got 192)"),
+    ({"training": {"model": "1B"}}, "training.model: must be the name of one of the models (got '1B')"),
+    ({"training": {"n_kv_heads": 5}}, "training: n_heads: must be divisible by n_kv_heads (got 32 and 5)"),
+    ({"training": {"lora_on": ["up", "up"]}}, "training.lora_on: must not repeat an entry (got up, up)"),
+    ({"training": {"n_heads": 3}}, "training: d_model: must be divisible by n_heads (got 4096 and 3)"),
+    ({"models": [{"name": "7B", "n_parameters": 1}] * 2}, "models: must have different names (got ['7B', '7B'])"),
+    ({"training": {"page_kib": 4}}, "training.page_kib: the states must take at most 20000 pages (got 312321 of 4 KiB)"),
+    ({"training": {"limit_mib": 4096}},
+     "training.limit_mib: must hold the bytes of weights and optimizer states (got 4096 for 5519 MiB)"),
+    ({"training": {"tokens": [9000]}},
+     "training.tokens: each step must fit without optimizer states (got 9000 where 7389 fit)"),
+    ({"sample": {"size": 256}}, "sample.size: must be less than or equal to 128 (got 256)"),
+]  # fmt: skip
