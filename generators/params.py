@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PrivateAttr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PrivateAttr, model_validator
 
 from generators.glyphs import first_unshown
 from generators.recording import Recording
@@ -46,6 +46,15 @@ def check_heads(d_model: int, n_heads: int, n_kv_heads: int | None = None, head_
         raise ValueError(f"d_model: must be divisible by n_heads (got {d_model} and {n_heads})")
     if n_kv_heads and n_heads % n_kv_heads:
         raise ValueError(f"n_heads: must be divisible by n_kv_heads (got {n_heads} and {n_kv_heads})")
+
+
+class WithHeads(Params):
+    """A model whose heads must fit its width, with fields `d_model`, `n_heads`, `n_kv_heads` and `head_dim`."""
+
+    @model_validator(mode="after")
+    def _heads_fit(self: Any) -> Any:
+        check_heads(self.d_model, self.n_heads, self.n_kv_heads, self.head_dim)
+        return self
 
 
 class RecordedParams(Params):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveInt, check_heads, convention
+from generators.params import Exact, Params, PositiveInt, WithHeads, convention
 
 Length = Annotated[int, Field(gt=0, le=2**24)]
 
@@ -46,7 +46,7 @@ class SeededHead(Params):
         return self
 
 
-class Memory(Params):
+class Memory(WithHeads):
     """A model, its budget, and the length at which the cache is counted."""
 
     n_layers: PositiveInt
@@ -56,11 +56,6 @@ class Memory(Params):
     head_dim: PositiveInt | None = Field(None, description="width of a head; d_model / n_heads unless said otherwise")
     budget: Length
     seq_len: Length
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        check_heads(self.d_model, self.n_heads, self.n_kv_heads, self.head_dim)
-        return self
 
 
 class PolicyParams(Params):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Params, PositiveInt, Rising, Text, check_heads, convention
+from generators.params import Params, PositiveInt, Rising, Text, WithHeads, convention
 
 MAX_LENGTH = 2**24
 
@@ -42,7 +42,7 @@ class Example(Params):
         return self
 
 
-class Model(Params):
+class Model(WithHeads):
     """The model whose steps are counted; shapes that are left out are those of multi-head attention."""
 
     n_layers: PositiveInt
@@ -52,11 +52,6 @@ class Model(Params):
     head_dim: PositiveInt | None = Field(None, description="width of a head; d_model / n_heads unless said otherwise")
     d_ff: PositiveInt | None = Field(None, description="inner width of the feed-forward network; 4 d_model unless said otherwise")
     vocabulary_size: PositiveInt
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        check_heads(self.d_model, self.n_heads, self.n_kv_heads, self.head_dim)
-        return self
 
 
 class CacheParams(Params):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Matrices, Params, check_heads, convention
+from generators.params import Matrices, Params, WithHeads, convention
 
 Size = Annotated[int, Field(gt=0, le=2**20)]
 
@@ -18,7 +18,7 @@ class Conventions(Params):
     flops_per_multiply_add: Literal[1, 2] = convention(2, ("A multiply-add counts as {}", "FLOP"))
 
 
-class TuningParams(Params):
+class TuningParams(WithHeads):
     """Sizes of the model and of what each method adds to it.
 
     By default all heads have keys of their own and share the width, the feed-forward network is four times as wide, and LoRA
@@ -39,7 +39,6 @@ class TuningParams(Params):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        check_heads(self.d_model, self.n_heads, self.n_kv_heads, self.head_dim)
         if self.rank > self.d_model:
             raise ValueError(f"rank: must be at most d_model (got {self.rank} and {self.d_model})")
         return self

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Distinct, Exact, Params, PositiveInt, Text, check_heads, convention
+from generators.params import Distinct, Exact, Params, PositiveInt, Text, WithHeads, convention
 
 Length = Annotated[int, Field(ge=1, le=2**24)]
 Width = Annotated[int, Field(ge=64, le=2**20)]
@@ -20,7 +20,7 @@ class Conventions(Params):
     bytes_per_element: Literal[2, 4] = convention(2, ("A weight, key or value takes {}", "byte"))
 
 
-class Model(Params):
+class Model(WithHeads):
     """A decoder; without the optional sizes all heads have keys and values of their own, and share or multiply its width."""
 
     n_layers: Annotated[int, Field(ge=1, le=1024)]
@@ -30,11 +30,6 @@ class Model(Params):
     head_dim: PositiveInt | None = None
     d_ff: PositiveInt | None = None
     vocabulary_size: Width
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        check_heads(self.d_model, self.n_heads, self.n_kv_heads, self.head_dim)
-        return self
 
 
 class Accelerator(Params):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.params import Exact, Params, PositiveInt, Text, Token, check_heads, convention
+from generators.params import Exact, Params, PositiveInt, Text, Token, WithHeads, convention
 
 MAX_NODES = 400
 Share = Annotated[Exact, Field(gt=0, lt=1)]
@@ -23,7 +23,7 @@ class Conventions(Params):
     flops_per_multiply_add: Literal[1, 2] = convention(2, ("A multiply-add counts as {}", "FLOP"))
 
 
-class Model(Params):
+class Model(WithHeads):
     """The model the heads stand on; without the optional sizes every attention head has keys and values of its own."""
 
     name: Text
@@ -34,11 +34,6 @@ class Model(Params):
     head_dim: PositiveInt | None = None
     d_ff: PositiveInt
     vocabulary_size: PositiveInt
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        check_heads(self.d_model, self.n_heads, self.n_kv_heads, self.head_dim)
-        return self
 
 
 class Head(Params):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from generators.params import Distinct, Params, PositiveExact, PositiveInt, Rising, Text, check_heads, convention
+from generators.params import Distinct, Params, PositiveExact, PositiveInt, Rising, Text, WithHeads, convention
 
 MIB = 2**20
 MAX_PAGES = 20_000
@@ -49,7 +49,7 @@ class Model(Params):
     n_parameters: PositiveInt
 
 
-class Training(Params):
+class Training(WithHeads):
     """A fine-tuning run: the model's shape, the adapters' rank, the accelerator, and the tokens of each step.
 
     By default keys and values have as many heads as queries, the heads together are as wide as the model, and adapters stand
@@ -70,11 +70,6 @@ class Training(Params):
     page_kib: PositiveInt
     link_gb_per_s: PositiveExact
     tokens: Annotated[list[PositiveInt], Field(min_length=1, max_length=12)]
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        check_heads(self.d_model, self.n_heads, self.n_kv_heads, self.head_dim)
-        return self
 
 
 class Nf4Params(Params):
