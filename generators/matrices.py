@@ -38,11 +38,6 @@ def entry(name: str, indices: str) -> str:
 class Diagonal(sympy.MatrixExpr):  # type: ignore[misc]
     """The square matrix with a column vector on its diagonal; unlike sympy's, it is never reasoned about, which is slow."""
 
-    def __new__(cls, entries: sympy.MatrixExpr) -> Diagonal:
-        """Put the column `entries` on the diagonal."""
-        made: Diagonal = super().__new__(cls, entries)
-        return made
-
     @property
     def shape(self) -> tuple[Any, Any]:
         """As many rows and columns as entries."""
@@ -54,11 +49,6 @@ class Diagonal(sympy.MatrixExpr):  # type: ignore[misc]
 
 class TimeSum(sympy.MatrixExpr):  # type: ignore[misc]
     """A matrix expression whose names carry the index t, summed over t = 1 to T."""
-
-    def __new__(cls, summand: sympy.MatrixExpr) -> TimeSum:
-        """Sum `summand`, which also gives the shape."""
-        made: TimeSum = super().__new__(cls, summand)
-        return made
 
     @property
     def summand(self) -> sympy.MatrixExpr:
