@@ -6,21 +6,10 @@ from fractions import Fraction
 from typing import Any
 
 from generators.answer import Answer
-from generators.courses.ift6135.a2_q1_normalization.find import find as found_again
-from generators.courses.ift6135.a2_q1_normalization.params import TensorParams
-from generators.courses.ift6135.a2_q1_normalization.solve import solve
-from generators.pipeline.catalog import load_params, load_question
-from generators.pipeline.match import Findings, problems
 from tests.conftest import worked_out
-from tests.entries import Far, id_of
+from tests.entries import Far, entry_of, solved_entry
 
 PREFIX = "ift6135/a2_q1_normalization"
-SHEET: list[list[list[Any]]] = [
-    [[2, 5, 1], [4, 3, 4]],
-    [[1, 2, 4], [1, 2, 2]],
-    [[3, 1, 2], [3, 2, 4]],
-    [[3, 4, 3], [5, 2, 3]],
-]
 F = Fraction
 LARGE = [[[(7 * (i + j) + k * k) % 6 + 95 for k in range(2)] for j in range(4)] for i in range(12)]
 FAR = [
@@ -35,20 +24,8 @@ FAR = [
 ]
 
 
-def params(tensor: object, variance: str = "population") -> TensorParams:
-    question_id = id_of(PREFIX)
-    entry = {"tensor": tensor, "conventions": {"variance": variance}}
-    loaded = load_params(question_id, load_question(question_id), entry)
-    assert isinstance(loaded, TensorParams)
-    return loaded
-
-
 def numbers(answer: Answer, name: str) -> list[list[Any]]:
     return [list(row.values()) for row in answer[f"1/{name}"].rows.values()]
-
-
-def unmatched(of: TensorParams) -> list[str]:
-    return problems(solve(of), Findings.gathered(found_again(of)))
 
 
 def test_batch_statistics() -> None:
@@ -92,12 +69,11 @@ def test_sums_of_every_subset() -> None:
 
 def test_sample_variance_divides_by_one_less() -> None:
     """Population variances times 12/11, 6/5 and 3/2."""
-    answer = solve(params(SHEET, "sample"))
+    answer = solved_entry(PREFIX, entry_of(PREFIX, conventions={"variance": "sample"}))
     assert numbers(answer, "batch_variance")[0][0] == F(227, 132)
     assert numbers(answer, "layer_variance")[0][0] == F(13, 6)
     assert numbers(answer, "instance_variance")[0][0] == F(13, 3)
     assert str(answer["1/statistics/layer.sample_1/variance"].formula) == "(Sigma_x_x - k*mu**2)/(k - 1)"
-    assert unmatched(params(SHEET, "sample")) == []
 
 
 REFUSED = [
