@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from functools import partial
-from typing import Any
 
 import mpmath
 import pytest
@@ -75,16 +74,12 @@ def test_the_ranking_comes_from_the_pulls() -> None:
     assert 20 < best["plain"] < 50
 
 
-def head(**changes: Any) -> dict[str, Any]:
-    return {**entry()["attention"], **changes}
-
-
 REFUSED = [
     ({"budget": 14}, "budget: must be less than n_tokens (got 14 and 14)"),
     ({"n_initial": 6}, "n_initial: must be less than budget (got 6 and 6)"),
-    ({"attention": head(pulls=[{**PULL, "token": 15}])}, "attention: pulls: token must be at most n_tokens (got 15)"),
-    ({"attention": head(pulls=[{**PULL, "score": 0}])}, "attention.pulls.0.score: must be greater than 0 (got 0)"),
-    ({"attention": head(pulls=[PULL] * 2)}, "attention: pulls: each token must stand once (got 2 twice)"),
+    ({"attention": {"pulls": [{**PULL, "token": 15}]}}, "attention: pulls: token must be at most n_tokens (got 15)"),
+    ({"attention": {"pulls": [{**PULL, "score": 0}]}}, "attention.pulls.0.score: must be greater than 0 (got 0)"),
+    ({"attention": {"pulls": [PULL] * 2}}, "attention: pulls: each token must stand once (got 2 twice)"),
     ({"memory": {**entry()["memory"], "n_heads": 3}}, "memory: d_model: must be divisible by n_heads (got 4096 and 3)"),
     ({"memory": {**entry()["memory"], "n_kv_heads": 5}}, "memory: n_heads: must be divisible by n_kv_heads (got 32 and 5)"),
 ]

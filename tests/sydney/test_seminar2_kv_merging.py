@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import partial
-from typing import Any
 
 import sympy
 
@@ -41,10 +40,6 @@ FAR = [
     Far({"merging": {"conserved": [9]}, "trials": FEW}, (r"K_e = \{ 1, 2, 3, 4, 5, 6, 7, 8 \}",)),
     Far({"trials": {"seed": 0, "n_seeds": 7}}, ("7 random caches",), stays=("4/errors/averaged/our_cache",)),
 ]  # fmt: skip
-
-
-def within(key: str, **changes: Any) -> dict[str, Any]:
-    return {key: {**entry()[key], **changes}}
 
 
 def cells(table: Table) -> list[tuple[Cell, ...]]:
@@ -91,21 +86,21 @@ def test_averaging_is_best_on_average_and_not_in_the_example() -> None:
 
 
 REFUSED = [
-    (within("merging", conserved=[2, 1]), "merging: conserved: must be rising numbers of keys (got [2, 1])"),
-    (within("merging", conserved=[10]), "merging: conserved: must be rising numbers of keys (got [10])"),
+    ({"merging": {"conserved": [2, 1]}}, "merging: conserved: must be rising numbers of keys (got [2, 1])"),
+    ({"merging": {"conserved": [10]}}, "merging: conserved: must be rising numbers of keys (got [10])"),
     ({"merging": {"conserved": [1, 2], "keys": [[1], [2]], "values": [[1], [2]]}},
      "merging: conserved: must leave a token to evict (got all 2)"),
     ({"merging": {"conserved": [1], "keys": [[1, 0], [0, 0]], "values": [[1], [2]]}},
      "merging: keys: must not be zero, which has no direction (got key 2)"),
-    (within("merging", values=[[1]]), "merging: values: must be as many as keys (got 1)"),
+    ({"merging": {"values": [[1]]}}, "merging: values: must be as many as keys (got 1)"),
     ({"merging": {"conserved": [1], "keys": [[1, 0], [1]], "values": [[1], [2]]}},
      "merging: keys: must be of one length (got [1, 2])"),
     ({"queries": [[1]]}, "queries: query 1 must be as long as the keys, 2 (got 1)"),
-    (within("merging", values=[[0, 0]] * 9), "queries: query 1 must have an output that is not near zero (got 0, 0)"),
-    (within("eviction", attention=[[1]]), "eviction: attention: must have a row for each token (got 1)"),
-    (within("eviction", n_top=5), "eviction: n_top: must leave a token to evict (got 5 beside 2 recent ones)"),
-    (within("eviction", attention=[[1], [0.5, 0.4], *entry()["eviction"]["attention"][2:]]),
+    ({"merging": {"values": [[0, 0]] * 9}}, "queries: query 1 must have an output that is not near zero (got 0, 0)"),
+    ({"eviction": {"attention": [[1]]}}, "eviction: attention: must have a row for each token (got 1)"),
+    ({"eviction": {"n_top": 5}}, "eviction: n_top: must leave a token to evict (got 5 beside 2 recent ones)"),
+    ({"eviction": {"attention": [[1], [0.5, 0.4], *entry()["eviction"]["attention"][2:]]}},
      "eviction: attention: row 2 must sum to 1 (got 9/10)"),
-    (within("eviction", attention=[[1], [1], *entry()["eviction"]["attention"][2:]]),
+    ({"eviction": {"attention": [[1], [1], *entry()["eviction"]["attention"][2:]]}},
      "eviction: attention: row 2 must have 2 weights (got 1)"),
 ]  # fmt: skip

@@ -24,10 +24,6 @@ EYE = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 entry = partial(entry_of, ID)
 
 
-def example(**changes: Any) -> dict[str, Any]:
-    return {"example": {**entry()["example"], **changes}}
-
-
 LARGE = {"weight": [[999] * 5] * 5, "draw": [[F(-997, 991)] * 5] * 5, "x": [1000] * 5, "target": [0] * 5, "other_x": [0] * 5}
 SMALL = {"weight": [[0]], "draw": [[1]], "x": [1], "target": [1], "other_x": [2], "sigma": 1, "other_sigmas": [0], "alpha": 1}
 FAR = [
@@ -36,11 +32,12 @@ FAR = [
     Far({"matrices": [[[0, 0, 0], [0, 0, 2], [0, 3, 1]]] * 3}, ["Matrix 3"]),
     Far({"embedding_dim": 2**20, "rank": 2**20}, ["838\\,861"], ["e+"]),
     Far({"embedding_dim": 1, "rank": 1}, ["a share of"]),
-    Far(example(target=[3, 1]), ["The frozen layer meets the target"], ["takes the input to zero", "the loss grows"]),
-    Far(example(draw=[[1, 0, 1]], x=[1, 2, -1]), ["This $A$ takes the input to zero"], ["meets the target", "the loss grows"]),
-    Far(example(learning_rate="1/8"), ["One step has met the target"], ["Now $B$ is not zero"]),
-    Far(example(**SMALL), ["$R = 1$"], ["the loss grows"]),
-    Far(example(**LARGE)),
+    Far({"example": {"target": [3, 1]}}, ["The frozen layer meets the target"], ["takes the input to zero", "the loss grows"]),
+    Far({"example": {"draw": [[1, 0, 1]], "x": [1, 2, -1]}}, ["This $A$ takes the input to zero"],
+        ["meets the target", "the loss grows"]),
+    Far({"example": {"learning_rate": "1/8"}}, ["One step has met the target"], ["Now $B$ is not zero"]),
+    Far({"example": SMALL}, ["$R = 1$"], ["the loss grows"]),
+    Far({"example": LARGE}),
     Far({"conventions": {"scaling": "alpha", "sigma": "over_root_of_rank"}},
         ["all ranks start with equal steps", "sigma = sigma / rank ** 0.5", "self.scale = alpha "], ["larger ranks"]),
     Far({"conventions": {"scaling": "alpha"}}, ["larger ranks start with larger steps"], ["rank ** 0.5"]),
@@ -130,10 +127,10 @@ REFUSED = [
     ({"matrices": [[[1, 2, 3], [2, 4, 6], [0, 0, 0]]]}, "matrices.0: must have a rank of at least 2 (got 1)"),
     ({"vector": [0, 0, 0]}, "vector: must not be all zeros (got all zeros)"),
     ({"rank": 769}, "rank: must be at most embedding_dim (got 769 and 768)"),
-    (example(x=[1, 2]), "example: x: must have 3 numbers a row like the first of weight (got 2)"),
-    (example(x=[0, 0, 0]), "example: x: must not be all zeros (got all zeros)"),
-    (example(other_x=[1, 2, 1]), "example: other_x: must differ from x (got 1, 2, 1 twice)"),
-    (example(target=[1]), "example: target: must have 2 numbers, one a row of weight (got 1)"),
-    (example(draw=EYE), "example: draw: must have at most 2 rows, the smaller size of weight (got 3)"),
-    (example(alpha=1001), "example.alpha: must be of at most 1000 with a denominator of at most 1000 (got 1001)"),
+    ({"example": {"x": [1, 2]}}, "example: x: must have 3 numbers a row like the first of weight (got 2)"),
+    ({"example": {"x": [0, 0, 0]}}, "example: x: must not be all zeros (got all zeros)"),
+    ({"example": {"other_x": [1, 2, 1]}}, "example: other_x: must differ from x (got 1, 2, 1 twice)"),
+    ({"example": {"target": [1]}}, "example: target: must have 2 numbers, one a row of weight (got 1)"),
+    ({"example": {"draw": EYE}}, "example: draw: must have at most 2 rows, the smaller size of weight (got 3)"),
+    ({"example": {"alpha": 1001}}, "example.alpha: must be of at most 1000 with a denominator of at most 1000 (got 1001)"),
 ]

@@ -21,10 +21,6 @@ F = Fraction
 entry = partial(entry_of, ID)
 
 
-def part_of(name: str, **changes: Any) -> dict[str, Any]:
-    return {name: {**entry()[name], **changes}}
-
-
 def modules(*values: list[Any]) -> list[dict[str, Any]]:
     return [{"name": f"m{number}", "singular_values": one} for number, one in enumerate(values)]
 
@@ -107,13 +103,13 @@ REFUSED = [
     ({"width": 3}, "width: must be at least the 4 singular values of a target (got 3)"),
     ({"budget": 7}, "budget: must be divisible by the 4 modules (got 7)"),
     ({"budget": 12}, "budget: must be at most 10 at this width, as one module may get the rest (got 12)"),
-    (part_of("training", learning_rate=0.5),
+    ({"training": {"learning_rate": 0.5}},
      "training.learning_rate: must be at most 0.25 for these singular values, noise, width and penalty (got 0.5)"),
     ({"largest_rank": 1}, "largest_rank: must be from 2, the budget of a module, to the width of 8 (got 1)"),
-    (part_of("adalora", initial_rank=2),
+    ({"adalora": {"initial_rank": 2}},
      "adalora.initial_rank: must be above 2, the budget of a module, and at most 8 (got 2)"),
-    (part_of("adalora", warmup=200), "adalora: warmup and final must leave steps of 240 (got 200 and 80)"),
-    (part_of("adalora", interval=1), "adalora.interval: must give at most 15 choices (got 130)"),
-    (part_of("increlora", interval=70), "increlora.interval: must spend the budget within 240 steps (got 70)"),
-    (part_of("triplets", penalty=0.3), "triplets.penalty: must be less than or equal to 0.25 (got 0.3)"),
+    ({"adalora": {"warmup": 200}}, "adalora: warmup and final must leave steps of 240 (got 200 and 80)"),
+    ({"adalora": {"interval": 1}}, "adalora.interval: must give at most 15 choices (got 130)"),
+    ({"increlora": {"interval": 70}}, "increlora.interval: must spend the budget within 240 steps (got 70)"),
+    ({"triplets": {"penalty": 0.3}}, "triplets.penalty: must be less than or equal to 0.25 (got 0.3)"),
 ]  # fmt: skip

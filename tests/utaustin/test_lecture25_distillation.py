@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import partial
-from typing import Any
 
 import sympy
 
@@ -18,10 +17,6 @@ LN2, LN3, LN5, LN11 = (sympy.log(prime) for prime in (2, 3, 5, 11))
 
 
 entry, solved = partial(entry_of, ID), partial(solved_entry, ID)
-
-
-def inside(field: str, **changes: Any) -> dict[str, Any]:
-    return {field: {**entry()[field], **changes}}
 
 
 SMALL = {"n_teacher": 20, "n_student": 10, "n_test": 10, "n_starts": 2, "teacher_steps": 5, "student_steps": 10}
@@ -79,13 +74,13 @@ def test_the_teacher_helps_in_every_start() -> None:
 
 
 REFUSED = [
-    (inside("example", student=[1, 0, 0, 0]),
+    ({"example": {"student": [1, 0, 0, 0]}},
      "example: student: must hold multiples of the temperature 2 (got [1, 0, 0, 0])"),
-    (inside("example", classes=["a", "a", "b", "c"]), "example: classes: must not repeat a class (got ['a', 'a', 'b', 'c'])"),
-    (inside("example", label="cow"), "example: label: must be one of the classes (got 'cow')"),
-    (inside("training", n_student=500), "training: n_student: must be at most the teacher's 400 points (got 500)"),
+    ({"example": {"classes": ["a", "a", "b", "c"]}}, "example: classes: must not repeat a class (got ['a', 'a', 'b', 'c'])"),
+    ({"example": {"label": "cow"}}, "example: label: must be one of the classes (got 'cow')"),
+    ({"training": {"n_student": 500}}, "training: n_student: must be at most the teacher's 400 points (got 500)"),
     ({"label_weights": [1, 0, 0.5]}, "label_weights: must fall from each to the next (got 1, 0, 1/2)"),
-    (inside("training", teacher_steps=500, n_teacher=2000, teacher_hidden=64),
+    ({"training": {"teacher_steps": 500, "n_teacher": 2000, "teacher_hidden": 64}},
      "training: must take at most 40000000 steps times points times hidden units (got 66880000)"),
-    (inside("training", learning_rate=0.6), "training: learning_rate: must be at most 1/4 (got 3/5)"),
+    ({"training": {"learning_rate": 0.6}}, "training: learning_rate: must be at most 1/4 (got 3/5)"),
 ]  # fmt: skip
