@@ -16,7 +16,6 @@ from generators.pipeline.shown import latex_of, marked, plain
 from generators.pipeline.site.page import escaped, pipe_table
 from generators.pipeline.slots import in_pieces, in_text, said_by, without_marks
 from generators.pipeline.tables import table
-from generators.pipeline.wording import sentence
 from generators.table import Table
 from generators.traced import is_condition, is_traced, untraced
 
@@ -93,19 +92,19 @@ def _displayed(address: str, latex: str) -> Markup:
     return Markup(f"\n$$\n\\label{{{address}}} {latex}\n$$\n")
 
 
-def derivation(of: Derivation, lines: Sequence[str] = ()) -> Markup:
-    """Equations one under the other, all or the `lines` named, each with the shape of its right side and its reason."""
+def derivation(of: Derivation, lines: Sequence[str]) -> Markup:
+    """The equations of these lines one under the other, each with the shape of its right side and its reason."""
     cells = []
-    for key in lines or of.lines:
+    for key in lines:
         one = of[key]
         equation_of_line = rf"$\label{{{one.address}}} \displaystyle {typeset_matrices.statement(one)}$"
         cells.append([equation_of_line, f"${typeset_matrices.shape(one.value)}$", escaped(one.what)])
     return Markup(pipe_table(["Line", "Shape", "Because"], cells, right=[False] * 3, widths=[60, 10, 30]))
 
 
-def tensor(of: Table, symbol: str, columns: Sequence[str] = (), *, also_rounded: bool = True, inline: bool = False) -> Markup:
+def tensor(of: Table, symbol: str, *, also_rounded: bool = True, inline: bool = False) -> Markup:
     """The numbers of a table as a matrix, without the names of its rows and columns: displayed, or rounded within a sentence."""
-    rows = [[rational(cells[key]) for key in columns or of.columns] for cells in of.rows.values()]
+    rows = [[rational(cells[key]) for key in of.columns] for cells in of.rows.values()]
     if inline:
         return Markup(f"$\\label{{{of.address}}} {typeset_matrices.inline_tensor(symbol, rows)}$")
     return _displayed(of.address, typeset_matrices.tensor(symbol, rows, also_rounded=also_rounded))
@@ -173,8 +172,7 @@ def code(of: Text | Table) -> Markup:
 FILTERS = {
     one.__name__: one
     for one in (
-        value, result, symbol, formula, equation, one_line, statement, derivation, table, tensor, counted, noun,
-        sentence, token, code,
+        value, result, symbol, formula, equation, one_line, statement, derivation, table, tensor, counted, noun, token, code,
     )
 }  # fmt: skip
 """Every filter that templates of addressed answers may use."""

@@ -22,7 +22,6 @@ def table(
     columns: Sequence[str] = (),
     widths: Sequence[int] | None = None,
     *,
-    names: str = "",
     tokens: bool = False,
     rounded: bool = False,
     units_in_headings: bool = False,
@@ -31,7 +30,6 @@ def table(
 ) -> Markup:
     """A table, all its columns or those named; `widths` are relative and matter in print only.
 
-    `names` is the column whose cells name the rows that stand as columns too, as in a mask; its texts then head them.
     With `tokens`, text such as t13 is shown as t₁₃; `rounded` shows numbers without their exact fractions, and
     `units_in_headings` without units and their multiples. A rounded number has `digits` significant ones. With
     `aligned`, the numbers of a column but zero have as many decimals as its longest.
@@ -39,8 +37,7 @@ def table(
     kept = [of.columns[key] for key in columns or of.columns]
     if widths and len(widths) != len(kept):
         raise ValueError(f"{of.address}: widths must be as many as its columns, {len(kept)} (got {len(widths)})")
-    heads = {row: cells[names] for row, cells in of.rows.items()} if names else {}
-    header = [_text_cell(heads.get(one.key, one.title), tokens=tokens) for one in kept]
+    header = [_text_cell(one.title, tokens=tokens) for one in kept]
     behind = {one.key: not units_in_headings and _stands_behind(of, one) for one in kept}
     header = [
         text if behind[one.key] or not one.unit else f"{text} ({escaped(one.unit)})"
