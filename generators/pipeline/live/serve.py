@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from watchfiles import Change, DefaultFilter, watch
@@ -37,7 +39,10 @@ def serve(port: int, tell: Tell) -> None:
         try:
             for changes in watch(*folders, watch_filter=_Read(), debounce=400, step=20, rust_timeout=100, yield_on_timeout=True):
                 before, files = files, _saved()
-                live.react(changed=bool(changes) or files != before)
+                if changes or files != before:
+                    live.change(code=any(path.endswith(".py") for _, path in changes))
+                else:
+                    live.look()
         finally:
             live.end()
 
@@ -48,33 +53,51 @@ def _saved() -> list[int]:
 
 
 class _Live:
-    """What is shown, and the step that runs: a draft, or a check beside it."""
+    """What is shown, the step that runs, a draft or a check beside it, and one that stands ready for the next change."""
 
     def __init__(self, showing: Showing, tell: Tell) -> None:
         self.showing, self.tell = showing, tell
         self.step: Step | None = None
+        self.ready: Step | None = None
         self.since = 0.0
 
-    def react(self, *, changed: bool) -> None:
-        """Show what changed, or what a check that ended found."""
-        try:
-            if changed:
-                self.end()
-                self._draft()
-            elif self.step and self.step.has_ended():
+    def change(self, *, code: bool) -> None:
+        """Show what changed; after a change of code, what stands ready has the modules of before."""
+        self._end_step()
+        if code and self.ready:
+            self.ready.end()
+            self.ready = None
+        with self._told():
+            self._draft()
+
+    def look(self) -> None:
+        """Make a step ready, and show what a check that ended found."""
+        self.ready = self.ready or Step()
+        if self.step and self.step.has_ended():
+            with self._told():
                 self._checked(self.step)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
         except ProjectError as error:
             self.step = None
             self.tell(f"error: {error}")
             self.showing.note(f"error: {error}")
 
+    def _next(self, work: str) -> Step:
+        step, self.ready = self.ready or Step(), None
+        step.begin(work)
+        return step
+
     def _draft(self) -> None:
         self.since = time.perf_counter()
-        self.step = Step("build_drafts")
+        self.step = self._next("build_drafts")
         complete = self.step.result()
         self.showing.pages(DRAFTS, "" if complete else _CHECKING)
         self.tell(f"shown after {self._seconds()}")
-        self.step = Step("build_checked")
+        self.step = self._next("build_checked")
 
     def _checked(self, check: Step) -> None:
         self.step = None
@@ -87,7 +110,12 @@ class _Live:
         return f"{time.perf_counter() - self.since:.1f} s"
 
     def end(self) -> None:
-        """End what runs."""
+        """End what runs or stands ready."""
+        self._end_step()
+        if self.ready:
+            self.ready.end()
+
+    def _end_step(self) -> None:
         if self.step:
             self.step.end()
             self.step = None

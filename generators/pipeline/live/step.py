@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+from contextlib import suppress
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any
@@ -24,23 +25,28 @@ def warm_up() -> None:
 
 
 class Step:
-    """A function of `drafts.py` that runs; ended from here if what it builds is out of date."""
+    """A process that imports this project's modules, and then does one function of `drafts.py`; ended if out of date."""
 
-    def __init__(self, work: str) -> None:
+    def __init__(self) -> None:
         context = multiprocessing.get_context("forkserver")
-        self._told, teller = context.Pipe(duplex=False)
-        self._process = context.Process(target=_run, args=(work, teller))
+        self._here, there = context.Pipe()
+        self._process = context.Process(target=_run, args=(there,))
         self._process.start()
-        teller.close()
+        there.close()
+
+    def begin(self, work: str) -> None:
+        """Do this function."""
+        with suppress(BrokenPipeError):  # it has failed, and `result` says how
+            self._here.send(work)
 
     def has_ended(self) -> bool:
         """Whether `result` would not wait."""
-        return self._told.poll()
+        return self._here.poll()
 
     def result(self) -> Any:
         """What the function gave; ProjectError with one line where it failed."""
         try:
-            error, made = self._told.recv()
+            error, made = self._here.recv()
         except EOFError:
             error, made = "the build ended without a word; the terminal may say why", None
         self._process.join()
@@ -54,17 +60,18 @@ class Step:
         self._process.join()
 
 
-def _run(work: str, teller: Connection) -> None:
+def _run(parent: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # `serve` answers Ctrl-C, and ends its steps
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what is open is closed
     end_with_parent()
     try:
-        module = importlib.import_module("generators.pipeline.live.drafts")
-        teller.send(("", getattr(module, work)(_tell)))
+        drafts = importlib.import_module("generators.pipeline.live.drafts")
+        importlib.import_module("generators.pipeline.unit")
+        parent.send(("", getattr(drafts, parent.recv())(_tell)))
     except ProjectError as error:
-        teller.send((str(error), None))
+        parent.send((str(error), None))
     except Exception as error:
-        teller.send((described(error, "the build"), None))
+        parent.send((described(error, "the build"), None))
 
 
 def _tell(text: str) -> None:
