@@ -2,32 +2,31 @@
 (() => {
   const data = document.querySelector("[data-boxed]");
   if (!data) return;
-  const { numbers: asked, rows, more, letters, scaling } = JSON.parse(data.dataset.boxed);
+  const { numbers: asked, rows, more, letters, parts, scaling } = JSON.parse(data.dataset.boxed);
   const boxed = [...asked, ...rows];
   const partOf = ({ at }) => at.split("/")[0];
-  const place = (name, part, { at }) => `of “${name}”${part === partOf({ at }) ? "" : ` in ${part.replaceAll("_", " ")}`}`;
+  const place = (name, part, { at }) => `of “${name}”${part === partOf({ at }) || !parts[part] ? "" : ` in ${parts[part]}`}`;
   for (const one of asked) { // the number of another box, or of another place in the same one
     const others = asked.filter((other) => other !== one && other.unit === one.unit && other.value !== one.value);
-    one.others = others.map((other) => [other.value, place(other.name, partOf(other), one)]);
+    one.others = others.map((other) => [other.value, place(other.name, partOf(other), one), partOf(other) === partOf(one)]);
   }
 
   // Units that a reader may write in the place of a number's own, each as so many of one of its kind.
   const PREFIXES = ["", "k", "M", "G", "T", "P"];
   const decimal = (unit) => PREFIXES.map((prefix, place) => [prefix + unit, [1000n ** BigInt(place), 1n]]);
   const binary = PREFIXES.slice(1).map((prefix, place) => [`${prefix.toUpperCase()}iB`, [1024n ** BigInt(place + 1), 1n]]);
-  const times10 = [["s", [1n, 1n]], ["ms", [1n, 1000n]], ["µs", [1n, 1000000n]], ["us", [1n, 1000000n]]];
+  const times10 = [["s", [1n, 1n]], ["ms", [1n, 1000n]], ["µs", [1n, 1000000n]], ["us", [1n, 1000000n]], ["ns", [1n, 1000000000n]]];
   const KINDS = [[...decimal("B"), ...binary], decimal("FLOP"), times10].map((units) => new Map(units));
-  const named = (unit) => unit.replace(/flops?/i, "FLOP").replace(/bytes?/i, "B").replace(/^KB$/, "kB");
-  const readingsOf = (text, { at, unit, value }) => {
-    const kind = KINDS.find((units) => units.has(unit)) ?? new Map([[unit, [1n, 1n]]]);
-    const isShare = unit === "" && value.includes("/");
-    const scaleOf = (written) => {
-      if (written === "" || named(written) === unit) return [1n, 1n];
-      if (written === "%" && isShare) return [1n, 100n];
-      return kind.has(named(written)) && numbers.over(kind.get(named(written)), kind.get(unit));
-    };
-    return numbers.readings(text, scaleOf, letters[partOf({ at })]);
+  const named = (unit) => unit.replace(/flops?/i, "FLOP").replace(/bytes?/i, "B").replace(/^KB$/, "kB").replace("percent", "%");
+  const kindOf = (unit) => KINDS.find((units) => units.has(unit)) ?? new Map([[unit, [1n, 1n]]]);
+  // What a unit that is written stands for in a number's own unit; a number without a unit may stand before a word, as in 30 scores.
+  const scaleIn = (written, { unit, value }) => {
+    const name = named(written);
+    if (name === "" || name === unit || (unit === "" && /^(x|[a-z]{4,})$/i.test(name))) return [1n, 1n];
+    if (name === "%" && unit === "" && value.includes("/")) return [1n, 100n];
+    return kindOf(unit).has(name) && numbers.over(kindOf(unit).get(name), kindOf(unit).get(unit));
   };
+  const readingsOf = (text, one) => numbers.readings(text, (written) => scaleIn(written, one), letters[partOf(one)]);
 
   // Differences of long numbers are compared as they are, not in lowest terms.
   const fraction = (text) => {
@@ -40,8 +39,21 @@
 
   const apart = (own, other) => numbers.size(minus(own.number, other));
   const near = (own, other) => atMost(times(apart(own, other), [100n, 1n]), numbers.size(other));
-  const fits = (own, other) => apart(own, other)[0] === 0n || (atMost(apart(own, other), own.half) && near(own, other));
-  const slipsOf = (own, one) => [...one.slips, ...one.others].filter(([other]) => fits(own, fraction(other))).flatMap(([, ...words]) => words);
+  const isRounded = (own, other) => atMost(apart(own, other), own.half) && near(own, other);
+  // Of four digits or more some may have been cut off.
+  const isCut = (own, other) => own.digits >= 4 && atMost(numbers.size(own.number), numbers.size(other)) && near(own, other)
+    && !atMost(times(own.half, [2n, 1n]), apart(own, other));
+  const isSame = (own, other) => apart(own, other)[0] === 0n;
+  const fits = (own, other) => isSame(own, other) || isRounded(own, other) || isCut(own, other);
+  // Small whole numbers stand at many places.
+  const isTelling = ({ number, digits }) => digits > (number[1] === 1n ? 2 : 1);
+  const wordsOf = (own, one) => {
+    const slips = one.slips.filter(([other]) => fits(own, fraction(other))).flatMap(([, ...words]) => words)
+      .filter((word) => !(own.unit.endsWith("iB") && isOfUnit(word)));
+    const others = one.others.filter(([other, , isNear]) => (isTelling(own) ? fits(own, fraction(other)) : isNear && isSame(own, fraction(other))));
+    return [...slips, ...others.map(([, word]) => word)];
+  };
+  const isOfUnit = (word) => /^with [kMGT]B in place of/.test(word);
 
   // Two slips at once: one that scales the whole number, and another that changes something else.
   const pairsOf = (own, one) => {
@@ -61,7 +73,7 @@
   };
 
   // Letters in the place of others are a cause only where no other is known: many give the same number by chance.
-  const isSwap = (word) => / in place of /.test(word) && !/^with [kMGT]B/.test(word);
+  const isSwap = (word) => word.includes(" in place of ") && !isOfUnit(word);
   const likely = (words) => (words.some((word) => !isSwap(word)) ? words.filter((word) => !isSwap(word)) : words);
   const timesThousand = (own, value) => [1000n, 1000000n, 1000000000n].flatMap((factor) =>
     [["larger", [1n, factor]], ["smaller", [factor, 1n]]].map(([word, scale]) => [word, factor, scale]))
@@ -77,30 +89,85 @@
     if (reasons.length) return `This is the row ${reasons.slice(0, MOST).join(", or ")}.`;
     return `Another row, and none of the slips that this page knows. It differs at ${columns.filter((_, place) => own[place] !== row[place]).join(", ")}.`;
   };
-  // A number that stands elsewhere on the page; small whole numbers and those of one digit stand there by chance.
-  const elsewhere = (own, one) => {
-    const isLong = own.digits > (own.number[1] === 1n ? 2 : 1);
-    const found = isLong ? more.filter(([other]) => fits(own, fraction(other))) : [];
-    return found.map(([, name, part]) => place(name, part, one));
-  };
-  const ONE_DIGIT = "The same to the one digit given. More digits say more.";
+  // A number that stands elsewhere on the page.
+  const elsewhere = (own, one) => more
+    .filter(([other]) => (isTelling(own) ? fits(own, fraction(other)) : own.number[1] !== 1n && isSame(own, fraction(other))))
+    .map(([, name, part]) => place(name, part, one));
+  // The unit with which a number that was written without one fits.
+  const missingUnit = (own, { unit, value }) => own.unit === "" && own.digits > 1 && [...kindOf(unit)].find(([name, scale]) => {
+    const [factor, half] = [numbers.over(scale, kindOf(unit).get(unit)), own.half];
+    return name !== unit && fits({ ...own, number: numbers.times(own.number, factor), half: numbers.times(half, factor) }, fraction(value));
+  })?.[0];
+  // A ratio that is told in words, such as 3/2; else null.
+  const simpleRatio = (own, value) => RATIOS.find(([a, b]) => value[0] && fits(own, times(value, [a, b])));
+  const RATIOS = [2n, 3n, 4n, 8n, 16n].flatMap((a) => [[a, 1n], [1n, a]]).concat([[2n, 3n], [3n, 2n], [3n, 4n], [4n, 3n]]);
+  const told = ([a, b]) => (b === 1n ? `${a} times` : `${a}/${b} of`);
+
+  const TOO_FEW = "One digit is too few to tell. Write more of them.";
   const verdict = (own, one) => {
     const value = fraction(one.value);
-    if (apart(own, value)[0] === 0n) return "The same.";
-    const exact = one.slips.some(([other]) => apart(own, fraction(other))[0] === 0n);
-    const slips = likely(slipsOf(own, one));
+    if (isSame(own, value)) return "The same.";
+    const isSlip = one.slips.some(([other]) => isSame(own, fraction(other)));
+    const slips = likely(wordsOf(own, one));
     const pairs = near(own, value) ? [] : pairsOf(own, one);
     const reasons = (slips.length ? slips : [...elsewhere(own, one), ...pairs]).slice(0, MOST).join(", or ");
-    const same = fits(own, value) ? "The same, rounded." : own.digits > 1 ? "The same to the digits given." : ONE_DIGIT;
-    if (fits(own, value) || (atMost(apart(own, value), own.half) && (own.digits > 1 || !exact))) {
-      return exact ? `${same} It is also the number ${reasons}.` : same;
+    const isClose = atMost(apart(own, value), own.half);
+    if (fits(own, value) || (isClose && (own.digits > 1 || !isSlip))) {
+      const same = isCut(own, value) && !isClose ? "The same, cut off." : fits(own, value) ? "The same, rounded." : "The same to the digits given.";
+      return own.digits === 1 ? TOO_FEW : isSlip ? `${same} It is also the number ${reasons}.` : same;
     }
+    const unit = missingUnit(own, one);
+    if (unit && slips.every(isSwap)) return `With the unit ${unit} it is the same. Without one it is read in ${one.unit}.`;
     const scaled = timesThousand(own, value);
     if (scaled && slips.every(isSwap)) return `The same digits, but ${scaled[1]} times ${scaled[0]}.`;
+    const ratio = (reasons ? slips.length && slips.every(isSwap) : true) && simpleRatio(own, value);
+    if (ratio) return `This is ${told(ratio)} the answer${reasons ? `, as it would be ${reasons}` : ". None of the slips that this page knows gives that"}.`;
     if (reasons) return `This is the number ${reasons}.`;
-    if (near(own, value)) return "Less than 1 % away, but not the same. Rounding on the way, or a count that is off by one, may be why.";
+    if (near(own, value)) return `Less than 1 % away, but not the same.${own.isFormula ? "" : CLOSE}`;
     return "Another number, and none of the slips that this page knows.";
   };
+  const CLOSE = " Rounding on the way, or a count that is off by one, may be why.";
+
+  // What a formula that a reader wrote has to do with the box's own, for other numbers too; null where that cannot be told.
+  const ofFormula = (own, one) => {
+    const names = Object.keys(letters[partOf(one)]);
+    const worlds = [0, 1].map((turn) => Object.fromEntries(names.map((name, place) => [name, `${PRIMES[place + turn * names.length]}`])));
+    try {
+      const written = worlds.map((world) => own.at(world)), right = worlds.map((world) => numbers.valueOf(one.formula, world));
+      if (written.every((number, place) => numbers.same(number, right[place]))) return "The same.";
+      const ratio = product(written.map((number, place) => numbers.over(number, right[place])), worlds);
+      const rest = !ratio && product(written.map((number, place) => numbers.minus(number, right[place])), worlds);
+      const [isThere, found] = isSame(own, fraction(one.value)) ? ["The same with these numbers only; with others it", "is"] : ["This", "is"];
+      if (ratio) return asRatio(ratio, own, one, `${isThere} ${found}`);
+      if (rest) return `${isThere} ${found} the answer ${rest.factor[0] < 0n ? "minus" : "plus"} ${asProduct({ ...rest, factor: numbers.size(rest.factor) })}.`;
+      return isSame(own, fraction(one.value)) ? "The same with these numbers only: it is another formula." : "Another formula.";
+    } catch (error) {
+      if (error instanceof RangeError) return null;
+      throw error;
+    }
+  };
+  const PRIMES = Array.from({ length: 500 }, (_, n) => n + 101).filter((n) => ![2, 3, 5, 7, 11, 13, 17, 19, 23].some((p) => n % p === 0));
+  // A factor and powers of letters, if these are what a number is in two worlds, whose letters are primes; else null.
+  const product = (values, worlds) => {
+    const powers = Object.entries(worlds[0]).map(([name, prime]) => [name, divided(values[0], BigInt(prime))]).filter(([, power]) => power);
+    const factors = values.map((value, place) => powers.reduce((left, [name, power]) =>
+      numbers.over(left, numbers.power([BigInt(worlds[place][name]), 1n], [BigInt(power), 1n])), value));
+    return values[0][0] && numbers.same(...factors) && factors[0].every((part) => part < 10n ** 12n && part > -(10n ** 12n)) ? { factor: factors[0], powers } : null;
+  };
+  const divided = ([a, b], prime) => (a % prime === 0n ? 1 + divided([a / prime, b], prime) : b % prime === 0n ? divided([a, b / prime], prime) - 1 : 0);
+  const asProduct = ({ factor: [a, b], powers }) => {
+    const side = (sign, number) => [...(number === 1n ? [] : [`${number}`]), ...powers.filter(([, power]) => power * sign > 0)
+      .map(([name, power]) => (power * sign === 1 ? name : `${name}^${power * sign}`))];
+    const [top, bottom] = [side(1, a), side(-1, b)];
+    return `${top.join(" ") || "1"}${bottom.length ? ` / ${bottom.length > 1 ? `(${bottom.join(" ")})` : bottom[0]}` : ""}`;
+  };
+  const OF_LETTERS = /^(without the factor|not divided by) \D/; // which is no factor that stays
+  const asRatio = (ratio, own, one, begin) => {
+    if (ratio.powers.length) return `${begin} the answer times ${asProduct(ratio)}.`;
+    const reasons = likely(wordsOf(own, one)).filter((word) => !isSwap(word) && !OF_LETTERS.test(word)).slice(0, MOST).join(", or ");
+    return `${begin} ${told(ratio.factor)} the answer${reasons && `: the number ${reasons}`}.`;
+  };
+
   // The value of a formula: a whole number that is not too long, else six digits.
   const worth = ([a, b]) => {
     if (b === 1n && a.toString().length < 16) return a.toLocaleString("fr").replace("-", "\u2212");
@@ -111,15 +178,16 @@
     if (one.row) return saidOfRow(text, one);
     const value = fraction(one.value);
     const all = readingsOf(text, one);
-    const own = all.find((each) => fits(each, value)) ?? all.find((each) => slipsOf(each, one).length)
+    const own = all.find((each) => fits(each, value)) ?? all.find((each) => wordsOf(each, one).length)
       ?? all.find((each) => pairsOf(each, one).length) ?? all[0];
     const known = Object.keys(letters[partOf(one)] ?? {});
     if (!own) {
       const inLetters = known.length ? `, or as a formula in ${known.slice(0, MOST_LETTERS).join(", ")}` : "";
       return `This is not read as a number${one.unit && ` in ${one.unit}`}. Write it in digits, as 12.5, 4/3 or 1.2e9${inLetters}.`;
     }
-    const given = own.isFormula ? `${own.isInLetters ? "With the page's numbers this is" : "This is"} ${worth(own.number)}${one.unit && ` ${one.unit}`}. ` : "";
-    return given + verdict(own, one);
+    if (!own.isFormula) return verdict(own, one);
+    const given = `${own.isInLetters ? "With the page's numbers this is" : "This is"} ${worth(own.number)}${one.unit && ` ${one.unit}`}.`;
+    return `${given} ${(own.isInLetters && one.formula && ofFormula(own, one)) || verdict(own, one)}`;
   };
 
   for (const box of document.querySelectorAll(".answer")) {

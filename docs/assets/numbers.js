@@ -26,23 +26,30 @@ window.numbers = (() => {
   };
   const scaled = ([a, b], power10) => (power10 < 0 ? [a, b * 10n ** BigInt(-power10)] : [a * 10n ** BigInt(power10), b]);
 
-  // A number in digits, and half a unit of its last digit; null where it is none. `scaleOf` gives what a unit stands for.
+  // A number in digits, with its unit, and half a unit of its last digit; null where it is none. `scaleOf` gives what a unit
+  // stands for. Zeros behind three other digits of a whole number may be rounded ones.
   const NUMBER = /^([-+]?)(\d*)(?:\.(\d*))?(?:e([-+]?\d{1,3}))?(?:\/(\d+))?(\D*)$/i;
+  const ROUNDED = /^\d{2,}[1-9](0+)$/;
   const inDigits = (plain, scaleOf) => {
-    const [, sign, whole, decimals = "", exponent = "0", denominator = "1", unit] = NUMBER.exec(plain) ?? [];
+    const [, sign, whole, decimals, exponent = "0", denominator = "1", unit] = NUMBER.exec(plain) ?? [];
     const scale = (whole || decimals) && BigInt(denominator) && scaleOf(unit);
     if (!scale) return null;
-    const unitOfLast = times(scale, scaled([1n, 1n], Number(exponent) - decimals.length));
-    return {
-      number: times(unitOfLast, [BigInt((sign === "-" ? "-" : "") + whole + decimals), BigInt(denominator)]),
-      half: denominator === "1" ? times([1n, 2n], unitOfLast) : [0n, 1n],
-      digits: (whole + decimals).replace(/^0+/, "").length,
-    };
+    const written = whole + (decimals ?? "");
+    const zeros = decimals === undefined ? (ROUNDED.exec(whole)?.[1].length ?? 0) : 0;
+    const power10 = Number(exponent) - (decimals ?? "").length;
+    const digits = scaled([BigInt((sign === "-" ? "-" : "") + written), BigInt(denominator)], power10);
+    const number = times(scale, fraction(...digits));
+    const half = denominator === "1" ? times(scale, fraction(...scaled([1n, 2n], power10 + zeros))) : halfOf(number, SHOWN);
+    return { number, half, unit, digits: written.replace(/^0+/, "").length - zeros };
   };
+  // Half a unit of the last of some digits; a whole number is exact.
+  const SHOWN = 6;
+  const halfOf = (number, digits) => (number[1] === 1n ? [0n, 1n] : times(size(number), fraction(1n, 2n * 10n ** BigInt(digits - 1))));
 
   // The value of sums, products and powers of numbers and letters, as 2 n d^2; a SyntaxError where it is none.
   const valueOf = (text, letters) => {
-    const names = Object.keys(letters).sort((one, other) => other.length - one.length);
+    const known = withOtherSpellings(letters);
+    const names = [...known.keys()].sort((one, other) => other.length - one.length);
     let rest = text;
     const take = (token) => {
       if (!rest.startsWith(token)) return false;
@@ -59,7 +66,7 @@ window.numbers = (() => {
       if (digits && take(digits)) return inDigits(digits, () => [1n, 1n]).number;
       const name = names.find(take);
       if (!name) throw SyntaxError();
-      return read(letters[name]);
+      return read(known.get(name));
     };
     const raised = () => {
       const base = atom();
@@ -87,13 +94,29 @@ window.numbers = (() => {
     if (rest) throw SyntaxError();
     return value;
   };
-  const inLetters = (text, scaleOf, letters) => {
+  // Letters also as small or capital ones and without a low line, where that is no other letter's name.
+  const withOtherSpellings = (letters) => {
+    const known = new Map(Object.entries(letters));
+    for (const spelled of [(name) => name.replaceAll("_", ""), (name) => name.toLowerCase(), (name) => name.toUpperCase()]) {
+      const others = Object.keys(letters).map((name) => [spelled(name), letters[name]]);
+      for (const [name, value] of others) {
+        if (!known.has(name) && others.filter(([other]) => other === name).length === 1) known.set(name, value);
+      }
+    }
+    return known;
+  };
+  // A unit may be a letter's name, too: it is the unit where it stands apart.
+  const inLetters = (text, scaleOf, letters, apart) => {
     const [end] = /[A-Za-zµ%/]*$/.exec(text);
-    const unit = [...end].map((_, place) => end.slice(place)).find((one) => !Object.hasOwn(letters, one) && scaleOf(one)) ?? "";
+    const units = [...end].map((_, place) => end.slice(place));
+    const unit = units.find((one) => scaleOf(one) && (one === apart || !Object.hasOwn(letters, one))) ?? "";
     try {
       const formula = text.slice(0, text.length - unit.length);
       const isInLetters = /[A-Za-z]/.test(formula.replace(/\de(?=[-+\d])/gi, ""));
-      return { number: times(valueOf(formula, letters), scaleOf(unit)), half: [0n, 1n], digits: Infinity, isFormula: true, isInLetters };
+      const at = (others) => times(valueOf(formula, others), scaleOf(unit));
+      const digits = Math.min(SHOWN, ...[...formula.matchAll(/\d*\.\d*/g)].map(([one]) => one.replace(/^[0.]*/, "").replace(".", "").length));
+      const number = at(letters);
+      return { number, half: halfOf(number, digits), unit, digits: Infinity, isFormula: true, isInLetters, at };
     } catch (error) {
       if (error instanceof SyntaxError || error instanceof RangeError) return null;
       throw error;
@@ -101,17 +124,23 @@ window.numbers = (() => {
   };
 
   const GROUPED = /(?<![\d.,])[1-9]\d{0,2}(,\d{3})+(?![\d,])/g;
+  const SPELLED = [
+    [/^[\u2248~=]\s*/, ""], [/(\d)[\s\u2009\u202f_](?=\d{3}(?!\d))/g, "$1"], [/\u2212/g, "-"],
+    [/\*\*/g, "^"], [/\\(cdot|times)|[×·∙⋅]|(?<=[\d)]\s*)x(?=\s*[\d(])/g, "*"], [/²/g, "^2"], [/³/g, "^3"],
+    [/_\{(\w+)\}/g, "_$1"], [/\{/g, "("], [/\}/g, ")"], [/[α-ω]/g, (letter) => GREEK[letter] ?? letter],
+    [/^([-+]?)(\d+)\s+(\d+\s*\/\s*\d+)(?=\D*$)/, "$1($2+$3)"], // as 1365 1/3
+  ];
+  const GREEK = { α: "alpha", β: "beta", γ: "gamma", η: "eta", λ: "lambda", ρ: "rho", σ: "sigma", τ: "tau", ω: "omega", μ: "µ" };
   // What was typed, in every way in which it may be read: a comma may stand between thousands or before decimals.
   const readings = (text, scaleOf, letters = {}) => {
     if (text.length > 80) return [];
-    const joined = text.trim().replace(/^[\u2248~=]\s*/, "").replace(/(\d)[\s\u2009\u202f_](?=\d{3}(?!\d))/g, "$1")
-      .replace(/\u2212/g, "-").replace(/\*\*/g, "^").replace(/[×·∙⋅]|(?<=[\d)]\s*)x(?=\s*[\d(])/g, "*").replace(/²/g, "^2").replace(/³/g, "^3")
-      .replace(/^([-+]?)(\d+)\s+(\d+\s*\/\s*\d+)(?=\D*$)/, "$1($2+$3)"); // as 1365 1/3
+    const joined = SPELLED.reduce((one, [pattern, sign]) => one.replace(pattern, sign), text.trim());
     if (/\d\s+[\d.]/.test(joined)) return [];
+    const [, apart] = /\s([A-Za-zµ%/]+)$/.exec(joined) ?? [];
     const plain = joined.replace(/\s/g, "").replace(/^([-+]?[\d.,]+)\*10\^([-+]?\d{1,3}\D*)$/, "$1e$2");
     const without = plain.replace(GROUPED, (digits) => digits.replace(/,/g, ""));
-    return [...new Set([without, plain.replace(/,/g, ".")])].map((one) => inDigits(one, scaleOf) ?? inLetters(one, scaleOf, letters))
+    return [...new Set([without, plain.replace(/,/g, ".")])].map((one) => inDigits(one, scaleOf) ?? inLetters(one, scaleOf, letters, apart))
       .filter((one) => one);
   };
-  return { bits, fraction, read, less, same, size, plus, minus, times, over, power, scaled, readings };
+  return { bits, fraction, read, less, same, size, plus, minus, times, over, power, scaled, valueOf, readings };
 })();

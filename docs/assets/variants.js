@@ -152,6 +152,7 @@
     if (!page) kept = null;
     document.dispatchEvent(new Event("another-page"));
   };
+  const ONLY = "Numbers are changed and compared on the published page only.";
   const show = async (place) => {
     const reset = document.querySelector("#what-if button:not([hidden])");
     if (place && reset) { // one change at a time
@@ -172,7 +173,7 @@
       const said = outlined(page);
       put(page);
       const set = reset ? " Your numbers were set back." : "";
-      status.textContent = `Shown: ${names[place - 1][1]}.${set} These are not the checked answers. ${said}`;
+      status.textContent = `Shown: ${names[place - 1][1]}.${set} These are not the checked answers. ${ONLY} ${said}`;
     }
     document.body.classList.toggle("variant-shown", isOther);
     back.hidden = !isOther;

@@ -57,7 +57,7 @@ def row_names(table: Table) -> dict[str, str]:
         found = {row: f"{found[row]}, {begin[row]}".removeprefix(", ") for row in found}
         if len(set(found.values())) == len(found):
             return found
-    return {row: words(row) for row in found}
+    return {row: words(row).replace(".", ", ") for row in found}
 
 
 def _is_name(cell: Any) -> bool:

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
+import sympy
+
 from generators.answer import Answer, Part
 from generators.params import Params
 from generators.pipeline.called import names
 from generators.pipeline.mask_slips import explained_rows
-from generators.pipeline.slips import Said, boxed, slips
+from generators.pipeline.slips import Boxed, Said, boxed, slips
 from generators.question import Slip
 
 
@@ -20,6 +22,7 @@ def compared(params: Params, answer: Answer, own: Iterable[Slip]) -> dict[str, A
         "numbers": explained(params, answer, own),
         "rows": list(explained_rows(answer)),
         "letters": {label: _letters(part) for label, part in answer.parts.items()},
+        "parts": {label: _place(part) for label, part in answer.parts.items()},
         "more": [[number, *where] for number, where in _elsewhere(answer).items()],
     }
 
@@ -35,6 +38,7 @@ def explained(params: Params, answer: Answer, own: Iterable[Slip]) -> list[dict[
             "name": one.name,
             "unit": one.quantity.unit,
             "value": str(one.number),
+            "formula": _formula(one, _letters(answer.parts[one.quantity.address.partition("/")[0]])),
             "slips": [[str(number), *said] for number, said in slips(one, of_question.get(one.quantity.address, ())).items()],
         }
         for one in boxed(params, answer)
@@ -47,14 +51,35 @@ def _letters(part: Part) -> dict[str, str]:
     return {name.replace("lamda", "lambda"): str(value) for name, value in letters.items() if isinstance(value, int | Fraction)}
 
 
+def _formula(one: Boxed, letters: Mapping[str, str]) -> str:
+    """A number's formula as a reader may write it, in letters that may have any numbers; else ''."""
+    formula = one.quantity.formula
+    if formula is None or any(not isinstance(inner, _PLAIN) for inner in sympy.preorder_traversal(formula)):
+        return ""
+    numbers = {str(symbol): str(one.letters.get(symbol)) for symbol in formula.free_symbols}
+    numbers |= {str(symbol): str(value) for symbol, value in one.quantity.at.items()}
+    text = str(formula).replace("**", "^").replace(" ", "").replace("lamda", "lambda")
+    return text if numbers.items() <= letters.items() else ""
+
+
+_PLAIN = (sympy.Add, sympy.Mul, sympy.Pow, sympy.Symbol, sympy.Rational)
+
+
+def _place(part: Part) -> str:
+    """How a reader finds a part."""
+    if part.label[:1].isdigit():
+        return part.label
+    return "" if part.label == "sheet" else f"“{part.title}”"
+
+
 def _elsewhere(answer: Answer) -> Mapping[str, tuple[str, str]]:
-    """Names and parts of the page's numbers, each once, but for sizes of measurements; small whole numbers may stand anywhere."""
+    """Names, units and parts of the page's numbers, each once, not those of measurements; small ones stand anywhere."""
     found: dict[str, tuple[str, str]] = {}
     for label, part in ((label, part) for label, part in answer.parts.items() if not label.startswith("measured")):
         for address, name in names(part, asked_only=False).items():
-            number = getattr(answer[address], "value", None)
+            number, unit = getattr(answer[address], "value", None), getattr(answer[address], "unit", "")
             if isinstance(number, Fraction) or (isinstance(number, int) and abs(number) >= SMALL):
-                found.setdefault(str(number), (name, label))
+                found.setdefault(str(number), (f"{name} ({unit})" if unit else name, label))
     return found
 
 

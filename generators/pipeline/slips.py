@@ -37,6 +37,9 @@ LAYERS, LONGEST = ("N_layer", "N_top"), 30
 """Letters that count layers, and characters of a sum that is said whole."""
 
 
+LARGEST_FACTOR = 100
+"""What a factor may be that a reader forgets."""
+
 SIZES = (1, 2, 4, 8)
 """Bytes that a value may take."""
 
@@ -50,6 +53,7 @@ class Boxed:
     letters: Letters
     units: Units
     flops_per_multiply_add: int | None
+    bytes_per_value: int | None
 
     @property
     def number(self) -> Fraction:
@@ -64,14 +68,18 @@ def as_fraction(value: Any) -> Fraction:
 
 def boxed(params: Params, answer: Answer) -> Iterator[Boxed]:
     """Every number that is asked for, cells of tables one by one; what was measured or sampled has no slips."""
-    each = getattr(getattr(params, "conventions", None), "flops_per_multiply_add", None)
+    conventions = getattr(params, "conventions", None)
+    each = getattr(conventions, "flops_per_multiply_add", None)
+    sizes = [name for name in dict(conventions or ()) if name.startswith("bytes_")]
+    size = getattr(conventions, "bytes_per_element", None) if len(sizes) == 1 else None
     for part in answer.parts.values():
         letters = {symbol: one.value for symbol, one in part.letters.items()}
         units = {symbol: one.unit for symbol, one in part.letters.items()}
         called = names(part)
         numbers = [_as_number(one, letters) for one in _asked(part)]
         for one in (one for one in numbers if isinstance(one.value, int | Fraction) or _is_real(one.value)):
-            yield Boxed(quantity=one, name=called[one.address], letters=letters, units=units, flops_per_multiply_add=each)
+            counted = {"flops_per_multiply_add": each, "bytes_per_value": size}
+            yield Boxed(quantity=one, name=called[one.address], letters=letters, units=units, **counted)
 
 
 def _as_number(one: Quantity, letters: Letters) -> Quantity:
@@ -106,14 +114,18 @@ def _columns(table: Table) -> list[str]:
 def of_formula(formula: sympy.Basic, letters: Letters, units: Units = NO_UNITS) -> Iterator[Said]:
     """Values of another size, one layer for all, another letter of its unit, a part left out, rounding the other way."""
     at = {symbol: letters[symbol] for symbol in sorted(formula.free_symbols, key=str)}
-    for symbol in (one for one in at if str(one) in LAYERS):
+    layers = {one for one in letters if str(one) in LAYERS}
+    for symbol in (one for one in at if one in layers):
         yield from _evaluated("of one layer", formula, {**at, symbol: 1})
+        for other in sorted(layers - {symbol}, key=str):
+            yield from _evaluated(f"of {other} layers, not of {symbol}", formula, {**at, symbol: letters[other]})
     sizes = {one for one, number in letters.items() if units.get(one) == "B" and number in SIZES}
     for symbol in (one for one in at if one in sizes):
         for size in SIZES:
             yield from _evaluated(f"with {size} byte{'s' * (size > 1)} for a value", formula, {**at, symbol: size})
     for symbol in (one for one in at if one not in sizes):
-        alike = {one for one in letters.keys() - sizes if units.get(one, "") == units.get(symbol, "")}
+        others = letters.keys() - sizes - (layers if symbol in layers else set())
+        alike = {one for one in others if units.get(one, "") == units.get(symbol, "")}
         for other in sorted(alike - {symbol}, key=str):
             yield from _evaluated(f"with {other} in place of {symbol}", formula, {**at, symbol: letters[other]})
     for summed in sorted((one for one in sympy.preorder_traversal(formula) if one.is_Add), key=sympy.default_sort_key):
@@ -130,10 +142,15 @@ def of_formula(formula: sympy.Basic, letters: Letters, units: Units = NO_UNITS) 
 def _without_a_factor(formula: sympy.Basic) -> Iterator[tuple[str, sympy.Basic]]:
     for factor in formula.args if formula.is_Mul else ():
         top, bottom = factor.as_numer_denom()
-        if top != 1 and str(top) not in LAYERS:
+        if top != 1 and str(top) not in LAYERS and not _is_large(top):
             yield f"without the factor {plain(top)}", formula / top
-        if bottom != 1:
+        if bottom != 1 and not _is_large(bottom):
             yield f"not divided by {plain(bottom)}", formula * bottom
+
+
+def _is_large(factor: sympy.Basic) -> bool:
+    """A number that no reader would know again."""
+    return factor.is_Integer and abs(int(factor)) > LARGEST_FACTOR
 
 
 def _with_another_power(formula: sympy.Basic) -> Iterator[tuple[str, sympy.Basic]]:
@@ -221,6 +238,12 @@ def _in_another_unit(of: Boxed) -> Iterator[Said]:
         yield "as a share, not in per cent", of.number / 100
 
 
+def _with_values_of_another_size(of: Boxed) -> Iterator[Said]:
+    """Bytes that grow with the size of a value, which no letter of the formula is."""
+    if of.quantity.unit == "B" and of.bytes_per_value and not {one for one in of.units if of.units[one] == "B"}:
+        yield from of_other_sizes(of.number, of.bytes_per_value, 1)
+
+
 def _other_sign(of: Boxed) -> Iterator[Said]:
     yield "with the other sign", -of.number
 
@@ -236,7 +259,7 @@ def _other_base(of: Boxed) -> Iterator[Said]:
 
 
 RULES: tuple[Callable[[Boxed], Iterable[Said]], ...] = (
-    _counted_otherwise, _in_another_unit, _other_base, _other_sign, _by_formula,
+    _counted_otherwise, _with_values_of_another_size, _in_another_unit, _other_base, _other_sign, _by_formula,
 )  # fmt: skip
 
 

@@ -23,9 +23,9 @@ def slips(params: InferenceParams, answer: Answer) -> Iterator[Slip]:
                 moved, flops = one.bytes_moved(element), one.flops(each)
                 matrices = {"left": one.m * one.k, "right": one.k * one.n, "result": one.m * one.n}
                 for name, size in matrices.items():
-                    left = value_at(flops / (moved - element * size), sheet)
+                    left, alone = (value_at(flops / counted, sheet) for counted in (moved - element * size, element * size))
                     yield address, f"without the bytes of the {name} matrix", rational(left)
-                    yield address, f"of the bytes of the {name} matrix alone", rational(value_at(flops / (element * size), sheet))
+                    yield address, f"with the bytes of the {name} matrix alone", rational(alone)
                 otherwise = of_other_sizes(rational(answer[address].value), element, -1)
                 for said, number in (*otherwise, *of_formula(one.intensity(each, element), letters)):
                     yield address, said, number

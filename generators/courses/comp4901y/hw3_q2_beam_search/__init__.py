@@ -3,6 +3,7 @@
 from generators.courses.comp4901y.hw3_q2_beam_search.draw import draw
 from generators.courses.comp4901y.hw3_q2_beam_search.find import find
 from generators.courses.comp4901y.hw3_q2_beam_search.params import BeamParams
+from generators.courses.comp4901y.hw3_q2_beam_search.slips import slips
 from generators.courses.comp4901y.hw3_q2_beam_search.solve import solve
 from generators.pipeline.wording import counted
 from generators.question import Question
@@ -14,5 +15,6 @@ QUESTION = Question(
     solve=solve,
     find=find,
     draw=draw,
+    slips=slips,
     variants=tuple(("Number of beams (from the sheet)", counted(beams, "beam"), {"num_beams": beams}) for beams in range(1, 5)),
 )

@@ -8,7 +8,6 @@ from fractions import Fraction
 from generators.answer import Answer
 from generators.cells import rational
 from generators.courses.comp4901y.hw4_q1_finetuning_memory.params import FinetuningParams
-from generators.pipeline.slips import of_other_sizes
 from generators.question import Slip
 
 SHARES = {
@@ -22,7 +21,7 @@ SHARES = {
 
 
 def slips(params: FinetuningParams, answer: Answer) -> Iterator[Slip]:
-    """Parts of what is tuned, values of another size, and gradients counted together with what they are of."""
+    """Parts of what is tuned, and gradients counted together with what they are of."""
     each = params.conventions.bytes_per_element
     for label, shares in SHARES.items():
         for key in (one for one in ("parameters", "gradients") if one in answer.parts[label].items):
@@ -32,5 +31,3 @@ def slips(params: FinetuningParams, answer: Answer) -> Iterator[Slip]:
             if label == "1.4":
                 yield address, "with the frozen pair of matrices", number + 2 * params.d_model * params.rank * each
             yield address, "of parameters and gradients together", 2 * number
-            for said, other in of_other_sizes(number, each, 1):
-                yield address, said, other

@@ -3,6 +3,7 @@
 from generators.courses.ift6135.a2_q2_decoding.draw import draw
 from generators.courses.ift6135.a2_q2_decoding.find import find
 from generators.courses.ift6135.a2_q2_decoding.params import DecodingParams
+from generators.courses.ift6135.a2_q2_decoding.slips import slips
 from generators.courses.ift6135.a2_q2_decoding.solve import solve
 from generators.pipeline.wording import counted
 from generators.question import Question, Whole
@@ -14,6 +15,7 @@ QUESTION = Question(
     solve=solve,
     find=find,
     draw=draw,
+    slips=slips,
     variants=tuple(("Number of beams (from the sheet)", counted(beams, "beam"), {"beam_width": beams}) for beams in range(1, 5)),
     what_if=("sizes.vocabulary_size", "sizes.length", "sizes.beam_width", "sizes.sequences_per_second"),
     others=(
