@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from generators.answer import Figure
-from generators.pipeline.catalog import QuestionId, entries, find
+from generators.params import Params
+from generators.pipeline.catalog import QuestionId, entries, find, load_question
+from generators.pipeline.match import Findings
 from generators.pipeline.render import body
 from generators.pipeline.unit import Task, drawn, matched
 
@@ -24,6 +27,12 @@ def id_of(prefix: str) -> QuestionId:
 def entry_of(prefix: str, **changes: Any) -> dict[str, Any]:
     """A question's entry with some fields changed."""
     return {**deepcopy(dict(ENTRIES[id_of(prefix)])), **changes}
+
+
+@lru_cache(maxsize=32)
+def found(question_id: QuestionId, params: Params) -> Findings:
+    """What is found at some parameters; entries that differ in a field are often the same at the other sizes."""
+    return Findings.gathered(load_question(question_id).find(params))
 
 
 def solved_entry(prefix: str, changed: dict[str, Any]) -> Any:

@@ -6,17 +6,19 @@ import html
 import re
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import pytest
 
-from generators.answer import Figure
+from generators.pipeline import unit
 from generators.pipeline.catalog import QuestionId
 from generators.pipeline.match import formula_problems, problems
 from generators.pipeline.published import published
+from generators.pipeline.render import Body, body
 from generators.pipeline.unit import Task, composed
 from generators.question import overlaid
 from tests.conftest import IDS, worked_out
-from tests.entries import ENTRIES, Far, id_of, site_of
+from tests.entries import ENTRIES, Far, found, id_of
 from tests.page_text import without_addresses
 from tests.project import Project
 
@@ -68,20 +70,24 @@ def test_far_from_the_default(question_id: QuestionId, case: Far, monkeypatch: p
     entry = ENTRIES[question_id]
     changed = overlaid(entry, case.change)
     monkeypatch.setattr(Task, "readings", [])  # what they give is not looked at here
-    made = composed(question_id, changed, {})
-    task = Task.at(question_id, changed, made.answers)
-    site, printed = (_text(made.sections["render"].content[medium]) for medium in ("site", "pdf"))
-    if task.question.what_if:
-        site = _text(site_of(task, {name: Figure(**one) for name, one in made.sections["draw"].content.items()}))
+    bodies: list[Body] = []
+
+    def noted(*arguments: Any, **options: Any) -> Body:
+        bodies.append(body(*arguments, **options))
+        return bodies[-1]
+
+    monkeypatch.setattr(unit, "body", noted)
+    task = Task.at(question_id, changed, composed(question_id, changed, {}).answers)
+    site, printed = (_text(one.text) for one in bodies[:2])  # the third, if any, follows changes of numbers
     for text in (site, printed):
         assert not ONE_OF_MANY.findall(text)
         assert not PYTHON.findall(text)
         assert not [words for words in case.silent if words in text]
     assert not [words for words in case.says if words not in site]
     answer = task.answer
-    found, *others = task.found()
-    assert not problems(answer, found)
-    assert not formula_problems(answer, found, others)
+    at_entry, *others = (found(question_id, params) for params in task.sizes.values())
+    assert not problems(answer, at_entry)
+    assert not formula_problems(answer, at_entry, others)
     now, before = published(answer), published(worked_out(str(question_id))[2]) if case.stays else {}
     assert {address: now[address] for address in case.stays} == {address: before[address] for address in case.stays}
 

@@ -19,7 +19,7 @@ from generators.pipeline.reads import files_read
 from generators.pipeline.unit import Task, composed, varied
 from generators.question import overlaid
 from tests.browsing import needs_chromium, page_without_errors, served
-from tests.entries import ENTRIES, id_of
+from tests.entries import ENTRIES, found, id_of
 from tests.project import Project
 
 pytestmark = needs_chromium
@@ -58,7 +58,7 @@ def test_the_number_in_force_is_not_offered(built: Project) -> None:
 @pytest.mark.parametrize(("question_id", "change"), ALL)
 def test_every_value_of_a_variant_is_found_again(question_id: QuestionId, change: dict[str, Any]) -> None:
     task = Task.at(question_id, overlaid(ENTRIES[question_id], change))
-    assert not problems(task.answer, task.found()[0])
+    assert not problems(task.answer, found(question_id, task.params))
 
 
 def test_variants_are_made_again_when_what_makes_a_page_changes() -> None:
