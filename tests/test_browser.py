@@ -41,6 +41,12 @@ def open_page(browser: Browser) -> Iterator[Callable[..., tuple[Page, Watched]]]
         context.close()
 
 
+@pytest.fixture(scope="module")
+def reading(site: str, open_page: Callable[..., tuple[Page, Watched]]) -> tuple[Page, Watched]:
+    """One page, which tests that change nothing of it share: each page loads the search anew."""
+    return open_page(f"{site}/answers/comp4901y/hw4/question2.html")
+
+
 def test_pages_ask_only_their_own_host(built: Project, site: str, open_page: Callable[..., tuple[Page, Watched]]) -> None:
     """Over http every request goes to the site itself, and the console stays empty."""
     page, watched = open_page(site)
@@ -67,16 +73,15 @@ def first_result(page: Page, word: str) -> Locator:
     [("roofline", "comp4901y/hw3/question1"), ("VeRA", "comp4901y/hw4/question1"), ("beam", "comp4901y/hw3/question2"),
      ("4096/3", "comp4901y/hw3/question1"), ("8/21", "comp4901y/hw4/question2")],
 )  # fmt: skip
-def test_search_finds_words_and_numbers(
-    site: str, open_page: Callable[..., tuple[Page, Watched]], words: str, found: str
-) -> None:
+def test_search_finds_words_and_numbers(reading: tuple[Page, Watched], words: str, found: str) -> None:
     """Typing leads to the page that holds what was typed; search has a name for screen readers."""
-    page, watched = open_page(f"{site}/index.html")
+    page, watched = reading
     assert page.locator(".md-search").get_attribute("aria-label") == "Search"
     first_result(page, words)
     # The first results may be those of the word as far as it was typed.
     first_two = "[...new Set([...document.querySelectorAll('.md-search-result__link')].map(link => link.pathname))].slice(0, 2)"
     page.wait_for_function(f"found => {first_two}.includes(found)", arg=f"/answers/{found}.html", timeout=10_000)
+    page.locator(".md-search__input").clear()
     assert watched.complaints == []
 
 
@@ -114,9 +119,9 @@ def test_a_page_can_be_read_without_javascript(
     assert page.locator("nav a[href$='.html']").count() > 3
 
 
-def test_mathml_is_laid_out_with_the_maths_font(site: str, open_page: Callable[..., tuple[Page, Watched]]) -> None:
+def test_mathml_is_laid_out_with_the_maths_font(reading: tuple[Page, Watched]) -> None:
     """The font of the site itself is used, not one that a machine may lack."""
-    page, _ = open_page(f"{site}/answers/comp4901y/hw3/question1.html")
+    page, _ = reading
     page.evaluate("document.fonts.ready")
     assert page.evaluate("document.fonts.check('16px \"STIX Two Math\"')")
     assert page.evaluate("[...document.fonts].filter(f => f.family.includes('STIX')).map(f => f.status)") == ["loaded"]
