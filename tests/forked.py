@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import runpy
@@ -35,13 +36,15 @@ def run(arguments: Sequence[str], folder: Path, environment: dict[str, str]) -> 
 
 
 def _become(arguments: Sequence[str], folder: Path, environment: dict[str, str], streams: Sequence[Path]) -> None:
-    """Run the command as this process, with the modules of the folder."""
+    """Run the command as this process, with the modules of the folder, after a module of the tests if the environment says so."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, stream in enumerate(streams, 1):
         os.dup2(os.open(stream, os.O_WRONLY), number)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    if first := environment.get("IMPORTED_FIRST"):
+        importlib.import_module(first)
     for name in [name for name in sys.modules if name.partition(".")[0] in ("generators", "tests", "benchmarks")]:
         del sys.modules[name]
     sys.path[:] = [str(folder), *(one for one in sys.path if one not in ("", str(CHECKOUT)))]

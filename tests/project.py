@@ -53,16 +53,16 @@ class Project:
 
         It runs in a fork unless `variables` of the environment, or what a test set there, must be seen as Python starts.
         """
-        if variables or environment() != AS_STARTED:
-            return self._run(self.command(*arguments), **variables)
-        return forked.run(arguments, self.folder, AS_STARTED)
+        env = environment() | variables
+        if any(name.startswith(("PYTHON", "LC_", "TZ")) for name, _ in env.items() ^ AS_STARTED.items()):
+            return self._run(self.command(*arguments), env)
+        return forked.run(arguments, self.folder, env)
 
     def python(self, code: str) -> subprocess.CompletedProcess[str]:
         """Run Python code in the project's folder."""
-        return self._run([sys.executable, "-c", code])
+        return self._run([sys.executable, "-c", code], environment())
 
-    def _run(self, command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
-        env = environment() | variables
+    def _run(self, command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
 
     def path(self, name: str) -> Path:
@@ -94,13 +94,9 @@ class Project:
 
 
 def environment() -> dict[str, str]:
-    """The environment of commands: no colour, modules compiled once, no folder of this checkout, and no part of this test run.
-
-    Nor what libraries set when a test imports them: a command would then no longer run in a fork.
-    """
+    """The environment of commands: no colour, modules compiled once, no folder of this checkout, and no part of this test run."""
     ours = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTEST_XDIST_WORKER", "PYTEST_CURRENT_TEST"}
-    of_libraries = {"TORCHINDUCTOR_CACHE_DIR", "TQDM_DISABLE"}
-    return {name: value for name, value in os.environ.items() if name not in ours | of_libraries} | {"NO_COLOR": "1"}
+    return {name: value for name, value in os.environ.items() if name not in ours} | {"NO_COLOR": "1"}
 
 
 AS_STARTED = environment()

@@ -124,7 +124,7 @@ def test_killed_builds_leave_whole_sites(project: Project, clean: Sequence[dict[
     assert [path.name for path in project.folder.rglob(".*.old")] == []
 
 
-FULL_DISK = {"PYTHONPATH": str(Path(__file__).with_name("full_disk"))}
+FULL_DISK = {"IMPORTED_FIRST": "tests.full_disk"}
 
 
 @soak

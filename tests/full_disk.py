@@ -1,4 +1,4 @@
-"""Python imports this at its start where this folder is on PYTHONPATH: a write below the working folder then fails.
+"""A command that imports this first works on a full disk: a write below its folder fails.
 
 FAILING_WRITE counts from 0. The file that is opened for it takes half of what is written, as on a full disk; with FAULT=EROFS
 it cannot be opened, as in a folder that is read-only. WRITES names a file that is given a line for each write.
