@@ -19,7 +19,7 @@ SERVER.set_forkserver_preload(["generators.pipeline.live.warm"])
 
 
 def run(arguments: Sequence[str], folder: Path, environment: dict[str, str]) -> CompletedProcess[str]:
-    """Run `python -m generators` in a folder to its end; both streams are kept as text."""
+    """Run `python -m generators`, or code after `-c`, in a folder to its end; both streams are kept as text."""
     with tempfile.TemporaryDirectory() as place:
         streams = [Path(place, name) for name in ("stdout", "stderr")]
         for stream in streams:
@@ -50,4 +50,7 @@ def _become(arguments: Sequence[str], folder: Path, environment: dict[str, str],
     sys.path[:] = [str(folder), *(one for one in sys.path if one not in ("", str(CHECKOUT)))]
     sys.argv[1:] = arguments
     sys.dont_write_bytecode = False
-    runpy.run_module("generators", run_name="__main__", alter_sys=True)
+    if arguments[0] == "-c":
+        exec(arguments[1], {})
+    else:
+        runpy.run_module("generators", run_name="__main__", alter_sys=True)

@@ -135,7 +135,7 @@ kept_pages._converted = lambda *facts: made.append(facts[-2].url) or convert(*fa
 build_drafts(lambda text: None)
 print(made)
 """
-    done = project.python(code)
+    done = project.run("-c", code)
     assert done.stdout == "['answers/comp4901y/hw4/question2.html']\n", done.stderr
 
 
@@ -148,7 +148,7 @@ from generators.pipeline.build import Hooks, units
 from generators.pipeline.catalog import entries
 units(entries(), print, Hooks(lambda worked: print(worked.question_id, len(multiprocessing.active_children()) > 0)))
 """
-    told = project.python(code).stdout.splitlines()
+    told = project.run("-c", code).stdout.splitlines()
     assert {f"{one} True" for one in (HW3, TREE, SPECULATIVE)} <= set(told)
 
 
