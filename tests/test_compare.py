@@ -34,7 +34,7 @@ ROUNDED, FEW = "The same, rounded.", "The same to the digits given."
 AS_WRITTEN = "Write it in digits, as 12.5, 4/3 or 1.2e9, or as a formula in"
 HW4_1 = "comp4901y/hw4/question1"
 AT = "With the page's numbers this is"
-HALF = "This is 1/2 of the answer"
+IT_IS_HALF = "It is 1/2 of the answer"
 TOO_FEW = "One digit is too few to tell. Write more of them."
 APART, NONE = "Less than 1 % away, but not the same.", "none of the slips"
 UNREAD = "This is not read as a number in FLOP/B."
@@ -88,19 +88,19 @@ def test_a_typed_number(page: Page, number: str, result: str) -> None:
     (HW4_1, 0, "25 %", f"This is not read as a number in B. {AS_WRITTEN} N_layer, N_top, D, R, B, L."),
     # 12 D^2 values are tuned in each of the top layers, 2 bytes each; B is a letter there, and bytes are a unit.
     (HW4_1, 0, "24 D² N_top B", f"{AT} 1\u202f610\u202f612\u202f736 B. The same."),
-    (HW4_1, 0, "12 D² N_top bytes", f"{AT} 805\u202f306\u202f368 B. {HALF}: the number of values, not of bytes."),
+    (HW4_1, 0, "12 D² N_top bytes", f"{AT} 805\u202f306\u202f368 B. {IT_IS_HALF}: the number of values, not of bytes."),
     (HW4_1, 0, "1.61 GB", "The same, rounded."),
     # 3 D^2 N_layer is 3 · 32 = 96 = 24 · 4 squares of D, too: the answer times N_layer / (8 N_top). Full tuning has all layers.
     (HW4_1, 0, "3 D^2 N_layer", "The same with these numbers only; with others it is the answer times N_layer / (8 N_top)."),
-    (HW4_1, 0, "24 d^2 N_{layer}", "This is the answer times N_layer / N_top."),
+    (HW4_1, 0, "24 d^2 N_{layer}", "It is the answer times N_layer / N_top."),
     (HW4_1, 0, "24 D^2 (N_layer - N_top)", "Another formula."), (HW4_1, 0, "12.9 GB", "of N_layer layers, not of N_top."),
     # 1 610 612 736 B are 1.5 · 2^30 B; the answer is asked for in bytes.
     (HW4_1, 0, "1.5", "With the unit GiB it is the same. Without one it is read in B."),
     ("ift6135/a2/question2", 0, "N^20", "The same with these numbers only: it is another formula."),
-    ("ift6135/a2/question2", 0, "N^T - 1", "This is the answer minus 1."),
+    ("ift6135/a2/question2", 0, "N^T - 1", "It is the answer minus 1."),
     # d^2 n + 2 d n r multiply-adds; one product forgotten, and one addition more.
-    ("ift6135/a2/question4", 3, "n d^2 + n d r", "This is the answer minus n d r."),
-    ("ift6135/a2/question4", 3, "n d^2 + 2 n d r + 2 n", "This is the answer plus 2 n."),
+    ("ift6135/a2/question4", 3, "n d^2 + n d r", "It is the answer minus n d r."),
+    ("ift6135/a2/question4", 3, "n d^2 + 2 n d r + 2 n", "It is the answer plus 2 n."),
     # Nine of ten drafts are kept: (1 - .9^4) / ((1 - .9) (1 + 3 · .05)) is the gain.
     ("utaustin/lecture25/speculative_decoding", 3, "7.08x", NONE),
     # The best sequence has .12, whose natural logarithm is -2.1203; a year has 31 557 600 seconds.
@@ -113,7 +113,7 @@ def test_a_typed_number(page: Page, number: str, result: str) -> None:
     ("utaustin/lecture25/speculative_decoding", 0, "11 tokens", "The same."),
     ("utaustin/lecture25/speculative_decoding", 0, "3", NONE),
     # 50257^21 is 5.31 · 10^98, as log10(50257) = 4.7012: 21 · 4.7012 = 98.725.
-    ("ift6135/a2/question2", 0, "N^(T + 1)", f"{AT} about 5.31041e98. This is the answer times N."),
+    ("ift6135/a2/question2", 0, "N^(T + 1)", f"{AT} about 5.31041e98. It is the answer times N."),
     # After step 3 a sequence that beam search drops has -9.6.
     ("ift6135/a2/question2", 2, "-9.6", "This is the number of “candidates, Step 3, a red square: Log-likelihood” in 2.4b."),
     # Of 3 · 4 candidates at step 3, c a a has the score .36 · .2.
@@ -141,7 +141,7 @@ def test_a_share_may_be_typed_in_per_cent(page: Page, built: Project) -> None:
         ("0.7813%", "The same, rounded."),
         ("1/128", "The same."),
         ("2r/d", f"{AT} about 0.0078125. The same."),
-        ("r/d", f"{AT} about 0.00390625. {HALF}: the number without the factor 2."),
+        ("r/d", f"{AT} about 0.00390625. {IT_IS_HALF}: the number without the factor 2."),
     ):
         details.get_by_label("Your number").fill(number)
         assert details.get_by_role("status").inner_text() == said

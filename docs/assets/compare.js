@@ -137,7 +137,7 @@
       if (written.every((number, place) => numbers.same(number, right[place]))) return "The same.";
       const ratio = product(written.map((number, place) => numbers.over(number, right[place])), worlds);
       const rest = !ratio && product(written.map((number, place) => numbers.minus(number, right[place])), worlds);
-      const [isThere, found] = isSame(own, fraction(one.value)) ? ["The same with these numbers only; with others it", "is"] : ["This", "is"];
+      const [isThere, found] = isSame(own, fraction(one.value)) ? ["The same with these numbers only; with others it", "is"] : ["It", "is"];
       if (ratio) return asRatio(ratio, own, one, `${isThere} ${found}`);
       if (rest) return `${isThere} ${found} the answer ${rest.factor[0] < 0n ? "minus" : "plus"} ${asProduct({ ...rest, factor: numbers.size(rest.factor) })}.`;
       return isSame(own, fraction(one.value)) ? "The same with these numbers only: it is another formula." : "Another formula.";
