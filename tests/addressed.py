@@ -123,15 +123,16 @@ def _noticed(value: Any, found: Findings, address: str) -> bool:
 
 
 def main() -> None:
-    """Fork a process a question behind the slow imports, two at a time, and print all reports."""
+    """Fork a process a question behind the slow imports, if any needs them, two at a time, and print all reports."""
     gc.disable()  # a process of seconds
-    import peft  # noqa: F401
-    import torch
-    from transformers import GenerationMixin  # noqa: F401
-
-    torch.set_num_threads(1)
-    _ = torch.ones(2, 2, device="meta") @ torch.ones(2, 2, device="meta")
     waiting = [one for one in addressed() if not sys.argv[1:] or str(one) in sys.argv[1:]]
+    if any("torch" in reads.imported_packages(one) for one in waiting):
+        import peft  # noqa: F401
+        import torch
+        from transformers import GenerationMixin  # noqa: F401
+
+        torch.set_num_threads(1)
+        _ = torch.ones(2, 2, device="meta") @ torch.ones(2, 2, device="meta")
     running: dict[int, tuple[QuestionId, int]] = {}
     reports: dict[str, Any] = {}
     while waiting or running:
