@@ -108,8 +108,7 @@ def test_only_finding_and_measuring_import_torch() -> None:
 @pytest.mark.parametrize("question_id", addressed(), ids=str)
 def test_a_find_imports_what_is_slow_inside_its_functions(question_id: QuestionId) -> None:
     """A build that has nothing to match imports a question without torch."""
-    tree = ast.parse((package(question_id) / "find.py").read_text(encoding="utf-8"))
-    top = {name for node in tree.body for name in _names(node)}
+    top = _at_top(package(question_id) / "find.py")
     assert not packages(top) & SLOW
     for name in below(top, "generators"):
         source = ROOT.joinpath(*name.split(".")[:-1]).with_suffix(".py")
