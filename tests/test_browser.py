@@ -59,7 +59,8 @@ def test_pages_ask_only_their_own_host(built: Project, site: str, open_page: Cal
 
 
 def first_result(page: Page, word: str) -> Locator:
-    """Type a word into the search once it is ready."""
+    """Type a word into the search once it is ready and empty."""
+    page.locator(".md-search__input").clear()
     ready = "document.querySelector('.md-search-result__meta').textContent.includes('Type to start')"
     page.wait_for_function(ready, timeout=10_000)
     page.locator(".md-search__input").press_sequentially(word)
@@ -81,7 +82,6 @@ def test_search_finds_words_and_numbers(reading: tuple[Page, Watched], words: st
     # The first results may be those of the word as far as it was typed.
     first_two = "[...new Set([...document.querySelectorAll('.md-search-result__link')].map(link => link.pathname))].slice(0, 2)"
     page.wait_for_function(f"found => {first_two}.includes(found)", arg=f"/answers/{found}.html", timeout=10_000)
-    page.locator(".md-search__input").clear()
     assert watched.complaints == []
 
 
