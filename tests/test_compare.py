@@ -96,7 +96,7 @@ def test_a_typed_number(page: Page, number: str, result: str) -> None:
     (HW4_1, 0, "24 D^2 (N_layer - N_top)", "Another formula."), (HW4_1, 0, "12.9 GB", "of N_layer layers, not of N_top."),
     # 1 610 612 736 B are 1.5 · 2^30 B; the answer is asked for in bytes.
     (HW4_1, 0, "1.5", "With the unit GiB it is the same. Without one it is read in B."),
-    ("ift6135/a2/question2", 0, "N^20", "The same with these numbers only: it is another formula."),
+    ("ift6135/a2/question2", 0, "N^20", "The same with these numbers only; with others it is another formula."),
     ("ift6135/a2/question2", 0, "N^T - 1", "It is the answer minus 1."),
     # d^2 n + 2 d n r multiply-adds; one product forgotten, and one addition more.
     ("ift6135/a2/question4", 3, "n d^2 + n d r", "It is the answer minus n d r."),

@@ -128,44 +128,18 @@
   };
   const CLOSE = " Rounding on the way, or a count that is off by one, may be why.";
 
-  // What a formula that a reader wrote has to do with the box's own, for other numbers too; null where that cannot be told.
+  const OF_LETTERS = /^(without the factor|not divided by) \D/; // no factor that stays for other numbers
+  // What a formula that a reader wrote has to do with the box's own; null where that cannot be told.
   const ofFormula = (own, one) => {
-    const names = Object.keys(letters[partOf(one)]);
-    const worlds = [0, 1].map((turn) => Object.fromEntries(names.map((name, place) => [name, `${PRIMES[place + turn * names.length]}`])));
-    try {
-      const written = worlds.map((world) => own.at(world)), right = worlds.map((world) => numbers.valueOf(one.formula, world));
-      if (written.every((number, place) => numbers.same(number, right[place]))) return "The same.";
-      const ratio = product(written.map((number, place) => numbers.over(number, right[place])), worlds);
-      const rest = !ratio && product(written.map((number, place) => numbers.minus(number, right[place])), worlds);
-      const [isThere, found] = isSame(own, fraction(one.value)) ? ["The same with these numbers only; with others it", "is"] : ["It", "is"];
-      if (ratio) return asRatio(ratio, own, one, `${isThere} ${found}`);
-      if (rest) return `${isThere} ${found} the answer ${rest.factor[0] < 0n ? "minus" : "plus"} ${asProduct({ ...rest, factor: numbers.size(rest.factor) })}.`;
-      return isSame(own, fraction(one.value)) ? "The same with these numbers only: it is another formula." : "Another formula.";
-    } catch (error) {
-      if (error instanceof RangeError) return null;
-      throw error;
-    }
-  };
-  const PRIMES = Array.from({ length: 500 }, (_, n) => n + 101).filter((n) => ![2, 3, 5, 7, 11, 13, 17, 19, 23].some((p) => n % p === 0));
-  // A factor and powers of letters, if these are what a number is in two worlds, whose letters are primes; else null.
-  const product = (values, worlds) => {
-    const powers = Object.entries(worlds[0]).map(([name, prime]) => [name, divided(values[0], BigInt(prime))]).filter(([, power]) => power);
-    const factors = values.map((value, place) => powers.reduce((left, [name, power]) =>
-      numbers.over(left, numbers.power([BigInt(worlds[place][name]), 1n], [BigInt(power), 1n])), value));
-    return values[0][0] && numbers.same(...factors) && factors[0].every((part) => part < 10n ** 12n && part > -(10n ** 12n)) ? { factor: factors[0], powers } : null;
-  };
-  const divided = ([a, b], prime) => (a % prime === 0n ? 1 + divided([a / prime, b], prime) : b % prime === 0n ? divided([a, b / prime], prime) - 1 : 0);
-  const asProduct = ({ factor: [a, b], powers }) => {
-    const side = (sign, number) => [...(number === 1n ? [] : [`${number}`]), ...powers.filter(([, power]) => power * sign > 0)
-      .map(([name, power]) => (power * sign === 1 ? name : `${name}^${power * sign}`))];
-    const [top, bottom] = [side(1, a), side(-1, b)];
-    return `${top.join(" ") || "1"}${bottom.length ? ` / ${bottom.length > 1 ? `(${bottom.join(" ")})` : bottom[0]}` : ""}`;
-  };
-  const OF_LETTERS = /^(without the factor|not divided by) \D/; // which is no factor that stays
-  const asRatio = (ratio, own, one, begin) => {
-    if (ratio.powers.length) return `${begin} the answer times ${asProduct(ratio)}.`;
-    const reasons = likely(wordsOf(own, one)).filter((word) => !isSwap(word) && !OF_LETTERS.test(word)).slice(0, MOST).join(", or ");
-    return `${begin} ${told(ratio.factor)} the answer${reasons && `: the number ${reasons}`}.`;
+    const found = relation(own.at, one.formula, Object.keys(letters[partOf(one)]));
+    if (!found) return null;
+    if (found.same) return "The same.";
+    const begin = isSame(own, fraction(one.value)) ? "The same with these numbers only; with others it is" : "It is";
+    if (found.times) return `${begin} the answer times ${found.times}.`;
+    if (found.rest) return `${begin} the answer ${found.rest}.`;
+    if (!found.factor) return begin === "It is" ? "Another formula." : `${begin} another formula.`;
+    const reasons = wordsOf(own, one).filter((word) => !isSwap(word) && !OF_LETTERS.test(word)).slice(0, MOST).join(", or ");
+    return `${begin} ${told(found.factor)} the answer${reasons && `: the number ${reasons}`}.`;
   };
 
   // The value of a formula: a whole number that is not too long, else six digits.

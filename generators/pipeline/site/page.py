@@ -68,7 +68,7 @@ def site_page(question: Listed, pdf: str, linking: Sequence[Listed] = ()) -> str
             passed,
             "\n</div>\n",
             _SNIPPET.sub(r"\1;", worked.site),
-            _script(question, "made") + _script(question, "numbers"),
+            "".join(_script(question, name) for name in ("made", "numbers", "formulas")),
             _readings(question) if worked.readings else "",
             _see_also(linking),
             section,
