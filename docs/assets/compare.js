@@ -174,7 +174,7 @@
     const result = made("output");
     const label = made("span");
     const tell = () => {
-      label.textContent = own[choice.value].row ? "Your row " : "Your number ";
+      label.textContent = own[choice.value].row ? "Your row " : own[choice.value].formula ? "Your number or formula " : "Your number ";
       result.textContent = said(entry.value, own[choice.value]);
     };
     choice.addEventListener("change", tell);
