@@ -34,7 +34,7 @@ def listed(title: str, pdf: str, number: int | None = None, ledger: Any = LEDGER
         site=site,
         readings=(),
         ledger=ledger,
-        slips=(),
+        slips={"numbers": [], "rows": []},
         what_if=None,
         answer={"parts": PARTS},
         question_id=SimpleNamespace(number=number),

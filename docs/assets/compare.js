@@ -19,14 +19,22 @@
   const KINDS = [[...decimal("B"), ...binary], decimal("FLOP"), times10].map((units) => new Map(units));
   const named = (unit) => unit.replace(/flops?/i, "FLOP").replace(/bytes?/i, "B").replace(/^KB$/, "kB").replace("percent", "%");
   const kindOf = (unit) => KINDS.find((units) => units.has(unit)) ?? new Map([[unit, [1n, 1n]]]);
-  // What a unit that is written stands for in a number's own unit; a number without a unit may stand before a word, as in 30 scores.
-  const scaleIn = (written, { unit, value }) => {
-    const name = named(written);
-    if (name === "" || name === unit || (unit === "" && /^(x|[a-z]{4,})$/i.test(name))) return [1n, 1n];
-    if (name === "%" && unit === "" && value.includes("/")) return [1n, 100n];
-    return kindOf(unit).has(name) && numbers.over(kindOf(unit).get(name), kindOf(unit).get(unit));
+  const COUNTS = { k: 1000n, thousand: 1000n, M: 10n ** 6n, million: 10n ** 6n, G: 10n ** 9n, billion: 10n ** 9n, trillion: 10n ** 12n };
+  // What a unit that is written stands for in a number's own unit; a number without a unit may stand before a word of its name, as
+  // in 30 scores.
+  const scaleIn = (written, { unit, value, name }) => {
+    const own = named(written), isCount = unit === "";
+    if (own === "" || own === unit || (isCount && (own === "x" || (own.length > 3 && name.includes(own.replace(/s$/, "")))))) return [1n, 1n];
+    if (isCount && Object.hasOwn(COUNTS, own)) return [COUNTS[own], 1n];
+    if (own === "%" && isCount && value.includes("/")) return [1n, 100n];
+    return kindOf(unit).has(own) && numbers.over(kindOf(unit).get(own), kindOf(unit).get(unit));
   };
-  const readingsOf = (text, one) => numbers.readings(text, (written) => scaleIn(written, one), letters[partOf(one)]);
+  const readingsOf = (text, one) => numbers.readings(text, (written) => scaleIn(written, one), letters[partOf(one)])
+    .flatMap((own) => (own.isFormula && one.unit === "%" && own.unit === "" ? [inPerCent(own), own] : [own]));
+  const inPerCent = (own) => {
+    const hundred = (number) => numbers.times(number, [100n, 1n]);
+    return { ...own, number: hundred(own.number), half: hundred(own.half), at: (world) => hundred(own.at(world)) };
+  };
 
   // Differences of long numbers are compared as they are, not in lowest terms.
   const fraction = (text) => {
@@ -47,12 +55,12 @@
   const fits = (own, other) => isSame(own, other) || isRounded(own, other) || isCut(own, other);
   // Small whole numbers stand at many places.
   const isTelling = ({ number, digits }) => digits > (number[1] === 1n ? 2 : 1);
-  const wordsOf = (own, one) => {
-    const slips = one.slips.filter(([other]) => fits(own, fraction(other))).flatMap(([, ...words]) => words)
-      .filter((word) => !(own.unit.endsWith("iB") && isOfUnit(word)));
-    const others = one.others.filter(([other, , isNear]) => (isTelling(own) ? fits(own, fraction(other)) : isNear && isSame(own, fraction(other))));
-    return [...slips, ...others.map(([, word]) => word)];
-  };
+  // Slips that give a number, and other places in boxes where it stands.
+  const slipsOf = (own, one) => one.slips.filter(([other]) => fits(own, fraction(other))).flatMap(([, ...words]) => words)
+    .filter((word) => !(own.unit.endsWith("iB") && isOfUnit(word)));
+  const placesOf = (own, one) => one.others
+    .filter(([other, , isNear]) => (isTelling(own) ? fits(own, fraction(other)) : isNear && isSame(own, fraction(other))))
+    .map(([, word]) => word);
   const isOfUnit = (word) => /^with [kMGT]B in place of/.test(word);
 
   // Two slips at once: one that scales the whole number, and another that changes something else.
@@ -72,9 +80,14 @@
     return [...found.values()];
   };
 
-  // Letters in the place of others are a cause only where no other is known: many give the same number by chance.
+  // Letters in the place of others are a cause only where no slip is known: many give the same number by chance.
   const isSwap = (word) => word.includes(" in place of ") && !isOfUnit(word);
-  const likely = (words) => (words.some((word) => !isSwap(word)) ? words.filter((word) => !isSwap(word)) : words);
+  const likely = (own, one) => {
+    const slips = slipsOf(own, one), known = slips.filter((word) => !isSwap(word)), places = placesOf(own, one);
+    if (known.length) return [...known, ...places];
+    const ratio = simpleRatio(own, fraction(one.value));
+    return [...places.slice(0, MOST - 1), ...(ratio ? [] : slips.slice(0, places.length ? 1 : MOST))];
+  };
   const timesThousand = (own, value) => [1000n, 1000000n, 1000000000n].flatMap((factor) =>
     [["larger", [1n, factor]], ["smaller", [factor, 1n]]].map(([word, scale]) => [word, factor, scale]))
     .find(([, , scale]) => own.digits > 1 && atMost(numbers.size(minus(times(own.number, scale), value)), times(own.half, scale)));
@@ -103,27 +116,29 @@
   const RATIOS = [2n, 3n, 4n, 8n, 16n].flatMap((a) => [[a, 1n], [1n, a]]).concat([[2n, 3n], [3n, 2n], [3n, 4n], [4n, 3n]]);
   const told = ([a, b]) => (b === 1n ? `${a} times` : `${a}/${b} of`);
 
-  const TOO_FEW = "One digit is too few to tell. Write more of them.";
+  const TOO_FEW = "The one digit fits, which is too few to tell. Write more of them.";
   const verdict = (own, one) => {
     const value = fraction(one.value);
     if (isSame(own, value)) return "The same.";
     const isSlip = one.slips.some(([other]) => isSame(own, fraction(other)));
-    const slips = likely(wordsOf(own, one));
-    const pairs = near(own, value) ? [] : pairsOf(own, one);
-    const reasons = (slips.length ? slips : [...elsewhere(own, one), ...pairs]).slice(0, MOST).join(", or ");
+    const slips = likely(own, one);
+    const reasons = (slips.length ? slips : [...elsewhere(own, one), ...(near(own, value) ? [] : pairsOf(own, one))]).slice(0, MOST).join(", or ");
     const isClose = atMost(apart(own, value), own.half);
     if (fits(own, value) || (isClose && (own.digits > 1 || !isSlip))) {
-      const same = isCut(own, value) && !isClose ? "The same, cut off." : fits(own, value) ? "The same, rounded." : "The same to the digits given.";
-      return own.digits === 1 ? TOO_FEW : isSlip ? `${same} It is also the number ${reasons}.` : same;
+      const also = isSlip ? ` It is also the number ${reasons}.` : "";
+      if (own.isExact) return `Equal in six digits, but not the same.${also.replace(" also", "")}`;
+      if (!fits(own, value)) return own.digits === 1 ? TOO_FEW : `The same to the digits given.${also}`;
+      return (isClose ? "The same, rounded." : "The same, cut off.") + also;
     }
-    const unit = missingUnit(own, one);
-    if (unit && slips.every(isSwap)) return `With the unit ${unit} it is the same. Without one it is read in ${one.unit}.`;
-    const scaled = timesThousand(own, value);
-    if (scaled && slips.every(isSwap)) return `The same digits, but ${scaled[1]} times ${scaled[0]}.`;
-    const ratio = (reasons ? slips.length && slips.every(isSwap) : true) && simpleRatio(own, value);
-    if (ratio) return `This is ${told(ratio)} the answer${reasons ? `, as it would be ${reasons}` : ". None of the slips that this page knows gives that"}.`;
+    const isKnown = slips.some((word) => !isSwap(word));
+    const unit = isKnown ? null : missingUnit(own, one);
+    if (unit) return `With the unit ${unit} it is the same. Without one it is read in ${one.unit}.`;
+    const scaled = isKnown ? null : timesThousand(own, value);
+    if (scaled) return `The same digits, but ${scaled[1]} times ${scaled[0]}.`;
     if (reasons) return `This is the number ${reasons}.`;
-    if (near(own, value)) return `Less than 1 % away, but not the same.${own.isFormula ? "" : CLOSE}`;
+    const ratio = simpleRatio(own, value);
+    if (ratio) return `This is ${told(ratio)} the answer. None of the slips that this page knows gives that.`;
+    if (near(own, value)) return `Less than 1 % away, but not the same.${own.isExact ? "" : CLOSE}`;
     return "Another number, and none of the slips that this page knows.";
   };
   const CLOSE = " Rounding on the way, or a count that is off by one, may be why.";
@@ -137,31 +152,40 @@
     const begin = isSame(own, fraction(one.value)) ? "The same with these numbers only; with others it is" : "It is";
     if (found.times) return `${begin} the answer times ${found.times}.`;
     if (found.rest) return `${begin} the answer ${found.rest}.`;
-    if (!found.factor) return begin === "It is" ? "Another formula." : `${begin} another formula.`;
-    const reasons = wordsOf(own, one).filter((word) => !isSwap(word) && !OF_LETTERS.test(word)).slice(0, MOST).join(", or ");
-    return `${begin} ${told(found.factor)} the answer${reasons && `: the number ${reasons}`}.`;
+    const known = slipsOf(own, one).filter((word) => !isSwap(word) && !OF_LETTERS.test(word));
+    if (found.factor) return `${begin} ${told(found.factor)} the answer${known.length ? `: the number ${known.slice(0, MOST).join(", or ")}` : ""}.`;
+    const reasons = [...known, ...placesOf(own, one)].slice(0, MOST).join(", or ");
+    return `${begin} another formula.${reasons && ` With these numbers it gives the number ${reasons}.`}`;
   };
 
-  // The value of a formula: a whole number that is not too long, else six digits.
+  // A value as it is where that is short, else with six digits.
   const worth = ([a, b]) => {
-    if (b === 1n && a.toString().length < 16) return a.toLocaleString("fr").replace("-", "\u2212");
-    return `about ${Number((Number(a * 10n ** 20n / b) / 1e20).toPrecision(6))}`.replace("e+", "e").replace("-", "\u2212");
+    const digits = a.toString().replace("-", "");
+    if (b === 1n && digits.length < 16) return signed(a, digits.length > 4 ? digits.replace(/\B(?=(\d{3})+$)/g, "\u202f") : digits);
+    const number = Math.abs(Number((Number(a * 10n ** 20n / b) / 1e20).toPrecision(6)));
+    return `${10n ** 6n % b === 0n && digits.length < 7 ? "" : "about "}${signed(a, `${number}`.replace("e+", "e").replace("-", "\u2212"))}`;
+  };
+  const signed = (number, digits) => (number < 0n ? "\u2212" : "") + digits;
+  // The numbers that the letters of a formula have, where these are few.
+  const withLetters = ({ used }, known) => {
+    if (used.length > MOST) return "With the page's numbers this is";
+    return used.length ? `With ${used.map((name) => `${name} = ${worth(fraction(known[name]))}`).join(", ")} this is` : "This is";
   };
   const said = (text, one) => {
     if (!text.trim()) return "";
     if (one.row) return saidOfRow(text, one);
-    const value = fraction(one.value);
-    const all = readingsOf(text, one);
-    const own = all.find((each) => fits(each, value)) ?? all.find((each) => wordsOf(each, one).length)
+    const value = fraction(one.value), known = letters[partOf(one)] ?? {}, inUnit = one.unit && ` ${one.unit}`;
+    const read = readingsOf(text, one), all = read.filter(({ isUnworkable }) => !isUnworkable);
+    const own = all.find((each) => fits(each, value)) ?? all.find((each) => likely(each, one).length)
       ?? all.find((each) => pairsOf(each, one).length) ?? all[0];
-    const known = Object.keys(letters[partOf(one)] ?? {});
+    if (!own && read.length) return "This cannot be worked out: it is too long, divides by 0 or has a power that is no whole number.";
     if (!own) {
-      const inLetters = known.length ? `, or as a formula in ${known.slice(0, MOST_LETTERS).join(", ")}` : "";
-      return `This is not read as a number${one.unit && ` in ${one.unit}`}. Write it in digits, as 12.5, 4/3 or 1.2e9${inLetters}.`;
+      const names = Object.keys(known).slice(0, MOST_LETTERS).join(", ");
+      return `This is not read as a number${inUnit && ` in${inUnit}`}. Write it in digits, as 12.5, 4/3 or 1.2e9${names && `, or as a formula in ${names}`}.`;
     }
     if (!own.isFormula) return verdict(own, one);
-    const given = `${own.isInLetters ? "With the page's numbers this is" : "This is"} ${worth(own.number)}${one.unit && ` ${one.unit}`}.`;
-    return `${given} ${(own.isInLetters && one.formula && ofFormula(own, one)) || verdict(own, one)}`;
+    const told = (own.used.length && one.formula && ofFormula(own, one)) || verdict(own, one);
+    return `${withLetters(own, known)} ${worth(own.number)}${inUnit}. ${told}`;
   };
 
   for (const box of document.querySelectorAll(".answer")) {

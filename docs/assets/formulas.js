@@ -25,7 +25,8 @@ window.relation = (() => {
   // `at` gives a formula's value for numbers of its letters. The answer says that it is the `same`, the other `times` a product or
   // a `factor`, the other and a `rest`, or none of these; null where numbers are too long.
   return (at, other, names) => {
-    const worlds = [0, names.length].map((from) => Object.fromEntries(names.map((name, place) => [name, `${PRIMES[from + place]}`])));
+    const worldOf = (primes) => Object.fromEntries(names.map((name, place) => [name, `${primes[place]}`]));
+    const worlds = [PRIMES, PRIMES.slice(names.length, 2 * names.length).reverse()].map(worldOf); // with other gaps between the primes
     try {
       const pairs = worlds.map((world) => [at(world), numbers.valueOf(other, world)]);
       if (pairs.every(([one, two]) => numbers.same(one, two))) return { same: true };

@@ -39,15 +39,16 @@ window.numbers = (() => {
     const power10 = Number(exponent) - (decimals ?? "").length;
     const digits = scaled([BigInt((sign === "-" ? "-" : "") + written), BigInt(denominator)], power10);
     const number = times(scale, fraction(...digits));
-    const half = denominator === "1" ? times(scale, fraction(...scaled([1n, 2n], power10 + zeros))) : halfOf(number, SHOWN);
-    return { number, half, unit, digits: written.replace(/^0+/, "").length - zeros };
+    const isExact = denominator !== "1";
+    const half = isExact ? halfOf(number, SHOWN) : times(scale, fraction(...scaled([1n, 2n], power10 + zeros)));
+    return { number, half, unit, isExact, digits: written.replace(/^0+/, "").length - zeros };
   };
   // Half a unit of the last of some digits; a whole number is exact.
-  const SHOWN = 6;
+  const SHOWN = 6, ROUNDED_FROM = 4; // digits that pages show, and those from which a decimal of a formula may be a rounded one
   const halfOf = (number, digits) => (number[1] === 1n ? [0n, 1n] : times(size(number), fraction(1n, 2n * 10n ** BigInt(digits - 1))));
 
   // The value of sums, products and powers of numbers and letters, as 2 n d^2; a SyntaxError where it is none.
-  const valueOf = (text, letters) => {
+  const valueOf = (text, letters, used = new Set()) => {
     const known = withOtherSpellings(letters);
     const names = [...known.keys()].sort((one, other) => other.length - one.length);
     let rest = text;
@@ -66,7 +67,8 @@ window.numbers = (() => {
       if (digits && take(digits)) return inDigits(digits, () => [1n, 1n]).number;
       const name = names.find(take);
       if (!name) throw SyntaxError();
-      return read(known.get(name));
+      used.add(known.get(name));
+      return read(letters[known.get(name)]);
     };
     const raised = () => {
       const base = atom();
@@ -94,13 +96,13 @@ window.numbers = (() => {
     if (rest) throw SyntaxError();
     return value;
   };
-  // Letters also as small or capital ones and without a low line, where that is no other letter's name.
+  // Names of letters by their spellings: also as small or capital ones and without a low line, where that is no other's name.
   const withOtherSpellings = (letters) => {
-    const known = new Map(Object.entries(letters));
+    const names = Object.keys(letters), known = new Map(names.map((name) => [name, name]));
     for (const spelled of [(name) => name.replaceAll("_", ""), (name) => name.toLowerCase(), (name) => name.toUpperCase()]) {
-      const others = Object.keys(letters).map((name) => [spelled(name), letters[name]]);
-      for (const [name, value] of others) {
-        if (!known.has(name) && others.filter(([other]) => other === name).length === 1) known.set(name, value);
+      for (const name of names) {
+        const isOne = names.filter((other) => spelled(other) === spelled(name)).length === 1;
+        if (isOne && !known.has(spelled(name))) known.set(spelled(name), name);
       }
     }
     return known;
@@ -110,15 +112,17 @@ window.numbers = (() => {
     const [end] = /[A-Za-zµ%/]*$/.exec(text);
     const units = [...end].map((_, place) => end.slice(place));
     const unit = units.find((one) => scaleOf(one) && (one === apart || !Object.hasOwn(letters, one))) ?? "";
+    const formula = text.slice(0, text.length - unit.length), used = new Set();
+    const at = (others) => times(valueOf(formula, others, used), scaleOf(unit));
+    const decimals = [...formula.matchAll(/\d*\.\d*/g)].map(([one]) => one.replace(/^[0.]*/, "").replace(".", "").length);
+    const digits = Math.min(SHOWN, ...decimals.filter((count) => count >= ROUNDED_FROM));
     try {
-      const formula = text.slice(0, text.length - unit.length);
-      const isInLetters = /[A-Za-z]/.test(formula.replace(/\de(?=[-+\d])/gi, ""));
-      const at = (others) => times(valueOf(formula, others), scaleOf(unit));
-      const digits = Math.min(SHOWN, ...[...formula.matchAll(/\d*\.\d*/g)].map(([one]) => one.replace(/^[0.]*/, "").replace(".", "").length));
       const number = at(letters);
-      return { number, half: halfOf(number, digits), unit, digits: Infinity, isFormula: true, isInLetters, at };
+      const isExact = digits === SHOWN;
+      return { number, half: halfOf(number, digits), unit, isExact, digits: Infinity, isFormula: true, used: [...used], at };
     } catch (error) {
-      if (error instanceof SyntaxError || error instanceof RangeError) return null;
+      if (error instanceof RangeError) return { isUnworkable: true };
+      if (error instanceof SyntaxError) return null;
       throw error;
     }
   };
@@ -128,6 +132,7 @@ window.numbers = (() => {
     [/^[\u2248~=]\s*/, ""], [/(\d)[\s\u2009\u202f_](?=\d{3}(?!\d))/g, "$1"], [/\u2212/g, "-"],
     [/\*\*/g, "^"], [/\\(cdot|times)|[×·∙⋅]|(?<=[\d)]\s*)x(?=\s*[\d(])/g, "*"], [/²/g, "^2"], [/³/g, "^3"],
     [/_\{(\w+)\}/g, "_$1"], [/\{/g, "("], [/\}/g, ")"], [/[α-ω]/g, (letter) => GREEK[letter] ?? letter],
+    [/(?<=[A-Za-z)])\s+(?=[\d.])/g, "*"],
     [/^([-+]?)(\d+)\s+(\d+\s*\/\s*\d+)(?=\D*$)/, "$1($2+$3)"], // as 1365 1/3
   ];
   const GREEK = { α: "alpha", β: "beta", γ: "gamma", η: "eta", λ: "lambda", ρ: "rho", σ: "sigma", τ: "tau", ω: "omega", μ: "µ" };

@@ -9,6 +9,7 @@ from typing import Any
 import sympy
 
 from generators.answer import Answer, Part
+from generators.cells import words
 from generators.params import Params
 from generators.pipeline.called import names
 from generators.pipeline.mask_slips import explained_rows
@@ -78,8 +79,9 @@ def _elsewhere(answer: Answer) -> Mapping[str, tuple[str, str]]:
     for label, part in ((label, part) for label, part in answer.parts.items() if not label.startswith("measured")):
         for address, name in names(part, asked_only=False).items():
             number, unit = getattr(answer[address], "value", None), getattr(answer[address], "unit", "")
-            if isinstance(number, Fraction) or (isinstance(number, int) and abs(number) >= SMALL):
-                found.setdefault(str(number), (f"{name} ({unit})" if unit else name, label))
+            is_long = isinstance(number, Fraction) or (isinstance(number, int) and abs(number) >= SMALL)
+            if is_long and f"{words(address.split('/')[-2])}: " not in name:  # a row without a name on the page
+                found.setdefault(str(number), (f"{name} ({unit})" if unit and unit not in name else name, label))
     return found
 
 

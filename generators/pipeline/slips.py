@@ -135,6 +135,7 @@ def of_formula(formula: sympy.Basic, letters: Letters, units: Units = NO_UNITS) 
             yield from _evaluated(f"without {plain(term)}{within}", left, at)
     for whole, (other, said) in _WHOLE.items():
         yield from _evaluated(said, formula.replace(whole, other), at)
+        yield from _evaluated("before it is rounded", formula.replace(whole, lambda one: one), at)
     for said, changed in (*_without_a_factor(formula), *_with_another_power(formula)):
         yield from _evaluated(said, changed, at)
 

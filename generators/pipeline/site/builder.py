@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import posixpath
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -69,6 +70,7 @@ def make_site(worked_out: Mapping[QuestionId, Worked], target: Path, *, strict: 
         _run_mkdocs(target, strict=strict)
         _name_search(target)
         _write_search_index(target)
+        _shorten_scripts(target)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -195,6 +197,16 @@ def _name_search(site: Path) -> None:
         page.write_text(
             text.replace('class="md-search" data-md', 'class="md-search" aria-label="Search" data-md'), encoding="utf-8"
         )
+
+
+def _shorten_scripts(site: Path) -> None:
+    """Our scripts without indentation and without lines of comments, as every page loads some."""
+    for script in (site / "assets").glob("*.js"):
+        text = script.read_text(encoding="utf-8")
+        script.write_text(_UNREAD.sub("", text), encoding="utf-8")
+
+
+_UNREAD = re.compile(r"^[ ]+|^[ ]*//.*\n", re.MULTILINE)
 
 
 def _write_search_index(site: Path) -> None:

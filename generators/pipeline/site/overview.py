@@ -102,7 +102,11 @@ def routes(contents: Sequence[Listed]) -> str:
         for name in one.worked.ledger["routes"]
     ]
     table = pipe_table(["Page", "Route", "Parts", "Values"], rows, right=[False, False, False, True])
-    return f'## Every route {{ #routes }}\n\n{ROUTES}\n\n<div class="checks" markdown="1">\n{table}\n</div>\n' if rows else ""
+    return (
+        f'## Every route {{ #routes data-search-exclude }}\n\n{ROUTES}\n\n<div class="checks" markdown="1">\n{table}\n</div>\n'
+        if rows
+        else ""
+    )
 
 
 def _route(one: Listed, name: str) -> list[str]:

@@ -12,7 +12,11 @@ from generators.question import Slip
 
 SHARES = {
     # Of the 12 D^2 values of a layer, attention has 4 D^2 and the feed-forward network 8 D^2.
-    "1.1": {"of attention alone": Fraction(1, 3), "of the feed-forward networks alone": Fraction(2, 3)},
+    "1.1": {
+        "of attention alone": Fraction(1, 3),
+        "of the feed-forward networks alone": Fraction(2, 3),
+        "without one of the four matrices of attention": Fraction(11, 12),
+    },
     "1.2": {"with one adapter in a layer": Fraction(1, 2)},
     # Three of the four projections are tuned.
     "1.3": {"of one projection alone": Fraction(1, 3), "with the output projection too": Fraction(4, 3)},

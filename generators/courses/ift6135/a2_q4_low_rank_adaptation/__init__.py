@@ -2,6 +2,7 @@
 
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.find import find
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.params import LowRankParams
+from generators.courses.ift6135.a2_q4_low_rank_adaptation.slips import slips
 from generators.courses.ift6135.a2_q4_low_rank_adaptation.solve import solve
 from generators.question import Question
 
@@ -11,6 +12,7 @@ QUESTION = Question(
     params=LowRankParams,
     solve=solve,
     find=find,
+    slips=slips,
     what_if=("d_model", "rank", "n_heads", "context_len", "quantized_bits"),
     others=(
         {"context_len": 7, "d_model": 12, "rank": 5, "n_heads": 4, "quantized_bits": 3},

@@ -32,7 +32,15 @@ QUESTION = Question(
         },
         {
             "example": {"tokens": ["a", "b", "c"], "queries": [[1]] * 3, "keys": [[2]] * 3, "values": [[3]] * 3},
-            "model": {"n_layers": 5, "d_model": 36, "n_heads": 7, "head_dim": 5, "d_ff": 11, "vocabulary_size": 51},
+            "model": {
+                "n_layers": 5,
+                "d_model": 36,
+                "n_heads": 7,
+                "n_kv_heads": 7,
+                "head_dim": 5,
+                "d_ff": 11,
+                "vocabulary_size": 51,
+            },
             "prompt_len": 3,
             "new_tokens": 9,
             "seq_lens": [1, 3],
