@@ -109,6 +109,14 @@ def test_a_page_is_light(built: Project, opened: Opened) -> None:
     assert sum(len(gzip.compress(path.read_bytes())) for path in asked) <= HEAVIEST_BYTES
 
 
+def test_scripts_have_no_lines_of_comments(built: Project) -> None:
+    """Nor is a line indented; each has as many other lines as in the project."""
+    for script in built.path("docs/assets").glob("*.js"):
+        lines = built.path(f"site/assets/{script.name}").read_text(encoding="utf-8").splitlines()
+        assert not [line for line in lines if line.startswith((" ", "//"))]
+        assert lines == [line.strip(" ") for line in script.read_text(encoding="utf-8").splitlines() if line.strip()[:2] != "//"]
+
+
 OUTSIDE = """width => [...document.querySelectorAll('.answer [id*="/"], .answer div.formula math')]
     .filter(e => e.getClientRects().length)
     .filter(e => e.getBoundingClientRect().left < 0 || e.getBoundingClientRect().right > width + 1)

@@ -291,11 +291,3 @@ def test_generated_texts_stand_as_they_were_recorded(built: Project) -> None:
 def without_ends(text: str) -> str:
     """Lines without spaces at their ends."""
     return "\n".join(line.rstrip() for line in text.splitlines())
-
-
-def test_scripts_have_no_lines_of_comments(built: Project) -> None:
-    """Nor is a line indented; each has as many other lines as in the project."""
-    for script in built.path("docs/assets").glob("*.js"):
-        lines = built.path(f"site/assets/{script.name}").read_text(encoding="utf-8").splitlines()
-        assert not [line for line in lines if line.startswith((" ", "//"))]
-        assert lines == [line.strip(" ") for line in script.read_text(encoding="utf-8").splitlines() if line.strip()[:2] != "//"]

@@ -206,7 +206,7 @@ def _shorten_scripts(site: Path) -> None:
         script.write_text(_UNREAD.sub("", text), encoding="utf-8")
 
 
-_UNREAD = re.compile(r"^[ ]+|^[ ]*//.*\n", re.MULTILINE)
+_UNREAD = re.compile(r"^ *//.*\n|^ +", re.MULTILINE)
 
 
 def _write_search_index(site: Path) -> None:
