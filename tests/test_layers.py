@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from generators.pipeline.catalog import COURSES, GENERATORS, ROOT, QuestionId, courses
+from generators.pipeline import unit
+from generators.pipeline.catalog import COURSES, GENERATORS, ROOT, QuestionId, courses, find
+from generators.pipeline.reads import files_read
+from generators.pipeline.unit import Task
 from tests.addressed import addressed, closure, package
+from tests.entries import ENTRIES
 from tests.project import Project
 
 SHARED = ("topics", "oracles", "figures")
@@ -173,3 +179,30 @@ def test_showing_a_kept_answer_imports_nothing_slow(built: Project) -> None:
         "print(sorted({'torch', 'sympy', 'transformers', 'peft'} & set(sys.modules)), file=sys.stderr)"
     )
     assert done.stderr.strip() == "[]"
+
+
+NO_CONTENT = {ROOT / "generators/pipeline" / name for name in ("unit.py", "digest.py", "published.py")}
+"""What runs steps, and digests what they made: keys hold these digests."""
+
+
+def test_a_step_reads_the_code_that_it_runs() -> None:
+    """A question with slips, other readings and numbers that a reader changes: else a changed module would change no page."""
+    question_id = find("comp4901y/hw4_q1")
+    files, task = files_read(question_id), Task.at(question_id, ENTRIES[question_id])
+    pictures = unit._pictures(task)
+    solved = set(files.solve) | NO_CONTENT
+    assert run_by(lambda: unit._solved(task)) <= solved
+    assert run_by(lambda: unit._pictures(task)) <= solved | set(files.draw)
+    sheet = ROOT / "generators/pipeline/course.py"  # whose answer is in the key
+    assert run_by(lambda: unit._pages(task, pictures)) <= solved | {*files.draw, *files.render, sheet}
+
+
+def run_by(work: Callable[[], Any]) -> set[Path]:
+    """The files of the project whose functions are called."""
+    seen: set[str] = set()
+    sys.setprofile(lambda frame, event, argument: seen.add(frame.f_code.co_filename))
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return {Path(name) for name in seen if name.startswith(str(ROOT / "generators"))}

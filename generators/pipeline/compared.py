@@ -48,19 +48,23 @@ def explained(params: Params, answer: Answer, own: Iterable[Slip]) -> list[dict[
 
 def _letters(part: Part) -> dict[str, str]:
     """What a reader may write for a number in a formula."""
-    letters = {str(symbol): one.value for symbol, one in part.letters.items()}
-    return {name.replace("lamda", "lambda"): str(value) for name, value in letters.items() if isinstance(value, int | Fraction)}
+    letters = {_written(symbol): one.value for symbol, one in part.letters.items()}
+    return {name: str(value) for name, value in letters.items() if isinstance(value, int | Fraction)}
+
+
+def _written(expression: sympy.Basic) -> str:
+    """As a reader may write it."""
+    return str(expression).replace("**", "^").replace(" ", "").replace("lamda", "lambda")
 
 
 def _formula(one: Boxed, letters: Mapping[str, str]) -> str:
-    """A number's formula as a reader may write it, in letters that may have any numbers; else ''."""
+    """A number's formula, in letters that may have any numbers; else ''."""
     formula = one.quantity.formula
     if formula is None or any(not isinstance(inner, _PLAIN) for inner in sympy.preorder_traversal(formula)):
         return ""
-    numbers = {str(symbol): str(one.letters.get(symbol)) for symbol in formula.free_symbols}
-    numbers |= {str(symbol): str(value) for symbol, value in one.quantity.at.items()}
-    text = str(formula).replace("**", "^").replace(" ", "").replace("lamda", "lambda")
-    return text if numbers.items() <= letters.items() else ""
+    numbers = {**one.letters, **one.quantity.at}
+    used = {_written(symbol): str(numbers.get(symbol)) for symbol in formula.free_symbols}
+    return _written(formula) if used.items() <= letters.items() else ""
 
 
 _PLAIN = (sympy.Add, sympy.Mul, sympy.Pow, sympy.Symbol, sympy.Rational)

@@ -47,7 +47,7 @@ def files_read(question_id: QuestionId) -> Files:
         f"{package}.solve",
         f"{package}.slips",
         "generators.pipeline.export",
-        "generators.pipeline.mask_slips",
+        "generators.pipeline.compared",
         "generators.pipeline.readings",
     }
     return Files(
