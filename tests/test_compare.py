@@ -36,7 +36,7 @@ HW4_1 = "comp4901y/hw4/question1"
 AT = "this is"
 IT_IS_HALF = "It is 1/2 of the answer"
 UNWORKABLE = "This cannot be worked out: it is too long, divides by 0 or has a power that is no whole number."
-TOO_FEW = "The one digit fits, which is too few to tell. Write more of them."
+TOO_FEW = "The one digit fits. More digits would tell more."
 APART, NONE = "Less than 1 % away, but not the same.", "none of the slips"
 UNREAD = "This is not read as a number in FLOP/B."
 
@@ -51,6 +51,7 @@ UNREAD = "This is not read as a number in FLOP/B."
     ("1365.4 * 1", f"This is 1365.4 FLOP/B. {ROUNDED}"),  # what has four digits or more may have been rounded
     # Zeros at the end may be rounded, and digits may be cut off; of a number without letters six digits are compared.
     ("1370", ROUNDED), ("1400", NONE), ("1365.33333", ROUNDED), ("1365.3339", APART), ("682.666", "with 4 bytes for a value"),
+    ("1.36e3", "The same, cut off."),
     ("910.22", "This is 2/3 of the answer. None of the slips that this page knows gives that."), ("0.5 - 0.127", NONE),
     ("682.67", "This is the number with 4 bytes for a value, or with one FLOP for a multiply-add."),
     ("\u22121365.33", "This is the number with the other sign."),
@@ -95,6 +96,8 @@ def test_a_typed_number(page: Page, number: str, result: str) -> None:
     # 3 D^2 N_layer is 3 · 32 = 96 = 24 · 4 squares of D, too: the answer times N_layer / (8 N_top). Full tuning has all layers.
     (HW4_1, 0, "3 D^2 N_layer", "The same with these numbers only; with others it is the answer times N_layer / (8 N_top)."),
     (HW4_1, 0, "24 d^2 N_{layer}", "It is the answer times N_layer / N_top."),
+    # A fourth of the answer is one of four layers, but for other numbers it is not.
+    (HW4_1, 0, "6 D^2 N_top", "It is 1/4 of the answer."),
     (HW4_1, 0, "24 D^2 (N_layer - N_top)", "It is another formula."), (HW4_1, 0, "12.9 GB", "of N_layer layers, not of N_top."),
     # 1 610 612 736 B are 1.5 · 2^30 B; the answer is asked for in bytes.
     (HW4_1, 0, "1.5", "With the unit GiB it is the same. Without one it is read in B."),
@@ -111,7 +114,7 @@ def test_a_typed_number(page: Page, number: str, result: str) -> None:
     # Two letters have 32 heads each, and another number of the page is 575.
     ("utaustin/lecture25/batching", 0, "s(2 D N_layer(D_ff + 2 H n_H) + D N_vocab)", "with others it is another formula."),
     ("sydney/seminar2/kv_cache", 0, "n^2", "With n = 575 this is 330\u202f625. It is another formula."),
-    ("ift6135/a2/question2", 0, "(N - 1)^T", "under another reading, “The word <BOS> appears at the start only”."),
+    ("ift6135/a2/question2", 0, "(N - 1)^T", "“The word <BOS> appears at the start only”, which may be chance."),
     ("ift6135/a2/question2", 0, "N^20", "The same with these numbers only; with others it is another formula."),
     ("ift6135/a2/question2", 0, "N^T - 1", "It is the answer minus 1."),
     # d^2 n + 2 d n r multiply-adds; one product forgotten, and one addition more.

@@ -48,8 +48,8 @@
   const apart = (own, other) => numbers.size(minus(own.number, other));
   const near = (own, other) => atMost(times(apart(own, other), [100n, 1n]), numbers.size(other));
   const isRounded = (own, other) => atMost(apart(own, other), own.half) && near(own, other);
-  // Of four digits or more some may have been cut off.
-  const isCut = (own, other) => own.digits >= 4 && atMost(numbers.size(own.number), numbers.size(other)) && near(own, other)
+  // Of three digits or more some may have been cut off.
+  const isCut = (own, other) => own.digits >= 3 && atMost(numbers.size(own.number), numbers.size(other)) && near(own, other)
     && !atMost(times(own.half, [2n, 1n]), apart(own, other));
   const isSame = (own, other) => apart(own, other)[0] === 0n;
   const fits = (own, other) => isSame(own, other) || isRounded(own, other) || isCut(own, other);
@@ -116,7 +116,7 @@
   const RATIOS = [2n, 3n, 4n, 8n, 16n].flatMap((a) => [[a, 1n], [1n, a]]).concat([[2n, 3n], [3n, 2n], [3n, 4n], [4n, 3n]]);
   const told = ([a, b]) => (b === 1n ? `${a} times` : `${a}/${b} of`);
 
-  const TOO_FEW = "The one digit fits, which is too few to tell. Write more of them.";
+  const TOO_FEW = "The one digit fits. More digits would tell more.";
   const verdict = (own, one) => {
     const value = fraction(one.value);
     if (isSame(own, value)) return "The same.";
@@ -143,7 +143,7 @@
   };
   const CLOSE = " Rounding on the way, or a count that is off by one, may be why.";
 
-  const OF_LETTERS = /^(without the factor|not divided by) \D/; // no factor that stays for other numbers
+  const OF_LETTERS = /^(without the factor|not divided by) \D|^of (one layer|\w+ layers)/; // no factor that stays for other numbers
   // What a formula that a reader wrote has to do with the box's own; null where that cannot be told.
   const ofFormula = (own, one) => {
     const found = relation(own.at, one.formula, Object.keys(letters[partOf(one)]));
@@ -155,7 +155,7 @@
     const known = slipsOf(own, one).filter((word) => !isSwap(word) && !OF_LETTERS.test(word));
     if (found.factor) return `${begin} ${told(found.factor)} the answer${known.length ? `: the number ${known.slice(0, MOST).join(", or ")}` : ""}.`;
     const reasons = [...known, ...placesOf(own, one)].slice(0, MOST).join(", or ");
-    return `${begin} another formula.${reasons && ` With these numbers it gives the number ${reasons}.`}`;
+    return `${begin} another formula.${reasons && ` With these numbers it gives the number ${reasons}, which may be chance.`}`;
   };
 
   // A value as it is where that is short, else with six digits.
