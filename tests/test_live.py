@@ -83,6 +83,14 @@ def test_an_open_page_follows_what_is_saved(project: Project, page: Page) -> Non
     expect(article).to_contain_text("Many continuations can", timeout=PATIENCE_MS)
     expect(bar).to_be_hidden()
 
+    while not told(project).rstrip().rpartition("\n")[2].startswith("checked after"):
+        time.sleep(0.1)
+    time.sleep(1)  # a step now stands ready, with this module as it is
+    checks = told(project).count("checked after")
+    project.replace("generators/pipeline/site/page.py", "PDF to hand in: ", "PDF to give in: ")
+    expect(article).to_contain_text("PDF to give in", timeout=PATIENCE_MS)
+    assert told(project).count("checked after") == checks  # the draft has the new module, not the check alone
+
     port = page.url.split(":")[2].split("/")[0]
     refusal = project.run("serve", "--port", port)
     message = f"error: port {port}: cannot be used (Address already in use); name another with --port"

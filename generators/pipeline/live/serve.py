@@ -19,6 +19,8 @@ from generators.pipeline.live.step import Step, warm_up
 from generators.pipeline.stamp import READ, READ_FILES, made_by_builds
 
 _CHECKING = "being checked"
+_CODE = {".py", ""}
+"""Endings of what may be modules: those of files, and of folders that are moved."""
 
 
 class _Read(DefaultFilter):
@@ -40,7 +42,7 @@ def serve(port: int, tell: Tell) -> None:
             for changes in watch(*folders, watch_filter=_Read(), debounce=400, step=20, rust_timeout=100, yield_on_timeout=True):
                 before, files = files, _saved()
                 if changes or files != before:
-                    live.change(code=any(path.endswith(".py") for _, path in changes))
+                    live.change(code=any(Path(path).suffix in _CODE for _, path in changes))
                 else:
                     live.look()
         finally:
