@@ -17,7 +17,9 @@ from tests.entries import ENTRIES, id_of
 
 def refused(question_id: QuestionId) -> Sequence[tuple[Mapping[str, Any], str]]:
     """The changes that the test of a question lists, laid over its entry, with the message behind the entry's name."""
-    return getattr(import_module(f"tests.{question_id.course}.test_{question_id.slug}"), "REFUSED", ())
+    cases: Sequence[tuple[Mapping[str, Any], str]] = import_module(f"tests.{question_id.course}.test_{question_id.slug}").REFUSED
+    assert cases
+    return cases
 
 
 CASES = [pytest.param(one, *case, id=f"{one}-{place}") for one in map(id_of, IDS) for place, case in enumerate(refused(one))]

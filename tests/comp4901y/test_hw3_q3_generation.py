@@ -155,3 +155,12 @@ FAR = [
     Far({"top_p": "1/3"}, ("--top_p 0.3333333333333333",)),
     Far({"top_p": "0.001"}, ("--top_p 0.001",)),
 ]
+
+
+REFUSED = [
+    ({"output_len": 0}, "output_len: must be greater than 0 (got 0)"),
+    ({"top_k": -1}, "top_k: must be greater than or equal to 0 (got -1)"),
+    ({"top_p": 0}, "top_p: must be greater than 0 (got 0)"),
+    ({"top_p": 1.5}, "top_p: must be less than or equal to 1 (got 1.5)"),
+    ({"prompt_seq": 3}, "prompt_seq: must be a valid string (got 3)"),
+]

@@ -289,3 +289,6 @@ def test_a_text_that_repeats_itself() -> None:
     run = worked_out(PREFIX)[2]["run_cpu"]
     assert (run["lines"].value, run["repeated"].value, run["repeats_itself"].holds) == (19, 12, True)
     assert (run["other_tokens"].value, run["other_gain"].value < 1) == (40, True)
+
+
+REFUSED = [({"prompt": 3}, "prompt: must be a valid string (got 3)"), ({"top_k": 1}, "top_k: is not a known key (got 1)")]
