@@ -15,8 +15,8 @@
   const PREFIXES = ["", "k", "M", "G", "T", "P"];
   const decimal = (unit) => PREFIXES.map((prefix, place) => [prefix + unit, [1000n ** BigInt(place), 1n]]);
   const binary = PREFIXES.slice(1).map((prefix, place) => [`${prefix.toUpperCase()}iB`, [1024n ** BigInt(place + 1), 1n]]);
-  const times10 = [["s", [1n, 1n]], ["ms", [1n, 1000n]], ["µs", [1n, 1000000n]], ["us", [1n, 1000000n]], ["ns", [1n, 1000000000n]]];
-  const KINDS = [[...decimal("B"), ...binary], decimal("FLOP"), times10].map((units) => new Map(units));
+  const seconds = [["s", [1n, 1n]], ["ms", [1n, 1000n]], ["µs", [1n, 1000000n]], ["us", [1n, 1000000n]], ["ns", [1n, 1000000000n]]];
+  const KINDS = [[...decimal("B"), ...binary], decimal("FLOP"), seconds].map((units) => new Map(units));
   const named = (unit) => unit.replace(/flops?/i, "FLOP").replace(/bytes?/i, "B").replace(/^KB$/, "kB").replace("percent", "%");
   const kindOf = (unit) => KINDS.find((units) => units.has(unit)) ?? new Map([[unit, [1n, 1n]]]);
   const COUNTS = { k: 1000n, thousand: 1000n, M: 10n ** 6n, million: 10n ** 6n, G: 10n ** 9n, billion: 10n ** 9n, trillion: 10n ** 12n };
@@ -49,7 +49,7 @@
   const near = (own, other) => atMost(times(apart(own, other), [100n, 1n]), numbers.size(other));
   const isRounded = (own, other) => atMost(apart(own, other), own.half) && near(own, other);
   // Of three digits or more some may have been cut off.
-  const isCut = (own, other) => own.digits >= 3 && atMost(numbers.size(own.number), numbers.size(other)) && near(own, other)
+  const isCut = (own, other) => own.digits >= 3 && !own.isFormula && !own.isExact && atMost(numbers.size(own.number), numbers.size(other)) && near(own, other)
     && !atMost(times(own.half, [2n, 1n]), apart(own, other));
   const isSame = (own, other) => apart(own, other)[0] === 0n;
   const fits = (own, other) => isSame(own, other) || isRounded(own, other) || isCut(own, other);
@@ -125,8 +125,8 @@
     const reasons = (slips.length ? slips : [...elsewhere(own, one), ...(near(own, value) ? [] : pairsOf(own, one))]).slice(0, MOST).join(", or ");
     const isClose = atMost(apart(own, value), own.half);
     if (fits(own, value) || (isClose && (own.digits > 1 || !isSlip))) {
+      if (own.isExact) return `Equal in six digits, but not the same.${isSlip ? ` It is the number ${reasons}.` : ""}`;
       const also = isSlip ? ` It is also the number ${reasons}.` : "";
-      if (own.isExact) return `Equal in six digits, but not the same.${also.replace(" also", "")}`;
       if (!fits(own, value)) return own.digits === 1 ? TOO_FEW : `The same to the digits given.${also}`;
       return (isClose ? "The same, rounded." : "The same, cut off.") + also;
     }

@@ -15,9 +15,9 @@ from generators.table import Table
 def names(part: Part, *, asked_only: bool = True) -> dict[str, str]:
     """Names by address of all that a part asks for or holds, and of the cells of its tables."""
     items = [one for one in part.items.values() if isinstance(one, Quantity | Table | Derivation)]
-    asked = [one for one in items if one.asked or not (asked_only or getattr(one, "drawn", False))]
-    tables = [one for one in asked if isinstance(one, Table)]
-    found = {one.address: getattr(one, "what", "") or words(one.address.rpartition("/")[2]) for one in asked}
+    named = [one for one in items if one.asked or not (asked_only or getattr(one, "drawn", False))]
+    tables = [one for one in named if isinstance(one, Table)]
+    found = {one.address: getattr(one, "what", "") or words(one.address.rpartition("/")[2]) for one in named}
     for table in tables:
         of = f"{found[table.address]}, " if sum(not one.drawn for one in tables) > 1 else ""
         cells = _entries(table) if is_array(table) else {at: of + name for at, name in _cells(table).items()}

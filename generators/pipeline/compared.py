@@ -19,16 +19,19 @@ from generators.question import Slip
 
 def compared(params: Params, answer: Answer, own: Iterable[Slip]) -> dict[str, Any]:
     """All of it, as plain data."""
+    letters = {label: _letters(part) for label, part in answer.parts.items()}
     return {
-        "numbers": explained(params, answer, own),
+        "numbers": _numbers(params, answer, own, letters),
         "rows": list(explained_rows(answer)),
-        "letters": {label: _letters(part) for label, part in answer.parts.items()},
+        "letters": letters,
         "parts": {label: _place(part) for label, part in answer.parts.items()},
         "more": [[number, *where] for number, where in _elsewhere(answer).items()],
     }
 
 
-def explained(params: Params, answer: Answer, own: Iterable[Slip]) -> list[dict[str, Any]]:
+def _numbers(
+    params: Params, answer: Answer, own: Iterable[Slip], letters: Mapping[str, Mapping[str, str]]
+) -> list[dict[str, Any]]:
     """Every boxed number with its slips."""
     of_question: dict[str, list[Said]] = {}
     for address, said, number in own:
@@ -39,7 +42,7 @@ def explained(params: Params, answer: Answer, own: Iterable[Slip]) -> list[dict[
             "name": one.name,
             "unit": one.quantity.unit,
             "value": str(one.number),
-            "formula": _formula(one, _letters(answer.parts[one.quantity.address.partition("/")[0]])),
+            "formula": _formula(one, letters[one.quantity.address.partition("/")[0]]),
             "slips": [[str(number), *said] for number, said in slips(one, of_question.get(one.quantity.address, ())).items()],
         }
         for one in boxed(params, answer)
